@@ -1,0 +1,61 @@
+"""StarGAN for many differently labelled datasets at once: what plugins and programs use."""
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from stargan_fw._lazy import lazy_exports
+from stargan_fw.interfaces.dataset import Dataset, Example
+
+if TYPE_CHECKING:
+    from stargan_fw.inference.translator import Translator
+    from stargan_fw.interfaces import (
+        AdversarialLoss,
+        Batch,
+        CriticLoss,
+        Discriminator,
+        Generator,
+        Losses,
+        Method,
+        Phase,
+        Tracker,
+    )
+
+__all__ = [
+    "AdversarialLoss",
+    "Batch",
+    "CriticLoss",
+    "Dataset",
+    "Discriminator",
+    "Example",
+    "Generator",
+    "Losses",
+    "Method",
+    "Phase",
+    "Tracker",
+    "Translator",
+    "hookimpl",
+]
+
+hookimpl = pluggy.HookimplMarker("stargan_fw")
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "Translator": "stargan_fw.inference.translator",
+        **dict.fromkeys(
+            (
+                "AdversarialLoss",
+                "Batch",
+                "CriticLoss",
+                "Discriminator",
+                "Generator",
+                "Losses",
+                "Method",
+                "Phase",
+                "Tracker",
+            ),
+            "stargan_fw.interfaces",
+        ),
+    },
+)

@@ -1,0 +1,60 @@
+"""The program `stargan-fw`, and the one place that turns exceptions into exit codes."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from stargan_fw.cli import data, plugins, train, translate
+from stargan_fw.errors import RequestError
+
+DONE, FAILED, WRONG_REQUEST = 0, 1, 2
+
+app = typer.Typer(
+    name="stargan-fw",
+    help="Image-to-image translation between many domains, learned from several datasets at once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("translate")(translate.translate)
+app.command("sheet")(translate.sheet)
+app.add_typer(data.app, name="data")
+app.add_typer(plugins.app, name="plugins")
+
+
+@app.callback()
+def options(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Goes anywhere.")] = False,
+) -> None:
+    """Image-to-image translation between many domains, learned from several datasets at once."""
+    del debug  # `main` takes it out wherever it stands
+
+
+def main() -> None:
+    """Runs the command line. Exit codes: 0 done, 1 failed while working, 2 the request was wrong."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments, prog_name="stargan-fw")
+    except RequestError as error:
+        sys.exit(_report(error, WRONG_REQUEST, debug=debug))
+    except KeyboardInterrupt:
+        sys.exit(_report(RuntimeError("Interrupted."), FAILED, debug=False))
+    except Exception as error:  # noqa: BLE001 - the last place that can say anything
+        sys.exit(_report(error, FAILED, debug=debug))
+
+
+def _report(error: Exception, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    elif code == WRONG_REQUEST or str(error) == "Interrupted.":
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - as it is: rich would read [brackets] as markup
+    else:
+        text = f"{type(error).__name__}: {error}"
+        print(f"Error: {text}\n(--debug shows where it happened.)", file=sys.stderr)  # noqa: T201
+    return code

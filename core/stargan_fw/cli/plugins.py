@@ -1,0 +1,40 @@
+"""`stargan-fw plugins …`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="What is installed, and what failed.")
+
+
+@app.callback()
+def group() -> None:
+    """What is installed, and what failed."""
+
+
+@app.command("list")
+def list_plugins(
+    *,
+    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """List plugins, what each registers, and why one is left out."""
+    from stargan_fw.plugin_manager import PluginManager
+
+    manager = PluginManager.discover(tuple(plugin or ()))
+    if as_json:
+        components = {kind: manager.index(kind).names() for kind in manager.kinds}
+        reports = [report.to_dict() for report in manager.reports]
+        typer.echo(json.dumps({"plugins": reports, "components": components}, indent=1, default=list))
+        return
+    from rich import print as show
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("plugin", "from", "registers")
+    for report in manager.reports:
+        outcome = f"[red]left out: {escape(report.error)}[/red]" if report.error else ", ".join(report.components)
+        table.add_row(escape(report.name), report.distribution or report.source, outcome)
+    show(table)

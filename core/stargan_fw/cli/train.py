@@ -1,0 +1,92 @@
+"""`stargan-fw train`."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    import torch
+    from rich.console import Console
+
+    from stargan_fw.training.request import TrainRequest
+    from stargan_fw.training.session import Plan
+
+
+def train(
+    *,
+    datasets: Annotated[
+        str | None, typer.Option(help="plugin, plugin:location or alias=plugin:location, separated by commas.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The folder of datasets without a location.  [default: data]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder.  [default: runs/<datasets>]")] = None,
+    preset: Annotated[str | None, typer.Option(help="A named configuration.  [default: paper]")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file, over the preset.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run folder.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")] = None,
+    precision: Annotated[Literal["auto", "fp32", "bf16"] | None, typer.Option(help="What networks compute in.")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop early; the schedule stays.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, write nothing.")] = False,
+) -> None:
+    """Train one model on one or several datasets."""
+    from rich.console import Console
+
+    from stargan_fw.config import Layer
+    from stargan_fw.training.machine import choose_device
+    from stargan_fw.training.request import TrainRequest, option_layer
+    from stargan_fw.training.session import Plan
+
+    files = [str(path.resolve()) for path in plugin or ()] or None
+    options = {"plugins": files, "data.path": data, "training.precision": precision, "training.seed": seed}
+    layers = [Layer.from_file(config)] if config else []
+    layers += [option_layer("the command line", options), Layer.from_settings(settings or ())]
+    request = TrainRequest.make(layers, datasets=datasets, preset=preset, out=out, resume=resume)
+    place = choose_device(device)
+    plan = Plan.make(request.config, request.plugins)
+    request.check_labels(plan.space)
+    console = Console()
+    _show_plan(console, plan)
+    if not dry_run:
+        _run(console, plan, request, place, max_steps)
+
+
+def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.device, max_steps: int | None) -> None:
+    from stargan_fw.training.progress import Progress, decoding_progress
+
+    run = request.run
+    stores = plan.decode(decoding_progress(console))
+    if not request.resume:
+        run.create(plan.config, plan.space)
+    last = min(plan.steps, max_steps or plan.steps)
+    with plan.trainer(run, stores, device, request.plugins, Progress(console)) as trainer:
+        if request.resume:
+            trainer.resume()
+        if trainer.step >= last:
+            console.print(f"{run.path} is at step {trainer.step} of {plan.steps}: nothing is left to do.")
+            return
+        trainer.train(last)
+    console.print(f"{run.path}: step {last} of {plan.steps}. Look at {run.path / 'samples'}.", soft_wrap=True)
+
+
+def _show_plan(console: Console, plan: Plan) -> None:
+    from rich.table import Table
+
+    table = Table("dataset", "training", "test", "labels", title=f"{plan.steps} steps", title_justify="left")
+    for source in plan.sources:
+        labels = ", ".join(source.schema.names)
+        table.add_row(source.alias, f"{len(source.train)}", f"{len(source.test)}", labels)
+    console.print(table)
+    sizes = [
+        f"{name} {sum(parameter.numel() for parameter in network.parameters()):,}"
+        for name, network in plan.method.networks.items()
+    ]
+    console.print(f"parameters: {', '.join(sizes)}")

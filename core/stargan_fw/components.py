@@ -1,0 +1,84 @@
+"""Builds what a configuration names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stargan_fw.errors import ConfigError
+from stargan_fw.options import check_options
+
+if TYPE_CHECKING:
+    from stargan_fw.config import ComponentConfig, Config
+    from stargan_fw.interfaces import AdversarialLoss, Discriminator, Generator, Method
+    from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw_registry import LabelSpace
+
+GIVEN = ("image_size", "label_dim")  # what the method gives its networks
+
+
+def complete(config: Config, plugins: PluginManager) -> Config:
+    """Returns the configuration with every component named and every option of it spelled out.
+
+    Raises:
+        ConfigError: an unknown option of a component.
+        UnknownNameError: a component that nobody registers.
+    """
+    method = _complete(plugins, "method", config.method)
+    defaults = plugins.index("method").get(str(method.name)).components
+    tables = {kind: _complete(plugins, kind, getattr(config, kind), name) for kind, name in defaults.items()}
+    for name in config.training.trackers:
+        plugins.index("tracker").get(name)
+    return config.model_copy(update={"method": method, **tables})
+
+
+def _complete(plugins: PluginManager, kind: str, table: ComponentConfig, default: str | None = None) -> ComponentConfig:
+    name = table.name or default
+    if name is None:
+        raise ConfigError(f"The configuration has no {kind}.name. A preset gives one, as in --preset paper.")
+    options = check_options(plugins.index(kind).get(name), table.options, kind, GIVEN)
+    return type(table)(name=name, **options)
+
+
+class Components:
+    """The `ComponentBuilder` of a complete configuration."""
+
+    def __init__(self, config: Config, plugins: PluginManager) -> None:
+        self._config = config
+        self._plugins = plugins
+
+    def generator(self, *, image_size: int, label_dim: int) -> Generator:
+        """Builds the generator of `[generator]`."""
+        generator: Generator = self._build("generator", image_size=image_size, label_dim=label_dim)
+        return generator
+
+    def discriminator(self, *, image_size: int, label_dim: int) -> Discriminator:
+        """Builds the discriminator of `[discriminator]`."""
+        discriminator: Discriminator = self._build("discriminator", image_size=image_size, label_dim=label_dim)
+        return discriminator
+
+    def loss(self) -> AdversarialLoss:
+        """Builds the adversarial loss of `[loss]`."""
+        loss: AdversarialLoss = self._build("loss")
+        return loss
+
+    def _build(self, kind: str, **given: Any) -> Any:
+        table: ComponentConfig = getattr(self._config, kind)
+        if table.name is None:
+            raise ConfigError(f"The method needs a {kind}, and the configuration has no {kind}.name.")
+        return self._plugins.index(kind).get(table.name)(**given, **table.options)
+
+
+def build_method(config: Config, space: LabelSpace, plugins: PluginManager) -> Method:
+    """Builds the method with its networks, freshly initialised from torch's global random state.
+
+    Args:
+        config: a complete configuration.
+        space: the joint label space.
+        plugins: where the components are.
+
+    Raises:
+        ConfigError: a network cannot work at the configured image size.
+    """
+    kind = plugins.index("method").get(str(config.method.name))
+    method: Method = kind(space, config.data.image_size, Components(config, plugins), **config.method.options)
+    return method

@@ -1,0 +1,114 @@
+"""A configured dataset: its examples, labels and split."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stargan_fw.config import DatasetConfig
+from stargan_fw.data.splits import split
+from stargan_fw.errors import ConfigError, DataError, LabelError
+from stargan_fw.options import check_options
+from stargan_fw_registry import LabelSchema, LabelSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from stargan_fw.config import Config
+    from stargan_fw.interfaces import Dataset, Example
+    from stargan_fw.plugin_manager import PluginManager
+
+
+@dataclass(frozen=True)
+class Source:
+    """One dataset of a run.
+
+    Attributes:
+        alias: its name in the label space.
+        dataset: the plugin.
+        schema: its labels.
+        examples: all of them, in the plugin's order.
+        labels: (N, d) float32 in the same order; NaN where unknown.
+        train: indices of the training examples.
+        test: indices of the held-out examples.
+    """
+
+    alias: str
+    dataset: Dataset
+    schema: LabelSchema
+    examples: Sequence[Example]
+    labels: NDArray[np.float32]
+    train: Sequence[int]
+    test: Sequence[int]
+
+    def held_out(self, count: int) -> list[int]:
+        """Returns up to `count` test examples, spread over all of them."""
+        return list(self.test[:: max(1, len(self.test) // count)][:count])
+
+    @classmethod
+    def open(cls, alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Source:
+        """Lists a dataset.
+
+        Args:
+            alias: its name in the label space.
+            config: its table.
+            data: the folder of datasets that have no location of their own.
+            plugins: where the dataset's class is.
+
+        Raises:
+            ConfigError: unknown options.
+            DataError: the data is missing or broken, or there is none.
+        """
+        dataset = build_dataset(alias, config, data, plugins)
+        examples = list(dataset.examples())
+        if not examples:
+            raise DataError(f"The dataset '{alias}' has no images at '{dataset.root}'. Check its location (--data).")
+        schema = LabelSchema(alias, list(dataset.attributes))
+        train, test = split(dataset, examples)
+        return cls(alias, dataset, schema, examples, _encode(schema, examples), train, test)
+
+
+def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
+    """Lists the configured datasets, in order.
+
+    Raises:
+        ConfigError: there are none, or their options are unknown.
+        DataError: data is missing or broken.
+    """
+    if not config.datasets:
+        raise ConfigError("No dataset is named. Use --datasets, as in --datasets celeba,rafd.")
+    return [Source.open(alias, table, config.data.path, plugins) for alias, table in config.datasets.items()]
+
+
+def label_space(sources: Sequence[Source]) -> LabelSpace:
+    """Returns the joint label space."""
+    return LabelSpace([source.schema for source in sources])
+
+
+def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Dataset:
+    """Constructs the plugin's dataset at its location, with its options."""
+    kind: type[Dataset] = plugins.index("dataset").get(config.plugin)
+    root = Path(config.location).expanduser() if config.location else Path(data).expanduser() / config.plugin
+    options = check_options(kind, config.options, f"datasets.{alias}", beside=DatasetConfig.model_fields)
+    dataset = kind(root, **options)
+    for name, value in config.overrides.items():
+        setattr(dataset, name, value)
+    if not dataset.attributes:
+        raise ConfigError(f"The dataset '{alias}' has no attributes, so there is nothing to translate to.")
+    return dataset
+
+
+def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
+    labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
+    for row, example in enumerate(examples):
+        try:
+            labels[row] = schema.encode(example.labels)
+        except LabelError as error:
+            raise DataError(f"The labels of '{example.image}' in the dataset '{schema.name}': {error}") from None
+    return labels

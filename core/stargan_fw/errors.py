@@ -1,0 +1,26 @@
+"""One exception class for each kind of mistake; `stargan_fw.cli.main` alone turns them into exit codes."""
+
+from stargan_fw_registry.errors import LabelError, RequestError
+from stargan_fw_registry.names import closest
+
+__all__ = ["ConfigError", "DataError", "LabelError", "ModelError", "PluginError", "RequestError", "RunError", "closest"]
+
+
+class ConfigError(RequestError):
+    """A configuration key or value that cannot be used."""
+
+
+class DataError(RequestError):
+    """A dataset that is missing, misplaced or broken."""
+
+
+class PluginError(RequestError):
+    """A plugin that cannot be loaded, or a component that nobody registers."""
+
+
+class RunError(RequestError):
+    """A run folder that cannot be used as asked."""
+
+
+class ModelError(RequestError):
+    """A model that cannot be read or does not fit the request."""

@@ -1,0 +1,86 @@
+"""What can be swapped: the interfaces that plugins implement and the values that pass through them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from stargan_fw_registry import Attribute, LabelValue
+
+SplitName: TypeAlias = Literal["train", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image of a dataset, before anything is decoded.
+
+    Attributes:
+        image: path of the image file.
+        labels: by attribute name; a missing or None label is unknown. A member of an `Exclusive` group is named
+            like a binary attribute.
+        identity: who is on it, or None. Examples of one identity stay on one side of a split by person.
+        split: the side that the dataset itself gives it, for `test_split = "given"`.
+    """
+
+    image: Path
+    labels: Mapping[str, LabelValue] = field(default_factory=dict)
+    identity: str | None = None
+    split: SplitName | None = None
+
+
+class Dataset(ABC):
+    """Says where images are, what their labels are, who is on them and how to crop them.
+
+    A subclass needs `name`, `attributes` and `examples()`. Keyword-only parameters of its `__init__` become keys of
+    `[datasets.<alias>]` in the configuration; so do the class attributes below.
+
+        class Pets(Dataset):
+            name = "pets"
+            attributes = [Categorical("species", ["cat", "dog"])]
+
+            def examples(self):
+                for path in sorted(self.root.glob("*/*.jpg")):
+                    yield Example(image=path, labels={"species": path.parent.name})
+
+    Attributes:
+        root: the folder (or file, or id) that holds the data.
+        name: what `--datasets` calls it.
+        attributes: the labels, in the order that they take in the dataset's label vector.
+        crop_size: side in pixels of the centre crop before the resize; None crops to the short side.
+        test_split: who is held out: `"random"` images, `"person"` (identities), or as `"given"` by the examples.
+        test_size: the held-out share (a float below 1) or number (an int) of images or, by person, of people.
+    """
+
+    name: ClassVar[str]
+    attributes: Sequence[Attribute] = ()
+    crop_size: int | None = None
+    test_split: Literal["random", "person", "given"] = "random"
+    test_size: float | int = 0.1
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @abstractmethod
+    def examples(self) -> Iterable[Example]:
+        """Yields every example, in an order that does not change from call to call.
+
+        Raises:
+            DataError: the root is missing, is the wrong level of the dataset, or an annotation is broken.
+        """
+
+    @classmethod
+    def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:
+        """Draws stand-in data in the dataset's own layout under `root`; optional, for `stargan-fw data sample`.
+
+        Args:
+            root: the dataset's folder, existing and empty.
+            images: how many images, where the layout counts images.
+            people: how many people, where the layout counts people.
+            seed: the same seed writes the same bytes.
+        """
+        raise NotImplementedError

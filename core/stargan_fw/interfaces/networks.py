@@ -1,0 +1,61 @@
+"""The interfaces of the two networks."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+class Generator(nn.Module, ABC):
+    """`G(x, c̃) → y` (Sec. 3): one network for every domain of every dataset.
+
+    The constructor takes the keyword arguments `image_size` (pixels) and `label_dim` (the dimension of c̃, mask
+    included) and, as further keyword arguments with defaults, its own options: keys of `[generator]`.
+
+    Attributes:
+        name: what `generator.name` calls it.
+
+    Raises:
+        ConfigError: from the constructor, where the network cannot work at `image_size`.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Translates images to target labels.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+            labels: (B, label_dim), c̃ as `LabelSpace.join` makes it.
+
+        Returns:
+            (B, 3, H, W) in [-1, 1].
+        """
+
+
+class Discriminator(nn.Module, ABC):
+    """`D(x) → (D_src(x), D_cls(x))` (Sec. 3): realness by patch, and logits for the labels of all datasets.
+
+    The constructor takes the keyword arguments `image_size` (pixels) and `label_dim` (without the mask, which D never
+    sees) and its own options: keys of `[discriminator]`.
+
+    Attributes:
+        name: what `discriminator.name` calls it.
+
+    Raises:
+        ConfigError: from the constructor, where the network cannot work at `image_size`.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores images.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+
+        Returns:
+            D_src, unbounded scores of shape (B, 1, h, w), and D_cls, logits of shape (B, label_dim).
+        """

@@ -1,0 +1,106 @@
+"""Checkpoints that appear whole or not at all, without a pickle."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from stargan_fw.errors import RunError
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a run continues from.
+
+    Attributes:
+        tensors: file stem ("generator", "discriminator", "ema", "optimizers") → name → tensor.
+        state: JSON values: the step, updates and pending metrics by dataset.
+    """
+
+    tensors: dict[str, dict[str, Tensor]]
+    state: dict[str, Any]
+
+
+class Checkpoints:
+    """The folder `RUN/checkpoints`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def paths(self) -> list[Path]:
+        """Returns the whole checkpoints, the oldest first."""
+        return sorted(path for path in self._folder.glob("step-*") if path.is_dir())
+
+    def latest(self) -> Path:
+        """Returns the newest checkpoint.
+
+        Raises:
+            RunError: there is none.
+        """
+        paths = self.paths()
+        if not paths:
+            raise RunError(f"'{self._folder.parent}' has no checkpoint yet, so there is nothing to read or continue.")
+        return paths[-1]
+
+    def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], keep: int) -> Path:
+        """Writes a checkpoint and removes all but the `keep` newest.
+
+        Args:
+            step: steps done.
+            tensors: as `Checkpoint.tensors`.
+            state: as `Checkpoint.state`.
+            keep: how many stay.
+        """
+        path = self._folder / f"step-{step:08d}"
+        partial = self._folder / f".{path.name}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for stem, values in tensors.items():
+            save_file({name: _own(value) for name, value in values.items()}, partial / f"{stem}.safetensors")
+        (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        for file in (*partial.iterdir(), partial):
+            _flush(file)
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+        _flush(self._folder)
+        for old in self.paths()[:-keep]:
+            shutil.rmtree(old)
+        return path
+
+    def load(self) -> Checkpoint:
+        """Reads the newest checkpoint.
+
+        Raises:
+            RunError: there is none, or it cannot be read.
+        """
+        path = self.latest()
+        try:
+            tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
+            state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, SafetensorError) as error:
+            raise RunError(
+                f"The checkpoint '{path}' cannot be read: {error}. Remove it to use the one before."
+            ) from None
+        return Checkpoint(tensors, state)
+
+
+def _own(value: Tensor) -> Tensor:
+    """Returns a copy: safetensors writes no two tensors that share memory, as tied weights do."""
+    return value.clone(memory_format=torch.contiguous_format)
+
+
+def _flush(path: Path) -> None:
+    """Waits until the disk has it: a rename may otherwise overtake what it renames."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

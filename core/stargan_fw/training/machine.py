@@ -1,0 +1,105 @@
+"""What the machine offers a network: device, precision, compiler."""
+
+import logging
+import os
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from stargan_fw.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+# Below as many steps, compiling costs more seconds than it saves.
+STEPS_WORTH_COMPILING = {"cuda": 1000, "cpu": 5000}
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Returns the device of that name; None takes a GPU where there is one.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    if name is None:
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--device {name} cannot be used here: {reason} Leave it out, or use cpu.") from None
+    return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Tells whether the processor multiplies bf16 matrices in hardware."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = Path("/proc/cpuinfo")
+    return (
+        device.type == "cpu"
+        and flags.exists()
+        and {"amx_bf16", "avx512_bf16"} & set(flags.read_text().split()) != set()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """What networks compute in; parameters and losses stay in fp32.
+
+    Attributes:
+        dtype: of convolutions and matrix products.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @classmethod
+    def choose(cls, name: Literal["auto", "fp32", "bf16"], device: torch.device) -> "Precision":
+        """Returns the named precision; "auto" is bf16 where the processor has it."""
+        bf16 = name == "bf16" or (name == "auto" and has_bf16(device))
+        return cls(device, torch.bfloat16 if bf16 else torch.float32)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Returns the context to run networks in."""
+        if self.dtype is torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def __str__(self) -> str:
+        return {torch.float32: "fp32", torch.bfloat16: "bf16"}[self.dtype]
+
+
+def compile_where_it_pays(
+    networks: list[nn.Module], choice: Literal["auto", "on", "off"], device: torch.device, steps: int
+) -> bool:
+    """Compiles the networks in place, where that is asked for or pays.
+
+    Args:
+        networks: those that can be compiled.
+        choice: `training.compile`.
+        device: that they run on.
+        steps: how long they will train.
+
+    Returns:
+        Whether they are compiled. Without a compiler they are not, and a log message says so.
+    """
+    if choice == "off" or (choice == "auto" and steps < STEPS_WORTH_COMPILING.get(device.type, steps + 1)):
+        return False
+    if device.type == "cpu" and not _cpp_compiler():
+        logger.warning("No C++ compiler is found: the networks run uncompiled.")
+        return False
+    torch._dynamo.config.suppress_errors = True  # noqa: SLF001 - what cannot be compiled runs as it is
+    for network in networks:
+        network.compile()
+    return True
+
+
+def _cpp_compiler() -> str | None:
+    return shutil.which(os.environ.get("CXX", "")) or shutil.which("g++") or shutil.which("clang++")

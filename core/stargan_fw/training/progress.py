@@ -1,0 +1,69 @@
+"""A progress bar with the losses, images a second and the time left."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn, track
+from rich.progress import Progress as Bar
+
+from stargan_fw.interfaces import Tracker
+
+
+class Progress(Tracker):
+    """Shows how training goes on a terminal; elsewhere, a line now and then.
+
+    Args:
+        console: where to.
+        line_every: steps between lines where there is no terminal.
+    """
+
+    name = "progress"
+
+    def __init__(self, console: Console, line_every: int = 200) -> None:
+        self._console = console
+        self._line_every = line_every
+        self._losses: dict[str, str] = {}
+        self._speed = 0.0
+        columns = (TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[speed]}"))
+        self._bar = Bar(*columns, TimeRemainingColumn(), TextColumn("{task.fields[losses]}"), console=console)
+        self._task = self._bar.add_task("train", speed="", losses="")
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def start(self, step: int, last: int) -> None:
+        """Begins at `step` of `last`."""
+        self._bar.update(self._task, completed=step, total=last)
+        self._last = last
+
+    def advance(self, step: int) -> None:
+        """Says that `step` is done."""
+        self._bar.update(self._task, completed=step)
+        if not self._console.is_terminal and (step % self._line_every == 0 or step == self._last):
+            losses = "  ".join(self._losses.values())
+            self._console.print(f"step {step}/{self._last}  {self._speed:.0f} images/s  {losses}", soft_wrap=True)
+
+    def log(self, step: int, dataset: str, values: Mapping[str, float]) -> None:  # noqa: ARG002
+        """Shows a dataset's latest metrics, named as in `metrics.jsonl`."""
+        self._speed = values["images_per_second"]
+        shown = " ".join(f"{name} {value:.2f}" for name, value in values.items() if "/" in name)
+        self._losses[dataset] = f"{dataset}: {shown}"
+        self._bar.update(self._task, speed=f"{self._speed:.0f} images/s", losses="  ".join(self._losses.values()))
+
+
+def decoding_progress(console: Console) -> Callable[[str, int, Iterable[bytes]], Iterable[bytes]]:
+    """Returns what wraps a dataset's images, given its name and their number, to show how decoding goes."""
+
+    def wrap(name: str, count: int, images: Iterable[bytes]) -> Iterable[bytes]:
+        if not console.is_terminal:
+            console.print(f"decoding {count} images of {name}")
+            return images
+        return track(images, f"decoding {name}", count, console=console)
+
+    return wrap

@@ -1,0 +1,167 @@
+"""What the user asks to be trained: the layers of the configuration, and the run folder they are for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stargan_fw.components import complete
+from stargan_fw.config import Config, DatasetItem, Layer, dataset_layer, merge
+from stargan_fw.errors import ConfigError, RunError, closest
+from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from stargan_fw_registry import LabelSpace
+
+DEFAULT_PRESET = "paper"
+
+# What a continued run may change: where data lies, what is shown and kept. Everything else would make it another run.
+FREE_ON_RESUME = (
+    "plugins",
+    "data.path",
+    "data.cache",
+    "training.log_every",
+    "training.sample_every",
+    "training.save_every",
+    "training.keep_checkpoints",
+    "training.trackers",
+)
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """The configuration and run folder of one `train` command.
+
+    Attributes:
+        config: merged and complete.
+        plugins: with the plugin files that the configuration names.
+        run: the run folder.
+        resume: whether a run in it is to be continued.
+    """
+
+    config: Config
+    plugins: PluginManager
+    run: RunFolder
+    resume: bool
+
+    @classmethod
+    def make(
+        cls, layers: Sequence[Layer], *, datasets: str | None, preset: str | None, out: Path | None, resume: bool
+    ) -> TrainRequest:
+        """Merges what is asked for and checks it against the run folder.
+
+        Args:
+            layers: a configuration file, options and settings, the weakest first.
+            datasets: the items of `--datasets`, which replace those of the layers.
+            preset: below the layers; None is `paper`, or nothing on top of a run that is continued.
+            out: the run folder; None is named after the datasets.
+            resume: whether to continue the run in it.
+
+        Raises:
+            ConfigError: an unknown key, value, preset or dataset.
+            PluginError: a plugin file that cannot be used.
+            RunError: the folder holds a run and `resume` is not set, or the reverse, or the run is another one.
+        """
+        run = RunFolder(out or _default_folder(layers, datasets))
+        if run.holds_run and not resume:
+            raise RunError(f"'{run.path}' already holds a run. Continue it with --resume, or name another --out.")
+        if run.path.exists() and not run.path.is_dir():
+            raise RunError(f"'{run.path}' is a file. Name a folder for the run with --out.")
+        if resume:
+            previous = run.config()
+            layers = [Layer(str(run.path / "config.toml"), previous.model_dump(exclude_none=True)), *layers]
+        plugins = PluginManager.discover(tuple(_plugin_files(layers)))
+        name = preset or (None if resume else DEFAULT_PRESET)
+        if name:
+            below = Layer.from_file(plugins.index("preset").get(name))
+            layers = [*layers[:1], below, *layers[1:]] if resume else [below, *layers]
+        config = complete(merge(_with_datasets(layers, datasets)), plugins)
+        if resume:
+            _check_same_run(previous, config, run)
+        return cls(config, plugins, run, resume)
+
+    def check_labels(self, space: LabelSpace) -> None:
+        """Raises RunError where the labels of a continued run have changed since it began."""
+        if self.resume and self.run.labels().to_dict() != space.to_dict():
+            raise RunError(
+                f"The datasets' labels are not those that '{self.run.path}' was trained with "
+                f"({', '.join(self.run.labels().names)}). Restore them, or start a new run with another --out."
+            )
+
+
+def option_layer(source: str, options: Mapping[str, Any]) -> Layer:
+    """Returns the layer of options that stand for keys ("training.seed" → value), without those that are None."""
+    values: dict[str, Any] = {}
+    for key, value in options.items():
+        if value is not None:
+            *tables, last = key.split(".")
+            table = values
+            for name in tables:
+                table = table.setdefault(name, {})
+            table[last] = value
+    return Layer(source, values)
+
+
+def _default_folder(layers: Sequence[Layer], datasets: str | None) -> Path:
+    if datasets:
+        aliases = [item.alias for item in DatasetItem.parse_all(datasets)]
+    else:
+        aliases = [alias for layer in layers for alias in layer.values.get("datasets", {})]
+    return Path("runs") / ("-".join(dict.fromkeys(aliases)) or "run")
+
+
+def _plugin_files(layers: Sequence[Layer]) -> list[str]:
+    named: object = next((layer.values["plugins"] for layer in reversed(layers) if "plugins" in layer.values), [])
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise ConfigError(f"plugins = {named!r}: expected a list of files.")
+    return named
+
+
+def _with_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]:
+    """Lets `--datasets` replace the datasets of the layers, whose options for the same aliases stay."""
+    if datasets is None:
+        return list(layers)
+    chosen = dataset_layer(datasets, layers)
+    for layer in layers:
+        for alias in layer.values.get("datasets", {}) if layer.source == "--set" else ():
+            if alias not in chosen.values["datasets"]:
+                known = chosen.values["datasets"]
+                raise ConfigError(f"--set datasets.{alias}: no dataset is called so; {closest(alias, known)}")
+    without = [
+        Layer(layer.source, {key: value for key, value in layer.values.items() if key != "datasets"})
+        for layer in layers
+    ]
+    return [*without, chosen]
+
+
+def _check_same_run(previous: Config, asked: Config, run: RunFolder) -> None:
+    if list(previous.datasets) != list(asked.datasets):
+        was, now = ", ".join(previous.datasets), ", ".join(asked.datasets)
+        raise RunError(
+            f"'{run.path}' was trained on {was} and cannot go on with {now}. "
+            "Leave --datasets out, or start a new run with another --out."
+        )
+    before, after = dict(_flat(previous.model_dump(mode="json"))), dict(_flat(asked.model_dump(mode="json")))
+    changed = [
+        key
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key) and key not in FREE_ON_RESUME and not key.endswith(".location")
+    ]
+    if changed:
+        key = changed[0]
+        raise RunError(
+            f"'{run.path}' was trained with {key} = {before.get(key)!r} and cannot go on with {after.get(key)!r}. "
+            "Leave that out, or start a new run with another --out."
+        )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

@@ -1,0 +1,151 @@
+"""From a configuration to a trainer: everything is checked before anything is written."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from PIL import Image
+
+from stargan_fw.components import build_method
+from stargan_fw.data.ingest import ingest, prepare
+from stargan_fw.data.loader import Loader
+from stargan_fw.data.source import Source, label_space, open_sources
+from stargan_fw.errors import ConfigError, DataError
+from stargan_fw.inference.sheets import SampleSheet
+from stargan_fw.training.machine import Precision, compile_where_it_pays
+from stargan_fw.training.optimisation import LinearDecay
+from stargan_fw.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from stargan_fw.config import Config
+    from stargan_fw.data.store import Store
+    from stargan_fw.interfaces import Method
+    from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw.training.progress import Progress
+    from stargan_fw.training.run_folder import RunFolder
+    from stargan_fw_registry import LabelSpace
+
+    DecodingProgress: TypeAlias = Callable[[str, int, Iterable[bytes]], Iterable[bytes]]
+
+SAMPLE_ROWS = 8  # rows of a sample sheet, shared by the datasets
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training that can begin: checked, and nothing written yet.
+
+    Attributes:
+        config: complete, as `stargan_fw.components.complete` returns it.
+        space: the joint label space.
+        sources: the datasets.
+        method: with networks initialised from the seed.
+        steps: length of the whole run.
+    """
+
+    config: Config
+    space: LabelSpace
+    sources: Sequence[Source]
+    method: Method
+    steps: int
+
+    @classmethod
+    def make(cls, config: Config, plugins: PluginManager) -> Plan:
+        """Checks a configuration against plugins and data.
+
+        Raises:
+            RequestError: of the kind that fits what is wrong.
+        """
+        sources = open_sources(config, plugins)
+        space = label_space(sources)
+        torch.manual_seed(config.training.seed)
+        method = build_method(config, space, plugins)
+        return cls(config, space, sources, method, _steps(config, sources))
+
+    def decode(self, progress: DecodingProgress | None = None) -> dict[str, Store]:
+        """Decodes the images that no earlier call has, and returns the stores by dataset.
+
+        Args:
+            progress: wraps a dataset's images as they are decoded, given its name and their number.
+
+        Raises:
+            DataError: an image cannot be read, or the disk is too small.
+        """
+        return {source.alias: decode(self.config, source, progress) for source in self.sources}
+
+    @contextmanager
+    def trainer(
+        self,
+        run: RunFolder,
+        stores: Mapping[str, Store],
+        device: torch.device,
+        plugins: PluginManager,
+        progress: Progress,
+    ) -> Iterator[Trainer]:
+        """Lends the trainer of a run folder that exists, and closes what it shows progress on."""
+        training = self.config.training
+        for network in self.method.networks.values():
+            network.to(device)
+        compilable = [self.method.networks[name] for name in self.method.compilable]
+        compile_where_it_pays(compilable, training.compile, device, self.steps)
+        trackers = [plugins.index("tracker").get(name)(run.path) for name in training.trackers]
+        with progress, ExitStack() as closing:
+            for tracker in trackers:
+                closing.callback(tracker.close)
+            yield Trainer(
+                self.method,
+                {source.alias: self._loader(number, source, stores) for number, source in enumerate(self.sources)},
+                run,
+                training,
+                schedule=LinearDecay(training.learning_rate, self.steps, training.decay),
+                precision=Precision.choose(training.precision, device),
+                sample=SampleSheet({source.alias: self._held_out(source) for source in self.sources}, device),
+                observers=[progress, *trackers],
+            )
+
+    def _loader(self, number: int, source: Source, stores: Mapping[str, Store]) -> Loader:
+        training = self.config.training
+        store, seed = stores[source.alias], (training.seed, number)
+        return Loader(store, source.labels, source.train, batch_size=training.batch_size, seed=seed)
+
+    def _held_out(self, source: Source) -> tuple[list[Image.Image], torch.Tensor]:
+        chosen = source.held_out(max(1, SAMPLE_ROWS // len(self.sources)))
+        pictures = []
+        for index in chosen:
+            with Image.open(source.examples[index].image) as image:
+                pictures.append(prepare(image, self.config.data.image_size, source.dataset.crop_size))
+        return pictures, torch.from_numpy(source.labels[chosen])
+
+
+def decode(config: Config, source: Source, progress: DecodingProgress | None = None) -> Store:
+    """Returns the decoded images of one dataset; see `Plan.decode`."""
+    data = Path(config.data.path).expanduser()
+    count = len(source.examples)
+    return ingest(
+        source.alias,
+        [example.image for example in source.examples],
+        image_size=config.data.image_size,
+        crop_size=source.dataset.crop_size,
+        cache=Path(config.data.cache).expanduser() if config.data.cache else data / ".stargan-fw",
+        progress=(lambda images: progress(source.alias, count, images)) if progress else iter,
+    )
+
+
+def _steps(config: Config, sources: Sequence[Source]) -> int:
+    training = config.training
+    smallest = next((source for source in sources if len(source.train) < 2), None)
+    if smallest:
+        raise DataError(
+            f"The dataset '{smallest.alias}' has one training image: there is nothing to translate between."
+        )
+    if training.steps:
+        return training.steps
+    if not training.epochs:
+        raise ConfigError("The length of the run is not set: give training.steps or training.epochs.")
+    batches = max(len(source.train) // training.batch_size for source in sources)
+    return training.epochs * max(1, batches) * len(sources)

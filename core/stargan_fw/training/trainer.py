@@ -1,0 +1,201 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from stargan_fw.interfaces import Batch
+from stargan_fw.training.optimisation import MovingAverage, PhaseOptimizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from PIL import Image
+    from torch import Tensor
+
+    from stargan_fw.config import TrainingConfig
+    from stargan_fw.data.loader import Loader
+    from stargan_fw.inference.sheets import SampleSheet
+    from stargan_fw.interfaces import Losses, Method, Tracker
+    from stargan_fw.training.machine import Precision
+    from stargan_fw.training.optimisation import LinearDecay
+    from stargan_fw.training.run_folder import RunFolder
+
+
+class Trainer:
+    """Trains a method on the loaders' datasets, a batch of one dataset each step, in turn.
+
+    What is random in a step depends on the seed and the step's number alone, so a run that is continued takes exactly
+    the steps that it would have taken.
+
+    Args:
+        method: owns networks and losses.
+        loaders: by dataset, in the label space's order.
+        run: where everything is written.
+        config: `[training]`.
+        schedule: of the learning rate.
+        precision: what networks compute in, and on which device.
+        sample: draws sheets of held-out images.
+        observers: are told of the steps, metrics and sheets.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        loaders: Mapping[str, Loader],
+        run: RunFolder,
+        config: TrainingConfig,
+        *,
+        schedule: LinearDecay,
+        precision: Precision,
+        sample: SampleSheet,
+        observers: Sequence[Tracker],
+    ) -> None:
+        self.method, self.loaders, self.run, self.config = method, loaders, run, config
+        self.schedule, self.precision, self.sample, self.observers = schedule, precision, sample, observers
+        self.device = precision.device
+        betas = (config.beta1, config.beta2)
+        self.optimizers = {phase.name: PhaseOptimizer(phase, method, betas) for phase in method.phases}
+        self.average = MovingAverage(method.networks["generator"], config.ema) if config.ema else None
+        self.step = 0
+        self.updates = dict.fromkeys(loaders, 0)
+        self.pending: dict[str, dict[str, Any]] = {}
+
+    def train(self, last: int) -> None:
+        """Trains up to and including step `last`."""
+        for observer in self.observers:
+            observer.start(self.step, last)
+        self._clock = (time.perf_counter(), self.step)
+        while self.step < last:
+            self.step += 1
+            self.update(self.load())
+            if self.step % self.config.log_every == 0:
+                self.log()
+            if self.step % self.config.sample_every == 0 or self.step == last:
+                self.draw_sample()
+            if self.step % self.config.save_every == 0 or self.step == last:
+                self.save()
+            for observer in self.observers:
+                observer.advance(self.step)
+
+    def load(self) -> Batch:
+        """Returns the step's batch on the device: the datasets take turns, and half of the images are flipped."""
+        names = list(self.loaders)
+        dataset = names[(self.step - 1) % len(names)]
+        images, labels = self.loaders[dataset].batch(self.updates[dataset])
+        self.updates[dataset] += 1
+        torch.manual_seed(_step_seed(self.config.seed, self.step))
+        images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+        flip = torch.rand(len(images), 1, 1, 1, device=self.device) < self.config.flip
+        scaled = images.float().mul_(2 / 255).sub_(1)
+        return Batch(torch.where(flip, scaled.flip(3), scaled), labels, dataset)
+
+    def update(self, batch: Batch) -> None:
+        """Updates the networks of every phase that is due, and keeps the losses without reading them back."""
+        turn = self.updates[batch.dataset] % self.config.n_critic == 0
+        due = {phase.name for phase in self.method.phases if turn or not phase.every_n_critic}
+        rate = self.schedule.at(self.step)
+        values = self.pending.setdefault(batch.dataset, {})
+        for phase, losses in self._losses(batch, due):
+            self.optimizers[phase].update(losses, rate)
+            values.update({f"{phase}/{name}": term.detach() for name, term in losses.terms.items()})
+        values.update(step=self.step, lr=rate)
+        if self.average and turn:
+            self.average.update()
+
+    def _losses(self, batch: Batch, due: set[str]) -> Iterator[tuple[str, Losses]]:
+        """Runs the method under the precision's context, and what happens between its losses outside of it."""
+        losses = self.method.losses(batch, due)
+        while True:
+            with self.precision.autocast():
+                item = next(losses, None)
+            if item is None:
+                return
+            yield item
+
+    def log(self) -> None:
+        """Writes a row of metrics for every dataset that was seen since the last."""
+        then, before = self._clock
+        self._clock = (time.perf_counter(), self.step)
+        rate = (self.step - before) * self.config.batch_size / max(self._clock[0] - then, 1e-9)
+        for dataset, values in self.pending.items():
+            row = {"step": values["step"], "dataset": dataset, **_numbers(values), "images_per_second": round(rate, 1)}
+            self.run.append_metrics(row)
+            metrics = {name: value for name, value in row.items() if name not in {"step", "dataset"}}
+            for observer in self.observers:
+                observer.log(row["step"], dataset, metrics)
+        self.pending = {}
+
+    def draw_sample(self) -> None:
+        """Writes a sheet of fixed held-out images in every domain."""
+        with self._averaged(), self.precision.autocast():
+            sheet: Image.Image = self.sample.draw(self.method)
+        self.run.save_sample(self.step, sheet)
+        for observer in self.observers:
+            observer.image(self.step, "samples", sheet)
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        tensors: dict[str, dict[str, Tensor]] = {
+            name: dict(network.state_dict()) for name, network in self.method.networks.items()
+        }
+        tensors["optimizers"] = {
+            f"{phase}.{name}": value
+            for phase, optimizer in self.optimizers.items()
+            for name, value in optimizer.state().items()
+        }
+        if self.average:
+            tensors["ema"] = self.average.weights
+        pending = {dataset: _numbers(values) for dataset, values in self.pending.items()}
+        state = {"format": 1, "step": self.step, "updates": self.updates, "pending": pending}
+        self.run.checkpoints.save(self.step, tensors, state, self.config.keep_checkpoints)
+
+    def resume(self) -> None:
+        """Continues from the newest checkpoint.
+
+        Raises:
+            RunError: there is none, or it cannot be read.
+        """
+        checkpoint = self.run.checkpoints.load()
+        for name, network in self.method.networks.items():
+            network.load_state_dict(checkpoint.tensors[name])
+        for phase, optimizer in self.optimizers.items():
+            flat = checkpoint.tensors["optimizers"]
+            prefix = f"{phase}."
+            optimizer.load_state({k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)})
+        if self.average:
+            for name, value in checkpoint.tensors["ema"].items():
+                self.average.weights[name].copy_(value)
+        self.step = checkpoint.state["step"]
+        self.updates.update(checkpoint.state["updates"])
+        self.pending = checkpoint.state["pending"]
+        self.run.cut_metrics(self.step)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Lends the generator its averaged weights, where there are any."""
+        if self.average is None:
+            yield
+            return
+        generator = self.method.networks["generator"]
+        own = {name: value.clone() for name, value in generator.state_dict().items()}
+        generator.load_state_dict(self.average.weights)
+        try:
+            yield
+        finally:
+            generator.load_state_dict(own)
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """Returns a seed that neighbouring steps and seeds do not share."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {step}".encode()).digest()[:8]) >> 1
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Reads the values back from the device; here alone, since it waits for it."""
+    return {name: value.item() if isinstance(value, torch.Tensor) else value for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""Datasets: where images are, what their labels are and who is on them."""

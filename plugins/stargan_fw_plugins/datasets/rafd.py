@@ -1,0 +1,247 @@
+"""RaFD: 67 people x 8 expressions x 3 gazes x 5 camera angles (Langner et al., 2010)."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Literal, NamedTuple
+
+from stargan_fw import Dataset, Example, hookimpl
+from stargan_fw.errors import ConfigError, DataError, closest
+from stargan_fw.interfaces.dataset import SplitName
+from stargan_fw_plugins.datasets.location import advice
+from stargan_fw_plugins.sample_faces import Color, Look, Portrait, draw_look, private_generator, vary, write_portraits
+from stargan_fw_registry import Categorical
+
+EXPRESSIONS = ("angry", "contemptuous", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
+ANGLES = (0, 45, 90, 135, 180)
+PAPER_ANGLES = [45, 90, 135]
+GAZES = ["left", "frontal", "right"]
+SPLITS: Sequence[SplitName] = ("train", "test")
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+
+PATTERN = "Rafd<angle>_<person>_<Caucasian|Moroccan|Kid>_<male|female>_<expression>_<left|frontal|right>.jpg"
+FILE_NAME = re.compile(
+    rf"Rafd(\d{{3}})_(\d+)_(?:Caucasian|Moroccan|Kid)_(?:male|female)_({'|'.join(EXPRESSIONS)})_({'|'.join(GAZES)})"
+)
+
+# The published numbering leaves these out.
+ABSENT_PEOPLE = frozenset({6, 13, 17, 34, 62, 66})
+# As the reference implementation expects RaFD: cropped to the face.
+STAND_IN_SIZE = (256, 256)
+# How far the drawn eyes move, in units of the 280 x 280 drawing: with the eyes a pixel or so at 64 pixels.
+STAND_IN_GAZES = {"left": -4.0, "frontal": 0.0, "right": 4.0}
+
+
+class Photo(NamedTuple):
+    """What a file name says: camera angle in degrees (90 is frontal), the person's number, expression and gaze."""
+
+    angle: int
+    person: str
+    expression: str
+    gaze: str
+
+
+class RaFD(Dataset):
+    """The Radboud Faces Database, in either of two layouts.
+
+    As distributed, directly in root or one folder below, and split by person:
+
+        root/Rafd090_01_Caucasian_female_angry_frontal.jpg …
+
+    As the reference implementation wants it, already cropped and split (`test_split` becomes "given"):
+
+        root/train/angry/<any name>.jpg …
+        root/test/angry/<any name>.jpg …
+
+    The original portraits are cropped to their middle square, of the short side; the paper crops around the face.
+
+    Args:
+        root: the folder above.
+        angles: camera angles to take, of 0, 45, 90, 135 and 180 degrees; 90 is frontal, the paper takes the middle
+            three. In the second layout it holds for the files whose names say an angle.
+        gazes: directions of gaze to take, of left, frontal and right; likewise.
+
+    Raises:
+        ConfigError: an unknown angle or gaze, or none.
+    """
+
+    name = "rafd"
+    attributes = (Categorical("expression", EXPRESSIONS),)
+    crop_size = None
+    test_split: Literal["random", "person", "given"] = "person"
+    test_size = 0.1
+
+    def __init__(self, root: Path, *, angles: list[int] = PAPER_ANGLES, gazes: list[str] = GAZES) -> None:
+        super().__init__(root)
+        _check_selection("angles", angles, ANGLES)
+        _check_selection("gazes", gazes, GAZES)
+        self.angles = tuple(angles)
+        self.gazes = tuple(gazes)
+        if is_split_by_folder(root):
+            self.test_split = "given"
+
+    def examples(self) -> Iterable[Example]:
+        """Returns the images of the selected angles and gazes, sorted by path.
+
+        Raises:
+            DataError: the root is missing or the wrong level, a name does not parse, or no image is left.
+        """
+        _check_level(self.root)
+        examples = list(self._given_examples() if is_split_by_folder(self.root) else self._original_examples())
+        if not examples:
+            raise DataError(self._nothing_selected())
+        return examples
+
+    def _original_examples(self) -> Iterator[Example]:
+        for path in _originals(self.root):
+            photo = _parse(path)
+            if photo is None:
+                raise DataError(
+                    f"{path}: the name is not of the form {PATTERN}. Rename the file or move it out of the folder."
+                )
+            if self._takes(photo):
+                yield Example(path, {"expression": photo.expression}, photo.person)
+
+    def _given_examples(self) -> Iterator[Example]:
+        for split in SPLITS:
+            for folder in _expression_folders(self.root / split):
+                for path in _visible(folder.iterdir()):
+                    photo = _parse(path)
+                    if path.suffix.lower() in IMAGE_SUFFIXES and (photo is None or self._takes(photo)):
+                        yield Example(path, {"expression": folder.name}, photo.person if photo else None, split)
+
+    def _takes(self, photo: Photo) -> bool:
+        return photo.angle in self.angles and photo.gaze in self.gazes
+
+    def _nothing_selected(self) -> str:
+        paths = self.root.rglob("*") if is_split_by_folder(self.root) else _originals(self.root)
+        photos = [photo for photo in map(_parse, paths) if photo]
+        if not photos:
+            return f"{self.root}: the folders of expressions hold no images. Put the cropped portraits into them."
+        angles = ", ".join(str(angle) for angle in sorted({photo.angle for photo in photos}))
+        gazes = ", ".join(sorted({photo.gaze for photo in photos}))
+        return (
+            f"{self.root}: no image of angles {_list(self.angles)} and gazes {_list(self.gazes)}."
+            f" It holds the angles {angles} and the gazes {gazes}: set `angles` and `gazes` to some of them."
+        )
+
+    @classmethod
+    def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003
+        """Draws RaFD-like avatars under `root`: people x 8 expressions x 3 gazes, seen from the front, 256 x 256.
+
+        A person keeps skin, hair, clothes, glasses and beard on every image; the gaze moves the eyes.
+
+        Args:
+            root: the dataset's folder, existing and empty.
+            images: not used: the people make the number of images.
+            people: how many people.
+            seed: the same seed writes the same bytes.
+
+        Raises:
+            PluginError: the packages that draw are not installed.
+        """
+        write_portraits([portrait for person in _people(people) for portrait in _stand_ins(root, person, seed)])
+
+
+@hookimpl
+def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
+    register(RaFD)
+
+
+def _check_selection(key: str, selected: Sequence[object], known: Sequence[object]) -> None:
+    """Raises ConfigError unless the selection names at least one known value."""
+    if not selected:
+        raise ConfigError(f"rafd: `{key}` is empty. Name some of {_list(known)}, or leave the key out.")
+    for value in selected:
+        if value not in known:
+            raise ConfigError(f"rafd: `{key}` names {value!r}, which RaFD does not have. Known: {_list(known)}.")
+
+
+def _list(values: Sequence[object]) -> str:
+    return ", ".join(str(value) for value in values)
+
+
+def is_split_by_folder(root: Path) -> bool:
+    """Whether the folder is laid out as the reference implementation wants it."""
+    return all((root / split).is_dir() for split in SPLITS)
+
+
+def is_rafd(folder: Path) -> bool:
+    """Whether the folder holds RaFD in either layout."""
+    return is_split_by_folder(folder) or any(_parse(path) for path in folder.glob("*.jpg"))
+
+
+def _check_level(root: Path) -> None:
+    """Raises DataError unless `root` holds RaFD, or images that may be meant to be it."""
+    inside_split = root.name in SPLITS and is_split_by_folder(root.parent)
+    if is_split_by_folder(root) or (not inside_split and _originals(root)):
+        return
+    if inside_split:
+        problem = f"only one side of the split in {root.parent}"
+    elif root.is_dir():
+        problem = "no images of RaFD"
+    else:
+        problem = "not a folder" if root.exists() else "no such folder"
+    raise DataError(
+        f"{root}: {problem}. RaFD's folder holds {PATTERN}, or train/<expression>/ and test/<expression>/."
+        f"{advice(RaFD.name, root, is_rafd)}"
+    )
+
+
+def _originals(root: Path) -> list[Path]:
+    """Returns the JPEGs directly in `root` and one folder below, each level sorted."""
+    return [path for pattern in ("*.jpg", "*/*.jpg") for path in _visible(root.glob(pattern))]
+
+
+def _visible(paths: Iterable[Path]) -> list[Path]:
+    """Returns the paths sorted, without those that a system hides, such as `._x.jpg`."""
+    return sorted(path for path in paths if not path.name.startswith("."))
+
+
+def _parse(path: Path) -> Photo | None:
+    """Returns what the file's name says, None where it is not one of RaFD's."""
+    match = FILE_NAME.fullmatch(path.stem)
+    if match is None:
+        return None
+    angle, person, expression, gaze = match.groups()
+    return Photo(int(angle), person, expression, gaze)
+
+
+def _expression_folders(side: Path) -> list[Path]:
+    """Returns the folders of one side of the split; DataError where one is not called like an expression."""
+    folders = [path for path in _visible(side.iterdir()) if path.is_dir()]
+    for folder in folders:
+        if folder.name not in EXPRESSIONS:
+            raise DataError(
+                f"{folder}: '{folder.name}' is not an expression of RaFD. Rename the folder or move it out;"
+                f" {closest(folder.name, EXPRESSIONS)}"
+            )
+    return folders
+
+
+def _people(count: int) -> list[int]:
+    """Returns the first `count` numbers of RaFD's people: 1, 2, 3, 4, 5, 7, …."""
+    return list(itertools.islice((n for n in itertools.count(1) if n not in ABSENT_PEOPLE), count))
+
+
+def _stand_ins(root: Path, person: int, seed: int) -> Iterator[Portrait]:
+    """Yields every portrait of one person."""
+    look = draw_look(private_generator("rafd", seed, "person", person))
+    for expression in EXPRESSIONS:
+        for gaze, shift in STAND_IN_GAZES.items():
+            background = _draw_background(private_generator("rafd", seed, person, expression, gaze))
+            path = root / _file_name(person, look, expression, gaze)
+            yield Portrait(path, look, expression, background, STAND_IN_SIZE, shift)
+
+
+def _draw_background(generator: Random) -> Color:
+    """Draws the nearly white wall of a photo studio."""
+    return vary(generator, (240, 240, 242), 6)
+
+
+def _file_name(person: int, look: Look, expression: str, gaze: str) -> str:
+    origin = "Caucasian" if look.skin_tone < 2 else "Moroccan"
+    gender = "male" if look.male else "female"
+    return f"Rafd090_{person:02d}_{origin}_{gender}_{expression}_{gaze}.jpg"

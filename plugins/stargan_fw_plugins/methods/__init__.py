@@ -1,0 +1,1 @@
+"""Methods: what one update is, one a file."""

@@ -1,0 +1,74 @@
+"""StarGAN (Choi et al., 2018): one generator and one discriminator for all domains of all datasets."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from stargan_fw import Batch, Losses, Method, Phase, hookimpl
+from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw_plugins.losses.classification import classification_loss
+from stargan_fw_registry import LabelSpace
+
+
+class StarGAN(Method):
+    """The full objectives (Eqs. 5 and 6) under the unified label with its mask (Eq. 7)."""
+
+    name = "stargan"
+    components: ClassVar[Mapping[str, str]] = {"generator": "stargan", "discriminator": "stargan", "loss": "wgan_gp"}
+    compilable = ("generator",)
+    phases = (Phase("d", ("discriminator",)), Phase("g", ("generator",), every_n_critic=True))
+
+    def __init__(self, space: LabelSpace, image_size: int, build: ComponentBuilder) -> None:
+        super().__init__(space, image_size, build)
+        self.generator = build.generator(image_size=image_size, label_dim=space.dim)
+        self.discriminator = build.discriminator(image_size=image_size, label_dim=space.label_dim)
+        self.loss = build.loss()
+        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
+
+    def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
+        # Targets are the batch's own labels in another order, so that they follow the dataset's distribution.
+        target = batch.labels[torch.randperm(len(batch.labels), device=batch.labels.device)]
+        # One fake serves both updates; its graph is built only where the generator is updated.
+        with torch.set_grad_enabled("g" in due):
+            fake = self.generator(batch.images, self.space.join(batch.dataset, target))
+        yield "d", self._discriminator_losses(batch, fake.detach())
+        if "g" in due:
+            yield "g", self._generator_losses(batch, fake, target)
+
+    def _discriminator_losses(self, batch: Batch, fake: Tensor) -> Losses:
+        """`L_D = −L_adv + λ_cls L_cls^r` (Eq. 5)."""
+        adversarial = self.loss.discriminator(self.discriminator, batch.images, fake)
+        classification = self._classification(batch.dataset, adversarial.real_logits, batch.labels)
+        total = adversarial.total + self.loss.lambda_cls * classification
+        return Losses(total, {**adversarial.terms, "cls": classification})
+
+    def _generator_losses(self, batch: Batch, fake: Tensor, target: Tensor) -> Losses:
+        """`L_G = L_adv + λ_cls L_cls^f + λ_rec L_rec` (Eq. 6)."""
+        scores, logits = self.discriminator(fake)
+        adversarial = self.loss.generator(scores)
+        classification = self._classification(batch.dataset, logits, target)
+        restored = self.generator(fake, self.space.join(batch.dataset, batch.labels))
+        reconstruction = (batch.images - restored).abs().mean()
+        total = adversarial + self.loss.lambda_cls * classification + self.loss.lambda_rec * reconstruction
+        return Losses(total, {"adv": adversarial, "cls": classification, "rec": reconstruction})
+
+    def _classification(self, dataset: str, logits: Tensor, labels: Tensor) -> Tensor:
+        """Eqs. 2 and 3: only the logits of the images' own dataset count."""
+        return classification_loss(self.space.schema(dataset), logits[:, self.space.slice(dataset)], labels)
+
+    @torch.no_grad()
+    def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        result: Tensor = self.generator(images, self.space.join(dataset, target))
+        return result
+
+    @torch.no_grad()
+    def read_labels(self, images: Tensor, dataset: str) -> Tensor:
+        _, logits = self.discriminator(images)
+        return self.space.decode(dataset, logits)
+
+
+@hookimpl
+def register_methods(register: Callable[[type[Method]], None]) -> None:
+    register(StarGAN)

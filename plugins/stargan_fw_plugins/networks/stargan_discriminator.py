@@ -1,0 +1,69 @@
+"""The paper's discriminator (appendix, Table 5)."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from stargan_fw import Discriminator, hookimpl
+from stargan_fw.errors import ConfigError
+
+DEEPEST = 6
+WIDEST_MAP = 8
+
+
+def depth_for(image_size: int) -> int:
+    """Returns how many convolutions halve an image of `image_size` pixels: six at 128 and above, as in the paper.
+
+    Smaller images are halved down to a map of 2×2 or 3×3 patches.
+
+    Raises:
+        ConfigError: an odd size comes before the map is 8×8 or smaller.
+    """
+    depth, side = 0, image_size
+    while depth < DEEPEST and side % 2 == 0 and side >= 4:
+        depth, side = depth + 1, side // 2
+    if side > WIDEST_MAP or not 32 <= image_size <= 512:
+        raise ConfigError(
+            f"data.image_size = {image_size}: the discriminator must halve the image evenly down to {WIDEST_MAP} pixels "
+            f"or fewer and gets stuck at {side}. Use a size between 32 and 512 such as 64, 96, 128, 160, 192 or 256."
+        )
+    return depth
+
+
+class StarGANDiscriminator(Discriminator):
+    """Strided convolutions without normalisation, a patch head and a classification head.
+
+    Args:
+        image_size: side in pixels, 32 to 512.
+        label_dim: number of labels of all datasets, without the mask.
+        conv_dim: channels after the first convolution, d; they double from layer to layer.
+        repeat_num: number of convolutions in the trunk; None follows the image size (six at 128 and above).
+    """
+
+    name = "stargan"
+
+    def __init__(self, *, image_size: int, label_dim: int, conv_dim: int = 64, repeat_num: int | None = None) -> None:
+        super().__init__()
+        depth = repeat_num or depth_for(image_size)
+        if image_size % 2**depth:
+            raise ConfigError(
+                f"discriminator.repeat_num = {depth}: an image of {image_size} pixels cannot be halved {depth} times; "
+                f"leave it out, or use {depth_for(image_size)}."
+            )
+        widths = [3, *(conv_dim * 2**i for i in range(depth))]
+        self.trunk = nn.Sequential()
+        for before, after in pairwise(widths):
+            self.trunk.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
+            self.trunk.append(nn.LeakyReLU(0.01))
+        self.src = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
+        self.cls = nn.Conv2d(widths[-1], label_dim, image_size // 2**depth, bias=False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.trunk(images)
+        return self.src(features), self.cls(features).flatten(1)
+
+
+@hookimpl
+def register_discriminators(register: Callable[[type[Discriminator]], None]) -> None:
+    register(StarGANDiscriminator)

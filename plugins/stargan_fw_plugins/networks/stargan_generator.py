@@ -1,0 +1,81 @@
+"""The paper's generator (appendix, Table 4)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from stargan_fw import Generator, hookimpl
+from stargan_fw.errors import ConfigError
+
+
+def check_quarters(image_size: int) -> None:
+    """Raises ConfigError unless two halvings of `image_size` pixels come out even, within 32 to 512."""
+    if image_size % 4 or not 32 <= image_size <= 512:
+        raise ConfigError(
+            f"data.image_size = {image_size}: the generator halves the image twice, so the size must be a multiple of 4 "
+            "between 32 and 512, such as 64, 128 or 256."
+        )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions with instance norm, plus the input (Table 4, bottleneck); (B, channels, h, w) in and out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.InstanceNorm2d(channels, affine=True),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.InstanceNorm2d(channels, affine=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual: Tensor = self.main(x)
+        return x + residual
+
+
+class StarGANGenerator(Generator):
+    """Down twice, residual blocks, up twice; the label enters as constant planes beside the image.
+
+    Zero padding is part of the method: instance norm removes what a constant plane adds, so the label reaches the
+    network only through the padded border.
+
+    Args:
+        image_size: side in pixels, a multiple of 4 between 32 and 512.
+        label_dim: dimension of c̃, mask included.
+        conv_dim: channels after the first convolution, d.
+        repeat_num: number of residual blocks.
+    """
+
+    name = "stargan"
+
+    def __init__(self, *, image_size: int, label_dim: int, conv_dim: int = 64, repeat_num: int = 6) -> None:
+        super().__init__()
+        check_quarters(image_size)
+        d = conv_dim
+        self.main = nn.Sequential(
+            *_normed(nn.Conv2d(3 + label_dim, d, 7, padding=3, bias=False), d),
+            *_normed(nn.Conv2d(d, 2 * d, 4, stride=2, padding=1, bias=False), 2 * d),
+            *_normed(nn.Conv2d(2 * d, 4 * d, 4, stride=2, padding=1, bias=False), 4 * d),
+            *(ResidualBlock(4 * d) for _ in range(repeat_num)),
+            *_normed(nn.ConvTranspose2d(4 * d, 2 * d, 4, stride=2, padding=1, bias=False), 2 * d),
+            *_normed(nn.ConvTranspose2d(2 * d, d, 4, stride=2, padding=1, bias=False), d),
+            nn.Conv2d(d, 3, 7, padding=3, bias=False),
+            nn.Tanh(),
+        )
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        planes = labels[:, :, None, None].to(images.dtype).expand(-1, -1, *images.shape[2:])
+        result: Tensor = self.main(torch.cat([images, planes], dim=1))
+        return result
+
+
+def _normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+    return convolution, nn.InstanceNorm2d(channels, affine=True), nn.ReLU()
+
+
+@hookimpl
+def register_generators(register: Callable[[type[Generator]], None]) -> None:
+    register(StarGANGenerator)

@@ -1,0 +1,271 @@
+"""The kinds of attribute that a dataset can have, and everything that differs between them.
+
+Nobody else asks which kind an attribute is: how a label becomes numbers, what an edit of it implies and how
+logits are read back are methods here. `one_hot` tells a training method which classification loss applies.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from stargan_fw_registry.documents import read_fields, read_object
+from stargan_fw_registry.errors import LabelError
+from stargan_fw_registry.names import check_name, check_names, closest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LabelValue: TypeAlias = bool | int | float | str | None
+"""What an example may say of an attribute; None, like a key that is not there, means unknown."""
+
+UNKNOWN = math.nan
+_BINARY_VALUES: dict[Hashable, float] = {1: 1.0, 0: 0.0, -1: 0.0}  # -1 is how CelebA's own list writes "no"
+
+
+@dataclass(frozen=True)
+class Attribute(ABC):
+    """One attribute of a dataset: `size` neighbouring positions of its label vector.
+
+    Raises:
+        LabelError: a name is empty, occurs twice, or holds what an edit could not spell (one of `.,=`, outer blanks).
+    """
+
+    kind: ClassVar[str]
+    one_hot: ClassVar[bool] = False
+    """Exactly one position is set (softmax, cross-entropy); otherwise each stands alone (binary cross-entropy)."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        check_name(self.name, f"the name of a {self.kind} attribute")
+
+    @property
+    @abstractmethod
+    def label_names(self) -> tuple[str, ...]:
+        """The positions' own names, in order."""
+
+    @property
+    def qualified_names(self) -> tuple[str, ...]:
+        """The positions' names where another attribute of the dataset has one of the same name."""
+        return tuple(f"{self.name}.{label}" for label in self.label_names)
+
+    @property
+    def spoken_names(self) -> tuple[str, ...]:
+        """What an edit can call it: the attribute, and each of its positions."""
+        return (self.name, *self.label_names)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of an example's labels that `encode` reads."""
+        return (self.name,)
+
+    @property
+    def size(self) -> int:
+        """How many positions it takes."""
+        return len(self.label_names)
+
+    @abstractmethod
+    def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
+        """One example's labels as `size` numbers: 0, 1, or NaN where they are unknown.
+
+        Raises:
+            LabelError: a value that this attribute does not have; the message names both.
+        """
+
+    @abstractmethod
+    def switch(self, position: int, *, on: bool) -> dict[int, float]:
+        """What an edit that sets or clears one position determines: position to 0 or 1, its peers included."""
+
+    def choose(self, value: str | None) -> dict[int, float]:
+        """What the edit `name=value` determines: position to 0 or 1; None stands for a missing `=value`."""
+        if value is None:
+            raise LabelError(f"{self.name!r} needs a value: write it as '{self.name}={self.label_names[0]}'")
+        if value not in self.label_names:
+            raise LabelError(f"{self._said(value)}; {closest(value, self.label_names)}")
+        return self.switch(self.label_names.index(value), on=True)
+
+    @abstractmethod
+    def decode(self, logits: Tensor) -> Tensor:
+        """Logits (B, size) to labels (B, size), 0 or 1 in float32."""
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON: the constructor's arguments and the kind."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"kind": self.kind} | {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+    @staticmethod
+    def from_dict(document: object) -> Attribute:
+        """The attribute that `to_dict` wrote; LabelError where anything is missing, unknown or mistyped."""
+        kind = read_object(document, "attribute").get("kind")
+        if not isinstance(kind, str) or kind not in _KINDS:
+            raise LabelError(f"attribute: no kind {kind!r}; {closest(kind, _KINDS)}")
+        attribute_class = _KINDS[kind]
+        keys = [field.name for field in fields(attribute_class)]
+        arguments = read_fields(document, ["kind", *keys], f"{kind} attribute")
+        return attribute_class(**{key: arguments[key] for key in keys})
+
+    def _said(self, value: object) -> str:
+        return f"{self.kind} attribute {self.name!r} cannot be {value!r}"
+
+
+@dataclass(frozen=True)
+class Binary(Attribute):
+    """An attribute that is there or not: one position.
+
+    An example says True, False, 1, 0, -1 (no) or None (unknown) under its name.
+    """
+
+    kind: ClassVar[str] = "binary"
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @property
+    def qualified_names(self) -> tuple[str, ...]:
+        return self.label_names
+
+    @property
+    def spoken_names(self) -> tuple[str, ...]:
+        return self.label_names
+
+    def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
+        return [_binary(self.name, labels.get(self.name))]
+
+    def switch(self, position: int, *, on: bool) -> dict[int, float]:
+        return {position: float(on)}
+
+    def decode(self, logits: Tensor) -> Tensor:
+        return (logits > 0).float()
+
+
+@dataclass(frozen=True)
+class Categorical(Attribute):
+    """An attribute with exactly one of several values: one-hot.
+
+    An example says one of `values`, or None (unknown), under its name.
+
+    Raises:
+        LabelError: fewer than two values, besides what every attribute refuses.
+    """
+
+    kind: ClassVar[str] = "categorical"
+    one_hot: ClassVar[bool] = True
+
+    values: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        values = check_names(self.values, f"values of the categorical attribute {self.name!r}")
+        object.__setattr__(self, "values", values)
+        if len(values) < 2:
+            raise LabelError(f"categorical attribute {self.name!r} has {len(values)} values: give at least two")
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return tuple(self.values)
+
+    def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
+        value = labels.get(self.name)
+        if _is_unknown(value):
+            return [UNKNOWN] * self.size
+        if value not in self.values:
+            raise LabelError(f"{self._said(value)}; {closest(value, self.values)}")
+        return [float(candidate == value) for candidate in self.values]
+
+    def switch(self, position: int, *, on: bool) -> dict[int, float]:
+        if not on:
+            label = self.label_names[position]
+            raise LabelError(f"{label!r} cannot be cleared, since {self.name!r} has one value: name another value")
+        return _one_of(position, self.size)
+
+    def decode(self, logits: Tensor) -> Tensor:
+        return _largest(logits)
+
+
+@dataclass(frozen=True)
+class Exclusive(Attribute):
+    """A group of binaries of which at most one is set, such as hair colours.
+
+    An example says each member as a binary under the member's name, each of which may be unknown, or the member
+    that is set under the group's name ("" for none, None for unknown); not both.
+
+    Raises:
+        LabelError: no members, or one that is called like the group, besides what every attribute refuses.
+    """
+
+    kind: ClassVar[str] = "exclusive"
+
+    members: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        members = check_names(self.members, f"members of the exclusive attribute {self.name!r}")
+        object.__setattr__(self, "members", members)
+        if not members:
+            raise LabelError(f"exclusive attribute {self.name!r} has no members: give at least one")
+        if self.name in members:
+            raise LabelError(f"exclusive attribute {self.name!r} has a member of the same name: rename one")
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return tuple(self.members)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.name, *self.members)
+
+    def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
+        chosen = labels.get(self.name)
+        encoded = [_binary(member, labels.get(member)) for member in self.members]
+        if _is_unknown(chosen):
+            self._check_at_most_one(encoded)
+            return encoded
+        if not all(math.isnan(value) for value in encoded):
+            raise LabelError(f"{self._said(chosen)} beside labels for its members: give the group or its members")
+        if chosen and chosen not in self.members:
+            raise LabelError(f"{self._said(chosen)}; {closest(chosen, self.members)}")
+        return [float(member == chosen) for member in self.members]
+
+    def switch(self, position: int, *, on: bool) -> dict[int, float]:
+        return _one_of(position, self.size) if on else {position: 0.0}
+
+    def choose(self, value: str | None) -> dict[int, float]:
+        return dict.fromkeys(range(self.size), 0.0) if value == "" else super().choose(value)
+
+    def decode(self, logits: Tensor) -> Tensor:
+        return _largest(logits) * (logits > 0)
+
+    def _check_at_most_one(self, encoded: Sequence[float]) -> None:
+        present = [member for member, value in zip(self.members, encoded, strict=True) if value == 1]
+        if len(present) > 1:
+            raise LabelError(f"exclusive attribute {self.name!r} has {' and '.join(present)} set: set at most one")
+
+
+_KINDS: dict[str, type[Attribute]] = {kind.kind: kind for kind in (Binary, Categorical, Exclusive)}
+
+
+def _binary(name: str, value: LabelValue) -> float:
+    if _is_unknown(value):
+        return UNKNOWN
+    number = _BINARY_VALUES.get(value) if isinstance(value, Hashable) else None
+    if number is None:
+        raise LabelError(f"binary label {name!r} cannot be {value!r}: give True, False or None (unknown)")
+    return number
+
+
+def _is_unknown(value: LabelValue) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _one_of(position: int, size: int) -> dict[int, float]:
+    return {peer: float(peer == position) for peer in range(size)}
+
+
+def _largest(logits: Tensor) -> Tensor:
+    blank = logits.new_zeros(logits.shape).float()
+    return blank.scatter(1, logits.argmax(dim=1, keepdim=True), 1.0)

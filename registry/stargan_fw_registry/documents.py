@@ -1,0 +1,37 @@
+"""Strict reading of what JSON holds: no missing, unknown or mistyped key passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stargan_fw_registry.errors import LabelError
+from stargan_fw_registry.names import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+def read_object(document: object, where: str) -> dict[str, Any]:
+    """Return `document` if it is a JSON object; raise LabelError otherwise."""
+    if not isinstance(document, dict):
+        raise LabelError(f"{where}: expected an object, not {document!r}")
+    return document
+
+
+def read_fields(document: object, keys: Collection[str], where: str) -> dict[str, Any]:
+    """Return `document` if it is a JSON object with exactly `keys`; raise LabelError otherwise."""
+    fields = read_object(document, where)
+    for key in fields:
+        if key not in keys:
+            raise LabelError(f"{where}: unknown key {key!r}; {closest(key, keys)}")
+    for key in keys:
+        if key not in fields:
+            raise LabelError(f"{where}: key {key!r} is missing")
+    return fields
+
+
+def read_list(value: object, where: str) -> list[Any]:
+    """Return `value` if it is a JSON list; raise LabelError otherwise."""
+    if not isinstance(value, list):
+        raise LabelError(f"{where}: expected a list, not {value!r}")
+    return value

@@ -1,0 +1,130 @@
+"""Edits: what `Blond_Hair,Male=0` asks for.
+
+An edit is a comma-separated list of `label`, `label=0`, `label=1` and, for a categorical attribute or an exclusive
+group, `attribute=value`; a group takes `group=` for none. Each may be prefixed with its dataset, `rafd.happy`, and
+has to be where the name alone could mean two things.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stargan_fw_registry.errors import LabelError
+from stargan_fw_registry.names import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stargan_fw_registry.label_space import LabelSchema
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What an edit determines of one dataset's labels.
+
+    Attributes:
+        dataset: whose labels, and whose mask, they are.
+        assignments: label name and 0 or 1, peers that are cleared included; every other label keeps its value.
+    """
+
+    dataset: str
+    assignments: tuple[tuple[str, float], ...]
+
+    def is_complete(self, schema: LabelSchema) -> bool:
+        """Whether every position of the dataset is determined, so that current labels need not be known."""
+        return {label for label, _ in self.assignments} == set(schema.names)
+
+
+@dataclass(frozen=True)
+class _Part:
+    text: str
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    schema: LabelSchema
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.schema.name}.{self.key}"
+
+
+def parse_edit(text: str, schemas: Sequence[LabelSchema]) -> Edit:
+    """Read an edit of exactly one of the datasets in `schemas`.
+
+    Raises:
+        LabelError: nothing is named, a name is unknown or ambiguous, labels of two datasets are named, a label is
+            named twice, two members of one group are set, or a value is not one that the label can have.
+    """
+    parts = [_read_part(part, text) for part in text.split(",")]
+    meanings = [_meanings(part, schemas) for part in parts]
+    shared = _shared_datasets(parts, meanings)
+    chosen = [
+        _only_meaning(part, [meaning for meaning in possible if meaning.schema.name in shared])
+        for part, possible in zip(parts, meanings, strict=True)
+    ]
+    return Edit(chosen[0].schema.name, _combine(parts, chosen))
+
+
+def _read_part(part: str, text: str) -> _Part:
+    key, equals, value = (piece.strip() for piece in part.partition("="))
+    if not key:
+        raise LabelError(f"edit {text!r} names no label in {part!r}: write it as 'Blond_Hair,Male=0'")
+    return _Part(part.strip(), key, value if equals else None)
+
+
+def _meanings(part: _Part, schemas: Sequence[LabelSchema]) -> list[_Meaning]:
+    prefixed = [
+        _Meaning(schema, key)
+        for schema in schemas
+        if part.key.startswith(f"{schema.name}.")
+        for key in schema.resolve_key(part.key.removeprefix(f"{schema.name}."))
+    ]
+    # A dataset's prefix wins over an attribute of the same name, or there would be no way to write the former.
+    found = prefixed or [_Meaning(schema, key) for schema in schemas for key in schema.resolve_key(part.key)]
+    if not found:
+        known = {key for schema in schemas for key in (*schema.edit_keys, *_prefixed(schema, part.key))}
+        datasets = ", ".join(schema.name for schema in schemas)
+        raise LabelError(f"no label {part.key!r} in {datasets}; {closest(part.key, known)}")
+    return found
+
+
+def _prefixed(schema: LabelSchema, key: str) -> list[str]:
+    return [f"{schema.name}.{known}" for known in schema.edit_keys] if "." in key else []
+
+
+def _shared_datasets(parts: Sequence[_Part], meanings: Sequence[list[_Meaning]]) -> set[str]:
+    datasets = [{meaning.schema.name for meaning in possible} for possible in meanings]
+    shared = set.intersection(*datasets)
+    if not shared:
+        named = ", ".join(
+            f"{part.key!r} of {' or '.join(sorted(of))}" for part, of in zip(parts, datasets, strict=True)
+        )
+        raise LabelError(f"one edit names {named}; one mask names one dataset: translate twice")
+    return shared
+
+
+def _only_meaning(part: _Part, possible: Sequence[_Meaning]) -> _Meaning:
+    if len(possible) > 1:
+        raise LabelError(f"label {part.key!r} is ambiguous: write one of {', '.join(map(str, possible))}")
+    return possible[0]
+
+
+def _combine(parts: Sequence[_Part], meanings: Sequence[_Meaning]) -> tuple[tuple[str, float], ...]:
+    assignments: dict[str, float] = {}
+    named: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    for part, meaning in zip(parts, meanings, strict=True):
+        assigned = meaning.schema.assign(meaning.key, part.value)
+        label = next((name for name, value in assigned.items() if value), meaning.key)
+        if label in named:
+            raise LabelError(f"label {label!r} is named twice, as {named[label]!r} and {part.text!r}: remove one")
+        for name, value in assigned.items():
+            if assignments.setdefault(name, value) != value:
+                raise LabelError(f"{part.text!r} contradicts {origin[name]!r}: only one of them can be set")
+            origin.setdefault(name, part.text)
+        named[label] = part.text
+    return tuple(assignments.items())

@@ -1,0 +1,46 @@
+"""`data sample` and `plugins list`."""
+
+import json
+
+PLUGIN = """
+from stargan_fw import Dataset, Example, hookimpl
+from stargan_fw_registry import Binary
+
+
+class Pets(Dataset):
+    name = "pets"
+    attributes = [Binary("young")]
+
+    def examples(self):
+        return [Example(image=path) for path in self.root.glob("*.jpg")]
+
+
+@hookimpl
+def register_datasets(register):
+    register(Pets)
+"""
+
+
+def test_sample_draws_both_layouts(cli, tmp_path):
+    assert cli("data", "sample", tmp_path / "d", "--images", "10", "--people", "2").code == 0
+    assert len(list((tmp_path / "d/celeba/img_align_celeba").glob("*.jpg"))) == 10
+    assert len(list((tmp_path / "d/rafd").glob("Rafd*.jpg"))) == 48
+
+    again = cli("data", "sample", tmp_path / "d")
+    assert again.code == 2
+    assert "exists already" in again.err
+
+
+def test_plugins_list(cli, tmp_path):
+    outcome = cli("plugins", "list")
+    assert outcome.code == 0
+    assert "celeba" in outcome.out
+
+
+def test_plugins_list_as_json_with_a_file(cli, tmp_path):
+    (tmp_path / "pets.py").write_text(PLUGIN)
+    outcome = cli("plugins", "list", "--json", "--plugin", tmp_path / "pets.py")
+    listing = json.loads(outcome.out)
+    assert "pets" in listing["components"]["dataset"]
+    assert listing["plugins"][-1]["components"] == ["dataset pets"]
+    assert all(report["error"] is None for report in listing["plugins"])

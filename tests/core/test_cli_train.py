@@ -1,0 +1,246 @@
+"""`stargan-fw train` as a user calls it: what it writes, how it continues, and what it refuses."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+UNTIMED = {"images_per_second"}
+
+
+def metrics(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name not in UNTIMED} for row in rows]
+
+
+def tensors(run, step):
+    folder = run / "checkpoints" / f"step-{step:08d}"
+    return {
+        f"{file.stem}/{name}": value
+        for file in sorted(folder.glob("*.safetensors"))
+        for name, value in load_file(file).items()
+    }
+
+
+def test_a_run_writes_what_the_contract_names(train, tmp_path):
+    run = tmp_path / "run"
+
+    assert train("--max-steps", "12", "--set", "training.save_every=5").code == 0
+
+    config = tomllib.loads((run / "config.toml").read_text())
+    assert config["generator"] == {"name": "attention", "conv_dim": 4, "repeat_num": 1}
+    assert config["loss"] == {"name": "wgan_gp", "lambda_gp": 10.0, "lambda_cls": 1.0, "lambda_rec": 10.0}
+    assert [table["name"] for table in json.loads((run / "labels.json").read_text())["datasets"]] == ["celeba", "rafd"]
+    assert [path.name for path in sorted((run / "checkpoints").iterdir())] == ["step-00000010", "step-00000012"]
+    names = {path.name for path in (run / "checkpoints" / "step-00000012").iterdir()}
+    stems = ("generator", "discriminator", "ema", "optimizers")
+    assert names == {*(f"{stem}.safetensors" for stem in stems), "state.json"}
+    assert [row["dataset"] for row in metrics(run)] == ["celeba", "rafd"]
+    losses = {"d/adv", "d/cls", "d/gp", "g/adv", "g/cls", "g/rec"}
+    assert set(metrics(run)[0]) == {"step", "dataset", "lr", *losses}
+    with Image.open(run / "samples" / "step-00000012.png") as sheet:
+        assert sheet.width > 14 * 96
+    assert list((run / "tensorboard").glob("events.*"))
+
+
+def test_the_generator_is_updated_once_in_n_critic_steps_of_each_dataset(train, tmp_path):
+    train("--max-steps", "12", "--set", "training.n_critic=3", "--set", "training.log_every=2")
+
+    updated = {name: [] for name in ("celeba", "rafd")}
+    for row in metrics(tmp_path / "run"):
+        updated[row["dataset"]].append("g/adv" in row)
+    assert updated == dict.fromkeys(updated, [False, False, True, False, False, True])
+
+
+def test_continuing_gives_the_bits_of_an_uninterrupted_run(train, tmp_path):
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    options = ("--set", "training.log_every=7", "--set", "training.n_critic=2", "--set", "training.steps=40")
+
+    assert train(*options, "--max-steps", "40", out=straight).code == 0
+    assert train(*options, "--max-steps", "20", out=stopped).code == 0
+    assert train(*options, "--max-steps", "40", "--resume", out=stopped).code == 0
+
+    assert metrics(stopped) == metrics(straight)
+    assert metrics(straight)[-1]["lr"] < metrics(straight)[0]["lr"]
+    expected, found = tensors(straight, 40), tensors(stopped, 40)
+    assert expected.keys() == found.keys()
+    different = [name for name in expected if not torch.equal(expected[name], found[name])]
+    assert different == []
+    state = "checkpoints/step-00000040/state.json"
+    assert (stopped / state).read_text() == (straight / state).read_text()
+
+
+def test_steps_after_the_last_checkpoint_are_logged_once(train, tmp_path):
+    run = tmp_path / "run"
+    train("--max-steps", "10", "--set", "training.log_every=2")
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 12, "dataset": "rafd"}\n{"step": 1')
+
+    train("--max-steps", "12", "--set", "training.log_every=2", "--resume")
+
+    assert [row["step"] for row in metrics(run)] == list(range(1, 13))
+
+
+def test_resume_needs_only_the_run_folder(cli, trained):
+    assert cli("train", "--out", trained, "--resume", "--max-steps", "6").code == 0
+    assert (trained / "checkpoints" / "step-00000006").is_dir()
+
+
+def test_a_finished_run_has_nothing_left_to_do(cli, trained):
+    outcome = cli("train", "--out", trained, "--resume", "--max-steps", "4")
+    assert outcome.code == 0
+    assert "nothing is left to do" in outcome.out
+
+
+def test_its_own_config_repeats_a_run(cli, trained, tmp_path):
+    again = tmp_path / "again"
+    outcome = cli("train", "--config", trained / "config.toml", "--out", again, "--max-steps", "4")
+    assert outcome.code == 0
+    assert (again / "config.toml").read_text() == (trained / "config.toml").read_text()
+    first, second = tensors(trained, 4), tensors(again, 4)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_dry_run_writes_nothing(train, tmp_path):
+    outcome = train("--dry-run")
+    assert outcome.code == 0
+    assert "40 steps" in outcome.out
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_original_loss_trains(train, tmp_path):
+    assert train("--max-steps", "10", "--set", "loss.name=vanilla", "--set", "training.ema=0").code == 0
+    assert "d/gp" not in metrics(tmp_path / "run")[0]
+    assert not (tmp_path / "run/checkpoints/step-00000010/ema.safetensors").exists()
+
+
+def test_compiling_gives_the_same_losses(train, tmp_path):
+    options = ("--max-steps", "2", "--set", "training.log_every=1", "--set", "training.n_critic=1")
+    train(*options, "--set", "training.compile=off", datasets="rafd", out=tmp_path / "eager")
+    train(*options, "--set", "training.compile=on", datasets="rafd", out=tmp_path / "compiled")
+
+    eager, compiled = metrics(tmp_path / "eager"), metrics(tmp_path / "compiled")
+    for one, other in zip(eager, compiled, strict=True):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
+
+
+def test_one_dataset_has_no_mask(train, tmp_path):
+    assert train("--max-steps", "2", datasets="faces=rafd:" + str(tmp_path / "nowhere")).code == 2
+    assert train("--max-steps", "2", datasets="rafd").code == 0
+
+
+REFUSED = {
+    "no dataset": (["--set", "training.steps=5"], {"datasets": "celebs"}, "'celebs'.*'celeba'"),
+    "missing folder": ([], {"datasets": "rafd:missing/rafd"}, "missing/rafd"),
+    "unknown attribute": (["--set", 'datasets.celeba.attributes=["Mail"]'], {}, "Mail.*Male"),
+    "unknown preset": (["--preset", "papre"], {}, "'papre'.*'paper'"),
+    "unknown key": (["--set", "training.bath_size=4"], {}, "--set: Unknown key 'training.bath_size'.*batch_size"),
+    "unknown option": (["--set", "generator.conv_dims=4"], {}, "'generator.conv_dims'.*generator.conv_dim"),
+    "unknown dataset option": (["--set", "datasets.rafd.angle=[90]"], {}, "'datasets.rafd.angle'.*angles"),
+    "option of no dataset": (["--set", "datasets.raft.angles=[90]"], {}, "datasets.raft.*rafd"),
+    "wrong type": (["--set", "training.steps=many"], {}, "training.steps = 'many'"),
+    "batch of one": (["--set", "training.batch_size=1"], {}, "training.batch_size = 1.*Use 2 or more"),
+    "odd size": (["--set", "data.image_size=100"], {}, "data.image_size = 100.*96"),
+    "size not in quarters": (["--set", "data.image_size=34"], {}, "data.image_size = 34.*multiple of 4"),
+    "no such device": (["--device", "cudda"], {}, "--device cudda"),
+    "twice": ([], {"datasets": "rafd,rafd"}, "'rafd' comes twice"),
+    "no setting": (["--set", "training"], {}, "--set training: expected key=value"),
+    "no config": (["--config", "none.toml"], {}, "none.toml"),
+    "no plugin": (["--plugin", "none.py"], {}, "none.py.*does not exist"),
+}
+
+
+@pytest.mark.parametrize("options, changes, message", REFUSED.values(), ids=REFUSED)
+def test_a_wrong_request_is_refused(train, tmp_path, options, changes, message, small_data):
+    before = sorted(small_data.rglob("*"))
+
+    outcome = train(*options, **changes)
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("Error: ")
+    assert len(outcome.err.strip().splitlines()) == 1
+    assert re.search(message, outcome.err), outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (tmp_path / "run").exists()
+    assert sorted(small_data.rglob("*")) == before
+
+
+def test_a_run_is_not_overwritten(cli, train, trained, small_data):
+    outcome = train(out=trained)
+    assert outcome.code == 2
+    assert "already holds a run" in outcome.err
+    assert "--resume" in outcome.err
+
+
+def test_resume_without_a_run(train, tmp_path):
+    outcome = train("--resume")
+    assert outcome.code == 2
+    assert "holds no run" in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_resume_with_other_datasets(train, trained):
+    outcome = train("--resume", out=trained, datasets="celeba")
+    assert outcome.code == 2
+    assert "was trained on celeba, rafd and cannot go on with celeba" in outcome.err
+
+
+def test_resume_with_another_setting(cli, trained):
+    outcome = cli("train", "--out", trained, "--resume", "--set", "training.seed=5")
+    assert outcome.code == 2
+    assert "training.seed = 0" in outcome.err
+
+
+def test_resume_with_changed_labels(cli, trained):
+    labels = trained / "labels.json"
+    labels.write_text(labels.read_text().replace('"sad"', '"sorry"'))
+    outcome = cli("train", "--out", trained, "--resume")
+    assert outcome.code == 2
+    assert "labels are not those" in outcome.err
+
+
+def test_a_broken_image_is_named_and_nothing_is_left(train, small_data, tmp_path):
+    import shutil
+
+    data = tmp_path / "data"
+    shutil.copytree(small_data / "rafd", data / "rafd")
+    broken = sorted((data / "rafd").glob("*.jpg"))[3]
+    broken.write_bytes(broken.read_bytes()[:300])
+
+    outcome = train(datasets="rafd", data=data)
+
+    assert outcome.code == 2
+    assert broken.name in outcome.err
+    assert not (tmp_path / "run").exists()
+    assert not list(data.rglob("*.arrow"))
+    assert not list(data.rglob("*.partial"))
+
+
+def test_what_fails_while_working_exits_with_1(train, monkeypatch):
+    def fail(*_):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("stargan_fw.training.checkpoint.save_file", fail)
+    outcome = train("--max-steps", "1")
+    assert outcome.code == 1
+    assert "the disk is gone" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_debug_shows_the_traceback(train):
+    outcome = train("--debug", "--preset", "papre")
+    assert outcome.code == 2
+    assert "Traceback" in outcome.err
+
+
+def test_help_answers_without_torch():
+    code = "import sys; from stargan_fw.cli.main import main; sys.argv[1:] = ['--help']\ntry: main()\nfinally: print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip().endswith("False")
+    assert "train" in result.stdout

@@ -1,0 +1,227 @@
+"""Discovery of plugins: what is found, and what a broken one leaves unharmed."""
+
+import importlib.metadata
+import inspect
+import itertools
+import re
+import sys
+
+import pytest
+
+from stargan_fw import hookspecs
+from stargan_fw.errors import PluginError
+from stargan_fw.plugin_manager import GROUP, KINDS, PluginManager
+
+GOOD = """
+from stargan_fw import Dataset, hookimpl
+from stargan_fw_registry import Binary
+
+class Pets(Dataset):
+    name = "pets"
+    attributes = [Binary("young")]
+
+    def examples(self):
+        return []
+
+@hookimpl
+def register_datasets(register):
+    register(Pets)
+"""
+
+DUPLICATE_LOSS = """
+from stargan_fw_plugins.losses.wgan_gp import WGANGP
+
+@hookimpl
+def register_losses(register):
+    register(WGANGP)
+"""
+
+TEXT_PRESET = """
+@hookimpl
+def register_presets(register):
+    register("fast.toml")
+"""
+
+BROKEN = {
+    "fails to import": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "is not Python": ("def", "SyntaxError: "),
+    "exits": ("raise SystemExit(3)", "SystemExit: 3"),
+    "misspells a hook": (
+        GOOD.replace("def register_datasets", "def register_dataset"),
+        "'register_dataset' is no hook: did you mean 'register_datasets'?",
+    ),
+    "misspells the argument": (GOOD.replace("(register)", "(registry)"), "PluginValidationError: "),
+    "fails in a hook": (GOOD.replace("register(Pets)", "1 / 0"), "ZeroDivisionError: "),
+    "takes a name": (
+        GOOD.replace('"pets"', '"celeba"'),
+        "the dataset 'celeba' is already registered by 'stargan_fw_plugins.datasets.celeba'; give it another name.",
+    ),
+    "takes one name of two": (GOOD + DUPLICATE_LOSS, "the loss 'wgan_gp' is already registered by "),
+    "registers twice": (GOOD + "    register(Pets)\n", "it registers the dataset 'pets' twice."),
+    "registers another class": (
+        GOOD.replace("register(Pets)", "register(dict)"),
+        "it registers <class 'dict'>, which is not a subclass of stargan_fw.Dataset.",
+    ),
+    "registers no class": (GOOD.replace("register(Pets)", "register(3)"), "it registers 3, which is not a subclass"),
+    "registers an abstract class": (GOOD.replace("def examples", "def images"), "Pets lacks examples."),
+    "has no name": (GOOD.replace('name = "pets"', ""), "Pets has no `name`."),
+    "has an empty name": (GOOD.replace('"pets"', '""'), "Pets has no `name`."),
+    "has a preset that is no path": (GOOD + TEXT_PRESET, "it registers 'fast.toml' as a preset, which is not"),
+    "lists its modules wrongly": ("plugin_modules = 3", "TypeError: "),
+    "lists a missing module": ("plugin_modules = ('no_such_module',)", "ModuleNotFoundError: "),
+}
+HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "stargan_fw_spec")]
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Puts modules on the path beside the built-ins, each declared by an entry point: `install(code, …) -> names`."""
+    declared = list(importlib.metadata.entry_points(group=GROUP))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: declared if group == GROUP else [])
+    monkeypatch.delenv("STARGAN_FW_STRICT", raising=False)
+    names = []
+
+    def write(*sources):
+        for source in sources:
+            names.append(f"plugin_under_test_{next(NUMBERS)}")
+            (tmp_path / f"{names[-1]}.py").write_text(source)
+            declared.append(importlib.metadata.EntryPoint(names[-1], names[-1], GROUP))
+        return names
+
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def built_in():
+    return PluginManager.discover()
+
+
+def test_hooks_and_kinds_are_the_same():
+    assert list(KINDS) == HOOKS
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_described_and_takes_register(hook):
+    spec = getattr(hookspecs, hook)
+
+    assert re.fullmatch(r"Registers [a-z ]+, which `.+` names.*", inspect.getdoc(spec))
+    assert list(inspect.signature(spec).parameters) == ["register"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_used_by_a_built_in(built_in, hook):
+    kind, _ = KINDS[hook]
+
+    assert any(hook in report.hooks for report in built_in.reports)
+    assert len(built_in.index(kind)) > 0
+
+
+def test_built_ins_come_through_the_entry_point(built_in):
+    assert built_in.kinds == tuple(kind for kind, _ in KINDS.values())
+    assert {"celeba", "rafd"} <= set(built_in.index("dataset").names())
+    for report in built_in.reports:
+        assert (report.source, report.error) == ("entry point", None)
+        assert report.name.startswith("stargan_fw_plugins.")
+        assert re.fullmatch(r"stargan-fw \d+\.\d+\.\d+", report.distribution)
+        assert report.components
+
+
+def test_a_report_is_json_able(built_in):
+    report = next(report for report in built_in.reports if report.name.endswith(".celeba")).to_dict()
+
+    assert report == {
+        "name": "stargan_fw_plugins.datasets.celeba",
+        "source": "entry point",
+        "distribution": report["distribution"],
+        "hooks": ["register_datasets"],
+        "components": ["dataset celeba"],
+        "error": None,
+    }
+
+
+@pytest.mark.parametrize(("source", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_plugin_is_reported_and_left_out(install, source, message):
+    broken, good = install(source, GOOD.replace('"pets"', '"other_pets"'))
+
+    plugins = PluginManager.discover()
+
+    reports = {report.name: report for report in plugins.reports}
+    culprit = "no_such_module" if "('no_such_module',)" in source else broken
+    assert reports[culprit].error.startswith(message)
+    assert reports[culprit].components == []
+    assert [name for name, report in reports.items() if report.error] == [culprit]
+    assert reports[good].components == ["dataset other_pets"]
+    assert set(plugins.index("dataset").names()) == {"celeba", "rafd", "other_pets"}
+    assert plugins.index("loss").source("wgan_gp") == "stargan_fw_plugins.losses.wgan_gp"
+
+
+def test_the_first_of_two_of_a_name_stays(install):
+    first, second = install(GOOD, GOOD)
+
+    plugins = PluginManager.discover()
+
+    assert plugins.index("dataset").source("pets") == first
+    assert next(report for report in plugins.reports if report.name == second).error
+
+
+@pytest.mark.parametrize(("source", "message"), BROKEN.values(), ids=BROKEN)
+def test_strict_raises_instead(install, monkeypatch, source, message):
+    monkeypatch.setenv("STARGAN_FW_STRICT", "1")
+    install(source)
+
+    with pytest.raises(PluginError, match=f"^The plugin '[a-z_0-9]+' cannot be used: {re.escape(message)}"):
+        PluginManager.discover()
+
+
+def test_a_module_stands_for_those_that_it_lists(install):
+    (pets,) = install(GOOD)
+    _, package = install(f"plugin_modules = ('{pets}',)")
+    importlib.metadata.entry_points(group=GROUP)[:] = [importlib.metadata.EntryPoint("p", package, GROUP)]
+
+    plugins = PluginManager.discover()
+
+    assert [(report.name, report.components) for report in plugins.reports] == [(pets, ["dataset pets"])]
+
+
+def test_a_plugin_file_is_loaded_on_top(tmp_path):
+    file = tmp_path / "pets.py"
+    file.write_text(GOOD)
+
+    plugins = PluginManager.discover((file,))
+
+    assert {"celeba", "pets"} <= set(plugins.index("dataset").names())
+    report = plugins.reports[-1]
+    assert (report.name, report.source, report.distribution) == (str(file), "file", None)
+    assert (report.hooks, report.components) == (["register_datasets"], ["dataset pets"])
+    assert plugins.index("dataset").get("pets")(tmp_path).examples() == []
+
+
+@pytest.mark.parametrize("source", ["import no_such_module", GOOD.replace("def examples", "def images")])
+def test_a_plugin_file_that_fails(tmp_path, source):
+    file = tmp_path / "broken_pets.py"
+    file.write_text(source)
+
+    with pytest.raises(PluginError, match=f"^The plugin '{re.escape(str(file))}' cannot be used: .*(no_such|lacks)"):
+        PluginManager.discover((str(file),))
+
+
+def test_a_plugin_file_that_fails_leaves_no_module(tmp_path):
+    (tmp_path / "half_pets.py").write_text("1 / 0")
+
+    with pytest.raises(PluginError):
+        PluginManager().load_file(tmp_path / "half_pets.py")
+
+    assert "stargan_fw_plugin_file_half_pets" not in sys.modules
+
+
+def test_a_plugin_file_is_a_python_file(tmp_path):
+    (tmp_path / "pets.txt").write_text(GOOD)
+
+    with pytest.raises(PluginError, match="does not exist. --plugin names a Python file"):
+        PluginManager().load_file(tmp_path / "pets.py")
+    with pytest.raises(PluginError, match="it is not a Python file"):
+        PluginManager().load_file(tmp_path / "pets.txt")

@@ -1,0 +1,202 @@
+import re
+import time
+
+import pytest
+
+from stargan_fw.errors import ConfigError, DataError
+from stargan_fw_plugins.datasets.celeba import COLUMNS, CelebA
+from stargan_fw_registry import Binary, Exclusive, LabelSchema
+
+ONE_IMAGE = {"000001.jpg": {"Black_Hair", "Male"}}
+
+
+def replace_line(path, number, line):
+    lines = path.read_text().splitlines()
+    lines[number - 1] = line
+    path.write_text("\n".join(lines) + "\n")
+
+
+def error_of(root, **options):
+    with pytest.raises(DataError) as caught:
+        list(CelebA(root, **options).examples())
+    return str(caught.value)
+
+
+def test_the_paper_chooses_three_exclusive_hair_colours_gender_and_age(tmp_path):
+    dataset = CelebA(tmp_path)
+    hair = Exclusive("hair", ["Black_Hair", "Blond_Hair", "Brown_Hair"])
+    assert list(dataset.attributes) == [hair, Binary("Male"), Binary("Young")]
+    assert (dataset.crop_size, dataset.test_split, dataset.test_size) == (178, "random", 2000)
+
+
+def test_attributes_keep_the_order_in_which_they_are_named(tmp_path):
+    chosen = ["Smiling", "Gray_Hair", "Male", "Blond_Hair"]
+    hair = Exclusive("hair", ["Gray_Hair", "Blond_Hair"])
+    assert list(CelebA(tmp_path, attributes=chosen).attributes) == [Binary("Smiling"), hair, Binary("Male")]
+
+
+def test_a_single_hair_colour_is_binary(tmp_path):
+    assert list(CelebA(tmp_path, attributes=["Blond_Hair"]).attributes) == [Binary("Blond_Hair")]
+
+
+def test_all_forty_attributes_make_a_schema(tmp_path):
+    schema = LabelSchema("celeba", CelebA(tmp_path, attributes=list(COLUMNS)).attributes)
+    assert sum(attribute.size for attribute in schema.attributes) == 40
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (["Blonde_Hair"], r"`attributes` names 'Blonde_Hair'.*did you mean 'Blond_Hair'\?"),
+        (["Male", "Male"], r"`attributes` names 'Male' twice\. Remove one"),
+        ([], r"`attributes` is empty\. Name at least one"),
+    ],
+)
+def test_a_selection_that_cannot_be_learned_is_refused(tmp_path, chosen, message):
+    with pytest.raises(ConfigError, match=message):
+        CelebA(tmp_path, attributes=chosen)
+
+
+def test_labels_are_those_of_the_file(write_celeba):
+    root = write_celeba({"000001.jpg": {"Black_Hair", "Male"}, "000002.jpg": {"Young", "Smiling"}})
+    first, second = CelebA(root, attributes=["Black_Hair", "Male", "Young"]).examples()
+    assert first.image == root / "img_align_celeba" / "000001.jpg"
+    assert first.labels == {"Black_Hair": True, "Male": True, "Young": False}
+    assert second.labels == {"Black_Hair": False, "Male": False, "Young": True}
+    assert (first.identity, first.split) == (None, None)
+
+
+def test_two_hair_colours_on_one_image_are_unknown_and_nothing_else_is(write_celeba):
+    root = write_celeba({"000001.jpg": {"Black_Hair", "Brown_Hair", "Male"}})
+    dataset = CelebA(root)
+    (example,) = dataset.examples()
+    assert example.labels == {"Black_Hair": None, "Blond_Hair": None, "Brown_Hair": None, "Male": True, "Young": False}
+    for attribute in dataset.attributes:
+        attribute.encode(example.labels)
+
+
+def test_two_hair_colours_do_not_matter_where_one_is_selected(write_celeba):
+    root = write_celeba({"000001.jpg": {"Black_Hair", "Brown_Hair"}})
+    (example,) = CelebA(root, attributes=["Brown_Hair", "Male"]).examples()
+    assert example.labels == {"Brown_Hair": True, "Male": False}
+
+
+def test_identities_and_partitions_are_read_where_they_are(write_celeba):
+    root = write_celeba({f"00000{i}.jpg": set() for i in (1, 2, 3)})
+    (root / "identity_CelebA.txt").write_text("000001.jpg 2880\n000002.jpg 2937\n\n")
+    (root / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n")
+    examples = CelebA(root).examples()
+    assert [example.identity for example in examples] == ["2880", "2937", None]
+    assert [example.split for example in examples] == ["train", "train", "test"]
+
+
+def test_the_whole_of_celeba_is_read_in_two_seconds(write_celeba):
+    root = write_celeba({})
+    names = [f"{i + 1:06d}.jpg" for i in range(202_599)]
+    values = " ".join(["-1"] * 39 + [" 1"])
+    text = "\n".join(["202599", " ".join(COLUMNS), *(f"{name} {values}" for name in names)])
+    (root / "list_attr_celeba.txt").write_text(text)
+    dataset = CelebA(root)
+    start = time.process_time()
+    assert sum(1 for _ in dataset._read()) == 202_599
+    # Two seconds where nothing else runs; the limit leaves room for a busy machine.
+    assert time.process_time() - start < 5
+
+
+def test_a_missing_root_is_told_with_the_layout_and_the_remedy(tmp_path):
+    message = error_of(tmp_path / "celeba")
+    assert re.match(rf"{tmp_path / 'celeba'}: no such folder\. .*img_align_celeba/ and list_attr_celeba\.txt", message)
+    assert "--datasets celeba:FOLDER" in message
+    assert "stargan-fw data sample" in message
+
+
+def test_a_file_for_a_root_is_told(tmp_path):
+    (tmp_path / "celeba").touch()
+    assert ": not a folder. " in error_of(tmp_path / "celeba")
+
+
+def test_a_root_one_level_too_high_or_too_low_is_told_where_to_go(write_celeba):
+    root = write_celeba(ONE_IMAGE)
+    for wrong in (root.parent, root / "img_align_celeba", root / "celeba"):
+        assert error_of(wrong).endswith(f"use --datasets celeba:{root}")
+
+
+def test_a_missing_attribute_file_or_image_folder_is_named(write_celeba):
+    root = write_celeba(ONE_IMAGE)
+    (root / "list_attr_celeba.txt").rename(root / "kept.txt")
+    assert error_of(root).startswith(f"{root}: holds no list_attr_celeba.txt. ")
+    (root / "kept.txt").rename(root / "list_attr_celeba.txt")
+    (root / "img_align_celeba").rename(root / "images")
+    assert error_of(root).startswith(f"{root}: holds no img_align_celeba. ")
+
+
+def test_a_zip_in_place_of_the_image_folder_is_named(write_celeba):
+    root = write_celeba({})
+    (root / "img_align_celeba").rmdir()
+    (root / "img_align_celeba").touch()
+    assert error_of(root).startswith(f"{root}: holds no img_align_celeba folder. ")
+
+
+def test_a_missing_column_is_named_with_the_closest(write_celeba):
+    root = write_celeba(ONE_IMAGE, columns=["Black_Hair", "Male"])
+    message = error_of(root, attributes=["Male", "Young"])
+    assert message.startswith(f"{root / 'list_attr_celeba.txt'}, line 2: no column 'Young'.")
+    assert "known: Black_Hair, Male" in message
+    assert "`attributes`" in message
+
+
+def test_a_count_that_disagrees_is_told(write_celeba):
+    root = write_celeba(ONE_IMAGE, count=3)
+    message = error_of(root)
+    assert message.startswith(f"{root / 'list_attr_celeba.txt'}, line 1: promises 3 images, but 1 are listed.")
+    assert "download it again" in message
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "message"),
+    [
+        (
+            1,
+            "file,5_o_Clock_Shadow",
+            r"line 1: 'file,5_o_Clock_Shadow' is not the number of images\. Expected CelebA's",
+        ),
+        (3, "000001.jpg 1 -1", r"line 3: 2 values instead of 40\. The line is cut short.*download"),
+        (3, "000001.jpg " + "-1 " * 39 + "x", r"line 3, column Young: 'x' is not -1 or 1\. Correct the value"),
+        (3, "000001.jpg 0 " + "-1 " * 39, r"line 3, column 5_o_Clock_Shadow: '0' is not -1 or 1\."),
+    ],
+)
+def test_a_broken_line_is_told_with_its_place(write_celeba, number, line, message):
+    root = write_celeba(ONE_IMAGE)
+    replace_line(root / "list_attr_celeba.txt", number, line)
+    assert re.search(re.escape(str(root / "list_attr_celeba.txt")) + ", " + message, error_of(root))
+
+
+def test_an_empty_attribute_file_is_told(write_celeba):
+    root = write_celeba(ONE_IMAGE)
+    (root / "list_attr_celeba.txt").write_text("")
+    assert "line 1: '' is not the number of images" in error_of(root)
+
+
+def test_absent_images_are_counted_and_the_first_are_named(write_celeba):
+    root = write_celeba({f"00000{i}.jpg": set() for i in range(1, 7)})
+    folder = root / "img_align_celeba"
+    for i in (2, 3, 4, 6):
+        (folder / f"00000{i}.jpg").unlink()
+    message = error_of(root)
+    assert message.startswith(f"{folder}: 4 of the 6 images that list_attr_celeba.txt lists are absent")
+    assert "(000002.jpg, 000003.jpg, 000004.jpg, …)" in message
+    assert message.endswith(f"so that {folder / '000002.jpg'} exists.")
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "message"),
+    [
+        ("identity_CelebA.txt", "000001.jpg", "line 1: '000001.jpg' is not a file name and an identity"),
+        ("list_eval_partition.txt", "000001.jpg 7", "line 1: '000001.jpg 7' is not a file name and one of 0, 1, 2"),
+    ],
+)
+def test_a_broken_optional_file_is_told(write_celeba, file, line, message):
+    root = write_celeba(ONE_IMAGE)
+    (root / file).write_text(line + "\n")
+    assert error_of(root).startswith(f"{root / file}, {message}. ")
+    assert "it is optional" in error_of(root)

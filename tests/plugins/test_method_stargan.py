@@ -1,0 +1,194 @@
+"""What StarGAN does around the paper's equations: which graph is built, who gets gradients, translation, reading."""
+
+import math
+
+import pytest
+import torch
+
+from stargan_fw.interfaces import Batch
+from stargan_fw.training.optimisation import PhaseOptimizer
+
+
+@pytest.fixture
+def method(tiny_stargan):
+    return tiny_stargan("celeba", "rafd")
+
+
+@pytest.fixture
+def calls(method):
+    """What the generator returned so far, and whether gradients were on."""
+    seen = []
+    method.generator.register_forward_hook(lambda module, given, result: seen.append((torch.is_grad_enabled(), result)))
+    return seen
+
+
+def optimizers(method):
+    return {phase.name: PhaseOptimizer(phase, method, (0.5, 0.999)) for phase in method.phases}
+
+
+def gradients(network):
+    return [p.grad for p in network.parameters()]
+
+
+def weights(network):
+    return [p.detach().clone() for p in network.parameters()]
+
+
+def same(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_the_generator_sees_the_mask_and_the_discriminator_does_not(method):
+    assert method.generator.main[0].in_channels == 3 + 15
+    assert method.discriminator.cls.out_channels == 13
+
+
+def test_there_is_no_mask_with_one_dataset(tiny_stargan):
+    method = tiny_stargan("celeba")
+    assert method.generator.main[0].in_channels == 3 + 5
+    assert method.discriminator.cls.out_channels == 5
+
+
+def test_phases_and_networks(method):
+    assert [(phase.name, phase.networks, phase.every_n_critic) for phase in method.phases] == [
+        ("d", ("discriminator",), False),
+        ("g", ("generator",), True),
+    ]
+    assert list(method.networks) == ["generator", "discriminator"]
+
+
+def test_terms_are_those_of_the_metrics(method, draw_batch):
+    terms = {phase: set(losses.terms) for phase, losses in method.losses(draw_batch("rafd", 1), {"d", "g"})}
+    assert terms == {"d": {"adv", "gp", "cls"}, "g": {"adv", "cls", "rec"}}
+
+
+def test_without_a_generator_update_its_graph_is_not_built(method, draw_batch, calls):
+    phases = [phase for phase, _ in method.losses(draw_batch("celeba", 1), {"d"})]
+    assert phases == ["d"]
+    assert [(grad, fake.requires_grad) for grad, fake in calls] == [(False, False)]
+
+
+def test_one_fake_serves_both_updates(method, draw_batch, calls):
+    phases = [phase for phase, _ in method.losses(draw_batch("celeba", 1), {"d", "g"})]
+    assert phases == ["d", "g"]
+    assert [fake.requires_grad for _, fake in calls] == [True, True]  # the fake, and its reconstruction
+
+
+def test_gradients_are_on_again_after_a_discriminator_step(method, draw_batch):
+    for _, losses in method.losses(draw_batch("celeba", 1), {"d"}):
+        assert torch.is_grad_enabled()
+        assert losses.total.requires_grad
+
+
+def test_each_update_gives_gradients_to_its_own_network_alone(method, draw_batch):
+    phases = optimizers(method)
+    losses = method.losses(draw_batch("celeba", 1), {"d", "g"})
+    generator, discriminator = weights(method.generator), weights(method.discriminator)
+    phases["d"].update(next(losses)[1], 1e-3)
+    assert gradients(method.generator) == [None] * len(generator)
+    assert same(generator, weights(method.generator))
+    assert not same(discriminator, weights(method.discriminator))
+
+    discriminator, critics = weights(method.discriminator), [g.clone() for g in gradients(method.discriminator)]
+    phases["g"].update(next(losses)[1], 1e-3)
+    assert same(critics, gradients(method.discriminator))
+    assert same(discriminator, weights(method.discriminator))
+    assert not same(generator, weights(method.generator))
+
+
+def test_a_discriminator_step_leaves_the_generator_without_gradients(method, draw_batch):
+    for _, losses in method.losses(draw_batch("rafd", 1), {"d"}):
+        losses.total.backward()
+    assert gradients(method.generator) == [None] * len(gradients(method.generator))
+    assert all(gradient is not None for gradient in gradients(method.discriminator))
+
+
+def test_targets_are_the_batchs_labels_in_another_order(method, draw_batch, monkeypatch):
+    joined = []
+    join = method.space.join
+    monkeypatch.setattr(
+        type(method.space), "join", lambda self, name, labels: joined.append(labels) or join(name, labels)
+    )
+    batch = draw_batch("rafd", 1)
+    list(method.losses(batch, {"d", "g"}))
+    target, original = joined
+    assert sorted(target.argmax(1).tolist()) == sorted(batch.labels.argmax(1).tolist())
+    assert original is batch.labels
+
+
+@pytest.mark.parametrize("dataset", ["celeba", "rafd"])
+def test_the_other_datasets_logits_learn_nothing(method, draw_batch, dataset):
+    losses = dict(method.losses(draw_batch(dataset, 1), {"d"}))
+    losses["d"].terms["cls"].backward()
+    rows = method.discriminator.cls.weight.grad.flatten(1).any(dim=1)
+    expected = torch.zeros(13, dtype=torch.bool)
+    expected[method.space.slice(dataset)] = True
+    assert torch.equal(rows, expected)
+
+
+def test_the_weights_of_the_terms_are_the_losses(tiny_stargan, draw_batch):
+    method = tiny_stargan("celeba", lambda_cls=2.0, lambda_rec=3.0, lambda_gp=5.0)
+    losses = dict(method.losses(draw_batch("celeba", 1), {"d", "g"}))
+    d, g = losses["d"].terms, losses["g"].terms
+    torch.testing.assert_close(losses["d"].total, d["adv"] + 5 * d["gp"] + 2 * d["cls"])
+    torch.testing.assert_close(losses["g"].total, g["adv"] + 2 * g["cls"] + 3 * g["rec"])
+
+
+@pytest.mark.parametrize("dataset", ["celeba", "rafd"])
+@pytest.mark.parametrize("unknown", ["some", "all"])
+def test_unknown_labels_leave_every_loss_and_gradient_finite(method, draw_batch, dataset, unknown):
+    batch = draw_batch(dataset, 1)
+    batch.labels[: 2 if unknown == "some" else None] = math.nan
+    phases = optimizers(method)
+    for phase, losses in method.losses(batch, {"d", "g"}):
+        phases[phase].update(losses, 1e-3)
+        assert all(term.isfinite() for term in losses.terms.values())
+        assert (losses.terms["cls"] == 0) == (unknown == "all")
+    assert all(g.isfinite().all() for network in method.networks.values() for g in gradients(network))
+
+
+def test_unknown_labels_count_as_if_their_images_had_none(method, draw_batch):
+    """The classification loss of a batch, half of it unknown, is that of the other half."""
+    batch = draw_batch("celeba", 1)
+    half = Batch(batch.images[2:], batch.labels[2:].clone(), "celeba")
+    batch.labels[:2] = math.nan
+    whole, known = (dict(method.losses(b, {"d"}))["d"].terms["cls"] for b in (batch, half))
+    torch.testing.assert_close(whole, known)
+
+
+@pytest.mark.parametrize("dataset", ["celeba", "rafd"])
+def test_translate_follows_the_target_without_gradients(method, draw_batch, dataset):
+    batch = draw_batch(dataset, 1)
+    result = method.translate(batch.images, dataset, batch.labels)
+    other = method.translate(batch.images, dataset, 1 - batch.labels)
+    assert result.shape == batch.images.shape
+    assert not result.requires_grad
+    assert result.abs().max() <= 1
+    assert (result != other).flatten(1).any(dim=1).all()
+    torch.testing.assert_close(result, method.generator(batch.images, method.space.join(dataset, batch.labels)))
+
+
+def test_translate_sets_the_mask_of_the_targets_dataset(method, draw_batch):
+    images = draw_batch("celeba", 1).images
+    celeba = method.translate(images, "celeba", torch.zeros(4, 5))
+    rafd = method.translate(images, "rafd", torch.zeros(4, 8))
+    assert not torch.equal(celeba, rafd)
+
+
+@pytest.mark.parametrize(("dataset", "width"), [("celeba", 5), ("rafd", 8)])
+def test_read_labels_gives_zeros_and_ones(method, draw_batch, dataset, width):
+    labels = method.read_labels(draw_batch(dataset, 1).images, dataset)
+    assert labels.shape == (4, width)
+    assert labels.dtype == torch.float32
+    assert not labels.requires_grad
+    assert ((labels == 0) | (labels == 1)).all()
+
+
+def test_read_labels_reads_the_logits_of_the_dataset(method, draw_batch, monkeypatch):
+    logits = torch.tensor([[1.0, 2, -1, -3, 4, *range(8)], [-1, -2, -3, 1, -1, 9, *[0] * 7]])
+    monkeypatch.setattr(method.discriminator, "forward", lambda images: (torch.zeros(2, 1, 2, 2), logits))
+    images = draw_batch("celeba", 1).images[:2]
+    # Of hair colours at most one, and none where none is likely; of expressions the likeliest.
+    assert method.read_labels(images, "celeba").tolist() == [[0, 1, 0, 0, 1], [0, 0, 0, 1, 0]]
+    assert method.read_labels(images, "rafd").argmax(1).tolist() == [7, 0]
+    assert method.read_labels(images, "rafd").sum(1).tolist() == [1, 1]

@@ -1,0 +1,169 @@
+"""Every registered network because it is registered, and the paper's own to the digit."""
+
+import pytest
+import torch
+
+from stargan_fw.errors import ConfigError
+from stargan_fw.options import options_model
+from stargan_fw.plugin_manager import PluginManager
+from stargan_fw_plugins.networks.attention_generator import AttentionGenerator
+from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator, depth_for
+from stargan_fw_plugins.networks.stargan_generator import StarGANGenerator
+
+PLUGINS = PluginManager.discover()
+GENERATORS = PLUGINS.index("generator").items()
+DISCRIMINATORS = PLUGINS.index("discriminator").items()
+EVERY_GENERATOR = pytest.mark.parametrize(
+    "kind", [kind for _, kind in GENERATORS], ids=[name for name, _ in GENERATORS]
+)
+EVERY_DISCRIMINATOR = pytest.mark.parametrize(
+    "kind", [kind for _, kind in DISCRIMINATORS], ids=[name for name, _ in DISCRIMINATORS]
+)
+OWN = [StarGANGenerator, AttentionGenerator, StarGANDiscriminator]
+# image size → side of the map of patches
+PATCHES = {32: 2, 48: 3, 64: 2, 96: 3, 128: 2, 160: 5, 256: 4, 512: 8}
+
+
+def build(kind, image_size=32, label_dim=7, **options):
+    torch.manual_seed(0)
+    narrow = {"conv_dim": 4} if "conv_dim" in options_model(kind).model_fields else {}
+    return kind(image_size=image_size, label_dim=label_dim, **narrow, **options)
+
+
+def images(count=3, size=32):
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def labels(count=3, label_dim=7):
+    return torch.randint(2, (count, label_dim), generator=torch.Generator().manual_seed(2)).float()
+
+
+def parameters(kind, label_dim, image_size=128):
+    with torch.device("meta"):
+        return sum(p.numel() for p in kind(image_size=image_size, label_dim=label_dim).parameters())
+
+
+def assert_every_parameter_has_gradients(network):
+    without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not without
+
+
+def test_the_built_in_networks_are_found():
+    assert {"stargan", "attention"} <= {name for name, _ in GENERATORS}
+    assert "stargan" in {name for name, _ in DISCRIMINATORS}
+
+
+@pytest.mark.parametrize(("label_dim", "count"), [(5, 8_430_528), (8, 8_439_936), (15, 8_461_888)])
+def test_the_generator_has_the_papers_parameters(label_dim, count):
+    assert parameters(StarGANGenerator, label_dim) == count
+
+
+@pytest.mark.parametrize(("label_dim", "count"), [(5, 44_762_048), (8, 44_786_624), (13, 44_827_584)])
+def test_the_discriminator_has_the_papers_parameters(label_dim, count):
+    assert parameters(StarGANDiscriminator, label_dim) == count
+
+
+def test_for_rafds_labels_they_have_53_2_million_together():
+    together = parameters(StarGANGenerator, 8) + parameters(StarGANDiscriminator, 8)
+    assert round(together / 1e6, 1) == 53.2
+
+
+@EVERY_GENERATOR
+@pytest.mark.parametrize("size", PATCHES)
+def test_a_generator_keeps_the_shape(kind, size):
+    with torch.device("meta"):
+        result = kind(image_size=size, label_dim=15)(torch.empty(2, 3, size, size), torch.empty(2, 15))
+    assert result.shape == (2, 3, size, size)
+
+
+@EVERY_DISCRIMINATOR
+@pytest.mark.parametrize("size", PATCHES)
+def test_a_discriminator_gives_a_patch_map_and_logits(kind, size):
+    with torch.device("meta"):
+        scores, logits = kind(image_size=size, label_dim=13)(torch.empty(2, 3, size, size))
+    assert scores.ndim == 4
+    assert scores.shape[:2] == (2, 1)
+    assert logits.shape == (2, 13)
+
+
+@pytest.mark.parametrize(("size", "side"), PATCHES.items())
+def test_the_papers_discriminator_halves_down_to_its_patches(size, side):
+    with torch.device("meta"):
+        scores, _ = StarGANDiscriminator(image_size=size, label_dim=5)(torch.empty(1, 3, size, size))
+    assert scores.shape == (1, 1, side, side)
+    assert size // 2 ** depth_for(size) == side
+
+
+@EVERY_GENERATOR
+@pytest.mark.parametrize("size", [32, 48])
+def test_a_generator_gives_finite_images_in_range(kind, size):
+    result = build(kind, size)(images(size=size), labels())
+    assert result.dtype == torch.float32
+    assert result.isfinite().all()
+    assert result.abs().max() <= 1
+
+
+@EVERY_GENERATOR
+def test_every_label_changes_the_generated_image(kind):
+    generator = build(kind).eval()
+    with torch.no_grad():
+        before = generator(images(1), torch.zeros(1, 7))
+        changes = [(generator(images(1), row[None]) - before).abs().max().item() for row in torch.eye(7)]
+    assert min(changes) > 1e-4
+
+
+@EVERY_GENERATOR
+def test_each_image_follows_its_own_label(kind):
+    generator = build(kind)
+    together = generator(images(), labels())
+    alone = torch.cat([generator(image[None], label[None]) for image, label in zip(images(), labels(), strict=True)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+
+
+@EVERY_GENERATOR
+def test_gradients_reach_every_parameter_of_a_generator(kind):
+    generator = build(kind)
+    (generator(images(), labels()) - images()).abs().mean().backward()
+    assert_every_parameter_has_gradients(generator)
+
+
+@EVERY_DISCRIMINATOR
+def test_a_discriminator_tells_images_apart(kind):
+    scores, logits = build(kind)(images())
+    assert scores.isfinite().all()
+    assert logits.isfinite().all()
+    assert (scores[0] != scores[1]).any()
+    assert (logits[0] != logits[1]).any()
+
+
+@EVERY_DISCRIMINATOR
+def test_gradients_reach_every_parameter_of_a_discriminator_and_the_image(kind):
+    discriminator, image = build(kind), images().requires_grad_()
+    scores, logits = discriminator(image)
+    (scores.mean() + logits.square().mean()).backward()
+    assert_every_parameter_has_gradients(discriminator)
+    assert image.grad.flatten(1).any(dim=1).all()
+
+
+@pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("size", [0, 16, 30, 33, 1024])
+def test_a_size_that_cannot_work_is_refused(kind, size):
+    with pytest.raises(ConfigError, match=rf"data\.image_size = {size}: .* between 32 and 512,? such as 64"):
+        build(kind, size)
+
+
+@pytest.mark.parametrize(("size", "stuck"), [(36, 9), (100, 25), (200, 25), (300, 75)])
+def test_the_discriminator_refuses_a_size_that_it_cannot_halve_far_enough(size, stuck):
+    with pytest.raises(ConfigError, match=rf"data\.image_size = {size}: .* gets stuck at {stuck}"):
+        build(StarGANDiscriminator, size)
+
+
+def test_a_trunk_that_is_too_deep_for_the_image_is_refused_with_the_right_depth():
+    with pytest.raises(ConfigError, match=r"discriminator\.repeat_num = 5: .* 48 pixels .* or use 4"):
+        build(StarGANDiscriminator, 48, repeat_num=5)
+
+
+def test_the_trunk_may_be_shallower():
+    scores, logits = build(StarGANDiscriminator, 64, repeat_num=3)(images(size=64))
+    assert scores.shape == (3, 1, 8, 8)
+    assert logits.shape == (3, 7)

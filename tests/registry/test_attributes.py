@@ -1,0 +1,140 @@
+"""What each kind of attribute encodes, decodes, implies and refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from stargan_fw_registry import Attribute, Binary, Categorical, Exclusive, LabelError
+
+MALE = Binary("Male")
+EXPRESSION = Categorical("expression", ["angry", "happy", "sad"])
+HAIR = Exclusive("hair", ["Black_Hair", "Blond_Hair", "Brown_Hair"])
+
+
+def unknown_as_none(values):
+    return [None if math.isnan(value) else value for value in values]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "labels", "encoded"),
+    [
+        *((MALE, {"Male": yes}, [1]) for yes in (True, 1, 1.0, np.True_, np.int64(1))),
+        *((MALE, {"Male": no}, [0]) for no in (False, 0, -1, np.False_, np.int32(-1))),
+        *((MALE, labels, [None]) for labels in ({}, {"Male": None}, {"Male": math.nan})),
+        (EXPRESSION, {"expression": "happy"}, [0, 1, 0]),
+        (EXPRESSION, {"expression": None}, [None] * 3),
+        (EXPRESSION, {}, [None] * 3),
+        (HAIR, {"hair": "Blond_Hair"}, [0, 1, 0]),
+        (HAIR, {"hair": ""}, [0, 0, 0]),
+        (HAIR, {"hair": None}, [None] * 3),
+        (HAIR, {"hair": None, "Black_Hair": 1, "Brown_Hair": -1}, [1, None, 0]),
+        (HAIR, {"hair": "Blond_Hair", "Black_Hair": None}, [0, 1, 0]),
+        (HAIR, {"Black_Hair": False, "Blond_Hair": False, "Brown_Hair": False}, [0, 0, 0]),
+    ],
+)
+def test_encode(attribute, labels, encoded):
+    assert unknown_as_none(attribute.encode(labels)) == encoded
+
+
+@pytest.mark.parametrize(
+    ("attribute", "labels", "message"),
+    [
+        (MALE, {"Male": "yes"}, "'Male' cannot be 'yes': give True, False or None"),
+        (MALE, {"Male": 2}, "'Male' cannot be 2"),
+        (MALE, {"Male": 0.5}, "'Male' cannot be 0.5"),
+        (MALE, {"Male": [1]}, r"'Male' cannot be \[1\]"),
+        (MALE, {"Male": np.array([1, 0])}, "'Male' cannot be array"),
+        (EXPRESSION, {"expression": "hapy"}, "'expression' cannot be 'hapy'; did you mean 'happy'"),
+        (EXPRESSION, {"expression": 1}, "'expression' cannot be 1; known: angry, happy, sad"),
+        (HAIR, {"hair": "blond_hair"}, "'hair' cannot be 'blond_hair'; did you mean 'Blond_Hair'"),
+        (HAIR, {"hair": 3}, "'hair' cannot be 3"),
+        (HAIR, {"hair": "Blond_Hair", "Black_Hair": 0}, "give the group or its members"),
+        (HAIR, {"Blond_Hair": 1, "Brown_Hair": 1}, "'hair' has Blond_Hair and Brown_Hair set: set at most one"),
+        (HAIR, {"Blond_Hair": "x"}, "'Blond_Hair' cannot be 'x'"),
+    ],
+)
+def test_encode_refuses(attribute, labels, message):
+    with pytest.raises(LabelError, match=message):
+        attribute.encode(labels)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "logits", "labels"),
+    [
+        (MALE, [[0.1], [0.0], [-2.0]], [[1], [0], [0]]),
+        (EXPRESSION, [[-3.0, -1.0, -2.0], [0.0, 1.0, 2.0]], [[0, 1, 0], [0, 0, 1]]),
+        (HAIR, [[-3.0, -1.0, -2.0], [1.0, 0.5, 2.0]], [[0, 0, 0], [0, 0, 1]]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_decode(attribute, logits, labels, dtype):
+    decoded = attribute.decode(torch.tensor(logits, dtype=dtype))
+    assert decoded.tolist() == labels
+    assert decoded.dtype == torch.float32
+
+
+def test_switch_clears_peers():
+    assert MALE.switch(0, on=False) == {0: 0}
+    assert EXPRESSION.switch(1, on=True) == {0: 0, 1: 1, 2: 0}
+    assert HAIR.switch(2, on=True) == {0: 0, 1: 0, 2: 1}
+    assert HAIR.switch(2, on=False) == {2: 0}
+    assert HAIR.choose("") == {0: 0, 1: 0, 2: 0}
+
+
+def test_only_the_categorical_is_one_hot():
+    assert [attribute.one_hot for attribute in (MALE, EXPRESSION, HAIR)] == [False, True, False]
+
+
+def test_sizes_and_names():
+    assert [attribute.size for attribute in (MALE, EXPRESSION, HAIR)] == [1, 3, 3]
+    assert MALE.label_names == ("Male",)
+    assert EXPRESSION.label_names == ("angry", "happy", "sad")
+    assert HAIR.label_names == ("Black_Hair", "Blond_Hair", "Brown_Hair")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Binary(""), "the name of a binary attribute is empty"),
+        (lambda: Binary(3), "must be a string, not 3"),
+        (lambda: Binary(" Male"), "' Male' begins or ends with a blank"),
+        (lambda: Binary("a.b"), "'a.b' contains one of"),
+        (lambda: Binary("a,b"), "'a,b' contains one of"),
+        (lambda: Exclusive("a=b", ["c"]), "'a=b' contains one of"),
+        (lambda: Categorical("expression", ["happy"]), "'expression' has 1 values: give at least two"),
+        (lambda: Categorical("expression", ["sad", "sad"]), "'expression': 'sad' occurs twice"),
+        (lambda: Categorical("expression", "sad"), "expected a list of names, not 'sad'"),
+        (lambda: Categorical("expression", ["sad", ""]), "'expression': name is empty"),
+        (lambda: Exclusive("hair", []), "'hair' has no members"),
+        (lambda: Exclusive("hair", ["hair", "bald"]), "'hair' has a member of the same name"),
+    ],
+)
+def test_constructors_refuse(build, message):
+    with pytest.raises(LabelError, match=message):
+        build()
+
+
+@pytest.mark.parametrize("attribute", [MALE, EXPRESSION, HAIR])
+def test_dictionary_round_trip(attribute):
+    assert Attribute.from_dict(attribute.to_dict()) == attribute
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], r"expected an object, not \[\]"),
+        ({"name": "Male"}, "no kind None; known: binary, categorical, exclusive"),
+        ({"kind": "binery", "name": "Male"}, "no kind 'binery'; did you mean 'binary'"),
+        ({"kind": ["binary"], "name": "Male"}, "no kind"),
+        ({"kind": "binary"}, "key 'name' is missing"),
+        ({"kind": "binary", "name": "Male", "values": []}, "unknown key 'values'"),
+        ({"kind": "binary", "name": 3}, "must be a string"),
+        ({"kind": "categorical", "name": "x", "values": {"a": 1}}, "expected a list of names"),
+        ({"kind": "categorical", "name": "x", "values": [1, 2]}, "must be a string, not 1"),
+    ],
+)
+def test_from_dict_refuses(document, message):
+    with pytest.raises(LabelError, match=message):
+        Attribute.from_dict(document)

@@ -1,0 +1,117 @@
+"""What an edit may say, which dataset it is of, and what it determines."""
+
+import pytest
+
+from stargan_fw_registry import Binary, Categorical, Edit, Exclusive, LabelError, LabelSchema, LabelSpace
+
+CELEBA = LabelSchema(
+    "celeba",
+    [Exclusive("hair", ["Black_Hair", "Blond_Hair", "Brown_Hair"]), Binary("Male"), Binary("Young")],
+)
+RAFD = LabelSchema("rafd", [Categorical("expression", ["angry", "happy", "sad"])])
+PETS = LabelSchema(
+    "pets",
+    [
+        Categorical("species", ["cat", "dog"]),
+        Binary("Young"),
+        Categorical("tame", ["yes", "no"]),
+        Categorical("fed", ["yes", "no"]),
+    ],
+)
+SPACE = LabelSpace([CELEBA, RAFD, PETS])
+
+
+@pytest.mark.parametrize(
+    ("text", "dataset", "assignments"),
+    [
+        ("Male", "celeba", {"Male": 1}),
+        ("Male=0", "celeba", {"Male": 0}),
+        (" Male = 0 ", "celeba", {"Male": 0}),
+        ("celeba.Male=1", "celeba", {"Male": 1}),
+        ("Blond_Hair,Male=0", "celeba", {"Black_Hair": 0, "Blond_Hair": 1, "Brown_Hair": 0, "Male": 0}),
+        ("hair=Blond_Hair", "celeba", {"Black_Hair": 0, "Blond_Hair": 1, "Brown_Hair": 0}),
+        ("hair=", "celeba", {"Black_Hair": 0, "Blond_Hair": 0, "Brown_Hair": 0}),
+        ("Blond_Hair=0", "celeba", {"Blond_Hair": 0}),
+        ("Black_Hair=0,Blond_Hair", "celeba", {"Black_Hair": 0, "Blond_Hair": 1, "Brown_Hair": 0}),
+        ("happy", "rafd", {"angry": 0, "happy": 1, "sad": 0}),
+        ("rafd.expression=happy", "rafd", {"angry": 0, "happy": 1, "sad": 0}),
+        ("happy=1", "rafd", {"angry": 0, "happy": 1, "sad": 0}),
+        ("pets.Young=0", "pets", {"Young": 0}),
+        ("Young,Male", "celeba", {"Young": 1, "Male": 1}),
+        ("Young,cat", "pets", {"Young": 1, "cat": 1, "dog": 0}),
+        ("tame.yes", "pets", {"tame.yes": 1, "tame.no": 0}),
+        ("pets.fed.no", "pets", {"fed.yes": 0, "fed.no": 1}),
+        ("tame=no", "pets", {"tame.yes": 0, "tame.no": 1}),
+    ],
+)
+def test_resolve(text, dataset, assignments):
+    edit = SPACE.resolve(text)
+    assert edit.dataset == dataset
+    assert dict(edit.assignments) == assignments
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "edit '' names no label in ''"),
+        ("Male,", "edit 'Male,' names no label in ''"),
+        ("=1", "names no label in '=1'"),
+        ("Blond_Hiar", "no label 'Blond_Hiar' in celeba, rafd, pets; did you mean 'Blond_Hair'"),
+        ("celeba.male", "no label 'celeba.male' in celeba, rafd, pets; did you mean 'celeba.Male'"),
+        ("rafd.Male", "no label 'rafd.Male'"),
+        ("Young", r"'Young' is ambiguous: write one of celeba\.Young, pets\.Young$"),
+        ("yes", r"'yes' is ambiguous: write one of pets\.tame\.yes, pets\.fed\.yes$"),
+        ("pets.yes", r"'pets.yes' is ambiguous: write one of pets\.tame\.yes, pets\.fed\.yes$"),
+        (
+            "Male,happy",
+            "one edit names 'Male' of celeba, 'happy' of rafd; one mask names one dataset: translate twice",
+        ),
+        ("Young,happy", "'Young' of celeba or pets, 'happy' of rafd"),
+        ("happy=0", "'happy' cannot be cleared, since 'expression' has one value: name another value"),
+        ("happy,sad", "'sad' contradicts 'happy': only one of them can be set"),
+        ("expression=happy,expression=sad", "'expression=sad' contradicts 'expression=happy'"),
+        ("Blond_Hair,Black_Hair", "'Black_Hair' contradicts 'Blond_Hair'"),
+        ("Blond_Hair,hair=", "'hair=' contradicts 'Blond_Hair'"),
+        ("Male,Male", "'Male' is named twice, as 'Male' and 'Male': remove one"),
+        ("Male,celeba.Male=0", "'Male' is named twice, as 'Male' and 'celeba.Male=0'"),
+        ("hair=Blond_Hair,Blond_Hair", "'Blond_Hair' is named twice"),
+        ("Male=2", "'Male' cannot be '2': give 0 or 1"),
+        ("Male=", "'Male' cannot be '': give 0 or 1"),
+        ("expression", "'expression' needs a value: write it as 'expression=angry'"),
+        ("expression=hapy", "'expression' cannot be 'hapy'; did you mean 'happy'"),
+        ("expression=", "'expression' cannot be ''"),
+        ("hair=Male", "'hair' cannot be 'Male'"),
+        ("hair=a=b", "'hair' cannot be 'a=b'"),
+    ],
+)
+def test_resolve_refuses(text, message):
+    with pytest.raises(LabelError, match=message):
+        SPACE.resolve(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("happy", True),
+        ("Blond_Hair", False),
+        ("Blond_Hair,Male=0", False),
+        ("Blond_Hair,Male=0,Young", True),
+        ("Black_Hair=0,Blond_Hair=0,Brown_Hair=0,Male,Young=0", True),
+        ("Blond_Hair=0,Male,celeba.Young", False),
+    ],
+)
+def test_is_complete(text, complete):
+    edit = SPACE.resolve(text)
+    assert edit.is_complete(SPACE.schema(edit.dataset)) is complete
+
+
+def test_a_prefix_wins_over_an_attribute_of_the_datasets_name():
+    fed = LabelSchema("fed", [Categorical("often", ["yes", "no"])])
+    space = LabelSpace([PETS, fed])
+    assert space.resolve("fed.yes").dataset == "fed"
+    assert space.resolve("pets.fed.yes").dataset == "pets"
+
+
+def test_edits_are_values():
+    assert Edit("celeba", (("Male", 1.0),)) == SPACE.resolve("Male")
+    assert len({SPACE.resolve("Male"), SPACE.resolve("celeba.Male")}) == 1

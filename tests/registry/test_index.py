@@ -1,0 +1,68 @@
+"""The named index, and the imports of the package."""
+
+import subprocess
+import sys
+
+import pytest
+
+from stargan_fw_registry import DuplicateNameError, Index, RequestError, UnknownNameError
+
+
+@pytest.fixture
+def index():
+    index = Index("dataset")
+    index.register("rafd", 2, "built-in")
+    index.register("celeba", 1, "plugin faces.py")
+    return index
+
+
+def test_listings_are_sorted(index):
+    assert index.names() == ("celeba", "rafd")
+    assert index.items() == (("celeba", 1), ("rafd", 2))
+    assert len(index) == 2
+    assert "rafd" in index
+    assert "pets" not in index
+    assert repr(index) == "Index('dataset': celeba, rafd)"
+
+
+def test_get_and_source(index):
+    assert index.get("rafd") == 2
+    assert index.source("celeba") == "plugin faces.py"
+
+
+def test_a_duplicate_names_both_sources_and_changes_nothing(index):
+    with pytest.raises(
+        DuplicateNameError, match=r"dataset 'rafd' of pets\.py is already registered by built-in: rename"
+    ):
+        index.register("rafd", 3, "pets.py")
+    assert index.get("rafd") == 2
+
+
+@pytest.mark.parametrize("ask", ["get", "source"])
+@pytest.mark.parametrize(("name", "hint"), [("celebA", "did you mean 'celeba'"), ("zzz", "known: celeba, rafd")])
+def test_an_unknown_name_is_answered_with_the_closest(index, ask, name, hint):
+    with pytest.raises(UnknownNameError, match=f"no dataset is called '{name}'; {hint}"):
+        getattr(index, ask)(name)
+
+
+def test_an_empty_index_knows_none():
+    with pytest.raises(UnknownNameError, match="none is known"):
+        Index("loss").get("wgan_gp")
+
+
+def test_a_long_listing_is_cut():
+    index = Index("loss")
+    for number in range(20):
+        index.register(f"x{number:02}", number, "here")
+    with pytest.raises(UnknownNameError, match=r"x11 and 8 more$"):
+        index.get("qqqqqq")
+
+
+def test_errors_are_requests():
+    assert issubclass(DuplicateNameError, RequestError)
+    assert issubclass(UnknownNameError, RequestError)
+
+
+def test_import_leaves_torch_alone():
+    program = "import sys, stargan_fw_registry; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
