@@ -1,7 +1,7 @@
 """A dataset of one's own in one file: circles, squares and triangles, filled or not.
 
-    stargan-fw data sample data/mine --plugin examples/shapes.py --images 500
-    stargan-fw train --plugin examples/shapes.py --datasets shapes,celeba --data data/mine --preset quickstart
+stargan-fw data sample data/mine --plugin examples/shapes.py --images 500
+stargan-fw train --plugin examples/shapes.py --datasets shapes,celeba --data data/mine --preset quickstart
 """
 
 from random import Random
@@ -31,7 +31,10 @@ class Shapes(Dataset):
             shape, filled = list(CORNERS)[number % 3], random.random() < 0.5
             picture = Image.new("RGB", (64, 64), tuple(random.randrange(150, 256) for _ in range(3)))
             colour = tuple(random.randrange(120) for _ in range(3))
-            centre, turn = (random.uniform(24, 40), random.uniform(24, 40), random.uniform(12, 20)), random.uniform(-9, 9)
+            centre, turn = (
+                (random.uniform(24, 40), random.uniform(24, 40), random.uniform(12, 20)),
+                random.uniform(-9, 9),
+            )
             draw = ImageDraw.Draw(picture)
             draw.regular_polygon(centre, CORNERS[shape], turn, colour if filled else None, colour, width=3)
             (root / shape).mkdir(exist_ok=True)

@@ -14,10 +14,26 @@ from stargan_fw_plugins.datasets.rafd import RaFD
 # Networks this small run no faster on two threads, and two test processes that spin for threads stand in each other's way.
 torch.set_num_threads(1)
 
-TINY = (
-    "--preset quickstart --precision fp32 --set data.image_size=32 --set training.batch_size=4 "
-    "--set training.steps=40 --set generator.conv_dim=4 --set generator.repeat_num=1 --set discriminator.conv_dim=4"
-).split()
+TINY = [
+    "--preset",
+    "quickstart",
+    "--precision",
+    "fp32",
+    "--set",
+    "data.image_size=32",
+    "--set",
+    "training.batch_size=4",
+    "--set",
+    "training.steps=40",
+    "--set",
+    "training.n_critic=1",
+    "--set",
+    "generator.conv_dim=4",
+    "--set",
+    "generator.repeat_num=1",
+    "--set",
+    "discriminator.conv_dim=4",
+]
 
 
 @dataclass

@@ -27,7 +27,7 @@ def _type_of(component: Any, parameter: str) -> Any:
     init = inspect.unwrap(component.__init__)
     annotation = SimpleNamespace(__annotations__={parameter: init.__annotations__.get(parameter, Any)})
     try:
-        return typing.get_type_hints(annotation, globalns=init.__globals__)[parameter]
+        return typing.get_type_hints(annotation, globalns=init.__globals__, include_extras=True)[parameter]
     except NameError:
         return Any
 

@@ -10,8 +10,8 @@ from stargan_fw_registry.errors import LabelError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RESERVED = ".,="
-"""Characters with a meaning in an edit, `dataset.label=value,label`, and therefore in no name."""
+RESERVED = ".,=/"
+"""Characters with a meaning in an edit, `dataset.label=value,label`, or in a path, and therefore in no name."""
 
 LISTED = 12
 """How many known names an error lists before it says how many more there are."""

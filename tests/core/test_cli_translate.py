@@ -12,7 +12,7 @@ from stargan_fw.errors import LabelError, ModelError
 
 @pytest.fixture
 def face(small_data):
-    return sorted((small_data / "rafd").glob("*.jpg"))[0]
+    return min((small_data / "rafd").glob("*.jpg"))
 
 
 def test_translate_writes_one_picture_for_each_edit(cli, trained_once, face, tmp_path):

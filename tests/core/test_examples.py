@@ -25,7 +25,7 @@ def test_the_plugin_draws_and_trains(cli, tmp_path):
     command = ["train", "--plugin", plugin, "--datasets", "shapes", "--data", tmp_path / "data", *small.split()]
     assert cli(*command, "--out", tmp_path / "run", "--max-steps", "2").code == 0
 
-    picture = sorted((tmp_path / "data/shapes/circle").glob("*.png"))[0]
+    picture = min((tmp_path / "data/shapes/circle").glob("*.png"))
     out = tmp_path / "square.png"
     assert cli("translate", tmp_path / "run", picture, "--to", "square,filled", "-o", out).code == 0
     assert out.exists()

@@ -208,7 +208,9 @@ def test_a_full_disk_is_noticed_before_anything_is_decoded(decode, pictures, tmp
 def test_a_cache_that_cannot_be_made(decode, pictures, tmp_path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(DataError, match=r"^The folder '.*file/cache' .* cannot be made: Not a directory\. Name another"):
+    with pytest.raises(
+        DataError, match=r"^The folder '.*file/cache' .* cannot be made: Not a directory\. Name another"
+    ):
         decode(pictures, cache=tmp_path / "file" / "cache")
 
 

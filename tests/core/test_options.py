@@ -21,7 +21,7 @@ class Network:
 class Data:
     """As a plugin that imports what it annotates for type checkers alone."""
 
-    def __init__(self, root: Decimal, *, angles: list[int] = (90,), scale: Decimal = 1, width: float | str = 1.0):  # noqa: B006
+    def __init__(self, root: Decimal, *, angles: list[int] = (90,), scale: Decimal = 1, width: float | str = 1.0):
         pass
 
 

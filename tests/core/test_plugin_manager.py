@@ -221,7 +221,7 @@ def test_a_plugin_file_that_fails_leaves_no_module(tmp_path):
 def test_a_plugin_file_is_a_python_file(tmp_path):
     (tmp_path / "pets.txt").write_text(GOOD)
 
-    with pytest.raises(PluginError, match="does not exist. --plugin names a Python file"):
+    with pytest.raises(PluginError, match=r"does not exist\. --plugin names a Python file"):
         PluginManager().load_file(tmp_path / "pets.py")
     with pytest.raises(PluginError, match="it is not a Python file"):
         PluginManager().load_file(tmp_path / "pets.txt")

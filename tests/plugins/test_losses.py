@@ -226,6 +226,12 @@ LABELS = {
 }
 
 
+def test_a_category_of_which_a_part_is_unknown_is_unknown():
+    logits = torch.randn(1, 6, generator=torch.Generator().manual_seed(4))
+    partly, wholly = torch.tensor([[1.0, 0, 1, 1, NAN, 0]]), torch.tensor([[1.0, 0, 1, NAN, NAN, NAN]])
+    assert classification_loss(PETS, logits, partly) == classification_loss(PETS, logits, wholly)
+
+
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 def test_only_known_labels_enter_the_classification_loss(labels):
     logits = torch.randn(4, 6, generator=torch.Generator().manual_seed(4)).requires_grad_()

@@ -159,7 +159,7 @@ def test_the_discriminator_refuses_a_size_that_it_cannot_halve_far_enough(size, 
 
 
 def test_a_trunk_that_is_too_deep_for_the_image_is_refused_with_the_right_depth():
-    with pytest.raises(ConfigError, match=r"discriminator\.repeat_num = 5: .* 48 pixels .* or use 4"):
+    with pytest.raises(ConfigError, match=r"discriminator\.repeat_num = 5: .* 48 pixels .* leave it out"):
         build(StarGANDiscriminator, 48, repeat_num=5)
 
 

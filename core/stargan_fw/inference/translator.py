@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -128,7 +128,7 @@ class Translator:
         try:
             with Image.open(image) as opened:
                 return prepare(opened, self.image_size, None)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+        except (OSError, ValueError, Image.DecompressionBombError, SyntaxError) as error:
             raise DataError(f"The image '{image}' cannot be read: {error}.") from None
 
     def _check_shape(self, images: Tensor) -> None:

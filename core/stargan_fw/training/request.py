@@ -110,8 +110,13 @@ def _default_folder(layers: Sequence[Layer], datasets: str | None) -> Path:
     if datasets:
         aliases = [item.alias for item in DatasetItem.parse_all(datasets)]
     else:
-        aliases = [alias for layer in layers for alias in layer.values.get("datasets", {})]
+        aliases = [alias for layer in layers for alias in _datasets_of(layer)]
     return Path("runs") / ("-".join(dict.fromkeys(aliases)) or "run")
+
+
+def _datasets_of(layer: Layer) -> dict[str, Any]:
+    datasets = layer.values.get("datasets", {})
+    return datasets if isinstance(datasets, dict) else {}  # `merge` says what is wrong with anything else
 
 
 def _plugin_files(layers: Sequence[Layer]) -> list[str]:
@@ -127,7 +132,7 @@ def _with_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]
         return list(layers)
     chosen = dataset_layer(datasets, layers)
     for layer in layers:
-        for alias in layer.values.get("datasets", {}) if layer.source == "--set" else ():
+        for alias in _datasets_of(layer) if layer.source == "--set" else ():
             if alias not in chosen.values["datasets"]:
                 known = chosen.values["datasets"]
                 raise ConfigError(f"--set datasets.{alias}: no dataset is called so; {closest(alias, known)}")

@@ -71,7 +71,9 @@ class RunFolder:
         if not path.exists():
             return
         kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        partial.replace(path)
 
     def save_sample(self, step: int, sheet: Image.Image) -> None:
         """Writes `samples/step-….png`."""
@@ -83,5 +85,5 @@ class RunFolder:
 def _step_of(line: str) -> float:
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError):  # the last line of a run that was killed while it wrote
+    except (ValueError, KeyError, TypeError):  # the last line of a run that was killed while it wrote
         return float("inf")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch
 from stargan_fw.training.optimisation import MovingAverage, PhaseOptimizer
 
@@ -162,6 +163,10 @@ class Trainer:
             RunError: there is none, or it cannot be read.
         """
         checkpoint = self.run.checkpoints.load()
+        files = [*self.method.networks, "optimizers", *(["ema"] if self.average else [])]
+        missing = next((name for name in files if name not in checkpoint.tensors), None)
+        if missing:
+            raise RunError(f"The newest checkpoint of '{self.run.path}' has no {missing}.safetensors. Remove it.")
         for name, network in self.method.networks.items():
             network.load_state_dict(checkpoint.tensors[name])
         for phase, optimizer in self.optimizers.items():

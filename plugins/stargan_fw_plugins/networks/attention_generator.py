@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
@@ -24,7 +25,7 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         scale, shift = self.affine(labels)[:, :, None, None].chunk(2, dim=1)
-        normed: Tensor = F.instance_norm(x)  # type: ignore[no-untyped-call]
+        normed: Tensor = F.instance_norm(x)
         return torch.addcmul(shift, normed, 1 + scale)
 
 
@@ -73,7 +74,9 @@ class AttentionGenerator(Generator):
 
     name = "attention"
 
-    def __init__(self, *, image_size: int, label_dim: int, conv_dim: int = 64, repeat_num: int = 6) -> None:
+    def __init__(
+        self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 64, repeat_num: PositiveInt = 6
+    ) -> None:
         super().__init__()
         check_quarters(image_size)
         d = conv_dim

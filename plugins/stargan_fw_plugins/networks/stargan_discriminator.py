@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from stargan_fw import Discriminator, hookimpl
@@ -43,13 +44,15 @@ class StarGANDiscriminator(Discriminator):
 
     name = "stargan"
 
-    def __init__(self, *, image_size: int, label_dim: int, conv_dim: int = 64, repeat_num: int | None = None) -> None:
+    def __init__(
+        self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 64, repeat_num: PositiveInt | None = None
+    ) -> None:
         super().__init__()
-        depth = repeat_num or depth_for(image_size)
+        depth = depth_for(image_size) if repeat_num is None else repeat_num
         if image_size % 2**depth:
             raise ConfigError(
                 f"discriminator.repeat_num = {depth}: an image of {image_size} pixels cannot be halved {depth} times; "
-                f"leave it out, or use {depth_for(image_size)}."
+                f"leave it out to follow the image's size."
             )
         widths = [3, *(conv_dim * 2**i for i in range(depth))]
         self.trunk = nn.Sequential()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from stargan_fw import Generator, hookimpl
@@ -51,7 +52,9 @@ class StarGANGenerator(Generator):
 
     name = "stargan"
 
-    def __init__(self, *, image_size: int, label_dim: int, conv_dim: int = 64, repeat_num: int = 6) -> None:
+    def __init__(
+        self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 64, repeat_num: PositiveInt = 6
+    ) -> None:
         super().__init__()
         check_quarters(image_size)
         d = conv_dim

@@ -1,0 +1,123 @@
+"""What is chosen on this machine, and what is said where it cannot be had."""
+
+import logging
+import os
+import shutil
+
+import pytest
+import torch
+from torch import nn
+
+from stargan_fw.errors import ConfigError
+from stargan_fw.training import machine
+from stargan_fw.training.machine import Precision, choose_device, compile_where_it_pays, has_bf16
+
+CPU = torch.device("cpu")
+
+
+class Compilable(nn.Module):
+    compiled = False
+
+    def compile(self):  # as nn.Module's
+        self.compiled = True
+
+
+@pytest.fixture
+def compiler(monkeypatch):
+    """Says which programs are found: `compiler("g++")`."""
+    monkeypatch.delenv("CXX", raising=False)
+
+    def found(*programs):
+        monkeypatch.setattr(shutil, "which", lambda name: name if name in programs else None)
+
+    with torch._dynamo.config.patch(suppress_errors=False):
+        yield found
+
+
+def test_a_named_device_is_taken():
+    assert choose_device("cpu") == CPU
+
+
+def test_no_name_takes_an_accelerator_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: None)
+    assert choose_device(None) == CPU
+
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("cuda"))
+    assert choose_device(None) == torch.device("cuda")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "cpu:x", ""])
+def test_a_device_that_is_not_here(name):
+    with pytest.raises(ConfigError) as caught:
+        choose_device(name)
+
+    message = str(caught.value)
+    assert message.startswith(f"--device {name} cannot be used here: ")
+    assert message.endswith(" Leave it out, or use cpu.")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("flags", "there"), [("fpu avx512_bf16 sse", True), ("fpu amx_bf16", True), ("fpu avx512f", False), (None, False)]
+)
+def test_bf16_is_where_the_processor_has_it(tmp_path, monkeypatch, flags, there):
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
+
+    assert has_bf16(CPU) is there
+
+
+def test_precision_is_as_named_or_as_the_processor_has_it(monkeypatch):
+    for there, automatic in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(machine, "has_bf16", lambda _, there=there: there)
+        assert [str(Precision.choose(name, CPU)) for name in ("auto", "fp32", "bf16")] == [automatic, "fp32", "bf16"]
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_networks_compute_in_the_precision(name, dtype):
+    network = nn.Linear(2, 2)
+
+    with Precision.choose(name, CPU).autocast():
+        assert network(torch.ones(1, 2)).dtype == dtype
+    assert network(torch.ones(1, 2)).dtype == network.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("choice", "steps", "compiled"),
+    [("off", 10**6, False), ("auto", 10, False), ("auto", 10**6, True), ("on", 10, True)],
+)
+def test_networks_are_compiled_where_it_pays(compiler, choice, steps, compiled):
+    compiler("g++")
+    network = Compilable()
+
+    assert compile_where_it_pays([network], choice, CPU, steps) is compiled
+    assert network.compiled is compiled
+
+
+def test_a_device_of_another_kind_is_left_alone_unless_asked(compiler):
+    compiler()
+
+    assert not compile_where_it_pays([Compilable()], "auto", torch.device("mps"), 10**9)
+    assert compile_where_it_pays([Compilable()], "on", torch.device("mps"), 1)
+
+
+@pytest.mark.parametrize("choice", ["auto", "on"])
+def test_without_a_compiler_a_warning_says_so(compiler, caplog, choice):
+    compiler()
+    network = Compilable()
+
+    with caplog.at_level(logging.WARNING):
+        assert not compile_where_it_pays([network], choice, CPU, 10**6)
+
+    assert not network.compiled
+    assert [record.getMessage() for record in caplog.records] == [
+        "No C++ compiler is found: the networks run uncompiled."
+    ]
+
+
+def test_the_compiler_may_be_named(compiler, monkeypatch):
+    compiler("my-c++")
+    monkeypatch.setitem(os.environ, "CXX", "my-c++")
+
+    assert compile_where_it_pays([Compilable()], "on", CPU, 1)
