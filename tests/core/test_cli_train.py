@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -173,6 +174,57 @@ def test_a_wrong_request_is_refused(train, tmp_path, options, changes, message, 
     assert sorted(small_data.rglob("*")) == before
 
 
+def _edit(change):
+    def damage(celeba):
+        path = celeba / "list_attr_celeba.txt"
+        lines = path.read_text().splitlines()
+        change(lines)
+        path.write_text("\n".join(lines) + "\n")
+
+    return damage
+
+
+def _without_a_column(lines):
+    position = lines[1].split().index("Male")
+    lines[1] = lines[1].replace("Male ", "")
+    for number in range(2, len(lines)):
+        values = lines[number].split()
+        lines[number] = " ".join(values[: position + 1] + values[position + 2 :])
+
+
+def _wrong_count(lines):
+    lines[0] = "31"
+
+
+def _cut_short(lines):
+    lines[7] = lines[7][:40]
+
+
+DAMAGED = {
+    "wrong level": (lambda celeba: shutil.move(celeba, celeba.parent / "more" / "celeba"), "celeba"),
+    "missing column": (_edit(_without_a_column), "list_attr_celeba.txt.*Male"),
+    "wrong count": (_edit(_wrong_count), "list_attr_celeba.txt.*31"),
+    "line cut short": (_edit(_cut_short), "list_attr_celeba.txt.*8"),
+    "no attribute file": (lambda celeba: (celeba / "list_attr_celeba.txt").unlink(), "list_attr_celeba.txt"),
+    "absent image": (lambda celeba: (celeba / "img_align_celeba" / "000003.jpg").unlink(), "000003.jpg"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGED.values(), ids=DAMAGED)
+def test_damaged_data_is_refused(train, small_data, tmp_path, damage, message):
+    shutil.copytree(small_data / "celeba", tmp_path / "data" / "celeba")
+    (tmp_path / "data" / "more").mkdir()
+    damage(tmp_path / "data" / "celeba")
+    before = sorted(tmp_path.rglob("*"))
+
+    outcome = train(datasets="celeba", data=tmp_path / "data")
+
+    assert outcome.code == 2
+    assert re.search(message, outcome.err), outcome.err
+    assert len(outcome.err.strip().splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_run_is_not_overwritten(cli, train, trained, small_data):
     outcome = train(out=trained)
     assert outcome.code == 2
@@ -208,8 +260,6 @@ def test_resume_with_changed_labels(cli, trained):
 
 
 def test_a_broken_image_is_named_and_nothing_is_left(train, small_data, tmp_path):
-    import shutil
-
     data = tmp_path / "data"
     shutil.copytree(small_data / "rafd", data / "rafd")
     broken = sorted((data / "rafd").glob("*.jpg"))[3]
