@@ -10,6 +10,8 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from stargan_fw import Generator, hookimpl
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
 
+MASK_BOUND = 5.0  # of the logit: the mask stays between 0.7 % and 99.3 %
+
 
 class ConditionalNorm(nn.Module):
     """Instance norm whose scale and shift are linear in the label.
@@ -95,8 +97,11 @@ class AttentionGenerator(Generator):
         features = images
         for layer in self.layers:
             features = layer(features, labels)
-        colour, mask = self.to_image(features).split([3, 1], dim=1)
-        return torch.lerp(images, colour.tanh().to(images.dtype), mask.sigmoid().to(images.dtype))
+        colour, mask = self.to_image(features).to(images.dtype).split([3, 1], dim=1)
+        # Bounded: reconstruction closes the mask until the classifier has learned something to open it for, and a
+        # sigmoid that went on closing would leave gradients below Adam's epsilon.
+        mask = (MASK_BOUND * (mask / MASK_BOUND).tanh()).sigmoid()
+        return torch.lerp(images, colour.tanh(), mask)
 
 
 @hookimpl
