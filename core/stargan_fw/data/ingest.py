@@ -12,8 +12,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps
 
+from stargan_fw.data.images import UNREADABLE, fingerprint, open_image
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
+from stargan_fw.interfaces.dataset import EncodedImage
 
 FORMAT = "2"  # changes when the same files would give other bytes
 
@@ -47,7 +49,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def ingest(
     name: str,
-    paths: Sequence[Path],
+    images: Sequence[Path | EncodedImage],
     *,
     image_size: int,
     crop_size: int | None,
@@ -60,7 +62,7 @@ def ingest(
 
     Args:
         name: of the dataset, for the file's name.
-        paths: the images, in order.
+        images: in order.
         image_size: side in pixels.
         crop_size: as `prepare` takes it.
         cache: the folder of stores.
@@ -69,29 +71,29 @@ def ingest(
     Raises:
         DataError: an image cannot be read, the folder cannot be made, or the disk is too small.
     """
-    path = cache / f"{name}-{image_size}px-{_fingerprint(paths, image_size, crop_size)}.arrow"
+    path = cache / f"{name}-{image_size}px-{_fingerprint(images, image_size, crop_size)}.arrow"
     if not path.exists():
-        _check_space(cache, len(paths) * image_size**2 * 3)
+        _check_space(cache, len(images) * image_size**2 * 3)
         _make_folder(cache)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
-            write_store(partial, progress(_decoded(paths, image_size, crop_size)))
+            write_store(partial, progress(_decoded(images, image_size, crop_size)))
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     return Store(path, image_size)
 
 
-def _decoded(paths: Sequence[Path], image_size: int, crop_size: int | None) -> Iterator[bytes]:
-    def decode(path: Path) -> bytes:
+def _decoded(images: Sequence[Path | EncodedImage], image_size: int, crop_size: int | None) -> Iterator[bytes]:
+    def decode(source: Path | EncodedImage) -> bytes:
         try:
-            with Image.open(path) as image:
+            with open_image(source) as image:
                 return prepare(image, image_size, crop_size).tobytes()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"The image '{path}' cannot be read: {error}. Replace it or take it out.") from None
+        except UNREADABLE as error:
+            raise DataError(f"The image '{source}' cannot be read: {error}. Replace it or take it out.") from None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from _ordered(pool, decode, paths)
+        yield from _ordered(pool, decode, images)
 
 
 def _ordered(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int = 64) -> Iterator[R]:
@@ -105,14 +107,10 @@ def _ordered(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
         yield waiting.popleft().result()
 
 
-def _fingerprint(paths: Sequence[Path], image_size: int, crop_size: int | None) -> str:
+def _fingerprint(images: Sequence[Path | EncodedImage], image_size: int, crop_size: int | None) -> str:
     digest = hashlib.sha256(f"{FORMAT} {image_size} {crop_size}".encode())
-    for path in paths:
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise DataError(f"The image '{path}' cannot be read: {error.strerror}.") from None
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    for image in images:
+        digest.update(f"{fingerprint(image)}\n".encode())
     return digest.hexdigest()[:16]
 
 

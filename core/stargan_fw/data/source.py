@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stargan_fw.config import DatasetConfig
+from stargan_fw.data.images import open_image
+from stargan_fw.data.ingest import prepare
 from stargan_fw.data.splits import split
 from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw.options import check_options
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from PIL import Image
 
     from stargan_fw.config import Config
     from stargan_fw.interfaces import Dataset, Example
@@ -50,6 +53,14 @@ class Source:
     def held_out(self, count: int) -> list[int]:
         """Returns up to `count` test examples, spread over all of them."""
         return list(self.test[:: max(1, len(self.test) // count)][:count])
+
+    def pictures(self, indices: Sequence[int], image_size: int) -> list[Image.Image]:
+        """Returns examples as the model sees them: RGB, cropped, `image_size` pixels square."""
+        pictures = []
+        for index in indices:
+            with open_image(self.examples[index].image) as image:
+                pictures.append(prepare(image, image_size, self.dataset.crop_size))
+        return pictures
 
     @classmethod
     def open(cls, alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Source:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from PIL import Image
 
 from stargan_fw.components import build_method
-from stargan_fw.data.ingest import ingest, prepare
+from stargan_fw.data.ingest import ingest
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.source import Source, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
@@ -22,6 +21,8 @@ from stargan_fw.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from PIL import Image
 
     from stargan_fw.config import Config
     from stargan_fw.data.store import Store
@@ -104,22 +105,22 @@ class Plan:
                 training,
                 schedule=LinearDecay(training.learning_rate, self.steps, training.decay),
                 precision=Precision.choose(training.precision, device),
-                sample=SampleSheet({source.alias: self._held_out(source) for source in self.sources}, device),
+                sample=SampleSheet(self._held_out(), device),
                 observers=[progress, *trackers],
             )
+
+    def _held_out(self) -> dict[str, tuple[list[Image.Image], torch.Tensor]]:
+        rows, size = max(1, SAMPLE_ROWS // len(self.sources)), self.config.data.image_size
+        held_out = {}
+        for source in self.sources:
+            chosen = source.held_out(rows)
+            held_out[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
+        return held_out
 
     def _loader(self, number: int, source: Source, stores: Mapping[str, Store]) -> Loader:
         training = self.config.training
         store, seed = stores[source.alias], (training.seed, number)
         return Loader(store, source.labels, source.train, batch_size=training.batch_size, seed=seed)
-
-    def _held_out(self, source: Source) -> tuple[list[Image.Image], torch.Tensor]:
-        chosen = source.held_out(max(1, SAMPLE_ROWS // len(self.sources)))
-        pictures = []
-        for index in chosen:
-            with Image.open(source.examples[index].image) as image:
-                pictures.append(prepare(image, self.config.data.image_size, source.dataset.crop_size))
-        return pictures, torch.from_numpy(source.labels[chosen])
 
 
 def decode(config: Config, source: Source, progress: DecodingProgress | None = None) -> Store:
