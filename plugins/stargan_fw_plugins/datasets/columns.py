@@ -165,7 +165,7 @@ class _Cells:
         """Returns a column; DataError where a cell is no text or number, or has no name among those configured."""
         cells = self.records.read(column)
         try:
-            texts = {cell: self._named(column, spell(cell)) for cell in set(cells)}
+            texts = {cell: self._named(column, spell(cell)) for cell in dict.fromkeys(cells)}
             return [texts.get(cell, "") for cell in cells]  # what is not found is another "not a number"
         except TypeError:
             self._refuse_nested(column, cells)
