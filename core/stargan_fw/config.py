@@ -84,7 +84,8 @@ class TrainingConfig(_Strict):
         beta1: Adam's.
         beta2: Adam's.
         steps: discriminator updates in all; or `epochs`.
-        epochs: passes over the largest dataset, every dataset taking a batch in turn.
+        epochs: passes over the largest dataset where they alternate, over all where they are proportional.
+        strategy: "alternate" takes the datasets in turn, "proportional" as often as they have images.
         decay: the share of the steps, at the end, over which the rate falls linearly to zero.
         seed: of everything random.
         precision: "auto" is bf16 where the processor computes in it, else fp32.
@@ -105,6 +106,7 @@ class TrainingConfig(_Strict):
     beta2: float = Field(default=0.999, ge=0, lt=1)
     steps: int | None = Field(default=None, gt=0)
     epochs: int | None = Field(default=None, gt=0)
+    strategy: Literal["alternate", "proportional"] = "alternate"
     decay: float = Field(default=0.5, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,13 @@ import numpy as np
 from stargan_fw.config import DatasetConfig
 from stargan_fw.data.images import open_image
 from stargan_fw.data.ingest import prepare
-from stargan_fw.data.splits import split
+from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw.options import check_options
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -82,7 +82,37 @@ class Source:
             raise DataError(f"The dataset '{alias}' has no images at '{dataset.root}'. Check its location (--data).")
         schema = LabelSchema(alias, list(dataset.attributes))
         train, test = split(dataset, examples)
+        if config.limit and config.limit < len(train):
+            train = limited(train, config.limit)
+            kept = sorted([*train, *test])
+            places = {index: place for place, index in enumerate(kept)}
+            examples = [examples[index] for index in kept]
+            train, test = [places[index] for index in train], [places[index] for index in test]
         return cls(alias, dataset, schema, examples, _encode(schema, examples), train, test)
+
+    def without(self, bad: Collection[int]) -> Source:
+        """Returns the source with these examples on neither side; places and labels stay.
+
+        Raises:
+            DataError: nothing is left on a side.
+        """
+        train, test = ([index for index in side if index not in bad] for side in (self.train, self.test))
+        if len(train) < 2 or not test:
+            raise DataError(
+                f"The dataset '{self.alias}' at '{self.dataset.root}' has {len(train)} training and {len(test)} test "
+                f"images left without the {len(bad)} that cannot be read. Replace them: 'stargan-fw data check' lists "
+                "them."
+            )
+        return replace(self, train=train, test=test)
+
+    def name_of(self, index: int) -> str:
+        """Returns an example's name: its path below the dataset's root, or what the plugin calls it."""
+        image = self.examples[index].image
+        if not isinstance(image, Path):
+            return str(image)
+        return (
+            image.relative_to(self.dataset.root).as_posix() if image.is_relative_to(self.dataset.root) else str(image)
+        )
 
 
 def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
