@@ -77,7 +77,7 @@ class Table(Tabular):
     def images(self) -> Sequence[Path]:
         """Returns the images' paths; DataError where one is missing or points out of its folder."""
         path, records = self._table
-        root = Path(self._image_root).expanduser() if self._image_root else path.parent
+        root = os.path.abspath(Path(self._image_root).expanduser() if self._image_root else path.parent)  # noqa: PTH100 - does not follow links
         column = self.image_column
         return [_image(root, cell, records.place(row), column) for row, cell in enumerate(records.read(column))]
 
@@ -92,17 +92,17 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
     register(Table)
 
 
-def _image(root: Path, cell: object, place: str, column: str) -> Path:
+def _image(root: str, cell: object, place: str, column: str) -> Path:
     where = f"{place}, column {column}"
     if not isinstance(cell, str) or not cell.strip():
         held = "empty" if cell is None or cell == "" else f"a {type(cell).__name__}"
         raise DataError(f"{where}: {held} where an image's path is expected. Complete it, or take out the row.")
-    path = Path(os.path.normpath(root / cell.strip()))
+    path = os.path.normpath(os.path.join(root, cell.strip()))  # noqa: PTH118 - ten times as fast, on each of 200,000 rows
     # By name: a link inside of the folder may lead where its owner wants it to.
-    if not path.absolute().is_relative_to(os.path.normpath(root.absolute())):
+    if not path.startswith(os.path.join(root, "")):  # noqa: PTH118 - likewise
         raise DataError(
             f"{where}: '{cell}' points outside of '{root}'. Move the image there, or name its folder by `image_root`."
         )
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - likewise
         raise DataError(f"{where}: there is no image '{path}'. Put it there, or name the folder with `image_root`.")
-    return path
+    return Path(path)
