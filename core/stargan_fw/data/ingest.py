@@ -112,7 +112,7 @@ def _decoded(
             return reason(error)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, decoded in enumerate(_ordered(pool, decode, images)):
+        for number, decoded in enumerate(in_order(pool, decode, images)):
             if isinstance(decoded, bytes):
                 yield decoded
                 continue
@@ -129,7 +129,7 @@ def _bad_image(source: Path | EncodedImage, why: str) -> DataError:
     )
 
 
-def _ordered(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int = 64) -> Iterator[R]:
+def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int = 64) -> Iterator[R]:
     """Yields results in order with at most `ahead` of them waiting: `Executor.map` would take in everything at once."""
     waiting: deque[Future[R]] = deque()
     for item in items:

@@ -83,11 +83,7 @@ class Source:
         schema = LabelSchema(alias, list(dataset.attributes))
         train, test = split(dataset, examples)
         if config.limit and config.limit < len(train):
-            train = limited(train, config.limit)
-            kept = sorted([*train, *test])
-            places = {index: place for place, index in enumerate(kept)}
-            examples = [examples[index] for index in kept]
-            train, test = [places[index] for index in train], [places[index] for index in test]
+            examples, train, test = keep(examples, limited(train, config.limit), test)
         return cls(alias, dataset, schema, examples, _encode(schema, examples), train, test)
 
     def without(self, bad: Collection[int]) -> Source:
@@ -107,12 +103,7 @@ class Source:
 
     def name_of(self, index: int) -> str:
         """Returns an example's name: its path below the dataset's root, or what the plugin calls it."""
-        image = self.examples[index].image
-        if not isinstance(image, Path):
-            return str(image)
-        return (
-            image.relative_to(self.dataset.root).as_posix() if image.is_relative_to(self.dataset.root) else str(image)
-        )
+        return name_of(self.examples[index], self.dataset.root)
 
 
 def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
@@ -143,6 +134,42 @@ def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginM
     if not dataset.attributes:
         raise ConfigError(f"The dataset '{alias}' has no attributes, so there is nothing to translate to.")
     return dataset
+
+
+def keep(
+    examples: Sequence[Example], train: Sequence[int], test: Sequence[int]
+) -> tuple[list[Example], list[int], list[int]]:
+    """Returns the examples of both sides alone, and the sides' indices among them."""
+    kept = sorted([*train, *test])
+    places = {index: place for place, index in enumerate(kept)}
+    return [examples[index] for index in kept], [places[index] for index in train], [places[index] for index in test]
+
+
+def name_of(example: Example, root: Path) -> str:
+    """Returns an example's name: its path below the dataset's root, or what the plugin calls it."""
+    image = example.image
+    if isinstance(image, Path) and image.is_relative_to(root):
+        return image.relative_to(root).as_posix()
+    return str(image)
+
+
+def encode_leniently(
+    schema: LabelSchema, examples: Sequence[Example]
+) -> tuple[NDArray[np.float32], dict[int, tuple[str, str]]]:
+    """Returns the labels, and what is wrong with some: the first attribute and why, by the example's number."""
+    labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
+    wrong: dict[int, tuple[str, str]] = {}
+    known = {key for attribute, _ in schema.parts for key in attribute.keys}
+    for row, example in enumerate(examples):
+        for attribute, part in schema.parts:
+            try:
+                labels[row, part] = attribute.encode(example.labels)
+            except LabelError as error:
+                wrong.setdefault(row, (attribute.name, str(error)))
+        stranger = next((key for key in example.labels if key not in known), None)
+        if stranger is not None:
+            wrong.setdefault(row, (stranger, f"the dataset has no label '{stranger}'"))
+    return labels, wrong
 
 
 def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:

@@ -27,6 +27,7 @@ class Store:
     mapped page counts as this process's memory, and shuffled reading would soon map the whole file.
 
     Attributes:
+        path: the file.
         image_size: side in pixels.
         errors: why an image could not be read when the store was made, by number; such an image is black.
     """
@@ -42,7 +43,7 @@ class Store:
         self._count = sum(batch.num_rows for batch in batches)
         self.errors = dict(_errors(batches))
         self._rows = _rows(image_size**2 * 3)
-        self._path, self._file = path, os.open(path, os.O_RDONLY)
+        self.path, self._file = path, os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
@@ -55,7 +56,7 @@ class Store:
         for image, index in zip(images, np.asarray(indices).tolist(), strict=True):
             batch, row = divmod(index, self._rows)
             if os.preadv(self._file, [image.data], self._starts[batch] + row * size) != size:
-                raise OSError(f"'{self._path}' has become shorter. Remove it: the next start makes it again.")
+                raise OSError(f"'{self.path}' has become shorter. Remove it: the next start makes it again.")
         return images.reshape(-1, self.image_size, self.image_size, 3)
 
 

@@ -100,6 +100,19 @@ class TrainRequest:
             check_splits(self.run, sources)
 
 
+def data_request(layers: Sequence[Layer], *, datasets: str | None, preset: str | None) -> tuple[Config, PluginManager]:
+    """Returns the configuration of a command that reads data and trains nothing, with its plugins.
+
+    Args:
+        layers: as `TrainRequest.make` takes them.
+        datasets: likewise.
+        preset: below the layers; None is the one that `train` has.
+    """
+    plugins = PluginManager.discover(tuple(_plugin_files(layers)))
+    below = Layer.from_file(plugins.index("preset").get(preset or DEFAULT_PRESET))
+    return merge(_with_datasets([below, *layers], datasets)), plugins
+
+
 def option_layer(source: str, options: Mapping[str, Any]) -> Layer:
     """Returns the layer of options that stand for keys ("training.seed" → value), without those that are None."""
     values: dict[str, Any] = {}
