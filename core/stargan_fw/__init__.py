@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from stargan_fw._lazy import lazy_exports
-from stargan_fw.interfaces.dataset import Dataset, Example
+from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
     from stargan_fw.inference.translator import Translator
@@ -27,6 +27,7 @@ __all__ = [
     "CriticLoss",
     "Dataset",
     "Discriminator",
+    "EncodedImage",
     "Example",
     "Generator",
     "Losses",

@@ -30,7 +30,8 @@ class DataConfig(_Strict):
     Attributes:
         image_size: side in pixels that images are resized to.
         path: the folder that holds datasets without a location of their own, each under its plugin's name.
-        cache: where decoded images are kept; None is `.stargan-fw` in `path`.
+        cache: where decoded images are kept; None is what the environment variable `STARGAN_FW_CACHE` says, or else
+            `.stargan-fw` in `path`.
     """
 
     image_size: int = Field(default=128, gt=0)
@@ -47,6 +48,8 @@ class DatasetConfig(BaseModel):
         crop_size: side in pixels of the centre crop; the plugin's own where it is not given.
         test_split: "random", "person" or "given"; likewise.
         test_size: share or number held out; likewise.
+        limit: at most so many training images, drawn once and for all; the test images stay.
+        on_bad_image: "error" stops at an image that cannot be read, "skip" lists it and goes on without.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -56,6 +59,8 @@ class DatasetConfig(BaseModel):
     crop_size: int | None = Field(default=None, gt=0)
     test_split: Literal["random", "person", "given"] | None = None
     test_size: float | int | None = Field(default=None, gt=0)
+    limit: int | None = Field(default=None, ge=2)
+    on_bad_image: Literal["error", "skip"] = "error"
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -79,7 +84,8 @@ class TrainingConfig(_Strict):
         beta1: Adam's.
         beta2: Adam's.
         steps: discriminator updates in all; or `epochs`.
-        epochs: passes over the largest dataset, every dataset taking a batch in turn.
+        epochs: passes over the largest dataset where they alternate, over all where they are proportional.
+        strategy: "alternate" takes the datasets in turn, "proportional" as often as they have images.
         decay: the share of the steps, at the end, over which the rate falls linearly to zero.
         seed: of everything random.
         precision: "auto" is bf16 where the processor computes in it, else fp32.
@@ -100,6 +106,7 @@ class TrainingConfig(_Strict):
     beta2: float = Field(default=0.999, ge=0, lt=1)
     steps: int | None = Field(default=None, gt=0)
     epochs: int | None = Field(default=None, gt=0)
+    strategy: Literal["alternate", "proportional"] = "alternate"
     decay: float = Field(default=0.5, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"

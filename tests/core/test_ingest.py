@@ -199,7 +199,7 @@ def test_a_missing_picture_is_named(decode, pictures, tmp_path):
 def test_a_full_disk_is_noticed_before_anything_is_decoded(decode, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=8 * 8 * 3 * 3 - 1))
 
-    with pytest.raises(DataError, match=r"need 0\.0 GB in '.*cache', where 0\.0 GB are free\. .* --set data\.cache="):
+    with pytest.raises(DataError, match=r"need 576 bytes in '.*cache', where 575 bytes are free\. .* --cache FOLDER"):
         decode(pictures)
 
     assert not (tmp_path / "cache").exists()
@@ -243,7 +243,7 @@ def test_large_images_make_smaller_batches(tmp_path, monkeypatch):
 
     store = Store(tmp_path / "store", 4)
 
-    assert len(store._chunks) == 4
+    assert len(store._starts) == 4
     assert_reads(store, images, np.array([9, 3, 2, 0, 5, 6]))
 
 

@@ -1,16 +1,40 @@
 """`stargan-fw data …`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Stand-in data.")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from stargan_fw.config import Config
+    from stargan_fw.data.check import DatasetReport
+    from stargan_fw.plugin_manager import PluginManager
+
+Datasets = Annotated[
+    str | None, typer.Option(help="plugin, plugin:location or alias=plugin:location, separated by commas.")
+]
+Data = Annotated[str | None, typer.Option(help="The folder of datasets without a location.  [default: data]")]
+Cache = Annotated[
+    str | None, typer.Option(help="The folder of decoded images.  [default: $STARGAN_FW_CACHE, or DATA/.stargan-fw]")
+]
+Preset = Annotated[str | None, typer.Option(help="A named configuration.  [default: paper]")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file, over the preset.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")
+]
+Plugins = Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")]
+ImageSize = Annotated[int | None, typer.Option(min=1, help="Side in pixels.  [default: the configuration's]")]
+
+app = typer.Typer(no_args_is_help=True, help="Check, prepare and draw data.")
 
 
 @app.callback()
 def group() -> None:
-    """Stand-in data."""
+    """Check, prepare and draw data."""
 
 
 @app.command()
@@ -29,3 +53,132 @@ def sample(
     manager = PluginManager.discover(tuple(plugin or ()))
     for name, root in draw_stand_ins(manager, folder, images=images, people=people, seed=seed):
         typer.echo(f"{name}: {root}")
+
+
+@app.command()
+def prepare(
+    *,
+    datasets: Datasets = None,
+    data: Data = None,
+    cache: Cache = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    plugin: Plugins = None,
+    image_size: ImageSize = None,
+) -> None:
+    """Decode, crop and resize every image once, so that training begins at once."""
+    from rich.console import Console
+
+    from stargan_fw.data.cache import cache_folder, readable_size
+    from stargan_fw.data.source import open_sources
+    from stargan_fw.training.progress import decoding_progress, show_skipped
+    from stargan_fw.training.session import decode
+
+    options = {"data.path": data, "data.cache": cache, "data.image_size": image_size}
+    asked, plugins = _request(options, config, settings, plugin=plugin, datasets=datasets, preset=preset)
+    console = Console()
+    sources = open_sources(asked, plugins)
+    progress = decoding_progress(console, asked.data.image_size)
+    stores = {source.alias: decode(asked, source, progress) for source in sources}
+    show_skipped(console, sources, stores)
+    size = sum(store.path.stat().st_size for store in stores.values())
+    console.print(f"{cache_folder(asked.data)}: {readable_size(size)}", soft_wrap=True)
+
+
+@app.command()
+def clean(*, data: Data = None, cache: Cache = None, config: ConfigFile = None, settings: Settings = None) -> None:
+    """Remove the decoded images, which training makes again when it needs them."""
+    from stargan_fw.data.cache import cache_folder, readable_size
+    from stargan_fw.data.cache import clean as clean_cache
+
+    asked, _ = _request({"data.path": data, "data.cache": cache}, config, settings)
+    folder = cache_folder(asked.data)
+    count, freed = clean_cache(folder)
+    typer.echo(f"{folder}: removed {count} stores, {readable_size(freed)} freed")
+
+
+@app.command()
+def check(
+    *,
+    datasets: Datasets = None,
+    data: Data = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    plugin: Plugins = None,
+    image_size: ImageSize = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    sheet: Annotated[Path | None, typer.Option(help="Draw a contact sheet with labels into this file.")] = None,
+) -> None:
+    """Look for what would spoil a training, before it starts. Exit 2 where it could not work."""
+    import json
+
+    from rich.console import Console
+
+    from stargan_fw.data.check import check as check_datasets
+    from stargan_fw.data.contact_sheet import draw_contact_sheet
+    from stargan_fw.errors import DataError
+
+    options = {"data.path": data, "data.image_size": image_size}
+    asked, plugins = _request(options, config, settings, plugin=plugin, datasets=datasets, preset=preset)
+    checked = check_datasets(asked, plugins, _reading_progress)
+    reports = [one.report for one in checked]
+    problems = [f"{report.alias}: {problem}" for report in reports for problem in report.problems]
+    if as_json:
+        document = {"ok": not problems, "datasets": {report.alias: report.to_dict() for report in reports}}
+        typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    else:
+        for report in reports:
+            _show(Console(), report)
+    if sheet:
+        draw_contact_sheet(checked, sheet)
+    if problems:
+        raise DataError(" ".join(problems))
+
+
+def _request(
+    options: dict[str, Any],
+    config: Path | None,
+    settings: list[str] | None,
+    *,
+    plugin: list[Path] | None = None,
+    datasets: str | None = None,
+    preset: str | None = None,
+) -> "tuple[Config, PluginManager]":
+    from stargan_fw.config import Layer
+    from stargan_fw.training.request import data_request, option_layer
+
+    files = [str(path.resolve()) for path in plugin or ()] or None
+    layers = [Layer.from_file(config)] if config else []
+    layers += [option_layer("the command line", {"plugins": files, **options}), Layer.from_settings(settings or ())]
+    return data_request(layers, datasets=datasets, preset=preset)
+
+
+def _reading_progress(name: str, count: int, images: "Iterable[Any]") -> "Iterable[Any]":
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(images, f"reading {name}", count, console=console) if console.is_terminal else images
+
+
+def _show(console: "Console", report: "DatasetReport") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from stargan_fw.data.cache import readable_size
+
+    title = f"{report.alias}: {report.training} training and {report.test} test images, {report.people} people named"
+    table = Table("label", "training", "test", "unknown", "most often with", title=escape(title), title_justify="left")
+    for label in report.labels:
+        others = {name: count for name, count in report.together[label.name].items() if name != label.name and count}
+        most = sorted(others, key=lambda name: -others[name])[:2]
+        beside = ", ".join(f"{name} {others[name]}" for name in most)
+        table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
+    console.print(table)
+    console.print(f"decoded: {readable_size(report.store_bytes)}")
+    lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
+    lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
+    for kind, line in lines:
+        console.print(f"{kind}: {line}", markup=False, highlight=False, soft_wrap=True)

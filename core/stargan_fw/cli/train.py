@@ -23,6 +23,10 @@ def train(
     data: Annotated[
         str | None, typer.Option(help="The folder of datasets without a location.  [default: data]")
     ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(help="The folder of decoded images.  [default: $STARGAN_FW_CACHE, or DATA/.stargan-fw]"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.  [default: runs/<datasets>]")] = None,
     preset: Annotated[str | None, typer.Option(help="A named configuration.  [default: paper]")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file, over the preset.")] = None,
@@ -46,13 +50,20 @@ def train(
     from stargan_fw.training.session import Plan
 
     files = [str(path.resolve()) for path in plugin or ()] or None
-    options = {"plugins": files, "data.path": data, "training.precision": precision, "training.seed": seed}
+    options = {
+        "plugins": files,
+        "data.path": data,
+        "data.cache": cache,
+        "training.precision": precision,
+        "training.seed": seed,
+    }
     layers = [Layer.from_file(config)] if config else []
     layers += [option_layer("the command line", options), Layer.from_settings(settings or ())]
     request = TrainRequest.make(layers, datasets=datasets, preset=preset, out=out, resume=resume)
     place = choose_device(device)
     plan = Plan.make(request.config, request.plugins)
     request.check_labels(plan.space)
+    request.check_splits(plan.sources)
     console = Console()
     _show_plan(console, plan)
     if not dry_run:
@@ -60,12 +71,20 @@ def train(
 
 
 def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.device, max_steps: int | None) -> None:
-    from stargan_fw.training.progress import Progress, decoding_progress
+    from stargan_fw.training.progress import Progress, decoding_progress, show_skipped
 
     run = request.run
-    stores = plan.decode(decoding_progress(console))
-    if not request.resume:
+    from stargan_fw.training.split_record import check_splits, record
+
+    stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
+    show_skipped(console, plan.sources, stores)
+    for source in plan.sources:
+        source.without(stores[source.alias].errors)
+    if request.resume:
+        check_splits(run, plan.sources, stores)
+    else:
         run.create(plan.config, plan.space)
+        run.write_splits({source.alias: record(source, stores[source.alias]) for source in plan.sources})
     last = min(plan.steps, max_steps or plan.steps)
     with plan.trainer(run, stores, device, request.plugins, Progress(console)) as trainer:
         if request.resume:

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stargan_fw.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 SHEET_IMAGES = 4  # of each dataset, where none are named
@@ -49,15 +52,15 @@ def sheet(
     """Draw pictures in every domain: first the input, then each label of each dataset (Figs. 4 and 5)."""
     from stargan_fw.inference.translator import Translator
 
-    files = [file for file, _ in _image_files(images)] if images else _held_out(model)
+    pictures = [file for file, _ in _image_files(images)] if images else _held_out(model)
     translator: Translator = Translator.from_pretrained(model, device=device)
-    picture = translator.sheet(files)
+    picture = translator.sheet(pictures)
     out.parent.mkdir(parents=True, exist_ok=True)
     picture.save(out)
     typer.echo(out)
 
 
-def _held_out(model: str) -> list[Path]:
+def _held_out(model: str) -> list["Image.Image"]:
     """Returns a few test images of each of a run's datasets."""
     from stargan_fw.data.source import open_sources
     from stargan_fw.plugin_manager import PluginManager
@@ -65,7 +68,11 @@ def _held_out(model: str) -> list[Path]:
 
     config = RunFolder(Path(model)).config()
     sources = open_sources(config, PluginManager.discover(tuple(config.plugins)))
-    return [source.examples[i].image for source in sources for i in source.held_out(SHEET_IMAGES)]
+    return [
+        picture
+        for source in sources
+        for picture in source.pictures(source.held_out(SHEET_IMAGES), config.data.image_size)
+    ]
 
 
 def _image_files(images: Sequence[Path]) -> Iterator[tuple[Path, Path]]:

@@ -2,21 +2,24 @@
 
 import hashlib
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from stargan_fw.data.cache import check_space, make_folder, partial_path, remove_stale_partials
+from stargan_fw.data.images import UNREADABLE, fingerprint, open_image, reason
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
+from stargan_fw.interfaces.dataset import EncodedImage
 
-FORMAT = "2"  # changes when the same files would give other bytes
+FORMAT = "3"  # changes when the same files would give other bytes
 
+BadImages: TypeAlias = Literal["error", "skip"]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -47,54 +50,86 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def ingest(
     name: str,
-    paths: Sequence[Path],
+    images: Sequence[Path | EncodedImage],
     *,
     image_size: int,
     crop_size: int | None,
     cache: Path,
+    on_bad_image: BadImages = "error",
     progress: Callable[[Iterable[bytes]], Iterable[bytes]] = lambda images: images,
 ) -> Store:
     """Returns the store of these images, decoding them unless an earlier call did.
 
-    The store is one file that appears whole or not at all, named after everything that it depends on.
+    The store is one file that appears whole or not at all, named after everything that it depends on. Processes that
+    make the same one at once each write a file of their own, and the last to finish puts the same bytes in its place.
 
     Args:
         name: of the dataset, for the file's name.
-        paths: the images, in order.
+        images: in order.
         image_size: side in pixels.
         crop_size: as `prepare` takes it.
         cache: the folder of stores.
+        on_bad_image: "error" refuses images that cannot be read; "skip" lists them in the store's `errors`.
         progress: wraps the images as they are decoded.
 
     Raises:
         DataError: an image cannot be read, the folder cannot be made, or the disk is too small.
     """
-    path = cache / f"{name}-{image_size}px-{_fingerprint(paths, image_size, crop_size)}.arrow"
+    path = cache / f"{name}-{image_size}px-{_fingerprint(images, image_size, crop_size, on_bad_image)}.arrow"
     if not path.exists():
-        _check_space(cache, len(paths) * image_size**2 * 3)
-        _make_folder(cache)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        check_space(cache, store_bytes(len(images), image_size))
+        make_folder(cache)
+        remove_stale_partials(cache)
+        errors: dict[int, str] | None = {} if on_bad_image == "skip" else None
+        partial = partial_path(path)
         try:
-            write_store(partial, progress(_decoded(paths, image_size, crop_size)))
+            write_store(partial, progress(_decoded(images, image_size, crop_size, errors)), errors)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-    return Store(path, image_size)
+    store = Store(path, image_size)
+    if store.errors and on_bad_image == "error":
+        number, why = next(iter(store.errors.items()))
+        raise _bad_image(images[number], why)
+    return store
 
 
-def _decoded(paths: Sequence[Path], image_size: int, crop_size: int | None) -> Iterator[bytes]:
-    def decode(path: Path) -> bytes:
+def store_bytes(count: int, image_size: int) -> int:
+    """Returns how large a store is, but for a few bytes an image."""
+    return count * image_size**2 * 3
+
+
+def _decoded(
+    images: Sequence[Path | EncodedImage], image_size: int, crop_size: int | None, errors: dict[int, str] | None
+) -> Iterator[bytes]:
+    """Yields the images in order; notes why one cannot be read before its blank is yielded, or raises without a book."""
+
+    def decode(source: Path | EncodedImage) -> bytes | str:
         try:
-            with Image.open(path) as image:
+            with open_image(source) as image:
                 return prepare(image, image_size, crop_size).tobytes()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"The image '{path}' cannot be read: {error}. Replace it or take it out.") from None
+        except UNREADABLE as error:
+            return reason(error)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from _ordered(pool, decode, paths)
+        for number, decoded in enumerate(in_order(pool, decode, images)):
+            if isinstance(decoded, bytes):
+                yield decoded
+                continue
+            if errors is None:
+                raise _bad_image(images[number], decoded)
+            errors[number] = decoded
+            yield bytes(store_bytes(1, image_size))
 
 
-def _ordered(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int = 64) -> Iterator[R]:
+def _bad_image(source: Path | EncodedImage, why: str) -> DataError:
+    return DataError(
+        f"The image '{source}' cannot be read: {why}. "
+        'Replace it or take it out, or leave such images out with on_bad_image = "skip" of its dataset.'
+    )
+
+
+def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int = 64) -> Iterator[R]:
     """Yields results in order with at most `ahead` of them waiting: `Executor.map` would take in everything at once."""
     waiting: deque[Future[R]] = deque()
     for item in items:
@@ -105,32 +140,16 @@ def _ordered(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
         yield waiting.popleft().result()
 
 
-def _fingerprint(paths: Sequence[Path], image_size: int, crop_size: int | None) -> str:
+def _fingerprint(
+    images: Sequence[Path | EncodedImage], image_size: int, crop_size: int | None, on_bad_image: BadImages
+) -> str:
     digest = hashlib.sha256(f"{FORMAT} {image_size} {crop_size}".encode())
-    for path in paths:
+    for image in images:
         try:
-            status = path.stat()
+            line = fingerprint(image)
         except OSError as error:
-            raise DataError(f"The image '{path}' cannot be read: {error.strerror}.") from None
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            if on_bad_image == "error":
+                raise _bad_image(image, reason(error)) from None
+            line = f"{image}\0{reason(error)}"
+        digest.update(f"{line}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
-
-
-def _make_folder(cache: Path) -> None:
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"The folder '{cache}' for decoded images cannot be made: {error.strerror}. "
-            "Name another with --set data.cache=FOLDER."
-        ) from None
-
-
-def _check_space(cache: Path, needed: int) -> None:
-    existing = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed:
-        raise DataError(
-            f"The decoded images need {needed / 1e9:.1f} GB in '{cache}', where {free / 1e9:.1f} GB are free. "
-            "Make room, or name another folder with --set data.cache=FOLDER."
-        )

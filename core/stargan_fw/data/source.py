@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stargan_fw.config import DatasetConfig
-from stargan_fw.data.splits import split
+from stargan_fw.data.images import open_image
+from stargan_fw.data.ingest import prepare
+from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw.options import check_options
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
+    from PIL import Image
 
     from stargan_fw.config import Config
     from stargan_fw.interfaces import Dataset, Example
@@ -51,6 +54,14 @@ class Source:
         """Returns up to `count` test examples, spread over all of them."""
         return list(self.test[:: max(1, len(self.test) // count)][:count])
 
+    def pictures(self, indices: Sequence[int], image_size: int) -> list[Image.Image]:
+        """Returns examples as the model sees them: RGB, cropped, `image_size` pixels square."""
+        pictures = []
+        for index in indices:
+            with open_image(self.examples[index].image) as image:
+                pictures.append(prepare(image, image_size, self.dataset.crop_size))
+        return pictures
+
     @classmethod
     def open(cls, alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Source:
         """Lists a dataset.
@@ -71,7 +82,28 @@ class Source:
             raise DataError(f"The dataset '{alias}' has no images at '{dataset.root}'. Check its location (--data).")
         schema = LabelSchema(alias, list(dataset.attributes))
         train, test = split(dataset, examples)
+        if config.limit and config.limit < len(train):
+            examples, train, test = keep(examples, limited(train, config.limit), test)
         return cls(alias, dataset, schema, examples, _encode(schema, examples), train, test)
+
+    def without(self, bad: Collection[int]) -> Source:
+        """Returns the source with these examples on neither side; places and labels stay.
+
+        Raises:
+            DataError: nothing is left on a side.
+        """
+        train, test = ([index for index in side if index not in bad] for side in (self.train, self.test))
+        if len(train) < 2 or not test:
+            raise DataError(
+                f"The dataset '{self.alias}' at '{self.dataset.root}' has {len(train)} training and {len(test)} test "
+                f"images left without the {len(bad)} that cannot be read. Replace them: 'stargan-fw data check' lists "
+                "them."
+            )
+        return replace(self, train=train, test=test)
+
+    def name_of(self, index: int) -> str:
+        """Returns an example's name: its path below the dataset's root, or what the plugin calls it."""
+        return name_of(self.examples[index], self.dataset.root)
 
 
 def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
@@ -102,6 +134,42 @@ def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginM
     if not dataset.attributes:
         raise ConfigError(f"The dataset '{alias}' has no attributes, so there is nothing to translate to.")
     return dataset
+
+
+def keep(
+    examples: Sequence[Example], train: Sequence[int], test: Sequence[int]
+) -> tuple[list[Example], list[int], list[int]]:
+    """Returns the examples of both sides alone, and the sides' indices among them."""
+    kept = sorted([*train, *test])
+    places = {index: place for place, index in enumerate(kept)}
+    return [examples[index] for index in kept], [places[index] for index in train], [places[index] for index in test]
+
+
+def name_of(example: Example, root: Path) -> str:
+    """Returns an example's name: its path below the dataset's root, or what the plugin calls it."""
+    image = example.image
+    if isinstance(image, Path) and image.is_relative_to(root):
+        return image.relative_to(root).as_posix()
+    return str(image)
+
+
+def encode_leniently(
+    schema: LabelSchema, examples: Sequence[Example]
+) -> tuple[NDArray[np.float32], dict[int, tuple[str, str]]]:
+    """Returns the labels, and what is wrong with some: the first attribute and why, by the example's number."""
+    labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
+    wrong: dict[int, tuple[str, str]] = {}
+    known = {key for attribute, _ in schema.parts for key in attribute.keys}
+    for row, example in enumerate(examples):
+        for attribute, part in schema.parts:
+            try:
+                labels[row, part] = attribute.encode(example.labels)
+            except LabelError as error:
+                wrong.setdefault(row, (attribute.name, str(error)))
+        stranger = next((key for key in example.labels if key not in known), None)
+        if stranger is not None:
+            wrong.setdefault(row, (stranger, f"the dataset has no label '{stranger}'"))
+    return labels, wrong
 
 
 def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:

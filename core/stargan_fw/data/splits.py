@@ -31,6 +31,13 @@ def split(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], lis
     return train, test
 
 
+def limited(train: Sequence[int], count: int) -> list[int]:
+    """Returns `count` of the training indices, in ascending order; a larger count holds a smaller one's."""
+    shuffled = list(train)
+    random.Random(SPLIT_SEED).shuffle(shuffled)  # noqa: S311 - no secret
+    return sorted(shuffled[:count])
+
+
 def _by_image(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], list[int]]:
     held_out = _draw(range(len(examples)), dataset.test_size)
     return _divided(len(examples), held_out)

@@ -1,47 +1,63 @@
-"""Decoded images in one memory-mapped Arrow file, which `datasets.Dataset.from_file` reads too."""
+"""Decoded images in one Arrow file, which `datasets.Dataset.from_file` reads too."""
 
 from __future__ import annotations
 
+import os
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 ROWS = 1024  # images of a record batch: every batch but the last holds as many
 BATCH_BYTES = 2**30  # of large images fewer make a batch, whose bytes Arrow counts in 31 bits
+SCHEMA = pa.schema([("image", pa.binary()), ("error", pa.string())])
 
 
 class Store:
     """Images of one size, by number.
 
+    The file is mapped once, to learn where its images are. They are read through the file and not through the map: a
+    mapped page counts as this process's memory, and shuffled reading would soon map the whole file.
+
     Attributes:
+        path: the file.
         image_size: side in pixels.
+        errors: why an image could not be read when the store was made, by number; such an image is black.
     """
 
     def __init__(self, path: Path, image_size: int) -> None:
-        """Maps the file; nothing is read until it is asked for."""
+        """Opens the file; no image is read until it is asked for."""
         self.image_size = image_size
         with pa.memory_map(str(path)) as source:
-            self._table = pa.ipc.open_stream(source).read_all()
+            start = source.read_buffer(1).address
+            source.seek(0)
+            batches = list(pa.ipc.open_stream(source))
+            self._starts = [_first_byte(batch.column("image")) - start for batch in batches]
+        self._count = sum(batch.num_rows for batch in batches)
+        self.errors = dict(_errors(batches))
         self._rows = _rows(image_size**2 * 3)
-        shape = (-1, image_size, image_size, 3)
-        self._chunks = [_bytes_of(chunk).reshape(shape) for chunk in self._table.column("image").chunks]
+        self.path, self._file = path, os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return int(self._count)
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
         """Returns the images of `indices` as a new (B, H, W, 3) array of 0 to 255."""
-        images = np.empty((len(indices), self.image_size, self.image_size, 3), dtype=np.uint8)
-        for row, index in enumerate(indices):
-            images[row] = self._chunks[index // self._rows][index % self._rows]
-        return images
+        images = np.empty((len(indices), self.image_size**2 * 3), dtype=np.uint8)
+        size = images.shape[1]
+        for image, index in zip(images, np.asarray(indices).tolist(), strict=True):
+            batch, row = divmod(index, self._rows)
+            if os.preadv(self._file, [image.data], self._starts[batch] + row * size) != size:
+                raise OSError(f"'{self.path}' has become shorter. Remove it: the next start makes it again.")
+        return images.reshape(-1, self.image_size, self.image_size, 3)
 
 
 def _rows(image_bytes: int) -> int:
@@ -49,21 +65,44 @@ def _rows(image_bytes: int) -> int:
     return max(1, min(ROWS, BATCH_BYTES // image_bytes))
 
 
-def _bytes_of(chunk: pa.Array) -> NDArray[np.uint8]:
-    _, offsets, values = chunk.buffers()
-    start, stop = np.frombuffer(offsets, dtype=np.int32)[[chunk.offset, chunk.offset + len(chunk)]]
-    return np.frombuffer(values, dtype=np.uint8)[start:stop]
+def _first_byte(column: pa.Array) -> int:
+    """Returns the address of the column's first image."""
+    _, offsets, values = column.buffers()
+    return int(values.address) + int(np.frombuffer(offsets, dtype=np.int32)[column.offset])
 
 
-def write_store(path: Path, images: Iterable[bytes]) -> None:
-    """Writes a store; each image is H·W·3 bytes, row by row, RGB."""
-    schema = pa.schema([("image", pa.binary())])
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        rows: list[bytes] = []
-        for image in images:
-            rows.append(image)
-            if len(rows) == _rows(len(image)):
-                writer.write_batch(pa.record_batch([pa.array(rows, pa.binary())], schema=schema))
-                rows = []
-        if rows:
-            writer.write_batch(pa.record_batch([pa.array(rows, pa.binary())], schema=schema))
+def _errors(batches: Iterable[pa.RecordBatch]) -> Iterable[tuple[int, str]]:
+    number = 0
+    for batch in batches:
+        errors = batch.column("error")
+        if errors.null_count < len(errors):
+            yield from ((number + row, text) for row, text in enumerate(errors.to_pylist()) if text is not None)
+        number += len(errors)
+
+
+def write_store(path: Path, images: Iterable[bytes], errors: Mapping[int, str] | None = None) -> None:
+    """Writes a store.
+
+    Args:
+        path: the file.
+        images: H·W·3 bytes each, row by row, RGB.
+        errors: why an image is missing, by number; may grow until that image has come.
+    """
+    reasons = {} if errors is None else errors
+    with path.open("wb") as sink:
+        with pa.ipc.new_stream(sink, SCHEMA) as writer:
+            first, rows = 0, list[bytes]()
+            for image in images:
+                rows.append(image)
+                if len(rows) == _rows(len(image)):
+                    writer.write_batch(_batch(rows, first, reasons))
+                    first, rows = first + len(rows), []
+            if rows:
+                writer.write_batch(_batch(rows, first, reasons))
+        sink.flush()
+        os.fsync(sink.fileno())  # before it is given its name, or a power cut could leave a store of holes
+
+
+def _batch(rows: list[bytes], first: int, errors: Mapping[int, str]) -> pa.RecordBatch:
+    reasons = [errors.get(first + row) for row in range(len(rows))]
+    return pa.record_batch([pa.array(rows, pa.binary()), pa.array(reasons, pa.string())], schema=SCHEMA)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stargan_fw._lazy import lazy_exports
-from stargan_fw.interfaces.dataset import Dataset, Example
+from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
@@ -18,6 +18,7 @@ __all__ = [
     "CriticLoss",
     "Dataset",
     "Discriminator",
+    "EncodedImage",
     "Example",
     "Generator",
     "Losses",

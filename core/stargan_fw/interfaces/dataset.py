@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from stargan_fw_registry import Attribute, LabelValue
@@ -16,18 +16,36 @@ SplitName: TypeAlias = Literal["train", "test"]
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """An image that is a place in a larger file, such as a cell of a table.
+
+    Attributes:
+        name: says where, for messages: "train.parquet, row 7".
+        fingerprint: changes whenever the bytes do, and is cheap: a hash or number of the file and the place in it.
+        read: returns the encoded bytes (JPEG, PNG, …).
+    """
+
+    name: str
+    fingerprint: str
+    read: Callable[[], bytes]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One image of a dataset, before anything is decoded.
 
     Attributes:
-        image: path of the image file.
+        image: path of the image file, or where its bytes are in a larger one.
         labels: by attribute name; a missing or None label is unknown. A member of an `Exclusive` group is named
             like a binary attribute.
         identity: who is on it, or None. Examples of one identity stay on one side of a split by person.
         split: the side that the dataset itself gives it, for `test_split = "given"`.
     """
 
-    image: Path
+    image: Path | EncodedImage
     labels: Mapping[str, LabelValue] = field(default_factory=dict)
     identity: str | None = None
     split: SplitName | None = None

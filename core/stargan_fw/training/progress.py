@@ -1,12 +1,16 @@
 """A progress bar with the losses, images a second and the time left."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn, track
 from rich.progress import Progress as Bar
 
+from stargan_fw.data.cache import readable_size
+from stargan_fw.data.ingest import store_bytes
+from stargan_fw.data.source import Source
+from stargan_fw.data.store import Store
 from stargan_fw.interfaces import Tracker
 
 
@@ -57,13 +61,26 @@ class Progress(Tracker):
         self._bar.update(self._task, speed=f"{self._speed:.0f} images/s", losses="  ".join(self._losses.values()))
 
 
-def decoding_progress(console: Console) -> Callable[[str, int, Iterable[bytes]], Iterable[bytes]]:
+def decoding_progress(console: Console, image_size: int) -> Callable[[str, int, Iterable[bytes]], Iterable[bytes]]:
     """Returns what wraps a dataset's images, given its name and their number, to show how decoding goes."""
 
     def wrap(name: str, count: int, images: Iterable[bytes]) -> Iterable[bytes]:
+        size = readable_size(store_bytes(count, image_size))
+        console.print(f"decoding {count} images of {name}, which take {size}")
         if not console.is_terminal:
-            console.print(f"decoding {count} images of {name}")
             return images
         return track(images, f"decoding {name}", count, console=console)
 
     return wrap
+
+
+def show_skipped(console: Console, sources: Sequence[Source], stores: Mapping[str, Store]) -> None:
+    """Lists the images that could not be read and are left out."""
+    for source in sources:
+        errors = stores[source.alias].errors
+        if errors:
+            console.print(
+                f"{source.alias}: {len(errors)} of {len(source.examples)} images cannot be read and are left out:"
+            )
+        for index, why in errors.items():
+            console.print(f"  {source.name_of(index)}: {why}", markup=False, highlight=False, soft_wrap=True)

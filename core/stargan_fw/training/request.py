@@ -11,10 +11,12 @@ from stargan_fw.config import Config, DatasetItem, Layer, dataset_layer, merge
 from stargan_fw.errors import ConfigError, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.training.run_folder import RunFolder
+from stargan_fw.training.split_record import check_splits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from stargan_fw.data.source import Source
     from stargan_fw_registry import LabelSpace
 
 DEFAULT_PRESET = "paper"
@@ -91,6 +93,24 @@ class TrainRequest:
                 f"The datasets' labels are not those that '{self.run.path}' was trained with "
                 f"({', '.join(self.run.labels().names)}). Restore them, or start a new run with another --out."
             )
+
+    def check_splits(self, sources: Sequence[Source]) -> None:
+        """Raises RunError where the images of a continued run are divided otherwise than when it began."""
+        if self.resume:
+            check_splits(self.run, sources)
+
+
+def data_request(layers: Sequence[Layer], *, datasets: str | None, preset: str | None) -> tuple[Config, PluginManager]:
+    """Returns the configuration of a command that reads data and trains nothing, with its plugins.
+
+    Args:
+        layers: as `TrainRequest.make` takes them.
+        datasets: likewise.
+        preset: below the layers; None is the one that `train` has.
+    """
+    plugins = PluginManager.discover(tuple(_plugin_files(layers)))
+    below = Layer.from_file(plugins.index("preset").get(preset or DEFAULT_PRESET))
+    return merge(_with_datasets([below, *layers], datasets)), plugins
 
 
 def option_layer(source: str, options: Mapping[str, Any]) -> Layer:

@@ -60,6 +60,24 @@ class RunFolder:
                 f"'{path}' cannot be read: {error}. It says what the labels mean, so the run is lost."
             ) from None
 
+    def write_splits(self, splits: Mapping[str, Any]) -> None:
+        """Writes `splits.json`."""
+        (self.path / "splits.json").write_text(json.dumps(splits, indent=1) + "\n", encoding="utf-8")
+
+    def splits(self) -> dict[str, Any]:
+        """Reads `splits.json`; empty where the run is older than that file.
+
+        Raises:
+            RunError: it is broken.
+        """
+        path = self.path / "splits.json"
+        if not path.exists():
+            return {}
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"'{path}' cannot be read: {error}. Restore it, or start a new run.") from None
+
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Adds a line to `metrics.jsonl`."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from PIL import Image
 
 from stargan_fw.components import build_method
-from stargan_fw.data.ingest import ingest, prepare
+from stargan_fw.data.cache import cache_folder
+from stargan_fw.data.ingest import ingest
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.source import Source, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
@@ -19,9 +18,12 @@ from stargan_fw.inference.sheets import SampleSheet
 from stargan_fw.training.machine import Precision, compile_where_it_pays
 from stargan_fw.training.optimisation import LinearDecay
 from stargan_fw.training.trainer import Trainer
+from stargan_fw.training.turns import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from PIL import Image
 
     from stargan_fw.config import Config
     from stargan_fw.data.store import Store
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.training.progress import Progress
     from stargan_fw.training.run_folder import RunFolder
+    from stargan_fw.training.turns import Turns
     from stargan_fw_registry import LabelSpace
 
     DecodingProgress: TypeAlias = Callable[[str, int, Iterable[bytes]], Iterable[bytes]]
@@ -44,6 +47,7 @@ class Plan:
         config: complete, as `stargan_fw.components.complete` returns it.
         space: the joint label space.
         sources: the datasets.
+        turns: which dataset a step trains on.
         method: with networks initialised from the seed.
         steps: length of the whole run.
     """
@@ -52,6 +56,7 @@ class Plan:
     space: LabelSpace
     sources: Sequence[Source]
     method: Method
+    turns: Turns
     steps: int
 
     @classmethod
@@ -65,7 +70,8 @@ class Plan:
         space = label_space(sources)
         torch.manual_seed(config.training.seed)
         method = build_method(config, space, plugins)
-        return cls(config, space, sources, method, _steps(config, sources))
+        turns = STRATEGIES[config.training.strategy]({source.alias: len(source.train) for source in sources})
+        return cls(config, space, sources, method, turns, _steps(config, turns))
 
     def decode(self, progress: DecodingProgress | None = None) -> dict[str, Store]:
         """Decodes the images that no earlier call has, and returns the stores by dataset.
@@ -89,6 +95,7 @@ class Plan:
     ) -> Iterator[Trainer]:
         """Lends the trainer of a run folder that exists, and closes what it shows progress on."""
         training = self.config.training
+        readable = [source.without(stores[source.alias].errors) for source in self.sources]
         for network in self.method.networks.values():
             network.to(device)
         compilable = [self.method.networks[name] for name in self.method.compilable]
@@ -99,53 +106,51 @@ class Plan:
                 closing.callback(tracker.close)
             yield Trainer(
                 self.method,
-                {source.alias: self._loader(number, source, stores) for number, source in enumerate(self.sources)},
+                {source.alias: self._loader(number, source, stores) for number, source in enumerate(readable)},
                 run,
                 training,
+                turns=self.turns,
                 schedule=LinearDecay(training.learning_rate, self.steps, training.decay),
                 precision=Precision.choose(training.precision, device),
-                sample=SampleSheet({source.alias: self._held_out(source) for source in self.sources}, device),
+                sample=SampleSheet(self._held_out(readable), device),
                 observers=[progress, *trackers],
             )
+
+    def _held_out(self, sources: Sequence[Source]) -> dict[str, tuple[list[Image.Image], torch.Tensor]]:
+        rows, size = max(1, SAMPLE_ROWS // len(sources)), self.config.data.image_size
+        held_out = {}
+        for source in sources:
+            chosen = source.held_out(rows)
+            held_out[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
+        return held_out
 
     def _loader(self, number: int, source: Source, stores: Mapping[str, Store]) -> Loader:
         training = self.config.training
         store, seed = stores[source.alias], (training.seed, number)
         return Loader(store, source.labels, source.train, batch_size=training.batch_size, seed=seed)
 
-    def _held_out(self, source: Source) -> tuple[list[Image.Image], torch.Tensor]:
-        chosen = source.held_out(max(1, SAMPLE_ROWS // len(self.sources)))
-        pictures = []
-        for index in chosen:
-            with Image.open(source.examples[index].image) as image:
-                pictures.append(prepare(image, self.config.data.image_size, source.dataset.crop_size))
-        return pictures, torch.from_numpy(source.labels[chosen])
-
 
 def decode(config: Config, source: Source, progress: DecodingProgress | None = None) -> Store:
     """Returns the decoded images of one dataset; see `Plan.decode`."""
-    data = Path(config.data.path).expanduser()
     count = len(source.examples)
     return ingest(
         source.alias,
         [example.image for example in source.examples],
         image_size=config.data.image_size,
         crop_size=source.dataset.crop_size,
-        cache=Path(config.data.cache).expanduser() if config.data.cache else data / ".stargan-fw",
+        cache=cache_folder(config.data),
+        on_bad_image=config.datasets[source.alias].on_bad_image,
         progress=(lambda images: progress(source.alias, count, images)) if progress else iter,
     )
 
 
-def _steps(config: Config, sources: Sequence[Source]) -> int:
+def _steps(config: Config, turns: Turns) -> int:
     training = config.training
-    smallest = next((source for source in sources if len(source.train) < 2), None)
+    smallest = next((alias for alias, images in turns.images.items() if images < 2), None)
     if smallest:
-        raise DataError(
-            f"The dataset '{smallest.alias}' has one training image: there is nothing to translate between."
-        )
+        raise DataError(f"The dataset '{smallest}' has one training image: there is nothing to translate between.")
     if training.steps:
         return training.steps
     if not training.epochs:
         raise ConfigError("The length of the run is not set: give training.steps or training.epochs.")
-    batches = max(len(source.train) // training.batch_size for source in sources)
-    return training.epochs * max(1, batches) * len(sources)
+    return training.epochs * turns.epoch(training.batch_size)

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from stargan_fw.training.machine import Precision
     from stargan_fw.training.optimisation import LinearDecay
     from stargan_fw.training.run_folder import RunFolder
+    from stargan_fw.training.turns import Turns
 
 
 class Trainer:
-    """Trains a method on the loaders' datasets, a batch of one dataset each step, in turn.
+    """Trains a method on the loaders' datasets, a batch of one dataset each step.
 
     What is random in a step depends on the seed and the step's number alone, so a run that is continued takes exactly
     the steps that it would have taken.
@@ -39,6 +40,7 @@ class Trainer:
         loaders: by dataset, in the label space's order.
         run: where everything is written.
         config: `[training]`.
+        turns: say which dataset a step trains on.
         schedule: of the learning rate.
         precision: what networks compute in, and on which device.
         sample: draws sheets of held-out images.
@@ -52,13 +54,15 @@ class Trainer:
         run: RunFolder,
         config: TrainingConfig,
         *,
+        turns: Turns,
         schedule: LinearDecay,
         precision: Precision,
         sample: SampleSheet,
         observers: Sequence[Tracker],
     ) -> None:
         self.method, self.loaders, self.run, self.config = method, loaders, run, config
-        self.schedule, self.precision, self.sample, self.observers = schedule, precision, sample, observers
+        self.turns, self.schedule, self.precision = turns, schedule, precision
+        self.sample, self.observers = sample, observers
         self.device = precision.device
         betas = (config.beta1, config.beta2)
         self.optimizers = {phase.name: PhaseOptimizer(phase, method, betas) for phase in method.phases}
@@ -85,9 +89,8 @@ class Trainer:
                 observer.advance(self.step)
 
     def load(self) -> Batch:
-        """Returns the step's batch on the device: the datasets take turns, and half of the images are flipped."""
-        names = list(self.loaders)
-        dataset = names[(self.step - 1) % len(names)]
+        """Returns the step's batch on the device: of the dataset whose turn it is; half of the images are flipped."""
+        dataset = self.turns.next(self.updates)
         images, labels = self.loaders[dataset].batch(self.updates[dataset])
         self.updates[dataset] += 1
         torch.manual_seed(_step_seed(self.config.seed, self.step))

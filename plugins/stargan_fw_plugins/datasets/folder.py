@@ -1,0 +1,182 @@
+"""Any images that are sorted into folders, one a class."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from stargan_fw import Dataset, Example, hookimpl
+from stargan_fw.errors import DataError, LabelError
+from stargan_fw.interfaces.dataset import SplitName
+from stargan_fw_plugins.datasets.given_splits import is_split, sides
+from stargan_fw_plugins.datasets.location import nearby
+from stargan_fw_registry import Attribute, Categorical
+
+IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jfif .png .webp .bmp .gif .tif .tiff .ppm .pgm".split())  # noqa: SIM905
+LAYOUT = "An image folder holds a folder of images for each class, or train/ and test/ which hold those."
+
+
+class Folder(Dataset):
+    """Images in a folder for each class, on any level below it; whatever starts with a dot is passed over.
+
+        root/<class>/….jpg, .png, .webp, …
+
+    Already split, each side with the same classes (`test_split` becomes "given"; without test/, val/ stands for it,
+    beside it val/ is trained on):
+
+        root/train/<class>/….jpg
+        root/test/<class>/….jpg
+
+    As in `--datasets pets=folder:~/pets`.
+
+    Args:
+        root: the folder above.
+        attribute: what the classes are classes of, for messages and where a class's name is ambiguous.
+    """
+
+    name = "folder"
+    crop_size = None
+    test_split: Literal["random", "person", "given"] = "random"
+    test_size = 0.1
+
+    def __init__(self, root: Path, *, attribute: str = "class") -> None:
+        super().__init__(root)
+        self.attribute = attribute
+        if _split_folders(root):
+            self.test_split = "given"
+
+    @cached_property
+    def attributes(self) -> Sequence[Attribute]:  # type: ignore[override]
+        """The classes, sorted by name.
+
+        Raises:
+            DataError: the root is no image folder, or its classes cannot be told apart or spelled.
+        """
+        classes = sorted({name for _, folders in self._sides for name in folders})
+        try:
+            return [Categorical(self.attribute, classes)]
+        except LabelError as error:
+            raise DataError(f"{self.root}: {error}.") from None
+
+    def examples(self) -> Iterable[Example]:
+        """Returns the images, class by class, each sorted by path.
+
+        Raises:
+            DataError: as `attributes`, or a class has no images.
+        """
+        classes = self.attributes[0].label_names
+        return [
+            Example(path, {self.attribute: name}, split=split)
+            for split, folders in self._sides
+            for name in classes
+            for path in _images_of_class(folders[name])
+        ]
+
+    @cached_property
+    def _sides(self) -> list[tuple[SplitName | None, Mapping[str, Path]]]:
+        """The class folders of each split, or of None, by class."""
+        _check_root(self.root)
+        splits = _split_folders(self.root)
+        if not splits:
+            return [(None, _class_folders(self.root))]
+        found: list[tuple[SplitName | None, Mapping[str, Path]]] = []
+        for name, side in splits.items():
+            found.append((side, _class_folders(self.root / name)))
+            _check_same_classes(self.root, next(iter(splits)), found[0][1], name, found[-1][1])
+        return found
+
+
+@hookimpl
+def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
+    register(Folder)
+
+
+def _folders(root: Path) -> list[Path]:
+    """Returns the folders directly in `root`, sorted, without those that a system hides."""
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _images(root: Path) -> list[Path]:
+    """Returns the images on any level below `root`, sorted, without what a system hides."""
+    found = (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
+
+
+def _images_of_class(folder: Path) -> list[Path]:
+    images = _images(folder)
+    if not images:
+        raise DataError(f"{folder}: the class '{folder.name}' has no images. Put some there, or remove the folder.")
+    return images
+
+
+def _split_folders(root: Path) -> dict[str, SplitName]:
+    """Returns the sides of the split by folder where `root` holds two sides, train first; nothing otherwise."""
+    found = sides(folder.name for folder in _folders(root))
+    return dict(sorted(found.items(), key=lambda item: item[1], reverse=True)) if len(set(found.values())) > 1 else {}
+
+
+def _is_image_folder(folder: Path) -> bool:
+    """Whether at least two folders hold images directly, be they classes here or in the sides of a split."""
+    if splits := _split_folders(folder):
+        return all(_is_image_folder(folder / name) for name in splits)
+    holding = [path for path in _folders(folder) if any(map(_is_image, path.iterdir()))]
+    return len(holding) > 1
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _check_root(root: Path) -> None:
+    """Raises DataError where `root` is no folder, is one side of a split, or holds one."""
+    if not root.is_dir():
+        problem = "not a folder" if root.exists() else "no such folder"
+        raise DataError(f"{root}: {problem}. {LAYOUT}{_advice(root)}")
+    names = [folder.name for folder in _folders(root)]
+    splits = [name for name in names if is_split(name)]
+    if len(splits) == 1 == len(names):
+        raise DataError(
+            f"{root}: holds the split '{splits[0]}' and no other, instead of classes. Add the other side as"
+            f" {root / 'test'}, or use --datasets folder:{root / splits[0]} to have a test set drawn from it."
+        )
+    if _split_folders(root) and len(splits) < len(names):
+        other = next(name for name in names if not is_split(name))
+        raise DataError(f"{root}: '{other}' lies beside the splits {', '.join(splits)}. Move it out of the folder.")
+
+
+def _class_folders(root: Path) -> dict[str, Path]:
+    """Returns the folder of each class; DataError unless there are two."""
+    folders = {folder.name: folder for folder in _folders(root)}
+    if len(folders) > 1:
+        return folders
+    if folders:
+        (only,) = folders
+        raise DataError(f"{root}: holds one class only, '{only}': there is nothing to translate to. {_remedy(root)}")
+    loose = "images but no class folders" if any(map(_is_image, root.iterdir())) else "no class folders"
+    raise DataError(f"{root}: holds {loose}. {_remedy(root)}")
+
+
+def _remedy(root: Path) -> str:
+    return f"{LAYOUT}{_advice(root)}"
+
+
+def _advice(root: Path) -> str:
+    found = nearby(root, _is_image_folder)
+    if found is None:
+        return f" Name the right folder with --datasets {Folder.name}:FOLDER."
+    return f" It seems to be one level off: use --datasets {Folder.name}:{found}"
+
+
+def _check_same_classes(
+    root: Path, first: str, expected: Mapping[str, Path], split: str, classes: Mapping[str, Path]
+) -> None:
+    """Raises DataError where two sides of a split have different classes."""
+    for name, has, lacks in [(first, expected, split), (split, classes, first)]:
+        absent = sorted(has.keys() - (classes if lacks == split else expected).keys())
+        if absent:
+            raise DataError(
+                f"{root}: the class '{absent[0]}' is in {name}/ but not in {lacks}/."
+                " Every side of a split has the same class folders: add it there, or remove it here."
+            )

@@ -1,0 +1,131 @@
+"""Loads a dataset with the library of Hugging Face: from its Hub or from here, split by split."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from stargan_fw.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+SAVED = ("dataset_dict.json", "state.json")
+
+
+def load_splits(
+    location: Path, *, config_name: str | None, revision: str | None, streaming: bool, limit: int | None
+) -> dict[str, Any]:
+    """Returns split name → `datasets.Dataset`.
+
+    Args:
+        location: a Hub id, a parquet file, or a folder: parquet files, an imagefolder, or what `save_to_disk` wrote.
+        config_name: the configuration where there are several.
+        revision: the commit, branch or tag on the Hub.
+        streaming: reads the images one by one and keeps those that are read in the library's cache.
+        limit: the first so many of each split; None is all.
+
+    Raises:
+        DataError: there is nothing, the library cannot load it, or the Hub is out of reach.
+    """
+    from datasets.exceptions import DatasetsError  # noqa: PLC0415 - a second that only those who use it wait for
+
+    try:
+        with _silence():
+            if streaming:
+                return _stored_streams(location, config_name, revision, limit)
+            loaded = _load(location, config_name, revision)
+            return {name: split.take(min(limit or len(split), len(split))) for name, split in loaded.items()}
+    except ConnectionError as error:
+        raise DataError(
+            f"{location}: neither a file or folder here nor in the cache of the datasets library, and the Hub cannot be"
+            f" reached ({str(error).splitlines()[0]}). Load it once where there is a network, or name a folder. With"
+            " HF_HUB_OFFLINE=1 nothing is tried that needs a network."
+        ) from None
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        _refuse(location, error)
+
+
+def _load(location: Path, config_name: str | None, revision: str | None) -> dict[str, Any]:
+    import datasets  # noqa: PLC0415 - as above
+
+    if any((location / name).is_file() for name in SAVED):
+        loaded = datasets.load_from_disk(str(location))
+        return dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {"train": loaded}
+    return dict(datasets.load_dataset(**_source(location, config_name, revision)))
+
+
+def _stored_streams(location: Path, config_name: str | None, revision: str | None, limit: int | None) -> dict[str, Any]:
+    """Returns the first `limit` images of each stream, stored: what is trained on is read again and again."""
+    import datasets  # noqa: PLC0415 - as above
+
+    if any((location / name).is_file() for name in SAVED):
+        raise DataError(f"{location}: is stored here, where there is nothing to stream. Leave out `streaming`.")
+    builder = datasets.load_dataset_builder(**_source(location, config_name, revision))
+    stored = {}
+    for name, stream in builder.as_streaming_dataset().items():
+        raw = stream.decode(False)
+        rows = raw if limit is None else raw.take(limit)
+        images = [column for column, feature in rows.features.items() if isinstance(feature, datasets.Image)]
+        stored[name] = datasets.Dataset.from_generator(
+            lambda rows=rows, images=images: (_with_bytes(row, images) for row in rows),
+            features=rows.features,
+            fingerprint=datasets.fingerprint.Hasher.hash([str(builder.cache_dir), name, limit]),
+        )
+    return stored
+
+
+def _with_bytes(row: dict[str, Any], images: Sequence[str]) -> dict[str, Any]:
+    """Returns a streamed row with the bytes of the images that it only points to."""
+    return row | {name: _fetched(row[name]) for name in images}
+
+
+def _fetched(image: Any) -> Any:
+    cell = {"path": image, "bytes": None} if isinstance(image, str) else image
+    if cell is None or cell["bytes"] is not None or cell["path"] is None:
+        return cell
+    import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
+
+    with fsspec.open(cell["path"], "rb") as file:
+        return {"path": None, "bytes": file.read()}  # the library would prefer a path that is here, and may go
+
+
+def _source(location: Path, config_name: str | None, revision: str | None) -> dict[str, Any]:
+    """Returns the arguments that name the data to the library."""
+    if location.is_file():
+        if location.suffix.lower() != ".parquet":
+            raise DataError(f"{location}: not a parquet file, of which alone one is enough. Name a folder or a Hub id.")
+        return {"path": "parquet", "data_files": str(location)}
+    if location.is_dir():
+        return {"path": str(location), "name": config_name}
+    if not HUB_ID.fullmatch(location.as_posix()):
+        raise DataError(
+            f"{location}: no such file or folder, and no id on the Hub. Name one of them, as in"
+            " --datasets faces=huggingface:flwrlabs/celeba."
+        )
+    return {"path": location.as_posix(), "name": config_name, "revision": revision}
+
+
+def _refuse(location: Path, error: Exception) -> NoReturn:
+    cause = error.__cause__ or error
+    said = " ".join(str(cause).split()).rstrip(".")
+    remedy = "Set `config_name` to one." if "onfig" in said and "available" in said.lower() else "Check the location."
+    raise DataError(f"{location}: the datasets library cannot load it: {said}. {remedy}") from None
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps the library from telling what an exception tells again."""
+    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,156 @@
+"""`data check`, `data prepare` and `data clean` as a user calls them."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+PLUGIN = """
+from stargan_fw import Dataset, Example, hookimpl
+from stargan_fw_registry import Categorical, Exclusive
+
+
+class Things(Dataset):
+    name = "things"
+    attributes = [Exclusive("hat", ["cap", "helmet"]), Categorical("side", ["train", "test", "val"])]
+
+    def examples(self):
+        for number, path in enumerate(sorted(self.root.glob("*.jpg"))):
+            hats = {"cap": number % 2, "helmet": 1 - number % 2 if number != 4 else 1}
+            yield Example(path, {**hats, "side": "train" if number % 3 else None}, identity=str(number // 2))
+
+
+@hookimpl
+def register_datasets(register):
+    register(Things)
+"""
+COMMON = ("--set", "data.image_size=32")
+
+
+@pytest.fixture
+def data(small_data, tmp_path):
+    """A folder with rafd/ and things/."""
+    root = tmp_path / "data"
+    shutil.copytree(small_data / "rafd", root / "rafd")
+    (root / "things").mkdir()
+    for number, image in enumerate(sorted((root / "rafd").glob("*.jpg"))[:40]):
+        shutil.copy(image, root / "things" / f"{number:02d}.jpg")
+    (root / "things.py").write_text(PLUGIN)
+    return root
+
+
+@pytest.fixture
+def check(cli, data):
+    def run(*options, datasets="rafd"):
+        plugin = ("--plugin", data / "things.py")
+        return cli("data", "check", "--datasets", datasets, "--data", data, *plugin, *COMMON, *options)
+
+    return run
+
+
+def report(outcome, name="rafd"):
+    return json.loads(outcome.out)["datasets"][name]
+
+
+def test_good_data(check, data):
+    outcome = check("--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["ok"]
+    found = report(outcome)
+    assert found["images"] == found["training"] + found["test"] == 120
+    assert found["people"] == 5
+    assert found["people_on_both_sides"] == found["problems"] == []
+    assert sum(label["train"] + label["test"] for label in found["labels"]) == 120
+    assert found["together"]["happy"]["happy"] == 15
+    assert found["together"]["happy"]["sad"] == 0
+    assert found["store_bytes"] == 120 * 32 * 32 * 3
+    assert any("'happy' has 12 training images, fewer than 16." in warning for warning in found["warnings"])
+    assert not list(data.rglob("*.arrow"))
+
+
+def test_the_table(check):
+    outcome = check()
+    assert outcome.code == 0
+    assert "96 training and 24 test images, 5 people named" in outcome.out
+    assert "decoded: 368.6 kB" in outcome.out
+    assert "warning: 'angry' has" in outcome.out
+
+
+def test_bad_data(check, data):
+    things = data / "things"
+    (things / "00.jpg").write_bytes((things / "00.jpg").read_bytes()[:300])
+    shutil.copy(things / "01.jpg", things / "99.jpg")
+
+    outcome = check("--json", datasets="things")
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("Error: things: ")
+    assert len(outcome.err.strip().splitlines()) == 1
+    found = report(outcome, "things")
+    assert list(found["unreadable"]) == ["00.jpg"]
+    assert found["duplicates"] == [["01.jpg", "99.jpg"]]
+    assert list(found["violations"]) == []
+    assert found["people_on_both_sides"]
+    text = " ".join(found["problems"] + found["warnings"])
+    for said in ("00.jpg", "test_split", "No image has 'test'", "names of splits", "more than once"):
+        assert said in text
+    assert check("--set", "datasets.things.on_bad_image=skip", datasets="things").code == 0
+
+
+def test_violated_groups_and_wrong_labels(check, data):
+    plugin = data / "things.py"
+    plugin.write_text(
+        PLUGIN.replace("1 - number % 2 if", "1 if number == 3 else 1 - number % 2 if").replace(
+            '"train" if', '"tain" if'
+        )
+    )
+    found = report(check("--json", datasets="things"), "things")
+    assert list(found["violations"]) == ["03.jpg"]
+    assert "did you mean" in next(iter(found["wrong_labels"].values()))
+    assert len(found["problems"]) == 2
+
+
+def test_the_sheet(check, tmp_path):
+    assert check("--sheet", tmp_path / "sheet.png", datasets="rafd,things").code == 0
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 8 * 128
+    outcome = check("--sheet", tmp_path / "nowhere" / "sheet.png")
+    assert outcome.code == 2
+    assert "sheet.png' cannot be written" in outcome.err
+
+
+@pytest.mark.parametrize("command", ["check", "prepare"])
+def test_what_is_refused(cli, data, command):
+    for options, said in (
+        ((), "No dataset is named"),
+        (("--datasets", "rafdd"), "'rafd'"),
+        (("--set", "x"), "key=value"),
+    ):
+        outcome = cli("data", command, "--data", data, *options)
+        assert outcome.code == 2
+        assert said in outcome.err
+    assert not (data / ".stargan-fw").exists()
+
+
+def test_no_image(check, data):
+    for path in (data / "things").glob("*.jpg"):
+        path.unlink()
+    outcome = check(datasets="things")
+    assert outcome.code == 2
+    assert "There are no images at" in outcome.err
+
+
+def test_prepare_and_clean(cli, data, tmp_path):
+    where = ("--data", data, "--cache", tmp_path / "cache")
+    outcome = cli("data", "prepare", "--datasets", "rafd", *where, "--image-size", "32")
+    assert outcome.code == 0
+    assert "decoding 120 images of rafd, which take 368.6 kB" in outcome.out
+    again = cli("data", "prepare", "--datasets", "rafd", *where, "--image-size", "32")
+    assert "decoding" not in again.out
+
+    outcome = cli("data", "clean", *where)
+    assert outcome.code == 0
+    assert "removed 1 stores" in outcome.out
+    assert not (tmp_path / "cache").exists()
+    assert cli("data", "clean", *where).code == 0

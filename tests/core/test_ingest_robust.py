@@ -1,0 +1,183 @@
+"""Ingestion of broken images, and ingestion that is killed or comes twice at once."""
+
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stargan_fw.data.cache import clean, partial_path
+from stargan_fw.data.ingest import ingest
+from stargan_fw.errors import DataError
+
+GOOD, BAD = True, False
+ORIENTATION = 0x0112
+
+
+def noise(side=24, seed=0):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
+
+
+def truncated(path):
+    noise().save(path)
+    path.write_bytes(path.read_bytes()[:400])
+
+
+def called_jpg(path):
+    noise().save(path, format="PNG")
+
+
+def cmyk(path):
+    noise().convert("CMYK").save(path)
+
+
+def sixteen_bits(path):
+    Image.fromarray(np.arange(576, dtype=np.uint16).reshape(24, 24) * 100).save(path, format="PNG")
+
+
+def palette(path):
+    noise().quantize(4).save(path, format="PNG", transparency=bytes([0, 100, 200, 255]))
+
+
+def rotated(path):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    noise().save(path, exif=exif)
+
+
+def bomb(path):
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    packed = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+
+
+def unreadable(path):
+    noise().save(path)
+    path.chmod(0)
+
+
+KINDS = {
+    "truncated": (truncated, "a.jpg", BAD),
+    "zero bytes": (Path.touch, "a.jpg", BAD),
+    "PNG called jpg": (called_jpg, "a.jpg", GOOD),
+    "CMYK": (cmyk, "a.jpg", GOOD),
+    "16 bits": (sixteen_bits, "a.png", GOOD),
+    "palette with transparency": (palette, "a.png", GOOD),
+    "rotated": (rotated, "a.jpg", GOOD),
+    "one pixel": (lambda path: noise(1).save(path), "a.png", GOOD),
+    "50,000 x 50,000": (bomb, "a.png", BAD),
+    "blanks and Unicode": (lambda path: noise().save(path), "a föto 写真.jpg", GOOD),
+    "symlink loop": (lambda path: path.symlink_to(path), "a.jpg", BAD),
+    "unreadable": (unreadable, "a.jpg", None),
+    "directory": (Path.mkdir, "a.jpg", BAD),
+    "missing": (lambda path: None, "a.jpg", BAD),
+}
+
+
+@pytest.mark.parametrize("make, name, good", KINDS.values(), ids=KINDS)
+def test_every_image_is_read_refused_or_listed(tmp_path, make, name, good):
+    images = [tmp_path / "first.png", tmp_path / name, tmp_path / "last.png"]
+    for seed in (0, 2):
+        noise(seed=seed).save(images[seed])
+    make(images[1])
+    if good is None:  # root reads what is closed to all
+        good = os.access(images[1], os.R_OK)
+    options = {"image_size": 8, "crop_size": None, "cache": tmp_path / "cache"}
+
+    if not good:
+        with pytest.raises(DataError, match=r"^The image '.*a\.[a-z]+' cannot be read: .*Replace it"):
+            ingest("faces", images, **options)
+        assert not list(tmp_path.glob("cache/*"))
+
+    store = ingest("faces", images, **options, on_bad_image="skip")
+    assert len(store) == 3
+    assert set(store.errors) == (set() if good else {1})
+    assert store.read([1]).any() == good
+    assert store.read([0, 2]).reshape(2, -1).any(axis=1).all(), "the others keep their places"
+    if not good:
+        with pytest.raises(DataError, match=r"on_bad_image = \"skip\""):
+            ingest("faces", images, **options)
+
+
+INGEST = """
+import sys
+from pathlib import Path
+from stargan_fw.data.ingest import ingest
+folder, cache = map(Path, sys.argv[1:])
+print("started", flush=True)
+ingest("faces", sorted(folder.iterdir()), image_size=32, crop_size=None, cache=cache)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A few hundred images."""
+    path = tmp_path / "images"
+    path.mkdir()
+    for number in range(300):
+        noise(160, seed=number).save(path / f"{number:03d}.png", compress_level=1)
+    return path
+
+
+def start(folder, cache):
+    command = [sys.executable, "-c", INGEST, str(folder), str(cache)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def stores(cache):
+    return {path.name: path.read_bytes() for path in cache.iterdir()}
+
+
+def test_killed_at_any_moment_the_next_start_gives_the_same_bytes(folder, tmp_path):
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    begin = time.perf_counter()
+    ingest("faces", sorted(folder.iterdir()), image_size=32, crop_size=None, cache=undisturbed)
+    duration = time.perf_counter() - begin
+    moments = random.Random(0)  # noqa: S311
+    left = 0
+
+    for _ in range(10):
+        with start(folder, killed) as process:
+            process.stdout.readline()
+            time.sleep(moments.uniform(0, 0.9 * duration))
+            process.send_signal(signal.SIGKILL)
+        found = list(killed.iterdir()) if killed.exists() else []
+        left += sum(path.suffix == ".partial" for path in found)
+        assert len(found) <= 1, "what the one before left is removed"
+    ingest("faces", sorted(folder.iterdir()), image_size=32, crop_size=None, cache=killed)
+
+    assert left, "some were killed while they wrote"
+    assert stores(killed) == stores(undisturbed)
+
+
+def test_two_at_once_both_succeed(folder, tmp_path):
+    processes = [start(folder, tmp_path / "cache") for _ in range(2)]
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len(stores(tmp_path / "cache")) == 1
+
+
+def test_cleaning_frees_stores_and_leaves_what_is_not_ours(tmp_path):
+    cache = tmp_path / "cache"
+    noise().save(tmp_path / "a.png")
+    ingest("faces", [tmp_path / "a.png"], image_size=8, crop_size=None, cache=cache)
+    running = partial_path(next(cache.iterdir()))
+    running.touch()
+    (cache / "notes.arrow").touch()
+
+    count, freed = clean(cache)
+
+    assert count == 1
+    assert freed > 8 * 8 * 3
+    assert {path.name for path in cache.iterdir()} == {running.name, "notes.arrow"}
+    assert clean(tmp_path / "none") == (0, 0)

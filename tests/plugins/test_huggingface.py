@@ -1,0 +1,273 @@
+import io
+import json
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from stargan_fw.errors import ConfigError, DataError
+from stargan_fw_plugins.datasets.huggingface import HuggingFace
+from stargan_fw_registry import Binary, Categorical, Exclusive
+
+PAPER = [Exclusive("hair", ["Black_Hair", "Blond_Hair", "Brown_Hair"]), Binary("Male"), Binary("Young")]
+
+
+def png(number):
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 48), (number * 50, 100, 100)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    """Keeps the library's copies with the test, and its bars quiet."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    datasets.disable_progress_bars()
+    yield
+    datasets.enable_progress_bars()
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes parquet files with images of rows of other columns: `write(train=[{"x": True}]) -> folder`."""
+
+    def write(**splits):
+        for split, rows in splits.items():
+            cells = [{"image": {"bytes": png(i), "path": f"{i}.png"}, **row} for i, row in enumerate(rows)]
+            (tmp_path / "set" / "data").mkdir(parents=True, exist_ok=True)
+            path = tmp_path / "set" / "data" / f"{split}-00000-of-00001.parquet"
+            pq.write_table(pa.Table.from_pylist(cells), path)
+        return tmp_path / "set"
+
+    return write
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves typed columns beside images as `save_to_disk` does: `save({"x": ClassLabel(…)}, x=[0, 1]) -> folder`."""
+
+    def save(features, **columns):
+        count = len(next(iter(columns.values())))
+        images = {"image": [{"bytes": png(i), "path": None} for i in range(count)]}
+        features = datasets.Features({"image": datasets.Image(), **features})
+        datasets.Dataset.from_dict(images | columns, features=features).save_to_disk(tmp_path / "saved")
+        return tmp_path / "saved"
+
+    return save
+
+
+def labels(dataset):
+    return [example.labels for example in dataset.examples()]
+
+
+def error_of(root, error=DataError, **options):
+    with pytest.raises(error) as caught:
+        list(HuggingFace(root, **options).examples())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "cells", [(True, False, None), (0, 1, None), (-1, 1, None), ("-1", "1", ""), ("No", "yes", None)]
+)
+def test_two_values_that_say_yes_and_no_are_binary(write, cells):
+    dataset = HuggingFace(write(train=[{"x": cell} for cell in cells]))
+    assert list(dataset.attributes) == [Binary("x")]
+    assert labels(dataset) == [{"x": cell in {True, "1", "yes"} if cell not in {None, ""} else None} for cell in cells]
+
+
+def test_texts_are_categorical_and_nested_columns_called_by_their_last_name(write):
+    root = write(train=[{"attributes": {"hair": "red", "Male": "1"}}, {"attributes": {"hair": "blond", "Male": "-1"}}])
+    dataset = HuggingFace(root)
+    assert list(dataset.attributes) == [Categorical("hair", ["blond", "red"]), Binary("Male")]
+    assert labels(dataset) == [{"hair": "red", "Male": True}, {"hair": "blond", "Male": False}]
+
+
+def test_class_labels_keep_their_order_and_all_their_names(save):
+    kinds = datasets.ClassLabel(names=["dog", "cat", "cow"])
+    dataset = HuggingFace(save({"kind": kinds}, kind=[1, 0, None]))
+    assert list(dataset.attributes) == [Categorical("kind", ["dog", "cat", "cow"])]
+    assert labels(dataset) == [{"kind": "cat"}, {"kind": "dog"}, {"kind": None}]
+
+
+def test_class_labels_may_be_called_otherwise(save, tmp_path):
+    root = save({"kind": datasets.ClassLabel(names=["n01", "n02", "n03"])}, kind=[1, 0, 2])
+    dataset = HuggingFace(root, values={"kind": {"n01": "dog", "n02": "cat", "n03": ""}})
+    assert list(dataset.attributes) == [Categorical("kind", ["dog", "cat"])]
+    assert labels(dataset) == [{"kind": "cat"}, {"kind": "dog"}, {"kind": None}]
+    assert "column kind: 'n02' is not among `values.kind`" in error_of(root, values={"kind": {"n01": "dog"}})
+
+
+def test_images_are_read_when_they_are_wanted_and_not_decoded(write):
+    root = write(train=[{"x": True}, {"x": False}], test=[{"x": True}])
+    first, second, third = HuggingFace(root).examples()
+    assert [first.image.read(), second.image.read(), third.image.read()] == [png(0), png(1), png(0)]
+    assert str(second.image) == f"{root}, split train, row 1"
+    assert len({example.image.fingerprint for example in (first, second, third)}) == 3
+    again = list(HuggingFace(root).examples())
+    assert [example.image.fingerprint for example in again] == [
+        example.image.fingerprint for example in (first, second, third)
+    ]
+
+
+def test_splits_are_taken_as_given(write):
+    rows = [{"x": True}, {"x": False}]
+    root = write(train=rows, validation=rows, test=rows[:1])
+    dataset = HuggingFace(root)
+    assert len(dataset.attributes) == 1
+    assert dataset.test_split == "given"
+    assert [example.split for example in dataset.examples()] == ["train"] * 4 + ["test"]
+    chosen = HuggingFace(root, splits=["train", "validation"])
+    assert [example.split for example in chosen.examples()] == ["train", "train", "test", "test"]
+    one = HuggingFace(root, splits=["train"])
+    assert len(list(one.examples())) == 2
+    assert one.test_split == "random"
+    assert "no split 'tset', which `splits` names; did you mean 'test'?" in error_of(root, splits=["tset"])
+
+
+def test_a_split_of_another_name_beside_train_is_told(write):
+    rows = [{"x": True}]
+    assert "the split 'extra' is neither of training nor of tests" in error_of(write(train=rows, extra=rows))
+
+
+def test_a_parquet_file_alone_is_enough(write):
+    path = next(write(train=[{"x": 1}, {"x": 0}]).glob("data/*.parquet"))
+    assert labels(HuggingFace(path)) == [{"x": True}, {"x": False}]
+
+
+def test_bare_bytes_are_images_where_nothing_else_is(tmp_path):
+    pq.write_table(pa.table({"photo": [png(0), None], "x": [True, False]}), tmp_path / "x.parquet")
+    first, second = HuggingFace(tmp_path / "x.parquet").examples()
+    assert first.image.read() == png(0)
+    with pytest.raises(ValueError, match="there is none"):
+        second.image.read()
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_an_imagefolder_is_read(tmp_path, metadata):
+    for number, kind in enumerate(["cat", "dog"]):
+        (tmp_path / "pets" / kind).mkdir(parents=True)
+        (tmp_path / "pets" / kind / "0.png").write_bytes(png(number))
+    if metadata:
+        rows = [{"file_name": f"{kind}/0.png", "young": young} for kind, young in (("cat", 1), ("dog", -1))]
+        (tmp_path / "pets" / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    dataset = HuggingFace(tmp_path / "pets")
+    expected = [{"young": True}, {"young": False}] if metadata else [{"label": "cat"}, {"label": "dog"}]
+    assert labels(dataset) == expected
+    assert [example.image.read() for example in dataset.examples()] == [png(0), png(1)]
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        lambda name, on: {name: on},
+        lambda name, on: {name: int(on)},
+        lambda name, on: {name: 1 if on else -1},
+        lambda name, on: {name: "1" if on else "-1"},
+    ],
+    ids=["bool", "0/1", "-1/1", "strings"],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_recipe_for_celeba_takes_every_style(write, style, nested):
+    rows = []
+    for number, shown in enumerate([{"Black_Hair", "Male"}, {"Black_Hair", "Blond_Hair"}, {"Young", "Brown_Hair"}]):
+        row = {"celeb_id": 2880 + number, "Smiling": style("x", True)["x"]}
+        for name in ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young"):
+            row |= style(name, name in shown)
+        identity = row.pop("celeb_id")
+        rows.append({"celeb_id": identity, "attributes": row} if nested else row | {"celeb_id": identity})
+    dataset = HuggingFace(write(train=rows, test=rows[:1]), recipe="celeba")
+    assert list(dataset.attributes) == PAPER
+    assert (dataset.crop_size, dataset.test_split, dataset.test_size) == (178, "random", 2000)
+    first, second, *_ = dataset.examples()
+    expected = {"Black_Hair": True, "Blond_Hair": False, "Brown_Hair": False, "Male": True, "Young": False}
+    assert first.labels == expected
+    assert second.labels == {**dict.fromkeys(["Black_Hair", "Blond_Hair", "Brown_Hair"]), "Male": False, "Young": False}
+    assert (first.identity, second.identity) == ("2880", "2881")
+
+
+def test_the_recipe_takes_other_attributes(write):
+    rows = [{"Smiling": True, "Gray_Hair": False, "Blond_Hair": True}]
+    root = write(train=rows)
+    chosen = ["Smiling", "Gray_Hair", "Blond_Hair"]
+    dataset = HuggingFace(root, recipe="celeba", labels=chosen)
+    assert list(dataset.attributes) == [Binary("Smiling"), Exclusive("hair", ["Gray_Hair", "Blond_Hair"])]
+    assert "no column 'Black_Hair', which `exclusive.hair` names" in error_of(root, recipe="celeba")
+
+
+def test_images_alone_are_told(write):
+    root = write(train=[{}])
+    assert "no column is left to be a label" in error_of(root)
+    assert "no column 'Black_Hair', which `exclusive.hair` names" in error_of(root, recipe="celeba")
+
+
+def test_the_column_of_images_is_told(write, tmp_path):
+    root = write(train=[{"x": True, "second": {"bytes": b"", "path": ""}}])
+    assert "the columns image, second hold images. Name the one to learn with `image`" in error_of(root)
+    assert "no column 'imgae', which `image` names; did you mean 'image'?" in error_of(root, image="imgae")
+    pq.write_table(pa.table({"x": [True]}), tmp_path / "x.parquet")
+    assert "no column holds images; there are x" in error_of(tmp_path / "x.parquet")
+
+
+def test_a_list_is_no_label(save):
+    root = save({"box": datasets.List(datasets.Value("int64"))}, box=[[1, 2]])
+    assert "split train, row 0, column box: a list cannot be a label" in error_of(root)
+
+
+def test_a_limit_takes_the_first_images_of_each_split(write):
+    rows = [{"x": True}, {"x": False}, {"x": True}]
+    assert len(labels(HuggingFace(write(train=rows, test=rows), limit=2))) == 4
+    assert len(labels(HuggingFace(write(train=rows, test=rows), limit=7))) == 6
+
+
+def test_a_stream_is_stored_up_to_its_limit(write):
+    root = write(train=[{"x": True}, {"x": False}, {"x": True}])
+    dataset = HuggingFace(root, streaming=True, limit=2)
+    assert labels(dataset) == [{"x": True}, {"x": False}]
+    assert [example.image.read() for example in dataset.examples()] == [png(0), png(1)]
+    again = HuggingFace(root, streaming=True, limit=2)
+    fingerprints = [[example.image.fingerprint for example in one.examples()] for one in (dataset, again)]
+    assert fingerprints[0] == fingerprints[1]
+
+
+def test_a_streamed_imagefolder_is_stored_with_its_bytes(tmp_path):
+    for number, kind in enumerate(["cat", "dog"]):
+        (tmp_path / "pets" / kind).mkdir(parents=True)
+        (tmp_path / "pets" / kind / "0.png").write_bytes(png(number))
+    dataset = HuggingFace(tmp_path / "pets", streaming=True, limit=5)
+    assert labels(dataset) == [{"label": "cat"}, {"label": "dog"}]
+    (tmp_path / "pets" / "cat" / "0.png").unlink()
+    assert [example.image.read() for example in dataset.examples()] == [png(0), png(1)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"streaming": True}, r"a stream has no end that is known.*Set `limit`"),
+        ({"limit": 0}, "`limit` is 0. It is a number of images"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused(tmp_path, options, message):
+    with pytest.raises(ConfigError, match=message):
+        HuggingFace(tmp_path, **options)
+
+
+def test_an_uncached_id_without_a_network_is_a_wrong_request(train):
+    outcome = train(datasets="faces=huggingface:nobody/nothing")
+    assert (outcome.code, outcome.out) == (2, "")
+    told = " ".join(outcome.err.split())
+    assert "nobody/nothing: neither a file or folder here nor in the cache" in told
+    assert "the Hub cannot be reached" in told
+
+
+def test_a_location_that_cannot_be_is_told(tmp_path):
+    assert "no such file or folder, and no id on the Hub" in error_of(tmp_path / "nowhere")
+    assert "no location. Name it, as in --datasets" in error_of(tmp_path / "huggingface", error=ConfigError)
+    (tmp_path / "x.csv").touch()
+    assert "not a parquet file, of which alone one is enough" in error_of(tmp_path / "x.csv")
+    (tmp_path / "x.parquet").write_text("hello")
+    assert "the datasets library cannot load it: Parquet" in error_of(tmp_path / "x.parquet")
+    (tmp_path / "empty").mkdir()
+    assert "the datasets library cannot load it" in error_of(tmp_path / "empty")
