@@ -72,13 +72,12 @@ def train(
 
 def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.device, max_steps: int | None) -> None:
     from stargan_fw.training.progress import Progress, decoding_progress, show_skipped
-
-    run = request.run
     from stargan_fw.training.split_record import check_splits, record
 
+    run = request.run
     stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
     show_skipped(console, plan.sources, stores)
-    for source in plan.sources:
+    for source in plan.sources:  # refuses what would leave nothing to train on, before the run folder is made
         source.without(stores[source.alias].errors)
     if request.resume:
         check_splits(run, plan.sources, stores)
