@@ -83,6 +83,8 @@ def _image_files(images: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
     """
     from PIL import Image
 
+    from stargan_fw.data.images import UNREADABLE, reason
+
     for path in images:
         found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
         if not found:
@@ -90,9 +92,8 @@ def _image_files(images: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
         for file in found:
             try:
                 Image.open(file).close()
-            except OSError as error:
-                reason = error.strerror or "it is not a picture"
-                raise DataError(f"The image '{file}' cannot be read: {reason}.") from None
+            except UNREADABLE as error:
+                raise DataError(f"The image '{file}' cannot be read: {reason(error)}.") from None
             yield file, file.relative_to(path) if path.is_dir() else Path(file.name)
 
 

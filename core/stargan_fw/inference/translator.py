@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stargan_fw.components import build_method
+from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.ingest import prepare
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw.inference.pictures import to_pictures, to_tensor
@@ -128,8 +129,8 @@ class Translator:
         try:
             with Image.open(image) as opened:
                 return prepare(opened, self.image_size, None)
-        except (OSError, ValueError, Image.DecompressionBombError, SyntaxError) as error:
-            raise DataError(f"The image '{image}' cannot be read: {error}.") from None
+        except UNREADABLE as error:
+            raise DataError(f"The image '{image}' cannot be read: {reason(error)}.") from None
 
     def _check_shape(self, images: Tensor) -> None:
         expected = (3, self.image_size, self.image_size)
