@@ -1,7 +1,9 @@
 """Three datasets of different kinds in one run; limits, splits that are remembered, images that are skipped."""
 
 import json
+import math
 import shutil
+from collections import Counter
 
 import pytest
 
@@ -64,6 +66,24 @@ def test_three_train_together_in_turn_and_by_size(three, tmp_path):
     shares = updates(tmp_path / "run", 30)
     assert sum(shares.values()) == 30
     assert shares["rafd"] > 2 * shares["celeba"] > 0 < shares["partly"]
+
+
+def test_over_300_steps_each_of_three_kinds_gets_its_generator_updates(three, tmp_path):
+    five = json.dumps(["Male", "Young", "Smiling", "Eyeglasses", "Bangs"])
+    every = ("--set", "training.log_every=1", "--set", "training.sample_every=300", "--set", "training.save_every=300")
+    length = ("--set", "training.steps=300", "--set", "training.n_critic=5")
+
+    outcome = three(*every, *length, "--set", f"datasets.celeba.attributes={five}")
+
+    assert outcome.code == 0, outcome.err
+    labels = json.loads((tmp_path / "run/labels.json").read_text())["datasets"]
+    kinds = {dataset["name"]: [attribute["kind"] for attribute in dataset["attributes"]] for dataset in labels}
+    assert kinds == {"celeba": ["binary"] * 5, "rafd": ["categorical"], "partly": ["exclusive"]}
+    assert updates(tmp_path / "run", 300) == {"celeba": 100, "rafd": 100, "partly": 100}
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == 300
+    assert Counter(row["dataset"] for row in rows if "g/adv" in row) == {"celeba": 20, "rafd": 20, "partly": 20}
+    assert all(math.isfinite(value) for row in rows for value in row.values() if not isinstance(value, str))
 
 
 def test_a_limit_keeps_the_test_images(three, tmp_path):
