@@ -75,7 +75,7 @@ def main() -> int:
     config = RunFolder(arguments.run).config()
     plugins = PluginManager.discover(tuple(config.plugins))
     source = Source.open(arguments.dataset, config.datasets[arguments.dataset], config.data.path, plugins)
-    store = decode(config, source)
+    store = decode(config, [source])[arguments.dataset]
     images = torch.from_numpy(store.read(np.arange(len(store)))).permute(0, 3, 1, 2).float() / 127.5 - 1
     targets = torch.from_numpy(source.labels).argmax(1)
     train, test = list(source.train), list(source.test)

@@ -80,7 +80,7 @@ def prepare(
     console = Console()
     sources = open_sources(asked, plugins)
     progress = decoding_progress(console, asked.data.image_size)
-    stores = {source.alias: decode(asked, source, progress) for source in sources}
+    stores = decode(asked, sources, progress)
     show_skipped(console, sources, stores)
     size = sum(store.path.stat().st_size for store in stores.values())
     console.print(f"{cache_folder(asked.data)}: {readable_size(size)}", soft_wrap=True)

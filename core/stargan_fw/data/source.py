@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stargan_fw.config import DatasetConfig
+from stargan_fw.data.framing import prepare
 from stargan_fw.data.images import open_image
-from stargan_fw.data.ingest import prepare
+from stargan_fw.data.ingest import Framing
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw.options import check_options
@@ -58,9 +59,16 @@ class Source:
         """Returns examples as the model sees them: RGB, cropped, `image_size` pixels square."""
         pictures = []
         for index in indices:
-            with open_image(self.examples[index].image) as image:
-                pictures.append(prepare(image, image_size, self.dataset.crop_size))
+            example = self.examples[index]
+            with open_image(example.image) as image:
+                pictures.append(prepare(image, image_size, self.dataset.crop_size, example.crop))
         return pictures
+
+    def framing(self, image_size: int) -> Framing:
+        """Returns how the images become squares of `image_size` pixels."""
+        crops = [example.crop for example in self.examples]
+        maker = f"{self.dataset.name} {self.dataset.version}"
+        return Framing(image_size, self.dataset.crop_size, crops if any(crops) else (), maker)
 
     @classmethod
     def open(cls, alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Source:

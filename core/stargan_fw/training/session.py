@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
 from stargan_fw.components import build_method
-from stargan_fw.data.cache import cache_folder
-from stargan_fw.data.ingest import ingest
+from stargan_fw.data.cache import cache_folder, check_space
+from stargan_fw.data.ingest import Ingestion
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.source import Source, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
@@ -82,7 +83,7 @@ class Plan:
         Raises:
             DataError: an image cannot be read, or the disk is too small.
         """
-        return {source.alias: decode(self.config, source, progress) for source in self.sources}
+        return decode(self.config, self.sources, progress)
 
     @contextmanager
     def trainer(
@@ -130,17 +131,24 @@ class Plan:
         return Loader(store, source.labels, source.train, batch_size=training.batch_size, seed=seed)
 
 
-def decode(config: Config, source: Source, progress: DecodingProgress | None = None) -> Store:
-    """Returns the decoded images of one dataset; see `Plan.decode`."""
-    count = len(source.examples)
-    return ingest(
+def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress | None = None) -> dict[str, Store]:
+    """Returns the decoded images by dataset; see `Plan.decode`."""
+    ingestions = [_ingestion(config, source) for source in sources]
+    check_space(cache_folder(config.data), sum(ingestion.needed for ingestion in ingestions))
+    stores = {}
+    for ingestion in ingestions:
+        name, count = ingestion.name, len(ingestion.images)
+        stores[name] = ingestion.run(partial(progress, name, count) if progress else iter)
+    return stores
+
+
+def _ingestion(config: Config, source: Source) -> Ingestion:
+    return Ingestion(
         source.alias,
         [example.image for example in source.examples],
-        image_size=config.data.image_size,
-        crop_size=source.dataset.crop_size,
-        cache=cache_folder(config.data),
-        on_bad_image=config.datasets[source.alias].on_bad_image,
-        progress=(lambda images: progress(source.alias, count, images)) if progress else iter,
+        source.framing(config.data.image_size),
+        cache_folder(config.data),
+        config.datasets[source.alias].on_bad_image,
     )
 
 

@@ -15,6 +15,7 @@ from stargan_fw_plugins.datasets.columns import Choice, Meaning, Records
 from stargan_fw_plugins.datasets.given_splits import is_split, sides
 from stargan_fw_plugins.datasets.huggingface_loading import load_splits
 from stargan_fw_plugins.datasets.tabular import Tabular
+from stargan_fw_plugins.face_crop import FaceChoice, face_crop
 
 
 class HuggingFace(Tabular):
@@ -45,6 +46,8 @@ class HuggingFace(Tabular):
         limit: reads the first so many images of each split.
         recipe: "celeba" presets what `celeba` does, whatever the style of the columns: the paper's five attributes
             with exclusive hair, a crop of 178 pixels, 2,000 random images of all splits held out.
+        face: "detect" crops to the face that OpenCV finds (the extra `faces`), whatever `crop_size` is, and to the middle
+            square where there is none; "none" looks for no face.
 
     Raises:
         ConfigError: a limit below 1, a stream without one, or no location.
@@ -67,10 +70,12 @@ class HuggingFace(Tabular):
         streaming: bool = False,
         limit: int | None = None,
         recipe: Literal["celeba"] | None = None,
+        face: FaceChoice = "none",
     ) -> None:
         super().__init__(root)
         _check_limit(limit, streaming=streaming)
         self.choice = Choice(labels, exclusive or {}, values or {}, identity)
+        self.crop = face_crop(face)
         self._image = image
         self._wanted = splits
         self._load = partial(
