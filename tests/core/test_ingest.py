@@ -262,6 +262,20 @@ def test_a_store_reads_across_record_batches(tmp_path):
     assert_reads(store, images, np.random.default_rng(0).permutation(len(images)))
 
 
+def test_a_store_reads_where_the_system_cannot_read_at_a_place(tmp_path, monkeypatch):
+    images = numbered(ROWS + 5)
+    write_store(tmp_path / "store", (image.tobytes() for image in images))
+    monkeypatch.delattr(os, "preadv")
+
+    store = Store(tmp_path / "store", 4)
+
+    assert_reads(store, images, np.random.default_rng(0).permutation(len(images)))
+    with (tmp_path / "store").open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(OSError, match="has become shorter"):
+        store.read([ROWS])
+
+
 def test_large_images_make_smaller_batches(tmp_path, monkeypatch):
     monkeypatch.setattr(store_module, "BATCH_BYTES", 3 * 4 * 4 * 3 + 1)
     images = numbered(10)

@@ -19,7 +19,7 @@ from stargan_fw.data.ingest import in_order, store_bytes
 from stargan_fw.data.source import build_dataset, encode_leniently, keep, name_of
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError
-from stargan_fw_registry import Exclusive, LabelSchema
+from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stargan_fw.config import Config, DatasetConfig
+    from stargan_fw.errors import LabelError
     from stargan_fw.interfaces import Dataset, Example
     from stargan_fw.plugin_manager import PluginManager
 
@@ -129,7 +130,7 @@ def _check(alias: str, table: DatasetConfig, config: Config, plugins: PluginMana
     schema = LabelSchema(alias, list(dataset.attributes))
     examples, *sides = _divide(dataset, examples, table, report)
     labels, wrong = encode_leniently(schema, examples)
-    _note_wrong_labels(report, dataset, schema, examples, wrong)
+    _note_wrong_labels(report, dataset, examples, wrong)
     _count(report, schema, labels, sides)
     _note_people(report, examples, sides)
     size = config.data.image_size
@@ -156,17 +157,11 @@ def _divide(
 
 
 def _note_wrong_labels(
-    report: DatasetReport,
-    dataset: Dataset,
-    schema: LabelSchema,
-    examples: Sequence[Example],
-    wrong: dict[int, tuple[str, str]],
+    report: DatasetReport, dataset: Dataset, examples: Sequence[Example], wrong: dict[int, LabelError]
 ) -> None:
-    groups = {attribute.name for attribute, _ in schema.parts if isinstance(attribute, Exclusive)}
-    for index, (attribute, why) in wrong.items():
-        several = attribute in groups and "at most one" in why
-        notes = report.violations if several else report.wrong_labels
-        notes[name_of(examples[index], dataset.root)] = why
+    for index, error in wrong.items():
+        notes = report.violations if isinstance(error, ExclusiveLabelsError) else report.wrong_labels
+        notes[name_of(examples[index], dataset.root)] = str(error)
 
 
 def _count(report: DatasetReport, schema: LabelSchema, labels: NDArray[np.float32], sides: Sequence[list[int]]) -> None:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stargan_fw.config import DatasetConfig
+from stargan_fw.components import dataset_options
 from stargan_fw.data.framing import prepare
 from stargan_fw.data.images import open_image
 from stargan_fw.data.ingest import Framing
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
-from stargan_fw.options import check_options
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from stargan_fw.config import Config
+    from stargan_fw.config import Config, DatasetConfig
     from stargan_fw.interfaces import Dataset, Example
     from stargan_fw.plugin_manager import PluginManager
 
@@ -135,8 +134,7 @@ def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginM
     """Constructs the plugin's dataset at its location, with its options."""
     kind: type[Dataset] = plugins.index("dataset").get(config.plugin)
     root = Path(config.location).expanduser() if config.location else Path(data).expanduser() / config.plugin
-    options = check_options(kind, config.options, f"datasets.{alias}", beside=DatasetConfig.model_fields)
-    dataset = kind(root, **options)
+    dataset = kind(root, **dataset_options(alias, config, plugins))
     for name, value in config.overrides.items():
         setattr(dataset, name, value)
     if not dataset.attributes:
@@ -163,28 +161,28 @@ def name_of(example: Example, root: Path) -> str:
 
 def encode_leniently(
     schema: LabelSchema, examples: Sequence[Example]
-) -> tuple[NDArray[np.float32], dict[int, tuple[str, str]]]:
-    """Returns the labels, and what is wrong with some: the first attribute and why, by the example's number."""
+) -> tuple[NDArray[np.float32], dict[int, LabelError]]:
+    """Returns the labels (N, d), and the first thing that is wrong with some, by the example's number.
+
+    A wrong attribute is NaN.
+    """
     labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
-    wrong: dict[int, tuple[str, str]] = {}
-    known = {key for attribute, _ in schema.parts for key in attribute.keys}
+    wrong: dict[int, LabelError] = {}
     for row, example in enumerate(examples):
+        try:
+            schema.check_keys(example.labels)
+        except LabelError as error:
+            wrong[row] = error
         for attribute, part in schema.parts:
             try:
                 labels[row, part] = attribute.encode(example.labels)
             except LabelError as error:
-                wrong.setdefault(row, (attribute.name, str(error)))
-        stranger = next((key for key in example.labels if key not in known), None)
-        if stranger is not None:
-            wrong.setdefault(row, (stranger, f"the dataset has no label '{stranger}'"))
+                wrong.setdefault(row, error)
     return labels, wrong
 
 
 def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
-    labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
-    for row, example in enumerate(examples):
-        try:
-            labels[row] = schema.encode(example.labels)
-        except LabelError as error:
-            raise DataError(f"The labels of '{example.image}' in the dataset '{schema.name}': {error}") from None
+    labels, wrong = encode_leniently(schema, examples)
+    for row, error in wrong.items():
+        raise DataError(f"The labels of '{examples[row].image}' in the dataset '{schema.name}': {error}") from None
     return labels

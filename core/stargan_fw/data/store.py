@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,8 +45,8 @@ class Store:
         self._count = sum(batch.num_rows for batch in batches)
         self.errors, self.notes = dict(_texts(batches, "error")), dict(_texts(batches, "note"))
         self._rows = _rows(image_size**2 * 3)
-        self.path, self._file = path, os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
+        self.path, self._file, self._turn = path, path.open("rb", buffering=0), Lock()
+        weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
         return int(self._count)
@@ -56,9 +57,17 @@ class Store:
         size = images.shape[1]
         for image, index in zip(images, np.asarray(indices).tolist(), strict=True):
             batch, row = divmod(index, self._rows)
-            if os.preadv(self._file, [image.data], self._starts[batch] + row * size) != size:
+            if self._read_at(image.data, self._starts[batch] + row * size) != size:
                 raise OSError(f"'{self.path}' has become shorter. Remove it: the next start makes it again.")
         return images.reshape(-1, self.image_size, self.image_size, 3)
+
+    def _read_at(self, buffer: memoryview, position: int) -> int:
+        """Fills the buffer from the position on and returns how many bytes there were."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [buffer], position)
+        with self._turn:  # Windows has no reading that leaves the file's one position alone
+            self._file.seek(position)
+            return self._file.readinto(buffer) or 0
 
 
 def _rows(image_bytes: int) -> int:
