@@ -32,11 +32,14 @@ class DataConfig(_Strict):
         path: the folder that holds datasets without a location of their own, each under its plugin's name.
         cache: where decoded images are kept; None is what the environment variable `STARGAN_FW_CACHE` says, or else
             `.stargan-fw` in `path`.
+        resident: "auto" keeps the decoded training images on a GPU that has room for them, "on" on any device, "off"
+            reads every batch from the disk. The batches are the same.
     """
 
     image_size: int = Field(default=128, gt=0)
     path: str = "data"
     cache: str | None = None
+    resident: Literal["auto", "on", "off"] = "auto"
 
 
 class DatasetConfig(BaseModel):

@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from stargan_fw.data import resident
+
 UNTIMED = {"images_per_second"}
 
 
@@ -75,6 +77,25 @@ def test_continuing_gives_the_bits_of_an_uninterrupted_run(train, tmp_path):
     assert different == []
     state = "checkpoints/step-00000040/state.json"
     assert (stopped / state).read_text() == (straight / state).read_text()
+
+
+def test_resident_images_train_to_the_same_bits(train, tmp_path):
+    for choice in ("off", "on"):
+        where = ("--set", f"data.resident={choice}", "--set", "training.log_every=2")
+        assert train("--max-steps", "6", *where, out=tmp_path / choice).code == 0
+    assert metrics(tmp_path / "on") == metrics(tmp_path / "off")
+    here, read = (tensors(tmp_path / choice, 6) for choice in ("on", "off"))
+    assert here.keys() == read.keys()
+    assert all(torch.equal(value, here[name]) for name, value in read.items())
+    assert train("--max-steps", "7", "--resume", "--set", "data.resident=off", out=tmp_path / "on").code == 0
+
+
+def test_a_device_without_room_for_the_images_is_refused_before_a_run_begins(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(resident, "_room", lambda device: 1000)
+    outcome = train("--max-steps", "1", "--set", "data.resident=on")
+    assert outcome.code == 2
+    assert re.search(r'data\.resident = "on": the images need .* and cpu has 1\.0 kB free\. Use "auto"', outcome.err)
+    assert not (tmp_path / "run").exists()
 
 
 def test_steps_after_the_last_checkpoint_are_logged_once(train, tmp_path):

@@ -277,5 +277,5 @@ def test_a_location_that_cannot_be_is_told(tmp_path):
 
 
 def test_no_option_is_swallowed_by_a_key_of_every_dataset():
-    for _, kind in PluginManager.discover().index("dataset").items():
-        assert not set(options_model(kind).model_fields) & set(DatasetConfig.model_fields), kind
+    for name, kind in PluginManager.discover().index("dataset").items():
+        assert not set(options_model(kind).model_fields) & set(DatasetConfig.model_fields), name

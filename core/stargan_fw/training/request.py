@@ -26,6 +26,7 @@ FREE_ON_RESUME = (
     "plugins",
     "data.path",
     "data.cache",
+    "data.resident",
     "training.log_every",
     "training.sample_every",
     "training.save_every",

@@ -13,6 +13,7 @@ from stargan_fw.components import build_method
 from stargan_fw.data.cache import cache_folder, check_space
 from stargan_fw.data.ingest import Ingestion
 from stargan_fw.data.loader import Loader
+from stargan_fw.data.resident import ResidentImages, check_room, lodge
 from stargan_fw.data.source import Source, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.inference.sheets import SampleSheet
@@ -85,6 +86,17 @@ class Plan:
         """
         return decode(self.config, self.sources, progress)
 
+    def check_readable(self, stores: Mapping[str, Store], device: torch.device) -> None:
+        """Raises what stands in the way of a trainer, once the images are decoded.
+
+        Raises:
+            DataError: without the images that cannot be read, nothing is left on a side.
+            ConfigError: the images are to stay on a device that has no room for them.
+        """
+        left = [source.without(stores[source.alias].errors) for source in self.sources]
+        data = self.config.data
+        check_room(sum(len(source.train) for source in left), data.image_size, device, data.resident)
+
     @contextmanager
     def trainer(
         self,
@@ -101,13 +113,15 @@ class Plan:
             network.to(device)
         compilable = [self.method.networks[name] for name in self.method.compilable]
         compile_where_it_pays(compilable, training.compile, device, self.steps)
+        indices = {source.alias: source.train for source in readable}
+        images = lodge(stores, indices, device, self.config.data.resident)
         trackers = [plugins.index("tracker").get(name)(run.path) for name in training.trackers]
         with progress, ExitStack() as closing:
             for tracker in trackers:
                 closing.callback(tracker.close)
             yield Trainer(
                 self.method,
-                {source.alias: self._loader(number, source, stores) for number, source in enumerate(readable)},
+                {source.alias: self._loader(number, source, images) for number, source in enumerate(readable)},
                 run,
                 training,
                 turns=self.turns,
@@ -125,10 +139,10 @@ class Plan:
             held_out[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
         return held_out
 
-    def _loader(self, number: int, source: Source, stores: Mapping[str, Store]) -> Loader:
+    def _loader(self, number: int, source: Source, images: Mapping[str, Store | ResidentImages]) -> Loader:
         training = self.config.training
-        store, seed = stores[source.alias], (training.seed, number)
-        return Loader(store, source.labels, source.train, batch_size=training.batch_size, seed=seed)
+        seed = (training.seed, number)
+        return Loader(images[source.alias], source.labels, source.train, batch_size=training.batch_size, seed=seed)
 
 
 def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress | None = None) -> dict[str, Store]:
