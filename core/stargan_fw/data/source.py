@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -84,7 +86,8 @@ class Source:
             DataError: the data is missing or broken, or there is none.
         """
         dataset = build_dataset(alias, config, data, plugins)
-        examples = list(dataset.examples())
+        with _uncollected():
+            examples = list(dataset.examples())
         if not examples:
             raise DataError(f"The dataset '{alias}' has no images at '{dataset.root}'. Check its location (--data).")
         schema = LabelSchema(alias, list(dataset.attributes))
@@ -142,6 +145,18 @@ def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginM
     return dataset
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Stops the garbage collector, which would look again and again through examples that are all kept."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
 def keep(
     examples: Sequence[Example], train: Sequence[int], test: Sequence[int]
 ) -> tuple[list[Example], list[int], list[int]]:
@@ -168,17 +183,31 @@ def encode_leniently(
     """
     labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
     wrong: dict[int, LabelError] = {}
+    known: dict[tuple[str, ...], tuple[list[float], LabelError | None]] = {}
     for row, example in enumerate(examples):
-        try:
-            schema.check_keys(example.labels)
-        except LabelError as error:
+        said = (*example.labels, *map(repr, example.labels.values()))
+        if said not in known:  # hundreds of thousands of examples say a few things
+            known[said] = _encoded(schema, example)
+        labels[row], error = known[said]
+        if error:
             wrong[row] = error
-        for attribute, part in schema.parts:
-            try:
-                labels[row, part] = attribute.encode(example.labels)
-            except LabelError as error:
-                wrong.setdefault(row, error)
     return labels, wrong
+
+
+def _encoded(schema: LabelSchema, example: Example) -> tuple[list[float], LabelError | None]:
+    numbers: list[float] = []
+    errors: list[LabelError] = []
+    try:
+        schema.check_keys(example.labels)
+    except LabelError as error:
+        errors.append(error)
+    for attribute, _ in schema.parts:
+        try:
+            numbers += attribute.encode(example.labels)
+        except LabelError as error:
+            numbers += [math.nan] * attribute.size
+            errors.append(error)
+    return numbers, errors[0] if errors else None
 
 
 def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
