@@ -29,6 +29,11 @@ FLAGS = [
     "--window-size=1200,900",
 ]
 
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="no chromium and chromedriver here: apt-get install chromium chromium-driver"
+)
+
 
 @dataclass
 class Browser:
@@ -75,14 +80,11 @@ class Browser:
 @pytest.fixture
 def browser(tmp_path):
     """A headless browser with a fresh profile that saves downloads in `tmp_path / "downloads"`."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not program or not driver:
-        pytest.skip("no chromium and chromedriver here: apt-get install chromium chromium-driver")
     flags = [*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
     prefs = {"download.default_directory": str(tmp_path / "downloads"), "download.prompt_for_download": False}
-    options = {"binary": program, "args": flags, "prefs": prefs}
+    options = {"binary": CHROMIUM, "args": flags, "prefs": prefs}
     with subprocess.Popen(
-        [driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
             line = next(line for line in process.stdout if "started successfully on port" in line)
@@ -159,13 +161,19 @@ def test_a_worker_answers_everything_with_a_reload_between(browser, study, cli, 
         place = page["options"].index(question.answer) if question.answer else number % 4
         HANDS[number % 4](browser, place + 1)
         given[question.id] = page["options"][place]
+        if number == 1:
+            browser.click("#back")
+            assert shown(browser)["chosen"] == given[question.id]
+            browser.click("#next")
         if number == 4:
             before = shown(browser)
             browser.press("2")  # chosen, not confirmed
             browser.call("POST", "/refresh")
             assert shown(browser) == {**before, "chosen": before["options"][1]}
 
-    assert browser.run("return document.querySelector('#done h1').textContent") == "Thank you"
+    for _ in range(2):  # and after another reload
+        assert browser.run("return document.querySelector('main:not([hidden]) h1').textContent") == "Thank you"
+        browser.call("POST", "/refresh")
     file = _downloaded(tmp_path / "downloads")
     results = json.loads(file.read_text())
     assert {answer["question"]: answer["choice"] for answer in results["answers"]} == given
@@ -176,9 +184,40 @@ def test_a_worker_answers_everything_with_a_reload_between(browser, study, cli, 
     assert results["code"] == "P-07"
 
 
-def test_the_page_reaches_nothing_and_goes_on_without_storage(browser, study):
+def test_a_browser_that_forbids_storage_is_told_and_served(browser, study):
+    forbid = (
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } });"
+    )
+    command = {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": forbid}}
+    browser.call("POST", "/goog/cdp/execute", command)
+    browser.open((study / "study.html").as_uri())
+    assert not browser.run("return document.getElementById('forgets').hidden")
+    browser.click("#begin")
+    by_key(browser, 1)
+    assert shown(browser)["count"] == "Question 2 of 10"
+
+
+def test_the_next_worker_on_a_device_begins_anew(browser, study):
+    browser.open((study / "study.html").as_uri())
+    assert browser.run("return document.getElementById('forgets').hidden")
+    browser.click("#begin")
+    worker = "return JSON.parse(Object.values(localStorage)[0]).worker"
+    first = browser.run(worker)
+    for _ in range(10):
+        browser.press("1", "Enter")
+    browser.click("#done details:nth-of-type(2) summary")
+    browser.click("#again")
+    browser.call("POST", "/alert/accept")
+    browser.click("#begin")
+    page = shown(browser)
+    assert page["count"] == "Question 1 of 10"
+    assert page["chosen"] is None
+    assert browser.run(worker) != first
+
+
+def test_the_page_runs_no_other_script_and_reaches_nothing(browser, study):
     page = (study / "study.html").read_text()
-    copy = study / "no_storage.html"  # another script than the policy's hash: the browser must refuse to run it
+    copy = study / "changed.html"  # another script than the policy's hash: the browser must refuse to run it
     copy.write_text(page.replace('"use strict";', '"use strict"; '))
     browser.open(copy.as_uri())
     assert browser.run("return document.getElementById('start').hidden")

@@ -112,7 +112,7 @@ def validate(files: Sequence[Path], key: Key, *, misses: int) -> tuple[list[Resu
         earlier = first.setdefault(results.person, file)
         failed = sum(_chosen(results)[check.id] != check.answer for check in key.checks)
         if earlier != file:
-            dropped[file] = f"is of the same worker as '{earlier}' ({results.person}), which counts as the first"
+            dropped[file] = f"is of the same worker as '{earlier}' ({results.person}), which was finished first"
         elif failed > misses:
             dropped[file] = f"fails {failed} of {len(key.checks)} attention checks"
     valid = [results for file, results in complete.items() if file not in dropped]
