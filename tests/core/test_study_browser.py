@@ -239,7 +239,7 @@ def test_the_page_runs_no_other_script_and_reaches_nothing(browser, study):
 
 def _downloaded(folder):
     """The one file in the folder, once it is whole."""
-    for _ in range(100):
+    for _ in range(300):
         found = list(folder.glob("*.json")) if folder.exists() else []
         if found:
             return found[0]
