@@ -143,7 +143,7 @@ def test_killed_at_any_moment_the_next_start_gives_the_same_bytes(folder, tmp_pa
     begin = time.perf_counter()
     Ingestion("faces", sorted(folder.iterdir()), Framing(32), undisturbed).run()
     duration = time.perf_counter() - begin
-    moments = random.Random(0)  # noqa: S311
+    moments = random.Random(0)
     left = 0
 
     for _ in range(10):
