@@ -32,7 +32,7 @@ def prepare(image: Image.Image, image_size: int, crop_size: int | None) -> Image
         image_size: side of the result in pixels.
         crop_size: side of the crop in pixels; None, or more than the image has, is its short side.
     """
-    image = _rgb(ImageOps.exif_transpose(image))
+    image = rgb(ImageOps.exif_transpose(image))
     side = min(crop_size or min(image.size), *image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     # Not `resize(box=…)`, whose filter reaches for pixels outside of the box.
@@ -40,7 +40,8 @@ def prepare(image: Image.Image, image_size: int, crop_size: int | None) -> Image
     return cropped.resize((image_size, image_size), Image.Resampling.BILINEAR)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def rgb(image: Image.Image) -> Image.Image:
+    """Returns an image of any mode in RGB."""
     if image.mode.startswith("I;16"):  # which `convert` would clip to 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode == "P":  # which `convert` warns about where it has transparency
