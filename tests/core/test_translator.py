@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Translator
 from stargan_fw.errors import DataError, LabelError, ModelError
+from stargan_fw.inference.paste import paste
 from stargan_fw.inference.pictures import to_pictures, to_tensor
 
 
@@ -306,3 +308,28 @@ def test_many_images_are_compiled_and_say_so_where_they_cannot_be(translator, mo
     assert caplog.messages == ["No C++ compiler is found: the networks run uncompiled."]
     assert torch.equal(result, translator.translate(images[:3], to="happy"))
     translator.configure(precision="fp32")
+
+
+def test_pasting_keeps_detail_that_the_model_did_not_see_and_removes_what_it_replaced():
+    rows = torch.linspace(-0.4, 0.4, 128).view(1, 1, 128, 1).expand(1, 3, 128, 128)
+    lines = torch.tensor([0.1, -0.1]).repeat(64)  # too fine for 32 pixels
+    original = rows + lines
+    before = F.interpolate(original, (32, 32), mode="bilinear", antialias=True)
+    darker = paste(original, before, before - 0.3)
+    torch.testing.assert_close(darker, original - 0.3, atol=1e-3, rtol=0)
+
+    edited = before.clone()
+    edited[..., 12:20, 12:20] = torch.tensor([0.8, -0.8]).repeat(8, 4)
+    mouth = paste(original, before, edited)
+    enlarged = F.interpolate(edited, (128, 128), mode="bicubic", antialias=True)
+    inside = (..., slice(60, 68), slice(60, 68))
+    torch.testing.assert_close(mouth[inside], enlarged[inside].clamp(-1, 1), atol=1e-3, rtol=0)  # no old lines
+    torch.testing.assert_close(mouth[..., :30], original[..., :30], atol=1e-3, rtol=0)
+
+
+def test_pasting_fades_out_where_the_picture_goes_on():
+    original, before = torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 32, 32)
+    result = paste(original, before, before + 0.5, fade=(True, False))[0, 0]
+    assert result[:, 0].max() < 0.05
+    torch.testing.assert_close(result[:, 4:60], torch.full((64, 56), 0.5))
+    torch.testing.assert_close(result, result.flip(1))
