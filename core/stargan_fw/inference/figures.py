@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stargan_fw.errors import LabelError
 from stargan_fw.inference.inputs import given
 from stargan_fw.inference.pictures import to_pictures
-from stargan_fw.inference.sheets import Domain, domains, draw_sheet
+from stargan_fw.inference.sheets import Domain, domains, draw_sheet, heading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,11 @@ def draw_figure(
         LabelError: no domain is known to all models, or an edit is not known to one of them.
         DataError: a picture cannot be read.
     """
-    columns = {edit: edit for edit in to} if to else {domain.edit: domain.heading for domain in _shared_domains(rows)}
+    columns = (
+        {edit: heading(edit) for edit in to}
+        if to
+        else {domain.edit: domain.heading for domain in _shared_domains(rows)}
+    )
     side = max(row.translator.image_size for row in rows)
     inputs = [to_pictures(given(image).square(side))[0] for image in images]
     translated = [row.translator.translate(images, list(columns), mask=row.mask) for row in rows]

@@ -58,20 +58,13 @@ class PictureGiven(Given):
 
     def square(self, side: int) -> Tensor:
         with _reading(f"The image {self._picture!r} cannot be read"):
-            return to_tensor([prepare(self._picture, side, None)])
+            return _square(self._picture, side)
 
     def give_back(self, edited: Tensor) -> Image.Image:
         return to_pictures(edited)[0]
 
     def give_back_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
-        picture = rgb(ImageOps.exif_transpose(self._picture))
-        left, top, side = square_of(*picture.size)
-        whole = to_tensor([picture.crop((left, top, left + side, top + side))])
-        faded = (left > 0, top > 0)
-        if picture is self._picture:
-            picture = picture.copy()
-        picture.paste(to_pictures(paste(whole, before, edited, fade=faded))[0], (left, top))
-        return picture
+        return _pasted(self._picture, before, edited)
 
 
 class FileGiven(Given):
@@ -83,20 +76,20 @@ class FileGiven(Given):
         self.path = Path(path)
 
     @contextmanager
-    def _opened(self) -> Iterator[PictureGiven]:
+    def _opened(self) -> Iterator[Image.Image]:
         with _reading(f"The image '{self.path}' cannot be read"), Image.open(self.path) as opened:
-            yield PictureGiven(opened)
+            yield opened
 
     def square(self, side: int) -> Tensor:
         with self._opened() as picture:
-            return picture.square(side)
+            return _square(picture, side)
 
     def give_back(self, edited: Tensor) -> Image.Image:
         return to_pictures(edited)[0]
 
     def give_back_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
         with self._opened() as picture:
-            return picture.give_back_pasted(before, edited)
+            return _pasted(picture, before, edited)
 
 
 class BytesGiven(Given):
@@ -106,21 +99,21 @@ class BytesGiven(Given):
         self._encoded = encoded
 
     @contextmanager
-    def _opened(self) -> Iterator[PictureGiven]:
+    def _opened(self) -> Iterator[Image.Image]:
         what = f"The {len(self._encoded)} bytes cannot be read as a picture"
         with _reading(what), Image.open(io.BytesIO(self._encoded)) as opened:
-            yield PictureGiven(opened)
+            yield opened
 
     def square(self, side: int) -> Tensor:
         with self._opened() as picture:
-            return picture.square(side)
+            return _square(picture, side)
 
     def give_back(self, edited: Tensor) -> bytes:
         return _png(to_pictures(edited)[0])
 
     def give_back_pasted(self, before: Tensor, edited: Tensor) -> bytes:
         with self._opened() as picture:
-            return _png(picture.give_back_pasted(before, edited))
+            return _png(_pasted(picture, before, edited))
 
 
 class TensorGiven(Given):
@@ -175,7 +168,7 @@ class ArrayGiven(Given):
 
     def give_back_pasted(self, before: Tensor, edited: Tensor) -> np.ndarray[Any, Any]:
         rows = zip(self._pictures, torch.split(before, 1), torch.split(edited, 1), strict=True)
-        return self._stacked([PictureGiven(picture).give_back_pasted(b, e) for picture, b, e in rows])
+        return self._stacked([_pasted(picture, b, e) for picture, b, e in rows])
 
     def _stacked(self, pictures: list[Image.Image]) -> np.ndarray[Any, Any]:
         return np.asarray(pictures[0]) if self._single else np.stack([np.asarray(picture) for picture in pictures])
@@ -215,6 +208,22 @@ def is_single(images: object) -> bool:
     if not single and not isinstance(images, Iterable):
         given(images)
     return single
+
+
+def _square(picture: Image.Image, side: int) -> Tensor:
+    return to_tensor([prepare(picture, side, None)])
+
+
+def _pasted(given_picture: Image.Image, before: Tensor, edited: Tensor) -> Image.Image:
+    """Returns a picture, upright and in RGB, with the edit in its centred square."""
+    picture = rgb(ImageOps.exif_transpose(given_picture))
+    if picture is given_picture:
+        picture = picture.copy()
+    left, top, side = square_of(*picture.size)
+    original = to_tensor([picture.crop((left, top, left + side, top + side))])
+    pasted = paste(original, before, edited, fade=(left > 0, top > 0))
+    picture.paste(to_pictures(pasted)[0], (left, top))
+    return picture
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -41,6 +41,10 @@ class Translated:
     before: Tensor
     edited: tuple[Tensor, ...]
 
+    def input(self, size: Size) -> Any:
+        """Returns what the model saw, or the whole original, as the kind that was given."""
+        return self.given.give_back(self.before) if size == "model" else self.given.give_back_pasted(*[self.before] * 2)
+
     def results(self, size: Size) -> list[Any]:
         """Returns, for each target, what the caller gets: of the model's size, or pasted into the original."""
         if size == "model":

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from stargan_fw.inference.pictures import to_pictures, to_tensor
@@ -118,7 +118,7 @@ def draw_sheet(
         side: of a cell in pixels; None is the widest picture's own, but at least 96.
         names: of the rows, on their left; without any there is no margin for them.
     """
-    side = side or max(96, *(picture.width for row in rows for picture in row))
+    side = side or max(96, *(max(picture.size) for row in rows for picture in row))
     font = ImageFont.load_default(max(9, side // 8))
     lines = [_wrapped(heading) for heading in headings]
     top = max(len(parts) for parts in lines) * (side // 6) + 2 * GAP
@@ -132,15 +132,21 @@ def draw_sheet(
         draw.multiline_text((centre, top - GAP), "\n".join(parts), INK, font, anchor="md", align="center", spacing=2)
     for down, row in enumerate(rows):
         for across, picture in enumerate(row):
-            cell = picture.resize((side, side), Image.Resampling.LANCZOS)
+            cell = ImageOps.pad(picture, (side, side), Image.Resampling.LANCZOS, color=PAPER)
             sheet.paste(cell, (margin + GAP + across * (side + GAP), top + down * (side + GAP)))
     return sheet
+
+
+def heading(edit: str) -> str:
+    """Returns what stands above the column of an edit."""
+    parts = (part.strip() for part in edit.split(","))
+    return ", ".join(f"flip {part.removesuffix('=flip')}" if part.endswith("=flip") else part for part in parts)
 
 
 def _wrapped(heading: str) -> list[str]:
     """Breaks a heading at blanks and underscores into lines that fit above a picture."""
     lines = [""]
-    for word in heading.replace("_", " ").replace(",", ", ").split():
+    for word in heading.replace("_", " ").split():
         fits = len(lines[-1]) + len(word) < WIDEST_HEADING
         lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if fits else [*lines, word]
     return lines

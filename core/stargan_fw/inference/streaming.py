@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,16 +37,17 @@ def read_ahead(batches: Iterable[list[T]], read: Callable[[T], R], pool: ThreadP
         yield [future.result() for future in coming]
 
 
-class WriteBehind:
+class WriteBehind(Generic[R]):
     """Writes a batch in threads while the next is made; the one after waits.
 
     Args:
         pool: the threads.
+        written: called in the caller's thread with what each job returns, in order.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-        self._writing: list[Future[Any]] = []
+    def __init__(self, pool: ThreadPoolExecutor, written: Callable[[R], object]) -> None:
+        self._pool, self._written = pool, written
+        self._writing: list[Future[R]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -55,13 +56,13 @@ class WriteBehind:
         if kind is None:
             self.wait()
 
-    def submit(self, jobs: Iterable[Callable[[], object]]) -> None:
+    def submit(self, jobs: Iterable[Callable[[], R]]) -> None:
         """Waits for the batch before, whose errors are raised here, and begins this one."""
         self.wait()
         self._writing = [self._pool.submit(job) for job in jobs]
 
     def wait(self) -> None:
         """Waits until everything is written."""
-        for future in self._writing:
-            future.result()
-        self._writing = []
+        writing, self._writing = self._writing, []
+        for future in writing:
+            self._written(future.result())

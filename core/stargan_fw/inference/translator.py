@@ -114,6 +114,10 @@ class Translator:
             self._engine.set_batch_size(batch_size)
         return self
 
+    def expect(self, translations: int) -> None:
+        """Says how many translations will be asked of `pipeline`, which compiles the network where that pays."""
+        self._engine.expect(translations)
+
     @overload
     def translate(self, images: Same, to: str, **options: Unpack[Options]) -> Same: ...
     @overload
