@@ -333,3 +333,15 @@ def test_pasting_fades_out_where_the_picture_goes_on():
     assert result[:, 0].max() < 0.05
     torch.testing.assert_close(result[:, 4:60], torch.full((64, 56), 0.5))
     torch.testing.assert_close(result, result.flip(1))
+
+
+def test_a_compiled_network_sees_batches_of_one_size(translator, heard, monkeypatch):
+    images = noise(5, 3, 32, 32)
+    translator.configure(precision="bf16", batch_size=4)
+    expected = translator.translate(images, to="happy")
+    heard.clear()
+    monkeypatch.setattr(translator._engine, "_compiled", True)
+    result = translator.translate(images, to="happy")
+    assert [len(target) for _, target in heard] == [4, 4]
+    assert result.shape == expected.shape
+    torch.testing.assert_close(result, expected, atol=0.02, rtol=0)
