@@ -1,5 +1,7 @@
 """`translate` over many pictures: what it writes where, what it leaves out, what it refuses."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageChops
@@ -146,3 +148,9 @@ def test_inputs_are_not_written_over(cli, trained_once, folder):
     animation = cli("translate", trained_once, folder / "y.jpg", "--to", "sad", "--gif", "-o", folder / "z.png")
     assert animation.code == 2
     assert "End the name in .gif" in animation.err
+
+
+def test_a_terminal_is_told_how_much_was_written(cli, trained_once, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("stargan_fw.cli.translate.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    outcome = cli("translate", trained_once, folder, "--to", "sad", "-o", tmp_path / "out")
+    assert outcome.out == f"3 files: {tmp_path / 'out'}\n"

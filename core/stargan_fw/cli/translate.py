@@ -1,5 +1,6 @@
 """`stargan-fw translate` and `stargan-fw sheet`."""
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -90,7 +91,11 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
     def leave_out(_: "Given", error: DataError) -> None:
         unreadable.append(error)
 
-    with ThreadPoolExecutor() as pool, _Progress(len(plan)) as progress, WriteBehind(pool, progress.show) as writing:
+    with (
+        ThreadPoolExecutor() as pool,
+        _Progress(len(plan), output.out) as progress,
+        WriteBehind(pool, progress.show) as writing,
+    ):
         for batch in translator.pipeline.run(places, targets, unreadable=leave_out):
             writing.submit([partial(write, translated) for translated in batch])
     _report(unreadable, len(plan))
@@ -199,13 +204,14 @@ def _held_out(model: str) -> list["Image.Image"]:
 
 
 class _Progress:
-    """A bar on a terminal's standard error; elsewhere the written files, a line each on standard output."""
+    """A bar on a terminal, and then how much was written; elsewhere the written files, a line each."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, out: Path) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
         console = Console(stderr=True)
+        self._out, self._lines, self._written = out, not sys.stdout.isatty(), 0
         self._bar = Progress(console=console, disable=not console.is_terminal)
         self._task = self._bar.add_task("translating", total=count)
 
@@ -215,8 +221,12 @@ class _Progress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+        if not self._lines:
+            typer.echo(f"{self._written} file{'s' * (self._written != 1)}: {self._out}")
 
     def show(self, paths: list[Path]) -> None:
+        """Says that a picture is done."""
         self._bar.advance(self._task)
-        for path in paths:
+        self._written += len(paths)
+        for path in paths if self._lines else ():
             typer.echo(path)
