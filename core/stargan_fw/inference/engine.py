@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stargan_fw.training.machine import Precision, compile_where_it_pays, prefers_channels_last
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stargan_fw.interfaces import Method
 
 PrecisionName = Literal["auto", "fp32", "bf16"]
@@ -24,9 +26,16 @@ WORTH_COMPILING = {"cpu": 4000}
 class Engine:
     """Runs a method's networks."""
 
-    def __init__(self, method: Method, device: torch.device, precision: PrecisionName = "auto") -> None:
-        """Takes a method whose generator has its weights, on the device."""
+    def __init__(
+        self,
+        method: Method,
+        device: torch.device,
+        precision: PrecisionName = "auto",
+        translating: Sequence[str] = ("generator",),
+    ) -> None:
+        """Takes a method and the names of the networks that translate, which have their weights on the device."""
         self._method, self._device = method, device
+        self._translating = {name: method.networks[name] for name in translating if name in method.networks}
         self._given_batch_size: int | None = None
         self._compiled = False
         self.set_precision(precision)
@@ -50,18 +59,18 @@ class Engine:
     def set_precision(self, name: PrecisionName) -> None:
         """Computes in fp32, in bf16, or with "auto" in bf16 where the processor has it.
 
-        In bf16 the generator is laid out channels last where that pays; in fp32 it stays as training had it, so that it
-        gives the same bits.
+        In bf16 the networks are laid out channels last where that pays; in fp32 they stay as training had them, so that
+        they give the same bits.
         """
         self._precision = Precision.choose(name, self._device)
         self._lay_out()
 
     def expect(self, translations: int) -> None:
-        """Compiles the generator where so many translations pay for it; says so where it cannot."""
+        """Compiles the networks where so many translations pay for it; says so where it cannot."""
         worth = WORTH_COMPILING.get(self._device.type)
         if self._compiled or self._exact or worth is None or translations < worth:
             return
-        networks = [self._method.networks[name] for name in self._method.compilable if name == "generator"]
+        networks = [network for name, network in self._translating.items() if name in self._method.compilable]
         self._compiled = bool(networks) and compile_where_it_pays(networks, "on", self._device, translations)
         self._lay_out()
 
@@ -107,8 +116,8 @@ class Engine:
     def _lay_out(self) -> None:
         pays = not self._exact and (self._compiled or prefers_channels_last(self._device))
         self._layout = torch.channels_last if pays else torch.contiguous_format
-        generator: nn.Module = self._method.networks["generator"]
-        generator.to(memory_format=self._layout)
+        for network in self._translating.values():
+            network.to(memory_format=self._layout)
 
 
 def _filled(tensor: Tensor, count: int) -> Tensor:
