@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from stargan_fw.components import build_method
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.ingest import prepare
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw.inference.pictures import to_pictures, to_tensor
 from stargan_fw.inference.sheets import domains, draw_sheet, translate_to_all
-from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.sharing.loading import load, open_model
 from stargan_fw.training.machine import choose_device
-from stargan_fw.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from stargan_fw.interfaces import Method
+    from stargan_fw.sharing.weights import StoredWeights
     from stargan_fw_registry import LabelSpace
 
 
@@ -39,36 +36,30 @@ class Translator:
         image_size: side in pixels of what the model reads and writes.
     """
 
-    def __init__(self, method: Method, weights: dict[str, Path], device: torch.device) -> None:
-        """Takes a method whose networks hold no weights yet, and the files of the networks that there are."""
+    def __init__(self, method: Method, weights: Mapping[str, StoredWeights], device: torch.device) -> None:
+        """Takes a method whose networks hold no weights yet, and where those of the networks that there are lie."""
         self.labels: LabelSpace = method.space
         self.image_size = method.image_size
         self._method, self._weights, self._device = method, weights, device
-        self._load("generator")
+        self._load(*method.translating)
 
     @classmethod
-    def from_pretrained(cls, model: str | Path, *, device: str | None = None) -> Translator:
-        """Opens a run folder, at its newest checkpoint.
+    def from_pretrained(
+        cls, model: str | Path, *, device: str | None = None, plugins: Sequence[str | Path] = ()
+    ) -> Translator:
+        """Opens a run folder, at its newest checkpoint, or a model folder.
 
         Args:
             model: the folder.
             device: to translate on; None takes a GPU where there is one.
+            plugins: plugin files to use besides what is installed.
 
         Raises:
-            RunError: the folder holds no run, or nothing is trained yet.
-            ModelError: the weights do not fit the configuration.
+            RunError: the folder holds no model, or nothing is trained yet.
+            ModelError: the model cannot be used: its weights, its configuration, or a plugin that is missing.
         """
-        run = RunFolder(Path(model))
-        config = run.config()
-        plugins = PluginManager.discover(tuple(config.plugins))
-        checkpoint = run.checkpoints.latest()
-        with torch.device("meta"):
-            method = build_method(config, run.labels(), plugins)
-        weights = {name: checkpoint / f"{name}.safetensors" for name in method.networks}
-        averaged = checkpoint / "ema.safetensors"
-        if averaged.exists():
-            weights["generator"] = averaged
-        return cls(method, weights, choose_device(device))
+        trained = open_model(model, plugins=plugins)
+        return cls(trained.method, trained.weights, choose_device(device))
 
     @overload
     def translate(self, image: Tensor, to: str) -> Tensor: ...
@@ -104,7 +95,7 @@ class Translator:
             images: PIL images or paths.
         """
         pictures = [self._opened(image) for image in images]
-        self._load("discriminator")
+        self._load(*self._method.reading)
         rows = []
         for picture in pictures:
             columns = translate_to_all(self._method, to_tensor([picture]).to(self._device), {})
@@ -118,7 +109,7 @@ class Translator:
         if edit.is_complete(schema):
             current = images.new_zeros(len(images), schema.dim)
         else:
-            self._load("discriminator")
+            self._load(*self._method.reading)
             current = self._method.read_labels(images, edit.dataset)
         target = self.labels.edit(edit.dataset, current, to)
         return self._method.translate(images, edit.dataset, target, current)
@@ -139,14 +130,6 @@ class Translator:
                 f"The tensor has shape {tuple(images.shape)}; the model takes (B, {expected})".replace("(3", "3")
             )
 
-    def _load(self, name: str) -> None:
-        """Reads a network's weights, where that has not been done."""
-        network: nn.Module | None = self._method.networks.get(name)
-        if network is None or not any(parameter.is_meta for parameter in network.parameters()):
-            return
-        path = self._weights[name]
-        try:
-            network.load_state_dict(load_file(path, device=str(self._device)), assign=True)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            raise ModelError(f"The weights '{path}' cannot be used: {str(error).splitlines()[0]}") from None
-        network.eval().requires_grad_(requires_grad=False)
+    def _load(self, *networks: str) -> None:
+        """Reads the networks' weights, where that has not been done."""
+        load(self._method, self._weights, networks, self._device)
