@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 SHEET_IMAGES = 4  # of each dataset, where none are named
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")]
+PluginOption = Annotated[list[Path] | None, typer.Option(help="A plugin file that the model needs; repeatable.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")]
 
 
@@ -26,12 +27,13 @@ def translate(
     to: Annotated[list[str], typer.Option(metavar="LABELS", help="'Blond_Hair,Male=0', 'happy', 'rafd.happy'.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a file for one picture.")] = Path("translated"),
     device: DeviceOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Translate pictures to other labels; what is not named keeps the value that the model reads from the picture."""
     from stargan_fw.inference.translator import Translator
 
     files = list(_image_files(images))
-    translator = Translator.from_pretrained(model, device=device)
+    translator = Translator.from_pretrained(model, device=device, plugins=plugin or ())
     for edit in to:
         translator.labels.resolve(edit)
     for source, edit, target in list(_targets(files, to, out)):
@@ -48,12 +50,13 @@ def sheet(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write.")] = Path("sheet.png"),
     device: DeviceOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Draw pictures in every domain: first the input, then each label of each dataset (Figs. 4 and 5)."""
     from stargan_fw.inference.translator import Translator
 
     pictures = [file for file, _ in _image_files(images)] if images else _held_out(model)
-    translator: Translator = Translator.from_pretrained(model, device=device)
+    translator: Translator = Translator.from_pretrained(model, device=device, plugins=plugin or ())
     picture = translator.sheet(pictures)
     out.parent.mkdir(parents=True, exist_ok=True)
     picture.save(out)

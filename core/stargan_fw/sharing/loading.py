@@ -15,6 +15,7 @@ from stargan_fw.components import build_method, complete
 from stargan_fw.errors import ConfigError, ModelError, RequestError, RunError
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.sharing.model_config import ModelConfig, check_format
+from stargan_fw.sharing.one_line import one_line
 from stargan_fw.sharing.provenance import model_config
 from stargan_fw.sharing.weights import Header, StoredWeights
 from stargan_fw.training.run_folder import RunFolder
@@ -150,10 +151,10 @@ def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:
     except ModelError:
         raise
     except RequestError as error:
-        raise ModelError(f"'{path}': {error}") from None
+        raise ModelError(f"'{path}': {one_line(str(error))}") from None
     except (RuntimeError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"'{path}': networks cannot be built from it: {reason[:200]}.") from None
+        reason = one_line(str(error)) or type(error).__name__
+        raise ModelError(f"'{path}': networks cannot be built from it: {reason}.") from None
 
 
 @contextmanager

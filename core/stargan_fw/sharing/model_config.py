@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from stargan_fw.config import ComponentConfig, Config
 from stargan_fw.errors import LabelError, ModelError
 from stargan_fw.options import describe
+from stargan_fw.sharing.one_line import one_line
 from stargan_fw_registry import LabelSpace
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class _Strict(BaseModel):
 
 def _check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
     """Refuses numbers that no network means, before anything is built that many times."""
+    if "name" in arguments:
+        raise ValueError("'name' is no argument of a component")
     stack: list[Any] = [arguments]
     while stack:
         value = stack.pop()
@@ -68,7 +71,8 @@ class Need(_Strict):
         if self.file:
             return f"It is in the plugin file '{self.file}': name it with --plugin {self.file}"
         if self.distribution:
-            return f"Install its plugin: pip install {self.distribution} (it was made with {self.version or 'one'})"
+            made_with = f" (the model was made with {self.version})" if self.version else ""
+            return f"Install its plugin: pip install {self.distribution}{made_with}"
         return "Name the file of its plugin with --plugin FILE"
 
 
@@ -139,9 +143,9 @@ class ModelConfig(_Strict):
             return cls.model_validate(document)
         except ValidationError as error:
             if error.errors()[0]["loc"]:
-                raise ModelError(f"'{path}': {_shortened(describe(error, cls, document))}") from None
+                raise ModelError(f"'{path}': {one_line(describe(error, cls, document))}") from None
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ModelError(f"'{path}': {_shortened(reason)}.") from None
+            raise ModelError(f"'{path}': {one_line(reason)}.") from None
 
 
 def check_format(version: object, path: Path) -> None:
@@ -160,6 +164,8 @@ def component(config: ComponentConfig) -> Component:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ModelError(f"'{path}' is no file.")
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ModelError(f"'{path}' is larger than {LARGEST_FILE // 2**20} MiB: it is no model's config.json.")
@@ -167,7 +173,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ModelError(f"'{path}' cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"'{path}' is not JSON: {_shortened(str(error))}.") from None
+        raise ModelError(f"'{path}' is not JSON: {one_line(str(error))}.") from None
     if not isinstance(document, dict):
         raise ModelError(f"'{path}' is no model of stargan-fw: it holds no object.")
     return document
@@ -175,9 +181,3 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no number of JSON")
-
-
-def _shortened(text: str) -> str:
-    """Returns a message in one line, whatever a stranger's file put into it."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 300 else f"{line[:300]} …"

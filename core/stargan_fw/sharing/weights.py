@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from stargan_fw.errors import ModelError
+from stargan_fw.sharing.one_line import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,8 +181,8 @@ class StoredWeights:
             raise self._unusable(f"the network has no tensor '{stranger}'")
 
     def _unusable(self, why: str) -> ModelError:
-        return ModelError(f"The weights '{self.path}' cannot be used: {why}.")
+        return ModelError(f"The weights '{self.path}' cannot be used: {one_line(why)}.")
 
 
 def _described(shape: tuple[int, ...], dtype: torch.dtype) -> str:
-    return f"{'×'.join(map(str, shape)) or 'a number'} {str(dtype).removeprefix('torch.')}"  # noqa: RUF001 - sizes
+    return f"{'x'.join(map(str, shape)) or 'a number'} {str(dtype).removeprefix('torch.')}"
