@@ -23,6 +23,7 @@ app.command("train")(train.train)
 app.command("translate")(translate.translate)
 app.command("sheet")(translate.sheet)
 app.command("export")(share.export)
+app.command("import")(share.import_)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")
 

@@ -6,6 +6,7 @@ from stargan_fw._lazy import lazy_exports
 from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
+    from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, Losses, Method, Phase
     from stargan_fw.interfaces.networks import Discriminator, Generator
@@ -21,6 +22,8 @@ __all__ = [
     "EncodedImage",
     "Example",
     "Generator",
+    "ImportedNetwork",
+    "Importer",
     "Losses",
     "Method",
     "Phase",
@@ -32,6 +35,8 @@ __getattr__ = lazy_exports(
     {
         "AdversarialLoss": "stargan_fw.interfaces.loss",
         "CriticLoss": "stargan_fw.interfaces.loss",
+        "ImportedNetwork": "stargan_fw.interfaces.importer",
+        "Importer": "stargan_fw.interfaces.importer",
         "Batch": "stargan_fw.interfaces.method",
         "ComponentBuilder": "stargan_fw.interfaces.method",
         "Losses": "stargan_fw.interfaces.method",
