@@ -15,18 +15,20 @@ Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder; for ONNX also a model folder.")],
     target: Target,
     *,
-    form: Annotated[Literal["safetensors"], typer.Option("--format", help="What to write.")] = "safetensors",
+    form: Annotated[Literal["safetensors", "onnx"], typer.Option("--format", help="What to write.")] = "safetensors",
     plugin: Plugins = None,
 ) -> None:
     """Write a run's newest checkpoint as a folder that anyone can open: weights, configuration, model card."""
-    from stargan_fw.sharing.export import export_run
+    from stargan_fw.sharing.export import export_onnx, export_run
     from stargan_fw.training.run_folder import RunFolder
 
-    del form
-    export_run(RunFolder(run), target, plugins=plugin or ())
+    if form == "onnx":
+        export_onnx(run, target, plugins=plugin or ())
+    else:
+        export_run(RunFolder(run), target, plugins=plugin or ())
     typer.echo(target)
 
 

@@ -14,12 +14,15 @@ class Generator(nn.Module, ABC):
 
     Attributes:
         name: what `generator.name` calls it.
+        size_multiple: it also takes images of any other size whose sides are multiples of so many pixels; None: of
+            `image_size` alone.
 
     Raises:
         ConfigError: from the constructor, where the network cannot work at `image_size`.
     """
 
     name: ClassVar[str]
+    size_multiple: ClassVar[int | None] = None
 
     @abstractmethod
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:

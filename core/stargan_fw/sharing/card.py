@@ -45,6 +45,7 @@ class Facts:
         sheet: a picture of results.
         sheet_shows: its caption.
         classifier: whether the model can read current labels.
+        usage: the section on how to use it, where that is not this program's way.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Facts:
     sheet: Image.Image | None = None
     sheet_shows: str = ""
     classifier: bool = True
+    usage: str = ""
 
 
 def write_card(folder: Path, config: ModelConfig, facts: Facts) -> None:
@@ -77,7 +79,7 @@ def _parts(config: ModelConfig, facts: Facts) -> Iterator[str]:
     if facts.sheet:
         yield f"![{facts.sheet_shows}]({SHEET})\n\n*{facts.sheet_shows}*"
     yield f"## Labels\n\n{_label_table(space)}"
-    yield _usage(space, facts)
+    yield facts.usage or _usage(space, facts)
     yield f"## The model\n\n{_table(('', ''), _settings(config).items())}"
     if facts.training:
         yield f"## Training\n\n{_table(('', ''), facts.training.items())}"

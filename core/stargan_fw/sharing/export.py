@@ -1,4 +1,4 @@
-"""From a run to a model folder."""
+"""From a run to a model folder, or from either to ONNX."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from stargan_fw.inference.sheets import SampleSheet
 from stargan_fw.sharing.card import Facts
 from stargan_fw.sharing.loading import open_model
 from stargan_fw.sharing.model_folder import parameters, write_model
+from stargan_fw.sharing.onnx_folder import check_packages, write_onnx
 from stargan_fw.sharing.results import read_results
 from stargan_fw.sharing.whole_folder import check_free
+from stargan_fw.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from stargan_fw.config import Config
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.sharing.loading import TrainedModel
-    from stargan_fw.training.run_folder import RunFolder
 
 SHEET_ROWS = 4
 
@@ -49,6 +50,28 @@ def export_run(run: RunFolder, target: Path, *, plugins: Sequence[Path] = ()) ->
     networks = [*trained.method.translating, *trained.method.reading]
     trained.load(*networks)
     write_model(target, trained.config, trained.method, networks, run_facts(run, trained, target.name))
+
+
+def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = ()) -> None:
+    """Writes the generator of a run or of a model folder as ONNX.
+
+    Args:
+        model: a run folder or a model folder.
+        target: as `export_run` takes it.
+        plugins: likewise.
+
+    Raises:
+        RunError: there is no model, or nothing is trained yet.
+        ModelError: as `write_onnx`, or the weights cannot be used.
+    """
+    check_packages()
+    check_free(target)
+    trained = open_model(model, plugins=plugins)
+    trained.load(*trained.weights)
+    facts = Facts(target.name, "It was converted from a model folder.")
+    if RunFolder(model).holds_run:
+        facts = run_facts(RunFolder(model), trained, target.name)
+    write_onnx(target, trained.config, trained.method, list(trained.weights), facts)
 
 
 def run_facts(run: RunFolder, trained: TrainedModel, title: str) -> Facts:

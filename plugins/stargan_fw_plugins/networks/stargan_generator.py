@@ -51,6 +51,7 @@ class StarGANGenerator(Generator):
     """
 
     name = "stargan"
+    size_multiple = 4
 
     def __init__(
         self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 64, repeat_num: PositiveInt = 6
