@@ -1,4 +1,4 @@
-"""`stargan-fw export` and `stargan-fw import`: trained models as folders to share."""
+"""`stargan-fw export`, `import` and `extend`: trained models as folders to share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -52,6 +52,24 @@ def import_(
         asked = with_attributes(asked, [name.strip() for name in attributes.split(",")], plugins)
     import_model(ForeignModel(generator, discriminator), target, asked, plugins, image_size=image_size)
     typer.echo(target)
+
+
+def extend(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; it must not hold anything.")],
+    datasets: Annotated[str, typer.Option(help="The model's own, in their order, and then the new ones.")],
+    data: Annotated[str | None, typer.Option(help="Of new datasets whose labels are read from their files.")] = None,
+    settings: Settings = None,
+    plugin: Plugins = None,
+) -> None:
+    """Add datasets to a trained model, old outputs unchanged; `train --from` then teaches it the new labels."""
+    from stargan_fw.sharing.extension import extend_model
+
+    asked, plugins = _asked(datasets, data, settings, plugin)
+    extension = extend_model(model, out, asked, plugins, files=plugin or ())
+    typer.echo(extension.adoption.describe())
+    typer.echo(f"{out}: translations to the old labels differ by at most {extension.difference:g}")
 
 
 def _asked(

@@ -1,6 +1,7 @@
 """The interfaces of the two networks."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -36,6 +37,15 @@ class Generator(nn.Module, ABC):
             (B, 3, H, W) in [-1, 1].
         """
 
+    def label_axes(self) -> Mapping[str, tuple[int, int]] | None:
+        """Says where labels meet the parameters, so that a trained network can be given others.
+
+        Returns:
+            Parameter name → the axis that labels lie on, and the index of the first one, whose labels go to the axis'
+            end; every other parameter is the same for any labels. None: the network cannot change its labels.
+        """
+        return None
+
 
 class Discriminator(nn.Module, ABC):
     """`D(x) → (D_src(x), D_cls(x))` (Sec. 3): realness by patch, and logits for the labels of all datasets.
@@ -62,3 +72,12 @@ class Discriminator(nn.Module, ABC):
         Returns:
             D_src, unbounded scores of shape (B, 1, h, w), and D_cls, logits of shape (B, label_dim).
         """
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]] | None:
+        """Says where labels meet the parameters, so that a trained network can be given others.
+
+        Returns:
+            Parameter name → the axis that labels lie on, and the index of the first one, whose labels go to the axis'
+            end; every other parameter is the same for any labels. None: the network cannot change its labels.
+        """
+        return None

@@ -105,7 +105,8 @@ def open_model(model: str | Path, *, plugins: Sequence[str | Path] = ()) -> Trai
 
 def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
     config = run.config()
-    manager = PluginManager.discover((*config.plugins, *plugins))
+    files = dict.fromkeys(Path(file).resolve() for file in (*config.plugins, *plugins))
+    manager = PluginManager.discover(tuple(files))
     checkpoint = run.checkpoints.latest()
     with torch.device("meta"):
         method = build_method(config, run.labels(), manager)

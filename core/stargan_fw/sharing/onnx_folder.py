@@ -17,6 +17,7 @@ from torch.export import Dim
 from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import Generator
 from stargan_fw.sharing.card import write_card
+from stargan_fw.sharing.label_positions import unified_names
 from stargan_fw.sharing.whole_folder import check_free, whole_folder
 
 if TYPE_CHECKING:
@@ -81,12 +82,6 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, _: Sequence[st
         write_card(folder, config, replace(facts, usage=_usage(generator, config, difference)))
 
 
-def position_names(config: ModelConfig) -> list[str]:
-    """Returns what each position of the unified label is called, the mask's "mask.<dataset>"."""
-    space = config.space
-    return [*space.names, *(f"mask.{name}" for name in space.datasets if space.mask_dim)]
-
-
 def _convert(generator: Generator, config: ModelConfig, path: Path) -> None:
     side, dim = config.image_size, config.space.dim
     examples = torch.zeros(2, 3, side, side), torch.zeros(2, dim)
@@ -121,7 +116,7 @@ def _metadata(generator: Generator, config: ModelConfig) -> dict[str, str]:
     return {
         "stargan_fw_format": str(config.format),
         "made_with": config.made_with,
-        "labels": json.dumps(position_names(config)),
+        "labels": json.dumps(unified_names(config.space)),
         "label_space": json.dumps(config.labels),
         "image_size": str(config.image_size),
         "size_multiple": str(generator.size_multiple or ""),

@@ -1,6 +1,6 @@
 """A generator for small budgets: conditional instance norm (Dumoulin et al., 2017) and an attention mask."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from pydantic import PositiveInt
@@ -113,6 +113,10 @@ class AttentionGenerator(Generator):
         # sigmoid that went on closing would leave gradients below Adam's epsilon.
         mask = (MASK_BOUND * (mask / MASK_BOUND).tanh()).sigmoid()
         return torch.lerp(images, colour.tanh(), mask)
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]]:
+        norms = (name for name, module in self.named_modules() if isinstance(module, ConditionalNorm))
+        return {f"{name}.affine.weight": (1, 0) for name in norms}
 
 
 @hookimpl

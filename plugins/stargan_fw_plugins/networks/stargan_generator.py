@@ -1,6 +1,6 @@
 """The paper's generator (appendix, Table 4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from pydantic import PositiveInt
@@ -74,6 +74,9 @@ class StarGANGenerator(Generator):
         planes = labels[:, :, None, None].to(images.dtype).expand(-1, -1, *images.shape[2:])
         result: Tensor = self.main(torch.cat([images, planes], dim=1))
         return result
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]]:
+        return {"main.0.weight": (1, 3)}
 
 
 def _normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
