@@ -86,8 +86,12 @@ WEIGHTS = {
     "a tensor is a list": (lambda _: with_header({"a": []}), "does not describe the tensor 'a'"),
     "unknown dtype": (lambda _: with_header({"a": tensor(0, 8, dtype="X9")}), "does not describe the tensor 'a'"),
     "dtype is a list": (lambda _: with_header({"a": tensor(0, 8, dtype=[])}), "does not describe the tensor 'a'"),
-    "negative size": (lambda _: with_header({"a": tensor(0, 8, (-2, -1))}, bytes(8)), "no whole number"),
+    "negative size": (lambda _: with_header({"a": tensor(0, 8, (-2, -1))}, bytes(8)), "no possible shape"),
     "a huge tensor": (lambda _: with_header({"a": tensor(0, 8, (2**40, 2**20))}, bytes(8)), "does not fill"),
+    "a tensor of a million axes": (
+        lambda _: with_header({"a": tensor(0, 8, [2**62] * 100_000)}, bytes(8)),
+        "no possible shape",
+    ),
     "overlapping": (lambda _: with_header({"a": tensor(0, 8), "b": tensor(4, 12)}, bytes(12)), "'a' and 'b' overlap"),
     "a gap": (lambda _: with_header({"a": tensor(0, 8), "b": tensor(12, 20)}, bytes(20)), "gap before .* 'b'"),
     "a name that a terminal obeys": (lambda _: with_header({"\x1b[2J": tensor(0, 9)}, bytes(9)), "'\\[2J'|' \\[2J'"),
@@ -282,7 +286,7 @@ def test_a_model_of_a_plugin_that_is_not_there(refused, exported):
 
     config["plugins"][-1] = {"provides": ["generator dreamer"], "file": "dreamer.py"}
     path.write_text(json.dumps(config))
-    assert "--plugin dreamer.py" in refused()
+    assert "the plugin file 'dreamer.py': name it with --plugin" in refused()
 
     config["plugins"].pop()
     path.write_text(json.dumps(config))

@@ -59,7 +59,7 @@ def train(
         "data.cache": cache,
         "training.precision": precision,
         "training.seed": seed,
-        "training.start": start and str(Path(start).resolve()),
+        "training.start": str(Path(start).resolve()) if start and Path(start).exists() else start,
     }
     layers = [Layer.from_file(config)] if config else []
     layers += [option_layer("the command line", options), Layer.from_settings(settings or ())]

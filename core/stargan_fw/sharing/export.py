@@ -49,7 +49,7 @@ def export_run(run: RunFolder, target: Path, *, plugins: Sequence[Path] = ()) ->
     trained = open_model(run.path, plugins=plugins)
     networks = [*trained.method.translating, *trained.method.reading]
     trained.load(*networks)
-    write_model(target, trained.config, trained.method, networks, run_facts(run, trained, target.name))
+    write_model(target, trained.config, trained.method, networks, run_facts(run, trained, target.resolve().name))
 
 
 def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = ()) -> None:
@@ -68,9 +68,9 @@ def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = ()) -> N
     check_free(target)
     trained = open_model(model, plugins=plugins)
     trained.load(*trained.weights)
-    facts = Facts(target.name, "It was converted from a model folder.")
+    facts = Facts(target.resolve().name, "It was converted from a model folder.")
     if RunFolder(model).holds_run:
-        facts = run_facts(RunFolder(model), trained, target.name)
+        facts = run_facts(RunFolder(model), trained, target.resolve().name)
     write_onnx(target, trained.config, trained.method, list(trained.weights), facts)
 
 

@@ -74,7 +74,9 @@ def extend_model(
         "them."
     )
     classifier = any(name in trained.weights for name in method.reading)
-    write_model(target, config, method, list(trained.weights), Facts(target.name, origin, classifier=classifier))
+    write_model(
+        target, config, method, list(trained.weights), Facts(target.resolve().name, origin, classifier=classifier)
+    )
     return Extension(adoption, _difference(trained, method))
 
 

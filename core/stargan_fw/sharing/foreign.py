@@ -79,7 +79,9 @@ def import_model(
         networks["discriminator"] = (files.discriminator, critic)
     for name, (path, network) in networks.items():
         _pour(method.networks[name], network, path)
-    facts = Facts(target.name, f"Its weights were imported from {importer.name}.", classifier=critic is not None)
+    facts = Facts(
+        target.resolve().name, f"Its weights were imported from {importer.name}.", classifier=critic is not None
+    )
     write_model(target, described, method, list(networks), facts)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 LARGEST_FILE = 2**22  # bytes
 LARGEST_NUMBER = 2**20  # of a network's arguments: layers, channels
+NAME = r"^[^\x00-\x1f\x7f-\x9f/\\]{1,100}$"  # of what is printed: no path, nothing that a terminal obeys
 UPDATE = "Update stargan-fw: pip install --upgrade stargan-fw"
 
 
@@ -47,7 +48,7 @@ class Component(_Strict):
         arguments: its own options.
     """
 
-    name: str = Field(pattern=r"^[\w .+-]{1,100}$")
+    name: str = Field(pattern=NAME)
     arguments: Annotated[dict[str, Any], AfterValidator(_check_arguments)] = {}
 
 
@@ -64,12 +65,12 @@ class Need(_Strict):
     provides: list[str] = Field(min_length=1)
     distribution: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
     version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.+!_-]+$")
-    file: str | None = Field(default=None, pattern=r"^[\w.-]+\.py$")
+    file: str | None = Field(default=None, pattern=NAME)
 
     def remedy(self) -> str:
         """Returns how to get the plugin."""
         if self.file:
-            return f"It is in the plugin file '{self.file}': name it with --plugin {self.file}"
+            return f"It is in the plugin file '{self.file}': name it with --plugin"
         if self.distribution:
             made_with = f" (the model was made with {self.version})" if self.version else ""
             return f"Install its plugin: pip install {self.distribution}{made_with}"

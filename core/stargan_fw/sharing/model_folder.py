@@ -37,7 +37,7 @@ def write_model(target: Path, config: ModelConfig, method: Method, networks: Seq
     """
     with whole_folder(target) as folder:
         _save(folder / TRANSLATING, method, method.translating)
-        if reading := [name for name in method.reading if name in networks]:
+        if reading := [name for name in method.reading if name in networks and name in method.networks]:
             _save(folder / READING, method, reading)
         (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
         write_card(folder, config, facts)

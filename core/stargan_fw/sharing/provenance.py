@@ -6,8 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from stargan_fw.data.source import build_dataset
-from stargan_fw.errors import RequestError
+from stargan_fw.errors import ModelError, RequestError
 from stargan_fw.sharing.model_config import Component, ModelConfig, Need, component
 
 if TYPE_CHECKING:
@@ -20,25 +22,30 @@ if TYPE_CHECKING:
 COMPONENTS = ("generator", "discriminator", "loss")
 
 
-def model_config(
-    config: Config, space: LabelSpace, plugins: PluginManager, crops: Mapping[str, int | None] | None = None
-) -> ModelConfig:
+def model_config(config: Config, space: LabelSpace, plugins: PluginManager) -> ModelConfig:
     """Returns the `config.json` of what a complete configuration builds.
 
     Args:
         config: complete, as `stargan_fw.components.complete` returns it.
         space: the label space.
         plugins: that the configuration is built with.
-        crops: by dataset; None asks the configured datasets.
+
+    Raises:
+        ModelError: a component has an argument that a model's file cannot have.
     """
     tables = {kind: getattr(config, kind) for kind in COMPONENTS}
-    components = {kind: component(table) for kind, table in tables.items() if table.name is not None}
-    method = component(config.method)
+    try:
+        components = {kind: component(table) for kind, table in tables.items() if table.name is not None}
+        method = component(config.method)
+    except ValidationError as error:
+        where, what = ".".join(map(str, error.errors()[0]["loc"])), error.errors()[0]["msg"]
+        raise ModelError(f"The model cannot be shared: {where}: {what.removeprefix('Value error, ')}.") from None
+    crops = {alias: crop_of(alias, config, plugins) for alias in space.datasets}
     return ModelConfig(
         made_with=f"stargan-fw {version('stargan-fw')}",
         image_size=config.data.image_size,
         labels=space.to_dict(),
-        crops={alias: (crops or {}).get(alias, crop_of(alias, config, plugins)) for alias in space.datasets},
+        crops=crops,
         method=method,
         components=components,
         plugins=needs({"method": method, **components}, plugins),

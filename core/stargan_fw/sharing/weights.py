@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-LONGEST_HEADER = 2**24  # bytes; a header takes about a hundred for each tensor
+LONGEST_HEADER = 2**22  # bytes; a header takes about a hundred for each tensor
+MOST_AXES = 16
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -60,8 +61,8 @@ class StoredTensor:
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"its header does not describe the tensor '{name}'") from None
         numbers = (*shape, begin, end)
-        if not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
-            raise ValueError(f"the tensor '{name}' has a size or place that is no whole number")
+        if len(shape) > MOST_AXES or not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
+            raise ValueError(f"the tensor '{name}' has no possible shape or place")
         if end - begin != math.prod(shape) * dtype.itemsize:
             raise ValueError(f"the tensor '{name}' of shape {list(shape)} does not fill its {end - begin} bytes")
         return cls(dtype, shape, begin, end)

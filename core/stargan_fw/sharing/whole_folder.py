@@ -30,6 +30,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         ModelError: `target` is a file, or a folder that is not empty.
     """
     check_free(target)
+    target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
