@@ -37,6 +37,10 @@ def test_the_folder_holds_what_it_should(exported_once, trained_once):
     assert "generator attention" in config["plugins"][0]["provides"]
 
 
+def test_others_may_read_it(exported_once):
+    assert [path.stat().st_mode & 0o777 for path in (exported_once, *exported_once.iterdir())] == [0o755] + [0o644] * 5
+
+
 def test_no_path_of_this_machine_is_shared(exported_once, trained_once, small_data):
     for name in ("README.md", "config.json"):
         text = (exported_once / name).read_text()
@@ -86,6 +90,8 @@ def test_the_card(cli, trained, tmp_path):
     header = card.split("---")[1]
     assert "library_name: stargan-fw" in header
     assert "pipeline_tag: image-to-image" in header
+    assert "- stargan\n" in header
+    assert "| centre crop | celeba 178 px, rafd the short side |" in card
     assert "| celeba | hair | exclusive | Black_Hair, Blond_Hair, Brown_Hair |" in card
     assert "| expression error (%) | 2.12 | 1.9 to 2.4 | test |" in card
     assert "| dataset rafd | plugin rafd: 96 training images, 24 held out |" in card

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stargan_fw_registry import LabelSpace
 
 SHEET = "sheet.png"
-TAGS = ("image-to-image", "stargan", "gan", "multi-domain", "stargan-fw")
+TAGS = ("image-to-image", "gan", "multi-domain", "stargan-fw")
 
 LIMITS = """## Limits and intended use
 
@@ -68,13 +68,12 @@ def write_card(folder: Path, config: ModelConfig, facts: Facts) -> None:
 
 def _parts(config: ModelConfig, facts: Facts) -> Iterator[str]:
     space = config.space
-    header = ModelCardData(library_name="stargan-fw", pipeline_tag="image-to-image", tags=list(TAGS))
+    header = ModelCardData(library_name="stargan-fw", pipeline_tag="image-to-image", tags=[*TAGS, config.method.name])
     yield f"---\n{header.to_yaml()}\n---"
     yield f"# {facts.title}"
     yield (
         f"One model that translates pictures between the labels of {_listed(space.datasets)}. {facts.origin} "
-        "Made with [stargan-fw](https://pypi.org/project/stargan-fw/); the method is StarGAN's "
-        "([Choi et al., CVPR 2018](https://arxiv.org/abs/1711.09020))."
+        f"Made with {config.made_with}, by the method `{config.method.name}`."
     )
     if facts.sheet:
         yield f"![{facts.sheet_shows}]({SHEET})\n\n*{facts.sheet_shows}*"
@@ -133,8 +132,8 @@ def example_edit(space: LabelSpace) -> str:
 
 
 def _settings(config: ModelConfig) -> dict[str, str]:
-    crops = {str(crop or "short side") for crop in config.crops.values()}
-    settings = {"image size": f"{config.image_size} px", "centre crop": ", ".join(sorted(crops))}
+    crops = [f"{name} {f'{crop} px' if crop else 'the short side'}" for name, crop in config.crops.items()]
+    settings = {"image size": f"{config.image_size} px", "centre crop": ", ".join(crops)}
     for kind, component in {"method": config.method, **config.components}.items():
         options = ", ".join(f"{key} = {value}" for key, value in component.arguments.items())
         settings[kind] = f"{component.name} ({options})" if options else component.name

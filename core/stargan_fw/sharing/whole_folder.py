@@ -35,7 +35,8 @@ def whole_folder(target: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         yield partial
-        partial.chmod(0o755)  # a temporary folder is its owner's alone
+        for path, mode in ((partial, 0o755), *((file, 0o644) for file in partial.iterdir())):
+            path.chmod(mode)  # temporary folders, and safetensors' files, are their owner's alone
         if target.exists():
             target.rmdir()
         partial.rename(target)
