@@ -138,9 +138,12 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of strange pickles: what cannot be read is said below
             weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError) as error:
-        reason = one_line(str(error).split("\n")[0])
-        raise ModelError(f"'{path}' is no checkpoint of tensors alone: {reason}") from None
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError):
+        # Torch's own message would tell the user to switch the protection off.
+        raise ModelError(
+            f"'{path}' is no checkpoint of tensors alone, and nothing else is read, since it could run code. Save the "
+            "network's state_dict() in it."
+        ) from None
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
     ):
