@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from stargan_fw.data import resident
 from stargan_fw.data.loader import Loader
+from stargan_fw.data.resident import ResidentImages, check_room, lodge
 from stargan_fw.data.store import Store, write_store
+from stargan_fw.errors import ConfigError
 
 COUNT = 23
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +26,8 @@ def store(tmp_path_factory):
 def loader(store):
     labels = np.stack([np.arange(COUNT), -np.arange(COUNT)], axis=1).astype(np.float32)
 
-    def build(indices=range(COUNT), batch_size=5, seed=(0, 0)):
-        return Loader(store, labels, list(indices), batch_size=batch_size, seed=seed)
+    def build(indices=range(COUNT), batch_size=5, seed=(0, 0), images=store, **options):
+        return Loader(images, labels, list(indices), batch_size=batch_size, seed=seed, **options)
 
     return build
 
@@ -112,3 +116,60 @@ def test_batches_are_copies(loader):
     labels.zero_()
 
     assert numbers(loader.batch(0)) == before
+
+
+@pytest.mark.parametrize(("world_size", "batch_size", "count"), [(2, 6, COUNT), (3, 6, COUNT), (4, 8, 3)])
+def test_the_ranks_shares_side_by_side_are_the_batch_of_one(loader, world_size, batch_size, count):
+    alone = loader(range(count), batch_size=batch_size)
+    ranks = [
+        loader(range(count), batch_size=batch_size, rank=rank, world_size=world_size) for rank in range(world_size)
+    ]
+    assert {len(rank) for rank in ranks} == {len(alone)}
+    for number in range(3 * len(alone)):
+        shares = [rank.batch(number) for rank in ranks]
+        assert {len(images) for images, _ in shares} == {batch_size // world_size}
+        for part, whole in zip(zip(*shares, strict=True), alone.batch(number), strict=True):
+            assert torch.equal(torch.cat(part), whole)
+
+
+def test_a_batch_that_the_ranks_cannot_share(loader):
+    with pytest.raises(
+        ConfigError, match=r"^training\.batch_size = 5 cannot be shared by 2 processes\. Use a multiple"
+    ):
+        loader(batch_size=5, world_size=2)
+
+
+def test_resident_images_are_the_same_bits(loader, store, monkeypatch):
+    monkeypatch.setattr(resident, "READ_AT_ONCE", 4)
+    indices = [1, 2, 3, 5, 7, 11, 13, 17, 19, 22]
+    here = loader(indices, images=ResidentImages(store, indices, CPU))
+    for number in range(6):
+        read, expected = here.batch(number)[0], loader(indices).batch(number)[0]
+        assert torch.equal(read, expected)
+        assert (read.dtype, read.stride()) == (expected.dtype, expected.stride())
+        read.zero_()
+
+
+@pytest.mark.parametrize(
+    ("choice", "free", "stays"),
+    [
+        ("auto", None, False),
+        ("on", None, True),
+        ("off", 10**9, False),
+        ("auto", 2 * COUNT * 48, True),
+        ("auto", 2 * COUNT * 48 - 1, False),
+        ("on", COUNT * 48, True),
+    ],
+)
+def test_images_stay_where_there_is_room(store, monkeypatch, choice, free, stays):
+    monkeypatch.setattr(resident, "_room", lambda device: free)
+    lodged = lodge({"faces": store}, {"faces": list(range(COUNT))}, CPU, choice)
+    assert isinstance(lodged["faces"], ResidentImages) == stays
+    assert stays or lodged["faces"] is store
+
+
+def test_a_gpu_that_is_too_small_is_told(monkeypatch):
+    monkeypatch.setattr(resident, "_room", lambda device: COUNT * 48 - 1)
+    with pytest.raises(ConfigError, match=r'^data\.resident = "on": the images need 1\.1 kB, and cpu has 1\.1 kB free'):
+        check_room(COUNT, 4, CPU, "on")
+    check_room(COUNT, 4, CPU, "auto")

@@ -73,6 +73,13 @@ def test_the_data_lies_in_the_folder_of_its_plugin_or_where_the_configuration_sa
     assert all(root.is_absolute() for root in roots)
 
 
+def test_the_plugins_version_is_part_of_what_the_store_is_called_after(open_all, monkeypatch):
+    (source,) = open_all(pets={})
+    assert source.framing(64).maker == "pets 1"
+    monkeypatch.setattr(Pets, "version", "2")
+    assert source.framing(64).maker == "pets 2"
+
+
 def test_aliases_make_the_label_space(open_all):
     space = label_space(open_all(pets={}, mine={"plugin": "pets"}))
 

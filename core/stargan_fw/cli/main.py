@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stargan_fw.cli import data, plugins, share, train, translate
+from stargan_fw.cli import bench, data, plugins, share, study, train, translate
 from stargan_fw.errors import RequestError
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
@@ -25,8 +25,10 @@ app.command("sheet")(translate.sheet)
 app.command("export")(share.export)
 app.command("extend")(share.extend)
 app.command("import")(share.import_)
+app.command("bench")(bench.bench)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(study.app, name="study")
 
 
 @app.callback()

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from stargan_fw.data.framing import prepare
 from stargan_fw.data.images import UNREADABLE, reason
-from stargan_fw.data.ingest import prepare
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw.inference.pictures import to_pictures, to_tensor
 from stargan_fw.inference.sheets import domains, draw_sheet, translate_to_all

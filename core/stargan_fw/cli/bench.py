@@ -1,0 +1,98 @@
+"""`stargan-fw bench`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from stargan_fw.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stargan_fw.speed.bench import Report
+
+
+def bench(
+    *,
+    labels: Annotated[str, typer.Option(help="How many labels each dataset has, separated by commas.")] = "5,8",
+    preset: Annotated[str | None, typer.Option(help="A named configuration.  [default: paper]")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file, over the preset.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")] = None,
+    precision: Annotated[Literal["auto", "fp32", "bf16"] | None, typer.Option(help="What networks compute in.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="The median of so many is reported.")] = 5,
+    profile: Annotated[
+        Path | None, typer.Option(metavar="TRACE.json", help="Write a trace of training and name its costliest parts.")
+    ] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Measure training, translating and reading on this machine, on noise, against its own measured limits."""
+    from tempfile import TemporaryDirectory
+
+    from rich.console import Console
+
+    from stargan_fw.components import complete
+    from stargan_fw.config import Layer
+    from stargan_fw.speed.bench import measure
+    from stargan_fw.speed.profile import profile_training
+    from stargan_fw.speed.rehearsal import STEPS, rehearse
+    from stargan_fw.training.machine import choose_device, compile_where_it_pays
+    from stargan_fw.training.request import data_request, option_layer
+
+    files = [str(path.resolve()) for path in plugin or ()] or None
+    layers = [Layer.from_file(config)] if config else []
+    options = option_layer("the command line", {"plugins": files, "training.precision": precision})
+    merged, plugins = data_request(
+        [*layers, options, Layer.from_settings(settings or ())], datasets=None, preset=preset
+    )
+    asked, place, counts = complete(merged, plugins), choose_device(device), _counts(labels)
+    if profile and not profile.resolve().parent.is_dir():
+        raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist.")
+    with TemporaryDirectory() as folder:
+        trainer = rehearse(asked, plugins, counts, place, Path(folder))
+        networks = [trainer.method.networks[name] for name in trainer.method.compilable]
+        report = measure(trainer, lambda: compile_where_it_pays(networks, asked.training.compile, place, STEPS), rounds)
+        parts = profile_training(trainer, profile) if profile else []
+    if as_json:
+        costliest = [{"part": name, "share": share} for name, share in parts]
+        typer.echo(json.dumps({**report.to_dict(), "costliest": costliest}, indent=1))
+        return
+    _show(Console(), report, parts)
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 1 or any(count < 2 for count in counts[1:]):
+        raise ConfigError(
+            f"--labels {text}: expected numbers such as 5,8: at least 1 for the first dataset, 2 for the others."
+        )
+    return counts
+
+
+def _show(console: Console, report: Report, parts: list[tuple[str, float]]) -> None:
+    from rich.table import Table
+
+    compiled = "compiled" if report.compiled else "not compiled"
+    console.print(f"{report.device}, {report.threads} threads, {report.precision}, {compiled}")
+    console.print(
+        f"matrix products {report.matrix_rate / 1e9:,.0f} GFLOP/s, copies {report.copy_bandwidth / 1e9:,.1f} GB/s"
+    )
+    table = Table("", "images/s", "slowest", "fastest", "of the matrix rate", "peak memory")
+    for speed in report.speeds:
+        share = "" if speed.share is None else f"{speed.share:.0%}"
+        peak = "" if speed.peak_bytes is None else f"{speed.peak_bytes / 2**20:,.0f} MB"
+        rates = (speed.images_per_second, speed.slowest, speed.fastest)
+        table.add_row(speed.work, *(f"{rate:,.1f}" for rate in rates), share, peak)
+    console.print(table)
+    for part, of_time in parts:
+        console.print(f"{of_time:4.0%}  {part}", markup=False)

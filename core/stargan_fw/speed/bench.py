@@ -1,0 +1,140 @@
+"""Images a second of training, translating and reading, and their share of what the machine can do."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from stargan_fw.speed.limits import copy_bandwidth, matrix_rate, wait_for
+from stargan_fw.speed.memory import peak_bytes
+from stargan_fw.speed.operations import operations
+from stargan_fw.speed.rehearsal import cycle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stargan_fw.training.trainer import Trainer
+
+LOADED_BATCHES = 200  # of a round: a batch takes less than a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """One row of the report.
+
+    Attributes:
+        work: what was done.
+        images_per_second: the median of the rounds.
+        slowest: the slowest round's.
+        fastest: the fastest round's.
+        share: of the measured matrix rate, 0 to 1; None where no matrices are multiplied.
+        peak_bytes: the most memory in use; None where the system does not say.
+    """
+
+    work: str
+    images_per_second: float
+    slowest: float
+    fastest: float
+    share: float | None = None
+    peak_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `bench` found.
+
+    Attributes:
+        device: its name.
+        precision: what networks computed in.
+        compiled: whether they were compiled.
+        threads: of the processor.
+        matrix_rate: floating-point operations a second of a large matrix product in that precision.
+        copy_bandwidth: bytes a second, read and written together.
+        speeds: a row for each kind of work.
+    """
+
+    device: str
+    precision: str
+    compiled: bool
+    threads: int
+    matrix_rate: float
+    copy_bandwidth: float
+    speeds: list[Speed]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON has it."""
+        return asdict(self)
+
+
+def measure(trainer: Trainer, compile_networks: Callable[[], bool], rounds: int) -> Report:
+    """Measures a rehearsal.
+
+    Operations are counted in an uncompiled cycle, since a compiler hides them; the penalty's, which are in fp32
+    whatever the precision, count as all others.
+
+    Args:
+        trainer: on noise, as `rehearse` makes it.
+        compile_networks: compiles its networks where that is wanted, and says whether it did.
+        rounds: of which the medians are taken.
+    """
+    device, precision = trainer.device, trainer.precision
+    rate = matrix_rate(device, precision.dtype)
+    batch = trainer.config.batch_size
+    training_work = operations(lambda: cycle(trainer)) / (batch * trainer.config.n_critic * len(trainer.loaders))
+    translating_work = operations(lambda: translate(trainer)) / batch
+    compiled = compile_networks()
+    cycle(trainer)
+    peak = peak_bytes(lambda: cycle(trainer), device)
+    return Report(
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        precision=str(precision),
+        compiled=compiled,
+        threads=torch.get_num_threads(),
+        matrix_rate=rate,
+        copy_bandwidth=copy_bandwidth(device),
+        speeds=[
+            _speed("training", _rates(lambda: cycle(trainer), device, rounds), training_work / rate, peak),
+            _speed("translating", _rates(lambda: translate(trainer), device, rounds), translating_work / rate),
+            _speed("reading", _rates(lambda: read(trainer), device, rounds)),
+        ],
+    )
+
+
+def translate(trainer: Trainer) -> int:
+    """Translates a batch as samples are translated, and returns its images."""
+    method, (dataset, loader) = trainer.method, next(iter(trainer.loaders.items()))
+    images, labels = loader.batch(0)
+    scaled = images.to(trainer.device).float().mul_(2 / 255).sub_(1)
+    with trainer.precision.autocast():
+        method.translate(scaled, dataset, labels.to(trainer.device))
+    return len(images)
+
+
+def read(trainer: Trainer) -> int:
+    """Reads batches from the store, and returns their images."""
+    loader = next(iter(trainer.loaders.values()))
+    return sum(len(loader.batch(number)[0]) for number in range(LOADED_BATCHES))
+
+
+def _rates(work: Callable[[], int], device: torch.device, rounds: int) -> list[float]:
+    """Returns images a second of each round, after one that is not counted."""
+    work()
+    rates = []
+    for _ in range(rounds):
+        wait_for(device)
+        start = time.perf_counter()
+        images = work()
+        wait_for(device)
+        rates.append(images / (time.perf_counter() - start))
+    return rates
+
+
+def _speed(name: str, rates: list[float], seconds_at_best: float | None = None, peak: int | None = None) -> Speed:
+    """Returns the row of work whose images would take `seconds_at_best` each at the matrix rate."""
+    median = statistics.median(rates)
+    share = None if seconds_at_best is None else median * seconds_at_best
+    return Speed(name, median, min(rates), max(rates), share, peak)
