@@ -29,6 +29,7 @@ from stargan_fw.cli.outputs import Pictures
 from stargan_fw.cli.translate import _write_all
 from stargan_fw.inference import engine
 from stargan_fw.inference.translator import Translator
+from stargan_fw.sharing.weights import StoredWeights
 from stargan_fw_plugins.losses.wgan_gp import WGANGP
 from stargan_fw_plugins.methods.stargan import StarGAN
 from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator
@@ -99,16 +100,16 @@ def timed(run: Callable[[], None]) -> tuple[float, float]:
     return time.perf_counter() - clock, time.process_time() - processor
 
 
-def model(folder: Path) -> dict[str, Path]:
+def model(folder: Path) -> dict[str, StoredWeights]:
     """Writes random weights of both networks."""
     torch.manual_seed(0)
     networks: dict[str, nn.Module] = StarGAN(SPACE, SIDE, Build()).networks
     for name, network in networks.items():
         save_file(network.state_dict(), folder / f"{name}.safetensors")
-    return {name: folder / f"{name}.safetensors" for name in networks}
+    return {name: StoredWeights(folder / f"{name}.safetensors") for name in networks}
 
 
-def opened(weights: dict[str, Path]) -> Translator:
+def opened(weights: dict[str, StoredWeights]) -> Translator:
     """Returns a translator of them on the processor."""
     with torch.device("meta"):
         method = StarGAN(SPACE, SIDE, Build())

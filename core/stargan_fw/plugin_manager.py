@@ -30,6 +30,7 @@ KINDS = {
     "register_losses": ("loss", "AdversarialLoss"),
     "register_methods": ("method", "Method"),
     "register_trackers": ("tracker", "Tracker"),
+    "register_importers": ("importer", "Importer"),
     "register_presets": ("preset", None),
 }
 

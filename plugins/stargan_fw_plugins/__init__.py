@@ -12,6 +12,7 @@ plugin_modules = (
     "stargan_fw_plugins.losses.wgan_gp",
     "stargan_fw_plugins.losses.vanilla",
     "stargan_fw_plugins.methods.stargan",
+    "stargan_fw_plugins.importers.stargan_reference",
     "stargan_fw_plugins.trackers.tensorboard",
     "stargan_fw_plugins.presets",
 )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SHEET_IMAGES = 4  # of each dataset, where none are named
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a Hub id.")]
+PluginOption = Annotated[list[Path] | None, typer.Option(help="A plugin file that the model needs; repeatable.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"], typer.Option(help="What the network computes in; auto is bf16 where that is fast.")
@@ -50,6 +51,7 @@ def translate(
     precision: Precision = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures that go through the network at once.")] = None,
     device: DeviceOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Translate pictures to other labels; what is not named keeps the value that the model reads from the picture.
 
@@ -64,7 +66,7 @@ def translate(
     output = (outputs.NamedPictures if keep_names else kind)(to, out, strength, size)
     files = list(image_files(images))
     plan = output.plan(files)
-    translator: Translator = Translator.from_pretrained(model, device=device)
+    translator: Translator = Translator.from_pretrained(model, device=device, plugins=plugin or ())
     translator.configure(precision=precision, batch_size=batch_size)
     _write_all(translator, output, plan)
 
@@ -131,6 +133,7 @@ def sheet(
     mask: Masks = None,
     precision: Precision = "auto",
     device: DeviceOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Draw pictures in every domain, or under the named edits: the paper's Figs. 4 to 7.
 
@@ -144,11 +147,11 @@ def sheet(
         raise RequestError(f"{len(models)} models have {len(names)} names: give --name once for each, or not at all.")
     masks = _masks(mask)
     files = [file for file, _ in image_files(images)] if images else None
-    rows = _rows(models, names, masks, precision, device)
+    rows = _rows(list(zip(models, names, strict=True)), masks, precision, device, plugin or ())
     for row in rows:
         for edit in to or ():
             row.translator.labels.resolve(edit)
-    picture = draw_figure(rows, files if files is not None else _held_out(model), to)
+    picture = draw_figure(rows, files if files is not None else _held_out(model, plugin or ()), to)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         picture.save(out)
@@ -170,25 +173,27 @@ def _masks(text: str | None) -> list[Literal["right", "wrong"]]:
 
 
 def _rows(
-    models: Sequence[str],
-    names: Sequence[str],
+    models: Sequence[tuple[str, str]],
     masks: Sequence[Literal["right", "wrong"]],
     precision: Literal["auto", "fp32", "bf16"],
     device: str | None,
+    plugins: Sequence[Path],
 ) -> "list[Row]":
     from stargan_fw.inference.figures import Row
     from stargan_fw.inference.translator import Translator
 
     rows = []
-    for model, name in zip(models, names, strict=True):
-        translator: Translator = Translator.from_pretrained(model, device=device).configure(precision=precision)
+    for model, name in models:
+        translator: Translator = Translator.from_pretrained(model, device=device, plugins=plugins).configure(
+            precision=precision
+        )
         for mask in masks:
             parts = [name] * (len(models) > 1) + [f"{mask} mask"] * (masks != ["right"])
             rows.append(Row(translator, " ".join(parts), mask))
     return rows
 
 
-def _held_out(model: str) -> list["Image.Image"]:
+def _held_out(model: str, plugins: Sequence[Path]) -> list["Image.Image"]:
     """Returns a few test images of each of a run's datasets."""
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.training.run_folder import RunFolder
@@ -196,7 +201,7 @@ def _held_out(model: str) -> list["Image.Image"]:
 
     run = RunFolder(Path(model))
     config = run.config()
-    sources = recorded_sources(run, PluginManager.discover(tuple(config.plugins)))
+    sources = recorded_sources(run, PluginManager.discover((*config.plugins, *plugins)))
     return [
         picture
         for source in sources

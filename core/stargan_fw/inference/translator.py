@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, overload
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
-from stargan_fw.components import build_method
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw.inference.engine import Engine, PrecisionName
 from stargan_fw.inference.figures import Row, draw_figure
 from stargan_fw.inference.inputs import given, is_single
 from stargan_fw.inference.pipeline import Mask, Pipeline, Size
 from stargan_fw.inference.targets import Target
-from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.sharing.loading import HubOptions, load, open_model
 from stargan_fw.training.machine import choose_device
-from stargan_fw.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
+    import torch
     from PIL import Image
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from stargan_fw.interfaces import Method
+    from stargan_fw.sharing.weights import StoredWeights
     from stargan_fw_registry import LabelSpace
 
 # What is given back as it came: arrays and tensors of any shape, a picture's bytes, a PIL image.
@@ -59,44 +55,45 @@ class Translator:
     def __init__(
         self,
         method: Method,
-        weights: dict[str, Path],
+        weights: Mapping[str, StoredWeights],
         device: torch.device,
         *,
         precision: PrecisionName = "auto",
         batch_size: int | None = None,
     ) -> None:
-        """Takes a method whose networks hold no weights yet, and the files of the networks that there are."""
+        """Takes a method whose networks hold no weights yet, and where those of the networks that there are lie."""
         self.labels: LabelSpace = method.space
         self.image_size = method.image_size
         self._method, self._weights, self._device = method, weights, device
-        self._load("generator")
-        self._engine = Engine(method, device)
-        self.pipeline = Pipeline(self.labels, self.image_size, self._engine, lambda: self._load("discriminator"))
+        self._load(*method.translating)
+        self._engine = Engine(method, device, translating=method.translating)
+        self.pipeline = Pipeline(self.labels, self.image_size, self._engine, lambda: self._load(*method.reading))
         self.configure(precision=precision, batch_size=batch_size)
 
     @classmethod
-    def from_pretrained(cls, model: str | Path, *, device: str | None = None) -> Translator:
-        """Opens a run folder, at its newest checkpoint.
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        *,
+        device: str | None = None,
+        plugins: Sequence[str | Path] = (),
+        **hub: Unpack[HubOptions],
+    ) -> Translator:
+        """Opens a run folder, at its newest checkpoint, a model folder, or a model on the Hugging Face Hub.
 
         Args:
-            model: the folder.
+            model: the folder, or "user/name".
             device: to translate on; None takes a GPU where there is one.
+            plugins: plugin files to use besides what is installed.
+            **hub: `revision`, `cache_dir` and `local_files_only`, as the Hub's own library has them.
 
         Raises:
-            RunError: the folder holds no run, or nothing is trained yet.
-            ModelError: the weights do not fit the configuration.
+            HubError: there is no such folder and no such repository, or the Hub cannot be reached.
+            RunError: the folder holds no model, or nothing is trained yet.
+            ModelError: the model cannot be used: its weights, its configuration, or a plugin that is missing.
         """
-        run = RunFolder(Path(model))
-        config = run.config()
-        plugins = PluginManager.discover(tuple(config.plugins))
-        checkpoint = run.checkpoints.latest()
-        with torch.device("meta"):
-            method = build_method(config, run.labels(), plugins)
-        weights = {name: checkpoint / f"{name}.safetensors" for name in method.networks}
-        averaged = checkpoint / "ema.safetensors"
-        if averaged.exists():
-            weights["generator"] = averaged
-        return cls(method, weights, choose_device(device))
+        trained = open_model(model, plugins=plugins, **hub)
+        return cls(trained.method, trained.weights, choose_device(device))
 
     def configure(self, *, precision: PrecisionName | None = None, batch_size: int | None = None) -> Translator:
         """Says how to compute, and returns the translator; what is None stays as it is.
@@ -192,14 +189,6 @@ class Translator:
         columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in targets]
         return [column[0] for column in columns] if single else columns
 
-    def _load(self, name: str) -> None:
-        """Reads a network's weights, where that has not been done."""
-        network: nn.Module | None = self._method.networks.get(name)
-        if network is None or not any(parameter.is_meta for parameter in network.parameters()):
-            return
-        path = self._weights[name]
-        try:
-            network.load_state_dict(load_file(path, device=str(self._device)), assign=True)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            raise ModelError(f"The weights '{path}' cannot be used: {str(error).splitlines()[0]}") from None
-        network.eval().requires_grad_(requires_grad=False)
+    def _load(self, *networks: str) -> None:
+        """Reads the networks' weights, where that has not been done."""
+        load(self._method, self._weights, networks, self._device)

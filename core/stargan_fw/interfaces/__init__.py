@@ -7,6 +7,7 @@ from stargan_fw.interfaces.crop import Crop, PortraitSquare, Square
 from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
+    from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, Losses, Method, Phase
     from stargan_fw.interfaces.networks import Discriminator, Generator
@@ -23,6 +24,8 @@ __all__ = [
     "EncodedImage",
     "Example",
     "Generator",
+    "ImportedNetwork",
+    "Importer",
     "Losses",
     "Method",
     "Phase",
@@ -36,6 +39,8 @@ __getattr__ = lazy_exports(
     {
         "AdversarialLoss": "stargan_fw.interfaces.loss",
         "CriticLoss": "stargan_fw.interfaces.loss",
+        "ImportedNetwork": "stargan_fw.interfaces.importer",
+        "Importer": "stargan_fw.interfaces.importer",
         "Batch": "stargan_fw.interfaces.method",
         "ComponentBuilder": "stargan_fw.interfaces.method",
         "Losses": "stargan_fw.interfaces.method",

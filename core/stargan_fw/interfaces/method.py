@@ -78,8 +78,9 @@ class Method(ABC):
         name: what `method.name` calls it.
         components: the components it uses where the configuration names none: "generator", "discriminator", "loss"
             → a registered name.
-        networks: by name; each becomes a file of the checkpoint. "generator" translates; "discriminator", where there
-            is one, reads labels.
+        networks: by name; each becomes a file of the checkpoint.
+        translating: the networks that `translate` needs: those of a model that is shared.
+        reading: the networks that `read_labels` needs besides; empty where the method reads none.
         phases: in the order that `losses` yields them.
         compilable: networks that `torch.compile` can take: those that no loss differentiates twice.
     """
@@ -87,6 +88,8 @@ class Method(ABC):
     name: ClassVar[str]
     components: ClassVar[Mapping[str, str]] = {}
     compilable: ClassVar[tuple[str, ...]] = ()
+    translating: tuple[str, ...] = ("generator",)
+    reading: tuple[str, ...] = ("discriminator",)
     networks: dict[str, nn.Module]
     phases: tuple[Phase, ...]
 

@@ -1,6 +1,6 @@
 """A generator for small budgets: conditional instance norm (Dumoulin et al., 2017) and an attention mask."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from pydantic import PositiveInt
@@ -26,9 +26,19 @@ class ConditionalNorm(nn.Module):
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        scale, shift = self.affine(labels)[:, :, None, None].chunk(2, dim=1)
         normed: Tensor = F.instance_norm(x)
+        scale, shift = self._affine(labels).to(normed.dtype)[:, :, None, None].chunk(2, dim=1)
         return torch.addcmul(shift, normed, 1 + scale)
+
+    def _affine(self, labels: Tensor) -> Tensor:
+        """Returns scale and shift, (B, 2 * channels).
+
+        In fp64 a sum of a few fp32 weights is exact, so that it does not depend on where in the label they stand: a
+        model that is extended by labels of weight 0 keeps its outputs to the bit.
+        """
+        if labels.device.type == "mps":  # has no fp64
+            return self.affine(labels)  # type: ignore[no-any-return]
+        return F.linear(labels.double(), self.affine.weight.double(), self.affine.bias.double())
 
 
 class ConditionalBlock(nn.Module):
@@ -75,6 +85,7 @@ class AttentionGenerator(Generator):
     """
 
     name = "attention"
+    size_multiple = 4
 
     def __init__(
         self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 64, repeat_num: PositiveInt = 6
@@ -102,6 +113,10 @@ class AttentionGenerator(Generator):
         # sigmoid that went on closing would leave gradients below Adam's epsilon.
         mask = (MASK_BOUND * (mask / MASK_BOUND).tanh()).sigmoid()
         return torch.lerp(images, colour.tanh(), mask)
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]]:
+        norms = (name for name, module in self.named_modules() if isinstance(module, ConditionalNorm))
+        return {f"{name}.affine.weight": (1, 0) for name in norms}
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """The paper's discriminator (appendix, Table 5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from pydantic import PositiveInt
@@ -66,6 +66,9 @@ class StarGANDiscriminator(Discriminator):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.trunk(images)
         return self.src(features), self.cls(features).flatten(1)
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]]:
+        return {"cls.weight": (0, 0)}
 
 
 @hookimpl
