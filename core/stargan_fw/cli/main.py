@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stargan_fw.cli import bench, data, plugins, train, translate
+from stargan_fw.cli import bench, data, evaluate, plugins, train, translate
 from stargan_fw.errors import RequestError
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("translate")(translate.translate)
 app.command("sheet")(translate.sheet)
+app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")

@@ -70,6 +70,11 @@ class Translator:
             weights["generator"] = averaged
         return cls(method, weights, choose_device(device))
 
+    @property
+    def method(self) -> Method:
+        """The method, with the weights of what translates: for those who know an image's current labels."""
+        return self._method
+
     @overload
     def translate(self, image: Tensor, to: str) -> Tensor: ...
     @overload
