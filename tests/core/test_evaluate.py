@@ -65,7 +65,7 @@ def test_everything_is_measured_of_two_datasets(evaluate, trained, tmp_path):
     assert rows["classification_error", "rafd"]["n"] == 8 * 7
     assert rows["psnr", "celeba"]["n"] <= rows["classification_error", "celeba"]["n"]
     assert any("no measure" in note for note in document["notes"])  # after three updates
-    lines = list(csv.DictReader((tmp_path / "t.csv").open()))
+    lines = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert len(lines) == len(document["rows"])
     assert float(lines[0]["value"]) == document["rows"][0]["value"]
     assert "| classification error | rafd.happy |" in (tmp_path / "t.md").read_text()

@@ -106,7 +106,7 @@ def test_ssim_is_that_of_the_formula():
     b = np.clip(a + RNG.normal(0, 0.1, a.shape), 0, 1)
     expected = [np.mean([gaussian_ssim(x, y) for x, y in zip(*pair, strict=True)]) for pair in zip(a, b, strict=True)]
     found = ssim(torch.from_numpy(a).float(), torch.from_numpy(b).float())
-    assert found.tolist() == pytest.approx(expected, abs=2e-4)
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_identity_error_looks_only_where_nothing_should_change():
