@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from stargan_fw.data.source import Source
-from stargan_fw.errors import ModelError
+from stargan_fw.errors import ModelError, PluginError
 from stargan_fw.evaluation import judging
 from stargan_fw.evaluation.ground_truth import GroundTruth
 from stargan_fw.evaluation.report import Evaluation, Row, as_csv, as_markdown
@@ -17,6 +17,7 @@ from stargan_fw.evaluation.targets import targets
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.training.run_folder import RunFolder
 from stargan_fw.training.session import decode
+from stargan_fw_plugins.datasets.rafd import RaFD
 from stargan_fw_plugins.methods.stargan import StarGAN
 
 QUICK = ("--classifier-steps", "3", "--device", "cpu")
@@ -115,6 +116,25 @@ def test_real_data_has_no_ground_truth(evaluate, small_data, tmp_path):
     rows = rows_of(json.loads(evaluate("--datasets", "rafd", "--limit", "2", "--json", data=data).out)[0])
     assert ("classification_error", "rafd") in rows
     assert not [metric for metric, _ in rows if metric in {"psnr", "ssim", "identity_error"}]
+
+
+def test_images_that_would_be_drawn_otherwise_have_no_ground_truth(evaluate, small_data, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(small_data / "rafd", data / "rafd")
+    (data / "rafd" / "stand-in.json").write_text('{"format": 1, "seed": 7}')
+    document = json.loads(evaluate("--datasets", "rafd", "--limit", "2", "--json", data=data).out)[0]
+    assert any("is drawn otherwise now" in note for note in document["notes"])
+    assert ("psnr", "rafd") not in rows_of(document)
+
+
+def test_without_the_packages_that_draw_the_rest_is_measured(evaluate, monkeypatch):
+    def refuse(*_):
+        raise PluginError("Drawing needs a package.")
+
+    monkeypatch.setattr(RaFD, "counterfactual", refuse)
+    document = json.loads(evaluate("--datasets", "rafd", "--limit", "2", "--to", "sad", "--json").out)[0]
+    assert any("left out: Drawing needs" in note for note in document["notes"])
+    assert ("classification_error", "rafd.sad") in rows_of(document)
 
 
 def test_without_torchmetrics_the_rest_is_measured(evaluate, monkeypatch):
@@ -240,7 +260,7 @@ def test_a_perfect_method_is_perfect_in_every_figure(small_data, trained_once, c
     config = RunFolder(trained_once).config()
     source = Source.open("rafd", config.datasets["rafd"], str(small_data), PluginManager.discover())
     store = decode(config, source)
-    faces = judging.Faces(source, store, source.test, GroundTruth.of(source, store))
+    faces = judging.Faces(source, store, source.test, GroundTruth.of(source, store)[0])
     judge = judging.Judge(Believer(), None, torch.device("cpu"))
     happy, sad = (target for target in targets(source.schema) if target.text in {"happy", "sad"})
     found, other = (judging.judge_target(Oracle(faces, target), judge, faces, target) for target in (happy, sad))

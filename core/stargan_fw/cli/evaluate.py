@@ -102,7 +102,7 @@ def _show(console: Console, evaluations: list[Evaluation]) -> None:
 
     from stargan_fw.evaluation.report import table
 
-    header, *rows = table(evaluations)
+    header, *rows = table(evaluations, brief=True)
     shown = Table(*map(escape, header))
     for row in rows:
         shown.add_row(*map(escape, row))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stargan_fw.data.ingest import prepare
+from stargan_fw.errors import PluginError
 from stargan_fw.evaluation.distances import can_measure
 from stargan_fw.inference.pictures import to_tensor
 
@@ -39,14 +40,25 @@ class GroundTruth:
     image_size: int
 
     @classmethod
-    def of(cls, source: Source, store: Store) -> GroundTruth | None:
-        """Returns them if the dataset has them: if it draws a test example exactly as it is on disk."""
-        truth = cls(source, store.image_size)
-        index = source.test[0]
-        again = source.dataset.counterfactual(source.examples[index], {})
-        if again is None or not np.array_equal(np.asarray(truth._prepared(again)), store.read([index])[0]):
-            return None
-        return truth
+    def of(cls, source: Source, store: Store) -> tuple[GroundTruth | None, str]:
+        """Returns them if the dataset has them, which it shows by drawing a test example as it is on disk.
+
+        Returns:
+            The true pictures or None, and why there are none where that is a surprise, or "".
+        """
+        truth, index = cls(source, store.image_size), source.test[0]
+        try:
+            again = source.dataset.counterfactual(source.examples[index], {})
+        except PluginError as error:
+            return None, f"The true pictures of '{source.alias}' are left out: {error}"
+        if again is None:
+            return None, ""
+        if not np.array_equal(np.asarray(truth._prepared(again)), store.read([index])[0]):
+            return None, (
+                f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise now. "
+                "Draw the data again."
+            )
+        return truth, ""
 
     def pictures(self, indices: Sequence[int], target: Target) -> list[Tensor | None]:
         """Returns the true picture (3, H, W) in [-1, 1] of each example; None where nobody can say what it is."""

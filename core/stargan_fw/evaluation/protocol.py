@@ -110,16 +110,13 @@ def prepare(
         arena.judges[name] = Judge(model, inception, device)
         origin = asked.images or name
         kept = [index for index in indices[origin] if index not in stores[origin].errors]
-        arena.faces[name] = _faces(readable[origin], stores[origin], kept, own=origin == name)
+        truth, why = GroundTruth.of(readable[name], stores[name]) if origin == name else (None, "")
+        arena.notes.extend(filter(None, [why]))
+        arena.faces[name] = Faces(readable[origin], stores[origin], kept, truth)
         _look_at_real_images(arena, readable[name], stores[name])
     if not distances.can_measure():
         arena.notes.append(f"Without torchmetrics there are no distances and no SSIM. {distances.REMEDY}")
     return arena
-
-
-def _faces(source: Source, store: Store, indices: Sequence[int], *, own: bool) -> Faces:
-    """Returns the images to translate, with the true pictures where they are translated to labels of their own."""
-    return Faces(source, store, indices, GroundTruth.of(source, store) if own else None)
 
 
 def _look_at_real_images(arena: Arena, source: Source, store: Store) -> None:

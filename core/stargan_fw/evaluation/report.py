@@ -19,16 +19,16 @@ COLUMNS = ("run", "metric", "target", "value", "low", "high", "split", "n")
 # metric → what a reader is told it is, and how a figure of it is written.
 METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "classification_error": ("classification error", "{:.2%}".format),
-    "real_classification_error": ("classification error, real images", "{:.2%}".format),
-    "reconstruction_l1": ("reconstruction L1, of [-1, 1]", "{:.4f}".format),
-    "classifier_frechet_distance": ("Fréchet distance in the classifier's features", "{:.3f}".format),
-    "classifier_kernel_distance": ("kernel distance in the classifier's features", "{:.5f}".format),
+    "real_classification_error": ("error on real images", "{:.2%}".format),
+    "reconstruction_l1": ("reconstruction L1", "{:.4f}".format),
+    "classifier_frechet_distance": ("classifier Fréchet distance", "{:.3f}".format),
+    "classifier_kernel_distance": ("classifier kernel distance", "{:.5f}".format),
     "inception_frechet_distance": ("FID", "{:.3f}".format),
     "inception_kernel_distance": ("KID", "{:.5f}".format),
-    "psnr": ("PSNR to the true picture, dB", "{:.2f}".format),
-    "psnr_of_input": ("PSNR of the input left as it is, dB", "{:.2f}".format),
-    "ssim": ("SSIM to the true picture", "{:.4f}".format),
-    "identity_error": ("identity error, of [0, 1]", "{:.4f}".format),
+    "psnr": ("PSNR, dB", "{:.2f}".format),
+    "psnr_of_input": ("PSNR of the input, dB", "{:.2f}".format),
+    "ssim": ("SSIM", "{:.4f}".format),
+    "identity_error": ("identity error", "{:.4f}".format),
     "parameters": ("parameters", "{:,.0f}".format),
     "images_per_second": ("images/s", "{:,.1f}".format),
 }
@@ -121,9 +121,17 @@ def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     return "\n".join([*text, *(f"\n{note}" for note in notes), ""])
 
 
-def table(evaluations: Sequence[Evaluation]) -> list[list[str]]:
-    """Returns the cells of a table: a header, then a line for each figure, with a column for each run."""
-    cells = [{(row.metric, row.target): row for row in evaluation.rows} for evaluation in evaluations]
+def table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[list[str]]:
+    """Returns the cells of a table: a header, then a line for each figure, with a column for each run.
+
+    Args:
+        evaluations: of the runs.
+        brief: show single labels for the errors alone, and of all else only what holds for a dataset.
+    """
+    cells = [
+        {(row.metric, row.target): row for row in evaluation.rows if not (brief and _is_detail(row))}
+        for evaluation in evaluations
+    ]
     keys = sorted(dict.fromkeys(key for column in cells for key in column), key=lambda key: list(METRICS).index(key[0]))
     lines = [["", "of", "n", *names([evaluation.run for evaluation in evaluations])]]
     for key in keys:
@@ -132,6 +140,10 @@ def table(evaluations: Sequence[Evaluation]) -> list[list[str]]:
         figures = [row.text if row else "" for row in here]
         lines.append([METRICS[key[0]][0], key[1], " / ".join(map(str, counts)), *figures])
     return lines
+
+
+def _is_detail(row: Row) -> bool:
+    return "." in row.target and not row.metric.endswith("classification_error")
 
 
 def names(runs: Sequence[str]) -> list[str]:
