@@ -13,6 +13,7 @@ from stargan_fw.errors import ModelError, PluginError
 from stargan_fw.evaluation import judging
 from stargan_fw.evaluation.ground_truth import GroundTruth
 from stargan_fw.evaluation.report import Evaluation, Row, as_csv, as_markdown
+from stargan_fw.evaluation.request import Asked, images_with
 from stargan_fw.evaluation.targets import targets
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.training.run_folder import RunFolder
@@ -65,7 +66,8 @@ def test_everything_is_measured_of_two_datasets(evaluate, trained, tmp_path):
         assert (metric, "rafd") in rows
     assert rows["classification_error", "rafd"]["n"] == 8 * 7
     assert rows["psnr", "celeba"]["n"] <= rows["classification_error", "celeba"]["n"]
-    assert any("no measure" in note for note in document["notes"])  # after three updates
+    for judged in ("rafd", "celeba.hair"):  # after three updates
+        assert any(f"of {judged} wrong" in note and "no measure" in note for note in document["notes"])
     lines = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert len(lines) == len(document["rows"])
     assert float(lines[0]["value"]) == document["rows"][0]["value"]
@@ -107,6 +109,17 @@ def test_two_runs_stand_side_by_side_and_one_may_translate_another_dataset_s_ima
     assert ("reconstruction_l1", "rafd") not in one
     assert ("psnr", "rafd") not in one
     assert one["real_classification_error", "rafd"] == other["real_classification_error", "rafd"]
+
+
+def test_a_limit_takes_images_spread_over_all(small_data, trained_once):
+    source = Source.open(
+        "rafd", RunFolder(trained_once).config().datasets["rafd"], str(small_data), PluginManager.discover()
+    )
+    found = images_with(source, Asked(limit=16), [source.schema])
+    assert len(set(found)) == 16
+    assert found[0] == source.test[0]
+    assert found[-1] in source.test[-2:]
+    assert images_with(source, Asked(limit=1000), [source.schema]) == list(source.test)
 
 
 def test_real_data_has_no_ground_truth(evaluate, small_data, tmp_path):

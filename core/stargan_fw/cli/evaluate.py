@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders.")],
     *,
     data: Annotated[str | None, typer.Option(help="The folder of datasets.  [default: the runs' own]")] = None,
     cache: Annotated[

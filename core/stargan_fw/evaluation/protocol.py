@@ -91,32 +91,39 @@ def prepare(
 ) -> Arena:
     """Reads the data, trains what classifiers are missing, and has them read the real test images."""
     names = request.judged(candidates, asked.datasets)
-    first = candidates[0].config
     every = list(dict.fromkeys([*names, *([asked.images] if asked.images else [])]))
-    config = request.complete_config(first, every, candidates, asked)
+    config = request.complete_config(candidates[0].config, every, candidates, asked)
     plugins = PluginManager.discover(tuple(dict.fromkeys(file for one in candidates for file in one.config.plugins)))
     sources = {name: request.open_source(name, config, plugins, candidates) for name in every}
     schemas = [source.schema for source in sources.values()]
-    there = {name: targets(sources[name].schema) for name in names}
-    wanted = chosen([target for name in names for target in there[name]], asked.to, schemas)
-    translated = [asked.images] if asked.images else names
-    indices = {name: request.images_with(sources[name], asked, schemas) for name in translated}
-    stores = {name: decode(config, source) for name, source in sources.items()}
-    readable = {name: request.without_bad(source, stores[name]) for name, source in sources.items()}
-    settings = Settings(asked.classifier_steps, first.training.flip, asked.seed)
-    arena = Arena(asked, {}, {}, {name: [target for target in wanted if target in there[name]] for name in names})
-    for name in names:
+    wanted = chosen([target for name in names for target in targets(sources[name].schema)], asked.to, schemas)
+    by_dataset = {name: [target for target in wanted if target.schema.name == name] for name in names}
+    arena = Arena(asked, {}, {}, {name: found for name, found in by_dataset.items() if found})
+    chosen_images = {
+        name: request.images_with(sources[name], asked, schemas)
+        for name in ([asked.images] if asked.images else arena.targets)
+    }
+    needed = {*arena.targets, *chosen_images}
+    stores = {name: decode(config, source) for name, source in sources.items() if name in needed}
+    readable = {name: request.without_bad(sources[name], store) for name, store in stores.items()}
+    settings = Settings(asked.classifier_steps, config.training.flip, asked.seed)
+    for name in arena.targets:
         model = trained_classifier(readable[name], stores[name], settings, device, progress)
         arena.judges[name] = Judge(model, inception, device)
         origin = asked.images or name
-        kept = [index for index in indices[origin] if index not in stores[origin].errors]
-        truth, why = GroundTruth.of(readable[name], stores[name]) if origin == name else (None, "")
-        arena.notes.extend(filter(None, [why]))
-        arena.faces[name] = Faces(readable[origin], stores[origin], kept, truth)
+        arena.faces[name] = _faces(arena, readable[origin], stores[origin], chosen_images[origin], own=origin == name)
         _look_at_real_images(arena, readable[name], stores[name])
     if not distances.can_measure():
         arena.notes.append(f"Without torchmetrics there are no distances and no SSIM. {distances.REMEDY}")
     return arena
+
+
+def _faces(arena: Arena, source: Source, store: Store, indices: Sequence[int], *, own: bool) -> Faces:
+    """Returns the images to translate, with the true pictures where the targets are labels of their own."""
+    truth, why = GroundTruth.of(source, store) if own else (None, "")
+    if why:
+        arena.notes.append(why)
+    return Faces(source, store, [index for index in indices if index not in store.errors], truth)
 
 
 def _look_at_real_images(arena: Arena, source: Source, store: Store) -> None:
@@ -124,15 +131,18 @@ def _look_at_real_images(arena: Arena, source: Source, store: Store) -> None:
     whole, attributes = real_outcomes(arena.judges[name], Faces(source, store, source.test))
     has = [any(source.labels[i, one.position] == one.value for one in arena.targets[name]) for i in source.test]
     arena.real[name] = {space: torch.cat(found)[has] for space, found in whole.features.items()}
-    parts = {f"{name}.{attribute}": outcomes for attribute, outcomes in attributes.items()}
-    for target, outcomes in {name: whole, **(parts if len(parts) > 1 else {})}.items():
-        arena.rows.extend(_means(outcomes, target, arena.asked.seed))
-    for row in arena.rows:
-        if row.target in (parts or {name: whole}) and row.value > MOST_ERROR:
-            arena.notes.append(
-                f"The classifier reads {row.value:.1%} of the real test images of {row.target} wrong, more than "
-                f"{MOST_ERROR:.0%}: its reading of translations is no measure there."
-            )
+    parts = (
+        {f"{name}.{attribute}": outcomes for attribute, outcomes in attributes.items()} if len(attributes) > 1 else {}
+    )
+    rows = {target: _means(outcomes, target, arena.asked.seed) for target, outcomes in {name: whole, **parts}.items()}
+    arena.rows.extend(row for found in rows.values() for row in found)
+    arena.notes.extend(
+        f"The classifier reads {row.value:.1%} of the real test images of {row.target} wrong, more than "
+        f"{MOST_ERROR:.0%}: its reading of translations is no measure there."
+        for target in parts or [name]
+        for row in rows[target]
+        if row.value > MOST_ERROR
+    )
 
 
 def measure(

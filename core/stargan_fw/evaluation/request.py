@@ -176,7 +176,7 @@ def images_with(source: Source, asked: Asked, schemas: Sequence[LabelSchema]) ->
         )
     if asked.limit is None or asked.limit >= len(found):
         return found
-    return found[:: len(found) // asked.limit][: asked.limit]
+    return [found[number * len(found) // asked.limit] for number in range(asked.limit)]
 
 
 def check(asked: Asked) -> None:
