@@ -13,7 +13,7 @@ import json
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module, resources
 from random import Random
@@ -169,6 +169,17 @@ def draw_look(generator: Random) -> Look:
     )
 
 
+def draw_clothing_of(look: Look, generator: Random, *, male: bool) -> Look:
+    """Returns the person as the other gender: hair, clothes and beard are drawn anew, all colours and glasses stay."""
+    return replace(
+        look,
+        male=male,
+        top=generator.choice(SHORT_TOPS if male else LONG_TOPS),
+        clothes=generator.choice(MENS_CLOTHES if male else WOMENS_CLOTHES),
+        facial_hair=_draw_facial_hair(generator) if male else None,
+    )
+
+
 def _draw_facial_hair(generator: Random) -> str | None:
     if generator.random() < 0.45:
         return None
@@ -214,8 +225,15 @@ def write_portraits(portraits: Sequence[Portrait], workers: int | None = None) -
 
 def write_portrait(portrait: Portrait) -> None:
     """Draws one portrait at its final size and writes it."""
+    portrait.path.write_bytes(portrait_bytes(portrait))
+
+
+def portrait_bytes(portrait: Portrait) -> bytes:
+    """Draws one portrait at its final size and returns the JPEG."""
     image = rasterise(portrait_svg(portrait), portrait.size, portrait.background)
-    image.save(portrait.path, "JPEG", quality=JPEG_QUALITY)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
 
 
 def portrait_svg(portrait: Portrait) -> str:

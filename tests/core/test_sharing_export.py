@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 
 from stargan_fw import Translator
+from stargan_fw.evaluation.report import Evaluation, Row
 from stargan_fw.sharing import model_folder
-from stargan_fw.sharing.results import Result, write_results
 
 EDITS = ["happy", "Blond_Hair,Male=0", "rafd.neutral", "Young"]
 FILES = ["README.md", "classifier.safetensors", "config.json", "model.safetensors", "sheet.png"]
@@ -82,8 +82,9 @@ def test_the_folder_alone_is_enough_in_a_fresh_process(cli, train, small_data, t
 
 
 def test_the_card(cli, trained, tmp_path):
-    rows = [Result(metric="expression error (%)", value=2.12, interval=(1.9, 2.4), split="test")]
-    write_results(trained, rows)
+    Evaluation(
+        str(trained), "step-00000004", {}, [Row("classification_error", "rafd", 0.0212, 0.019, 0.024, n=500)]
+    ).write()
     assert cli("export", trained, tmp_path / "model").code == 0
     card = (tmp_path / "model/README.md").read_text()
 
@@ -93,7 +94,7 @@ def test_the_card(cli, trained, tmp_path):
     assert "- stargan\n" in header
     assert "| centre crop | celeba 178 px, rafd the short side |" in card
     assert "| celeba | hair | exclusive | Black_Hair, Blond_Hair, Brown_Hair |" in card
-    assert "| expression error (%) | 2.12 | 1.9 to 2.4 | test |" in card
+    assert "| classification error | rafd | 500 | 2.12% [1.90%, 2.40%] |" in card
     assert "| dataset rafd | plugin rafd: 96 training images, 24 held out |" in card
     assert "stargan-fw translate model face.jpg --to Black_Hair" in card
     assert "![Held-out images, then each domain.](sheet.png)" in card

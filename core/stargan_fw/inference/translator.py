@@ -95,6 +95,11 @@ class Translator:
         trained = open_model(model, plugins=plugins, **hub)
         return cls(trained.method, trained.weights, choose_device(device))
 
+    @property
+    def method(self) -> Method:
+        """The method, with the weights of what translates: for those who know an image's current labels."""
+        return self._method
+
     def configure(self, *, precision: PrecisionName | None = None, batch_size: int | None = None) -> Translator:
         """Says how to compute, and returns the translator; what is None stays as it is.
 

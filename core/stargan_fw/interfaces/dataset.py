@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from PIL import Image
+
     from stargan_fw.interfaces.crop import Crop
     from stargan_fw_registry import Attribute, LabelValue
 
@@ -96,6 +98,23 @@ class Dataset(ABC):
         Raises:
             DataError: the root is missing, is the wrong level of the dataset, or an annotation is broken.
         """
+
+    def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:  # noqa: ARG002
+        """Returns the true picture of the same face with other labels; optional, for data that is drawn.
+
+        `stargan-fw evaluate` compares translations with it. Without changes it is the example's own image, pixel by
+        pixel, which evaluation checks on one example before it believes the rest.
+
+        Args:
+            example: one of `examples()`.
+            labels: those that change, named as in `Example.labels`; the others stay, but for what cannot be shown
+                together with a change.
+
+        Returns:
+            The picture as the image file would be: RGB, before crop and resize. None where nobody can say what it
+            looks like, as for a photograph.
+        """
+        return None
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from huggingface_hub import ModelCardData
 
 from stargan_fw.errors import LabelError
+from stargan_fw.evaluation.report import as_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from stargan_fw.evaluation.report import Evaluation
     from stargan_fw.sharing.model_config import ModelConfig
-    from stargan_fw.sharing.results import Result
     from stargan_fw_registry import LabelSpace
 
 SHEET = "sheet.png"
@@ -41,7 +42,7 @@ class Facts:
         title: the model's name.
         origin: a sentence on how the model was made.
         training: what it was trained on and how, by name.
-        results: what was measured.
+        evaluation: what was measured; None where nothing was.
         sheet: a picture of results.
         sheet_shows: its caption.
         classifier: whether the model can read current labels.
@@ -51,7 +52,7 @@ class Facts:
     title: str
     origin: str
     training: Mapping[str, str] = field(default_factory=dict)
-    results: Sequence[Result] = ()
+    evaluation: Evaluation | None = None
     sheet: Image.Image | None = None
     sheet_shows: str = ""
     classifier: bool = True
@@ -82,8 +83,8 @@ def _parts(config: ModelConfig, facts: Facts) -> Iterator[str]:
     yield f"## The model\n\n{_table(('', ''), _settings(config).items())}"
     if facts.training:
         yield f"## Training\n\n{_table(('', ''), facts.training.items())}"
-    if facts.results:
-        yield f"## Measured\n\n{_results(facts.results)}"
+    if facts.evaluation:
+        yield f"## Measured\n\n{as_markdown([facts.evaluation]).strip()}"
     yield LIMITS.format(size=config.image_size)
 
 
@@ -139,14 +140,6 @@ def _settings(config: ModelConfig) -> dict[str, str]:
         settings[kind] = f"{component.name} ({options})" if options else component.name
     settings["plugins"] = ", ".join(f"{need.distribution or need.file} {need.version or ''}" for need in config.plugins)
     return settings
-
-
-def _results(results: Sequence[Result]) -> str:
-    rows = [
-        (one.metric, f"{one.value:g}", "" if one.interval is None else "{:g} to {:g}".format(*one.interval), one.split)
-        for one in results
-    ]
-    return _table(("metric", "value", "interval", "split"), rows)
 
 
 def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -11,12 +11,12 @@ from PIL import Image
 from stargan_fw.data.images import UNREADABLE
 from stargan_fw.data.source import open_sources
 from stargan_fw.errors import RequestError, RunError
+from stargan_fw.evaluation.report import Evaluation
 from stargan_fw.inference.sheets import SampleSheet
 from stargan_fw.sharing.card import Facts
 from stargan_fw.sharing.loading import open_model
 from stargan_fw.sharing.model_folder import parameters, write_model
 from stargan_fw.sharing.onnx_folder import check_packages, write_onnx
-from stargan_fw.sharing.results import read_results
 from stargan_fw.sharing.whole_folder import check_free
 from stargan_fw.training.run_folder import RunFolder
 
@@ -82,7 +82,7 @@ def run_facts(run: RunFolder, trained: TrainedModel, title: str) -> Facts:
         title=title,
         origin=f"It was trained for {_step(run):,} steps.",
         training=_training(run, trained),
-        results=read_results(run.path),
+        evaluation=Evaluation.read(run.path),
         sheet=sheet,
         sheet_shows=shows,
         classifier=has_classifier and bool(trained.method.reading),

@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+from PIL import Image
 
 from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
+from stargan_fw_plugins.changed_looks import changed
 from stargan_fw_plugins.datasets.location import advice
 from stargan_fw_plugins.sample_faces import (
     Look,
@@ -16,6 +20,7 @@ from stargan_fw_plugins.sample_faces import (
     private_generator,
     write_portraits,
 )
+from stargan_fw_plugins.stand_in_record import drawn_with, picture, write_record
 from stargan_fw_registry import Attribute, Binary, Exclusive, LabelValue
 
 IMAGE_FOLDER = "img_align_celeba"
@@ -40,6 +45,7 @@ ATTRIBUTE_VALUES = frozenset({"-1", "1"})
 PARTITIONS: Mapping[str, SplitName] = {"0": "train", "1": "train", "2": "test"}
 
 IMAGES_OF_ONE = 2
+SMILE = "Smiling"
 
 
 class CelebA(Dataset):
@@ -99,6 +105,23 @@ class CelebA(Dataset):
             partition = partitions.get(file)
             yield Example(folder / file, labels, identities.get(file), PARTITIONS[partition] if partition else None)
 
+    def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
+        """Draws the same person on the same background with another gender, hair, age or smile, where it is a stand-in.
+
+        See `changed_looks.changed` for what follows from a change. Attributes that it cannot draw give None.
+        """
+        seed = drawn_with(self.root)
+        if seed is None or not isinstance(example.image, Path) or not example.image.stem.isdigit():
+            return None
+        index = int(example.image.stem) - 1
+        drawn = _stand_in(example.image.parent, index, seed)
+        rest, smile = {key: value for key, value in labels.items() if key != SMILE}, labels.get(SMILE)
+        look = changed(drawn.look, rest, ("celeba", seed, "changed", index // IMAGES_OF_ONE))
+        if look is None:
+            return None
+        expression = drawn.expression if smile is None else "happy" if smile else "neutral"
+        return picture(replace(drawn, look=look, expression=expression))
+
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003
         """Draws CelebA-like avatars with their annotations under `root`.
@@ -122,6 +145,7 @@ class CelebA(Dataset):
         names = [portrait.path.name for portrait in portraits]
         _write_pairs(root / IDENTITY_FILE, {name: str(i // IMAGES_OF_ONE + 1) for i, name in enumerate(names)})
         _write_pairs(root / PARTITION_FILE, {name: _partition(i, images) for i, name in enumerate(names)})
+        write_record(root, seed)
 
 
 @hookimpl

@@ -3,9 +3,12 @@
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple
+
+from PIL import Image
 
 from stargan_fw import Crop, Dataset, Example, PortraitSquare, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
@@ -13,7 +16,8 @@ from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.location import advice
 from stargan_fw_plugins.face_crop import face_crop
 from stargan_fw_plugins.sample_faces import Color, Look, Portrait, draw_look, private_generator, vary, write_portraits
-from stargan_fw_registry import Categorical
+from stargan_fw_plugins.stand_in_record import drawn_with, picture, write_record
+from stargan_fw_registry import Categorical, LabelValue
 
 EXPRESSIONS = ("angry", "contemptuous", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
 ANGLES = (0, 45, 90, 135, 180)
@@ -162,6 +166,15 @@ class RaFD(Dataset):
             f" It holds the angles {angles} and the gazes {gazes}: set `angles` and `gazes` to some of them."
         )
 
+    def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
+        """Draws the same person, gaze and wall with another expression, where the data is a stand-in."""
+        seed = drawn_with(self.root)
+        photo = _parse(example.image) if isinstance(example.image, Path) else None
+        if seed is None or photo is None:
+            return None
+        drawn = _stand_in(self.root, int(photo.person), photo.expression, photo.gaze, seed)
+        return picture(replace(drawn, expression=str(labels.get("expression", photo.expression))))
+
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003
         """Draws RaFD-like avatars under `root`: people x 8 expressions x 3 gazes, seen from the front, 256 x 256.
@@ -178,6 +191,7 @@ class RaFD(Dataset):
             PluginError: the packages that draw are not installed.
         """
         write_portraits([portrait for person in _people(people) for portrait in _stand_ins(root, person, seed)])
+        write_record(root, seed)
 
 
 @hookimpl
@@ -272,12 +286,17 @@ def _people(count: int) -> list[int]:
 
 def _stand_ins(root: Path, person: int, seed: int) -> Iterator[Portrait]:
     """Yields every portrait of one person."""
-    look = draw_look(private_generator("rafd", seed, "person", person))
     for expression in EXPRESSIONS:
-        for gaze, shift in STAND_IN_GAZES.items():
-            background = _draw_background(private_generator("rafd", seed, person, expression, gaze))
-            path = root / _file_name(person, look, expression, gaze)
-            yield Portrait(path, look, expression, background, STAND_IN_SIZE, shift)
+        for gaze in STAND_IN_GAZES:
+            yield _stand_in(root, person, expression, gaze, seed)
+
+
+def _stand_in(root: Path, person: int, expression: str, gaze: str, seed: int) -> Portrait:
+    """Returns one portrait of a person."""
+    look = draw_look(private_generator("rafd", seed, "person", person))
+    background = _draw_background(private_generator("rafd", seed, person, expression, gaze))
+    path = root / _file_name(person, look, expression, gaze)
+    return Portrait(path, look, expression, background, STAND_IN_SIZE, STAND_IN_GAZES[gaze])
 
 
 def _draw_background(generator: Random) -> Color:

@@ -1,0 +1,113 @@
+"""`stargan-fw evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stargan_fw.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from stargan_fw.evaluation.report import Evaluation
+
+
+def evaluate(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders.")],
+    *,
+    data: Annotated[str | None, typer.Option(help="The folder of datasets.  [default: the runs' own]")] = None,
+    cache: Annotated[
+        str | None, typer.Option(help="The folder of decoded images and classifiers.  [default: as in train]")
+    ] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Whose labels to translate to, separated by commas.  [default: all common ones]")
+    ] = None,
+    images: Annotated[str | None, typer.Option(help="Translate this dataset's images (Fig. 6).")] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="LABELS", help="Translate only images that have these: neutral for Table 3.")
+    ] = None,
+    to: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only to this label; repeatable.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Test images of a dataset at most.")] = None,
+    classifier_steps: Annotated[
+        int | None, typer.Option(min=1, help="Updates of a classifier that is missing.")
+    ] = None,
+    inception: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Inception weights on disk, for FID and KID proper.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of classifiers, intervals and subsets.")] = 0,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as CSV.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown.")] = None,
+) -> None:
+    """Measure runs on the same unseen images: classification error, parameters, speed and more (Table 3)."""
+    from rich.console import Console
+
+    from stargan_fw.evaluation.protocol import evaluate as evaluate_runs
+    from stargan_fw.evaluation.report import as_csv, as_markdown
+    from stargan_fw.evaluation.request import Asked
+    from stargan_fw.training.machine import choose_device
+
+    files = {"--csv": csv, "--markdown": markdown}
+    for option, file in files.items():
+        _check_writable(option, file)
+    names = tuple(name.strip() for name in datasets.split(",")) if datasets else ()
+    asked = Asked(
+        datasets=names,
+        images=images,
+        source=source,
+        to=tuple(to or ()),
+        limit=limit,
+        data=data,
+        cache=cache,
+        classifier_steps=classifier_steps,
+        inception=inception,
+        seed=seed,
+    )
+    evaluations = evaluate_runs(runs, asked, choose_device(device), _progress)
+    for evaluation in evaluations:
+        evaluation.write()
+    for file, text in ((csv, as_csv), (markdown, as_markdown)):
+        if file:
+            file.write_text(text(evaluations), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps([evaluation.to_dict() for evaluation in evaluations], indent=1, ensure_ascii=False))
+        return
+    _show(Console(), evaluations)
+
+
+def _check_writable(option: str, file: Path | None) -> None:
+    if file and (file.is_dir() or not file.absolute().parent.is_dir()):
+        wrong = "is a folder" if file.is_dir() else f"the folder '{file.absolute().parent}' does not exist"
+        raise ConfigError(f"{option} {file}: {wrong}. Name a file in a folder that exists.")
+
+
+def _progress(description: str, steps: Iterable[int]) -> Iterable[int]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(steps, description, console=console, transient=True) if console.is_terminal else steps
+
+
+def _show(console: Console, evaluations: list[Evaluation]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from stargan_fw.evaluation.report import table
+
+    header, *rows = table(evaluations, brief=True)
+    shown = Table(*map(escape, header))
+    for row in rows:
+        shown.add_row(*map(escape, row))
+    console.print(shown)
+    for note in dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes):
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    for evaluation in evaluations:
+        console.print(f"{Path(evaluation.run) / 'evaluation.json'} written", markup=False, soft_wrap=True)
