@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +17,47 @@ if TYPE_CHECKING:
     from stargan_fw.data.store import Store
 
 
+class Shuffle:
+    """A set of images in an order that depends on a seed alone, cut into shares.
+
+    Every epoch is another permutation; what does not fill a share at its end is left out, and a set smaller than a share
+    is gone through several times in it.
+
+    Args:
+        indices: of the images.
+        size: images a share.
+        seed: of the order.
+    """
+
+    def __init__(self, indices: NDArray[np.int64], size: int, seed: Sequence[int]) -> None:
+        self._indices = indices
+        self._size = size
+        self._seed = tuple(seed)
+        self._epoch: tuple[int, NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        """Shares of an epoch."""
+        return max(1, len(self._indices) // self._size)
+
+    def share(self, number: int) -> NDArray[np.int64]:
+        """Returns the images of share `number`, counted from 0 over all epochs."""
+        epoch, position = divmod(number, len(self))
+        start = position * self._size
+        return self._order(epoch)[start : start + self._size]
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if self._epoch is None or self._epoch[0] != epoch:
+            rng = np.random.default_rng((*self._seed, epoch))
+            repeats = -(-self._size // len(self._indices))
+            order = np.concatenate([rng.permutation(self._indices) for _ in range(repeats)])
+            self._epoch = (epoch, order)
+        return self._epoch[1]
+
+
 class Loader:
     """Shuffled batches of the training images.
 
-    A batch depends on the seed and its number alone, so a run continues anywhere without a reader's state. Every epoch
-    is another permutation; what does not fill a batch at its end is left out, and a dataset smaller than a batch is
-    gone through several times in it.
+    A batch depends on the seed and its number alone, so a run continues anywhere without a reader's state.
 
     Args:
         store: the images.
@@ -29,21 +65,41 @@ class Loader:
         indices: of the images to read.
         batch_size: images a batch.
         seed: of the order.
+        kinds: of batches, which take turns: each one or more sets of positions in `indices`, which have equal shares of
+            the batch (`Method.batches`); None is one kind, of all images.
     """
 
     def __init__(
-        self, store: Store, labels: NDArray[np.float32], indices: Sequence[int], *, batch_size: int, seed: Sequence[int]
+        self,
+        store: Store,
+        labels: NDArray[np.float32],
+        indices: Sequence[int],
+        *,
+        batch_size: int,
+        seed: Sequence[int],
+        kinds: Sequence[Sequence[Tensor]] | None = None,
     ) -> None:
         self._store = store
         self._labels = labels
-        self._indices = np.asarray(indices)
+        self._images = len(indices)
         self._batch_size = batch_size
-        self._seed = tuple(seed)
-        self._epoch: tuple[int, NDArray[np.int64]] | None = None
+        everything = np.asarray(indices)
+        numbers = itertools.count()
+        self._kinds = [
+            [
+                Shuffle(everything[chosen.numpy()], max(1, batch_size // len(sets)), _set_seed(seed, next(numbers)))
+                for chosen in sets
+            ]
+            for sets in kinds or [[torch.arange(len(everything))]]
+        ]
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return max(1, len(self._indices) // self._batch_size)
+        return max(1, self._images // self._batch_size)
+
+    def kind(self, number: int) -> int:
+        """Returns which kind batch `number` is of."""
+        return number % len(self._kinds)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Returns batch `number`, counted from 0 over all epochs.
@@ -51,16 +107,12 @@ class Loader:
         Returns:
             uint8 images of shape (B, 3, H, W) in channels-last order, and float32 labels of shape (B, d).
         """
-        epoch, position = divmod(number, len(self))
-        start = position * self._batch_size
-        chosen = self._order(epoch)[start : start + self._batch_size]
+        turn, kind = divmod(number, len(self._kinds))
+        chosen = np.concatenate([shuffle.share(turn) for shuffle in self._kinds[kind]])
         images = torch.from_numpy(self._store.read(chosen)).permute(0, 3, 1, 2)
         return images, torch.from_numpy(self._labels[chosen])
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        if self._epoch is None or self._epoch[0] != epoch:
-            rng = np.random.default_rng((*self._seed, epoch))
-            repeats = -(-self._batch_size // len(self._indices))
-            order = np.concatenate([rng.permutation(self._indices) for _ in range(repeats)])
-            self._epoch = (epoch, order)
-        return self._epoch[1]
+
+def _set_seed(seed: Sequence[int], number: int) -> Sequence[int]:
+    """Returns the seed of one set of images; the first has the loader's own."""
+    return (*seed, number) if number else seed

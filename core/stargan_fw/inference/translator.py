@@ -44,7 +44,7 @@ class Translator:
         self.labels: LabelSpace = method.space
         self.image_size = method.image_size
         self._method, self._weights, self._device = method, weights, device
-        self._load("generator")
+        self._load(*method.translating)
 
     @classmethod
     def from_pretrained(cls, model: str | Path, *, device: str | None = None) -> Translator:
@@ -104,7 +104,7 @@ class Translator:
             images: PIL images or paths.
         """
         pictures = [self._opened(image) for image in images]
-        self._load("discriminator")
+        self._load(*self._method.reading)
         rows = []
         for picture in pictures:
             columns = translate_to_all(self._method, to_tensor([picture]).to(self._device), {})
@@ -116,9 +116,9 @@ class Translator:
         edit = self.labels.resolve(to)
         schema = self.labels.schema(edit.dataset)
         if edit.is_complete(schema):
-            current = images.new_zeros(len(images), schema.dim)
+            current = images.new_full((len(images), schema.dim), torch.nan)
         else:
-            self._load("discriminator")
+            self._load(*self._method.reading)
             current = self._method.read_labels(images, edit.dataset)
         target = self.labels.edit(edit.dataset, current, to)
         return self._method.translate(images, edit.dataset, target, current)
@@ -139,12 +139,14 @@ class Translator:
                 f"The tensor has shape {tuple(images.shape)}; the model takes (B, {expected})".replace("(3", "3")
             )
 
-    def _load(self, name: str) -> None:
-        """Reads a network's weights, where that has not been done."""
-        network: nn.Module | None = self._method.networks.get(name)
-        if network is None or not any(parameter.is_meta for parameter in network.parameters()):
-            return
-        path = self._weights[name]
+    def _load(self, *names: str) -> None:
+        """Reads the networks' weights, where that has not been done."""
+        for name in names:
+            network = self._method.networks.get(name)
+            if network is not None and any(parameter.is_meta for parameter in network.parameters()):
+                self._read(network, self._weights[name])
+
+    def _read(self, network: nn.Module, path: Path) -> None:
         try:
             network.load_state_dict(load_file(path, device=str(self._device)), assign=True)
         except (OSError, SafetensorError, RuntimeError) as error:

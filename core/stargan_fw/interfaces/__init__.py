@@ -6,6 +6,7 @@ from stargan_fw._lazy import lazy_exports
 from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
+    from stargan_fw.interfaces.embedding import Embedding
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, Losses, Method, Phase
     from stargan_fw.interfaces.networks import Discriminator, Generator
@@ -18,6 +19,7 @@ __all__ = [
     "CriticLoss",
     "Dataset",
     "Discriminator",
+    "Embedding",
     "EncodedImage",
     "Example",
     "Generator",
@@ -30,6 +32,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "Embedding": "stargan_fw.interfaces.embedding",
         "AdversarialLoss": "stargan_fw.interfaces.loss",
         "CriticLoss": "stargan_fw.interfaces.loss",
         "Batch": "stargan_fw.interfaces.method",

@@ -70,6 +70,9 @@ class Plan:
         space = label_space(sources)
         torch.manual_seed(config.training.seed)
         method = build_method(config, space, plugins)
+        method.prepare()
+        for source in sources:
+            _kinds(method, source)
         turns = STRATEGIES[config.training.strategy]({source.alias: len(source.train) for source in sources})
         return cls(config, space, sources, method, turns, _steps(config, turns))
 
@@ -127,7 +130,8 @@ class Plan:
     def _loader(self, number: int, source: Source, stores: Mapping[str, Store]) -> Loader:
         training = self.config.training
         store, seed = stores[source.alias], (training.seed, number)
-        return Loader(store, source.labels, source.train, batch_size=training.batch_size, seed=seed)
+        size, kinds = training.batch_size, _kinds(self.method, source)
+        return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds)
 
 
 def decode(config: Config, source: Source, progress: DecodingProgress | None = None) -> Store:
@@ -142,6 +146,10 @@ def decode(config: Config, source: Source, progress: DecodingProgress | None = N
         on_bad_image=config.datasets[source.alias].on_bad_image,
         progress=(lambda images: progress(source.alias, count, images)) if progress else iter,
     )
+
+
+def _kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
+    return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
 
 
 def _steps(config: Config, turns: Turns) -> int:

@@ -13,6 +13,17 @@ from stargan_fw_plugins.networks.stargan_generator import check_quarters
 MASK_BOUND = 5.0  # of the logit: the mask stays between 0.7 % and 99.3 %
 
 
+class Constant(nn.Module):
+    """What a linear layer of no labels is: its bias. (B, 0) in, (B, size) out."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return self.bias.expand(len(labels), -1)
+
+
 class ConditionalNorm(nn.Module):
     """Instance norm whose scale and shift are linear in the label.
 
@@ -21,9 +32,7 @@ class ConditionalNorm(nn.Module):
 
     def __init__(self, channels: int, label_dim: int) -> None:
         super().__init__()
-        self.affine = nn.Linear(label_dim, 2 * channels)
-        nn.init.normal_(self.affine.weight, std=0.1)
-        nn.init.zeros_(self.affine.bias)
+        self.affine = _linear(label_dim, 2 * channels) if label_dim else Constant(2 * channels)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         scale, shift = self.affine(labels)[:, :, None, None].chunk(2, dim=1)
@@ -102,6 +111,13 @@ class AttentionGenerator(Generator):
         # sigmoid that went on closing would leave gradients below Adam's epsilon.
         mask = (MASK_BOUND * (mask / MASK_BOUND).tanh()).sigmoid()
         return torch.lerp(images, colour.tanh(), mask)
+
+
+def _linear(label_dim: int, size: int) -> nn.Linear:
+    linear = nn.Linear(label_dim, size)
+    nn.init.normal_(linear.weight, std=0.1)
+    nn.init.zeros_(linear.bias)
+    return linear
 
 
 @hookimpl

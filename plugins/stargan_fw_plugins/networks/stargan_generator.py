@@ -34,6 +34,8 @@ class LabelConvolution(nn.Conv2d):
         colours = images.shape[1]
         over_images, over_labels = self.weight[:, :colours], self.weight[:, colours:]
         border = self.padding[0]
+        if not over_labels.shape[1]:
+            return F.conv2d(images, over_images, padding=border)
         side = 2 * int(border) + 1
         planes = labels[:, :, None, None].expand(-1, -1, side, side)
         distinct = F.conv2d(planes, over_labels, padding=border)
