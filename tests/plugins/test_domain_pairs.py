@@ -146,3 +146,9 @@ def test_what_nobody_asks_for_need_not_be_known():
 def test_there_is_no_model_to_no_hair_colour():
     with pytest.raises(ModelError, match="no model to anything but one of Black_Hair, Blond_Hair, Brown_Hair"):
         ways(DomainPairs(BOTH, ""), torch.tensor([[0.0, 0, 0, 0, 1]]), torch.tensor([[1.0, 0, 0, 0, 1]]))
+
+
+def test_images_at_the_source_have_all_of_its_values():
+    labels = torch.tensor([[1.0, 0, 0, 0, 1], [1, 0, 0, 1, 1], [0, 0, 1, 0, 1]])
+    assert DomainPairs(BOTH, "Male=0,Black_Hair").at_source("celeba", labels).tolist() == [True, False, False]
+    assert DomainPairs(BOTH, "").at_source("celeba", labels).tolist() == [True, True, True]

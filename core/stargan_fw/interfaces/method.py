@@ -143,6 +143,18 @@ class Method(ABC):
         """
         return [[torch.arange(len(labels))]]
 
+    def shown(self, dataset: str, labels: Tensor) -> Tensor:  # noqa: ARG002
+        """Says which held-out images a sample sheet should show, such as those that every domain can be reached from.
+
+        Args:
+            dataset: the dataset's name in the label space.
+            labels: (N, d); NaN where unknown.
+
+        Returns:
+            (N,) of bool; by default, any.
+        """
+        return torch.ones(len(labels), dtype=torch.bool)
+
     @abstractmethod
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         """Yields the losses of one step, phase by phase.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -23,6 +24,8 @@ from stargan_fw.training.turns import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from stargan_fw.config import Config
@@ -123,7 +126,7 @@ class Plan:
         rows, size = max(1, SAMPLE_ROWS // len(sources)), self.config.data.image_size
         held_out = {}
         for source in sources:
-            chosen = source.held_out(rows)
+            chosen = source.held_out(rows, partial(_shown, self.method, source.alias))
             held_out[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
         return held_out
 
@@ -150,6 +153,11 @@ def decode(config: Config, source: Source, progress: DecodingProgress | None = N
 
 def _kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
     return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
+
+
+def _shown(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
+    shown: list[bool] = method.shown(dataset, torch.from_numpy(labels)).tolist()
+    return shown
 
 
 def _steps(config: Config, turns: Turns) -> int:

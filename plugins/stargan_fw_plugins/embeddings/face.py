@@ -106,11 +106,12 @@ def _file() -> Path:
 def _weights(path: Path) -> list[tuple[Tensor, ...]]:
     """Returns for every convolution, in order, its weight, its bias, and the scale and offset behind it."""
     import onnx  # noqa: PLC0415 - only where this embedding is trained with
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with onnx
     from onnx import numpy_helper  # noqa: PLC0415
 
     try:
         graph = onnx.load(path).graph
-    except (OSError, ValueError) as error:
+    except (OSError, DecodeError) as error:
         raise ConfigError(f"The face network '{path}' cannot be read: {error}. {REMEDY}") from None
     held = {item.name: torch.tensor(numpy_helper.to_array(item)) for item in graph.initializer}
     named = [name for node in graph.node if node.op_type in {"Conv", "Mul", "Add"} for name in node.input]

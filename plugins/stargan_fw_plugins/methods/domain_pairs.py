@@ -125,6 +125,12 @@ class DomainPairs:
             for dataset, attributes in self._attributes.items()
         }
 
+    def at_source(self, dataset: str, labels: Tensor) -> Tensor:
+        """Tells which images have the source's value of every attribute with a source, (B,) of bool, from (B, d)."""
+        sources = [attribute.source for attribute in self._attributes[dataset] if attribute.source]
+        held = [domain.holds(labels) for domain in sources]
+        return torch.stack([*held, torch.ones(len(labels), dtype=torch.bool, device=labels.device)]).all(dim=0)
+
     def routes(
         self, dataset: str, target: Tensor, source: Tensor | None, known: Collection[Arrow]
     ) -> Iterator[tuple[Tensor, Arrow]]:

@@ -41,6 +41,9 @@ class Pairwise(Method):
         )
         self.networks = {"generator": self.generators, "discriminator": self.discriminators}
 
+    def shown(self, dataset: str, labels: Tensor) -> Tensor:
+        return self.domains.at_source(dataset, labels)
+
     def generate(self, arrow: Arrow, images: Tensor) -> Tensor:
         """Translates (B, 3, H, W) along an arrow."""
         result: Tensor = self.generators[arrow.key](images, images.new_empty(len(images), 0))
