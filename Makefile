@@ -11,7 +11,7 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[sample,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[sample,faces,dev]'
 	touch $@
 
 # Stand-in data, a trained run, a sheet of held-out faces and the share of expressions that are not read. A second call

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from stargan_fw import Translator
-from stargan_fw.data.source import Source
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.training.run_folder import RunFolder
 from stargan_fw.training.session import decode
+from stargan_fw.training.split_record import recorded_sources
 
 EPOCHS, BATCH, MOST_ERROR = 12, 32, 0.01
 
@@ -72,10 +72,11 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
 
-    config = RunFolder(arguments.run).config()
-    plugins = PluginManager.discover(tuple(config.plugins))
-    source = Source.open(arguments.dataset, config.datasets[arguments.dataset], config.data.path, plugins)
-    store = decode(config, source)
+    run = RunFolder(arguments.run)
+    config = run.config()
+    sources = recorded_sources(run, PluginManager.discover(tuple(config.plugins)))
+    source = next(source for source in sources if source.alias == arguments.dataset)
+    store = decode(config, [source])[arguments.dataset]
     images = torch.from_numpy(store.read(np.arange(len(store)))).permute(0, 3, 1, 2).float() / 127.5 - 1
     targets = torch.from_numpy(source.labels).argmax(1)
     train, test = list(source.train), list(source.test)

@@ -22,7 +22,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stargan_fw.data.ingest import ingest, prepare
+from stargan_fw.data.framing import prepare
+from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.store import Store, write_store
 
@@ -75,7 +76,7 @@ def numbered(loader: Loader) -> Iterator[object]:
 def compare(folder: Path, images: int, rounds: int) -> None:
     """Prints how fast both loaders are."""
     paths = draw(folder, images)
-    store = ingest("jpegs", paths, image_size=SIDE, crop_size=178, cache=folder / "cache")
+    store = Ingestion("jpegs", paths, Framing(SIDE, 178), folder / "cache").run()
     ours = Loader(store, np.zeros((images, LABELS), np.float32), range(images), batch_size=BATCH, seed=(0, 0))
     theirs = DataLoader(Jpegs(paths), BATCH, shuffle=True, num_workers=1, drop_last=True)
     speeds: dict[str, list[float]] = {"store": [], "jpegs": []}

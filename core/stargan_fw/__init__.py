@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from stargan_fw._lazy import lazy_exports
+from stargan_fw.interfaces.crop import Crop, PortraitSquare, Square
 from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "AdversarialLoss",
     "Batch",
     "CriticLoss",
+    "Crop",
     "Dataset",
     "Discriminator",
     "Embedding",
@@ -35,6 +37,8 @@ __all__ = [
     "Losses",
     "Method",
     "Phase",
+    "PortraitSquare",
+    "Square",
     "Tracker",
     "Translator",
     "hookimpl",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stargan_fw.config import with_source
 from stargan_fw.errors import ConfigError
-from stargan_fw.options import check_options
+from stargan_fw.options import OptionError, check_options
 
 if TYPE_CHECKING:
-    from stargan_fw.config import ComponentConfig, Config
+    from collections.abc import Sequence
+
+    from stargan_fw.config import ComponentConfig, Config, DatasetConfig, Layer
     from stargan_fw.interfaces import AdversarialLoss, Discriminator, Embedding, Generator, Method
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw_registry import LabelSpace
@@ -16,13 +19,46 @@ if TYPE_CHECKING:
 GIVEN = ("image_size", "label_dim")  # what the method gives its networks
 
 
-def complete(config: Config, plugins: PluginManager) -> Config:
+def complete(config: Config, plugins: PluginManager, layers: Sequence[Layer] = ()) -> Config:
     """Returns the configuration with every component named and every option of it spelled out.
 
+    Args:
+        config: merged.
+        plugins: where the components are.
+        layers: that it was merged from, to say where a mistake comes from.
+
     Raises:
-        ConfigError: an unknown option of a component.
-        UnknownNameError: a component that nobody registers.
+        ConfigError: an unknown option of a component or dataset.
+        UnknownNameError: a component or dataset that nobody registers.
     """
+    check_dataset_options(config, plugins, layers)
+    try:
+        return _completed(config, plugins)
+    except OptionError as error:
+        raise with_source(layers, error.path, str(error)) from None
+
+
+def check_dataset_options(config: Config, plugins: PluginManager, layers: Sequence[Layer] = ()) -> None:
+    """Raises what `complete` does about datasets."""
+    try:
+        for alias, table in config.datasets.items():
+            dataset_options(alias, table, plugins)
+    except OptionError as error:
+        raise with_source(layers, error.path, str(error)) from None
+
+
+def dataset_options(alias: str, table: DatasetConfig, plugins: PluginManager) -> dict[str, Any]:
+    """Returns the options that a dataset's plugin is constructed with.
+
+    Raises:
+        OptionError: one is unknown, or its value has the wrong type.
+        UnknownNameError: nobody registers the plugin.
+    """
+    kind = plugins.index("dataset").get(table.plugin)
+    return check_options(kind, table.options, f"datasets.{alias}", beside=type(table).model_fields)
+
+
+def _completed(config: Config, plugins: PluginManager) -> Config:
     method = _complete(plugins, "method", config.method)
     defaults = plugins.index("method").get(str(method.name)).components
     tables = {kind: _complete(plugins, kind, getattr(config, kind), name) for kind, name in defaults.items()}

@@ -32,11 +32,14 @@ class DataConfig(_Strict):
         path: the folder that holds datasets without a location of their own, each under its plugin's name.
         cache: where decoded images are kept; None is what the environment variable `STARGAN_FW_CACHE` says, or else
             `.stargan-fw` in `path`.
+        resident: "auto" keeps the decoded training images on a GPU that has room for them, "on" on any device, "off"
+            reads every batch from the disk. The batches are the same.
     """
 
     image_size: int = Field(default=128, gt=0)
     path: str = "data"
     cache: str | None = None
+    resident: Literal["auto", "on", "off"] = "auto"
 
 
 class DatasetConfig(BaseModel):
@@ -238,17 +241,22 @@ def _value(text: str) -> Any:
         return text.strip()
 
 
-def merge(layers: Sequence[Layer]) -> Config:
+def merge(layers: Sequence[Layer], written: Sequence[Layer] = ()) -> Config:
     """Lays the layers over each other, the last on top, and checks the whole.
 
     A layer that names `training.steps` or `training.epochs` replaces both of those below it, and one that names another
     component drops the options of the one below.
+
+    Args:
+        layers: the weakest first.
+        written: as the user wrote them, where `layers` have been rearranged: a mistake is told with its place in these.
 
     Raises:
         ConfigError: an unknown key or a bad value, with the layer that brought it and the closest known key.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
+        _check_one_length(layer)
         _lay_over(merged, layer)
     for alias, dataset in _table(merged, "datasets").items():
         if isinstance(dataset, dict):
@@ -256,10 +264,21 @@ def merge(layers: Sequence[Layer]) -> Config:
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        path = place(error, merged)
-        source = next((layer.source for layer in reversed(layers) if _has(layer.values, path)), None)
-        message = describe(error, Config, merged)
-        raise ConfigError(f"{source}: {message}" if source else message) from None
+        raise with_source([*layers, *written], place(error, merged), describe(error, Config, merged)) from None
+
+
+def with_source(layers: Sequence[Layer], path: Sequence[str], message: str) -> ConfigError:
+    """Returns the error that a message makes, headed by the layer that brought the key, where one did."""
+    source = next((layer.source for layer in reversed(layers) if _has(layer.values, path)), None)
+    return ConfigError(f"{source}: {message}" if source else message)
+
+
+def _check_one_length(layer: Layer) -> None:
+    training = _table(layer.values, "training")
+    if training.get("steps") is not None and training.get("epochs") is not None:
+        raise ConfigError(
+            f"{layer.source}: training.steps and training.epochs are both given, and each sets the length. Leave one out."
+        )
 
 
 def _lay_over(merged: dict[str, Any], layer: Layer) -> None:
@@ -287,7 +306,7 @@ def _table(values: dict[str, Any], name: str) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _has(values: Any, path: list[str]) -> bool:
+def _has(values: Any, path: Sequence[str]) -> bool:
     for part in path:
         if not isinstance(values, dict) or part not in values:
             return False

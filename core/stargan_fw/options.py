@@ -2,13 +2,25 @@
 
 import inspect
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from stargan_fw.errors import ConfigError, closest
+
+
+class OptionError(ConfigError):
+    """An option that its component does not have, or a value that it does not take.
+
+    Attributes:
+        path: the keys that lead to it.
+    """
+
+    def __init__(self, message: str, path: Sequence[str]) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 def options_model(component: type, given: Iterable[str] = ()) -> type[BaseModel]:
@@ -45,13 +57,14 @@ def check_options(
         beside: keys of the table that are no options, which a mistyped one may have been meant to be.
 
     Raises:
-        ConfigError: an unknown option or a value of the wrong type.
+        OptionError: an unknown option or a value of the wrong type.
     """
     model = options_model(component, given)
     try:
         return dict(model.model_validate(dict(options)))
     except ValidationError as error:
-        raise ConfigError(describe(error, model, options, where, beside)) from None
+        path = [*where.split("."), *place(error, options)]
+        raise OptionError(describe(error, model, options, where, beside), path) from None
 
 
 def describe(

@@ -2,7 +2,13 @@
 
 from stargan_fw_registry.attributes import Attribute, Binary, Categorical, Exclusive, LabelValue
 from stargan_fw_registry.edits import Edit
-from stargan_fw_registry.errors import DuplicateNameError, LabelError, RequestError, UnknownNameError
+from stargan_fw_registry.errors import (
+    DuplicateNameError,
+    ExclusiveLabelsError,
+    LabelError,
+    RequestError,
+    UnknownNameError,
+)
 from stargan_fw_registry.index import Index
 from stargan_fw_registry.label_space import LabelSchema, LabelSpace
 
@@ -13,6 +19,7 @@ __all__ = [
     "DuplicateNameError",
     "Edit",
     "Exclusive",
+    "ExclusiveLabelsError",
     "Index",
     "LabelError",
     "LabelSchema",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from stargan_fw_registry.documents import read_fields, read_object
-from stargan_fw_registry.errors import LabelError
+from stargan_fw_registry.errors import ExclusiveLabelsError, LabelError
 from stargan_fw_registry.names import check_name, check_names, closest
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ class Exclusive(Attribute):
         return (self.name, *self.members)
 
     def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
+        """As `Attribute.encode`; ExclusiveLabelsError where several members are set."""
         chosen = labels.get(self.name)
         encoded = [_binary(member, labels.get(member)) for member in self.members]
         if _is_unknown(chosen):
@@ -243,7 +244,9 @@ class Exclusive(Attribute):
     def _check_at_most_one(self, encoded: Sequence[float]) -> None:
         present = [member for member, value in zip(self.members, encoded, strict=True) if value == 1]
         if len(present) > 1:
-            raise LabelError(f"exclusive attribute {self.name!r} has {' and '.join(present)} set: set at most one")
+            raise ExclusiveLabelsError(
+                f"exclusive attribute {self.name!r} has {' and '.join(present)} set: set at most one"
+            )
 
 
 _KINDS: dict[str, type[Attribute]] = {kind.kind: kind for kind in (Binary, Categorical, Exclusive)}

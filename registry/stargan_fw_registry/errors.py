@@ -12,6 +12,10 @@ class LabelError(RequestError):
     """A label, attribute or edit that the label space does not have, or that contradicts itself."""
 
 
+class ExclusiveLabelsError(LabelError):
+    """An example that has several members of an exclusive group."""
+
+
 class DuplicateNameError(RequestError):
     """Two components of one kind claim the same name."""
 

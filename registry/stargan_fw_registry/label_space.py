@@ -86,11 +86,14 @@ class LabelSchema:
         Raises:
             LabelError: a key that no attribute reads, or a value that its attribute does not have.
         """
-        known = [key for attribute in self.attributes for key in attribute.keys]
-        for key in labels:
-            if key not in known:
-                raise LabelError(f"dataset {self.name!r} has no label {key!r}; {closest(key, known)}")
+        self.check_keys(labels)
         return [value for attribute in self.attributes for value in attribute.encode(labels)]
+
+    def check_keys(self, labels: Mapping[str, LabelValue]) -> None:
+        """Raise LabelError where an example says something that no attribute reads."""
+        for key in labels:
+            if key not in self._keys:
+                raise LabelError(f"dataset {self.name!r} has no label {key!r}; {closest(key, self._keys)}")
 
     def edit(self, labels: Tensor, edit: str | Edit) -> Tensor:
         """A copy of `labels` (B, dim) with `edit` applied; what it does not determine is kept, NaN included.
@@ -151,6 +154,11 @@ class LabelSchema:
         fields = read_fields(document, ("name", "attributes"), "dataset of a label space")
         attributes = read_list(fields["attributes"], f"attributes of dataset {fields['name']!r}")
         return cls(fields["name"], [Attribute.from_dict(attribute) for attribute in attributes])
+
+    @cached_property
+    def _keys(self) -> dict[str, None]:
+        """What an example can say, in order."""
+        return dict.fromkeys(key for attribute in self.attributes for key in attribute.keys)
 
     @cached_property
     def _targets(self) -> dict[str, _Target]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -126,6 +127,10 @@ def test_what_is_refused(cli, data, command):
         ((), "No dataset is named"),
         (("--datasets", "rafdd"), "'rafd'"),
         (("--set", "x"), "key=value"),
+        (
+            ("--datasets", "rafd", "--set", "datasets.rafd.angel=[90]"),
+            "Error: --set: Unknown key 'datasets.rafd.angel'",
+        ),
     ):
         outcome = cli("data", command, "--data", data, *options)
         assert outcome.code == 2
@@ -153,4 +158,22 @@ def test_prepare_and_clean(cli, data, tmp_path):
     assert outcome.code == 0
     assert "removed 1 stores" in outcome.out
     assert not (tmp_path / "cache").exists()
-    assert cli("data", "clean", *where).code == 0
+    assert cli("data", "clean", *where, "--plugin", data / "things.py").code == 0
+
+
+def test_the_disk_must_hold_all_datasets_together(cli, data, tmp_path, monkeypatch):
+    where = ("--data", data, "--plugin", data / "things.py", "--cache", tmp_path / "cache", "--image-size", "32")
+    options = ("--datasets", "rafd,things", "--set", "datasets.things.test_size=0.2")
+    options += ("--set", "datasets.things.test_split=random")
+    plugin = data / "things.py"
+    plugin.write_text(plugin.read_text().replace("if number != 4 else 1", ""))
+    size = (120 + 40) * 32 * 32 * 3
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=size - 1))
+
+    outcome = cli("data", "prepare", *where, *options)
+
+    assert outcome.code == 2
+    assert "need 491.5 kB" in outcome.err
+    assert not (tmp_path / "cache").exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=size))
+    assert cli("data", "prepare", *where, *options).code == 0

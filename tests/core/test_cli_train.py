@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from stargan_fw.data import resident
+
 UNTIMED = {"images_per_second"}
 
 
@@ -75,6 +77,25 @@ def test_continuing_gives_the_bits_of_an_uninterrupted_run(train, tmp_path):
     assert different == []
     state = "checkpoints/step-00000040/state.json"
     assert (stopped / state).read_text() == (straight / state).read_text()
+
+
+def test_resident_images_train_to_the_same_bits(train, tmp_path):
+    for choice in ("off", "on"):
+        where = ("--set", f"data.resident={choice}", "--set", "training.log_every=2")
+        assert train("--max-steps", "6", *where, out=tmp_path / choice).code == 0
+    assert metrics(tmp_path / "on") == metrics(tmp_path / "off")
+    here, read = (tensors(tmp_path / choice, 6) for choice in ("on", "off"))
+    assert here.keys() == read.keys()
+    assert all(torch.equal(value, here[name]) for name, value in read.items())
+    assert train("--max-steps", "7", "--resume", "--set", "data.resident=off", out=tmp_path / "on").code == 0
+
+
+def test_a_device_without_room_for_the_images_is_refused_before_a_run_begins(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(resident, "_room", lambda device: 1000)
+    outcome = train("--max-steps", "1", "--set", "data.resident=on")
+    assert outcome.code == 2
+    assert re.search(r'data\.resident = "on": the images need .* and cpu has 1\.0 kB free\. Use "auto"', outcome.err)
+    assert not (tmp_path / "run").exists()
 
 
 def test_steps_after_the_last_checkpoint_are_logged_once(train, tmp_path):
@@ -144,13 +165,19 @@ REFUSED = {
     "unknown attribute": (["--set", 'datasets.celeba.attributes=["Mail"]'], {}, "Mail.*Male"),
     "unknown preset": (["--preset", "papre"], {}, "'papre'.*'paper'"),
     "unknown key": (["--set", "training.bath_size=4"], {}, "--set: Unknown key 'training.bath_size'.*batch_size"),
-    "unknown option": (["--set", "generator.conv_dims=4"], {}, "'generator.conv_dims'.*'conv_dim'"),
-    "unknown dataset option": (["--set", "datasets.rafd.angle=[90]"], {}, "'datasets.rafd.angle'.*angles"),
+    "unknown option": (["--set", "generator.conv_dims=4"], {}, "^Error: --set: .*'generator.conv_dims'.*'conv_dim'"),
+    "unknown dataset option": (
+        ["--set", "datasets.rafd.angle=[90]"],
+        {},
+        "^Error: --set: .*'datasets.rafd.angle'.*angles",
+    ),
     "option of no dataset": (["--set", "datasets.raft.angles=[90]"], {}, "datasets.raft.*rafd"),
     "wrong type": (["--set", "training.steps=many"], {}, "training.steps = 'many'"),
     "batch of one": (["--set", "training.batch_size=1"], {}, "training.batch_size = 1.*Use 2 or more"),
     "odd size": (["--set", "data.image_size=100"], {}, "data.image_size = 100.*96"),
     "size not in quarters": (["--set", "data.image_size=34"], {}, "data.image_size = 34.*multiple of 4"),
+    "two lengths": (["--set", "training.epochs=2"], {}, "^Error: --set: training.steps and training.epochs are both"),
+    "no numbers": (["--device", "meta"], {}, "--device meta cannot be used here: it has shapes"),
     "no such device": (["--device", "cudda"], {}, "--device cudda"),
     "twice": ([], {"datasets": "rafd,rafd"}, "'rafd' comes twice"),
     "no setting": (["--set", "training"], {}, "--set training: expected key=value"),

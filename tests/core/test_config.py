@@ -308,3 +308,16 @@ def test_the_datasets_layer_leaves_broken_tables_to_merge():
     layer = dataset_layer("celeba", [in_file(datasets=3), in_file(datasets={"celeba": "x"})])
 
     assert layer.values["datasets"] == {"celeba": {"plugin": "celeba"}}
+
+
+def test_two_lengths_in_one_layer_are_refused_and_a_higher_layers_is_taken():
+    with pytest.raises(ConfigError, match=r"^a\.toml: training\.steps and training\.epochs are both given"):
+        merge([Layer("a.toml", {"training": {"steps": 5, "epochs": 2}})])
+    layers = [Layer("a.toml", {"training": {"steps": 5}}), Layer("--set", {"training": {"epochs": 2}})]
+    assert (merge(layers).training.steps, merge(layers).training.epochs) == (None, 2)
+
+
+def test_rearranged_layers_are_told_as_they_were_written():
+    written = [Layer("--set", {"datasets": {"pets": {"limit": 1}}})]
+    with pytest.raises(ConfigError, match=r"^--set: datasets\.pets\.limit = 1"):
+        merge([dataset_layer("pets", written)], written)

@@ -3,15 +3,18 @@
 import os
 import re
 import shutil
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from stargan_fw import Crop, Square
 from stargan_fw.data import ingest as ingest_module
 from stargan_fw.data import store as store_module
-from stargan_fw.data.ingest import ingest, prepare
+from stargan_fw.data.framing import prepare
+from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.store import ROWS, Store, write_store
 from stargan_fw.errors import DataError
 
@@ -39,11 +42,11 @@ def pictures(tmp_path):
 
 @pytest.fixture
 def decode(tmp_path):
-    """Calls `ingest` with a cache below `tmp_path`."""
+    """Decodes into a cache below `tmp_path`; options are the framing's."""
 
     def call(paths, **options):
-        options = {"image_size": 8, "crop_size": None, "cache": tmp_path / "cache", **options}
-        return ingest("faces", paths, **options)
+        cache, progress = options.pop("cache", tmp_path / "cache"), options.pop("progress", iter)
+        return Ingestion("faces", paths, Framing(**{"image_size": 8, **options}), cache).run(progress)
 
     return call
 
@@ -129,14 +132,14 @@ def test_more_pictures_than_wait_for_each_other_stay_in_order(decode, pictures):
 
 def test_a_second_call_decodes_nothing(decode, pictures, monkeypatch, tmp_path):
     first = decode(pictures).read([0, 1, 2])
-    monkeypatch.setattr(ingest_module, "prepare", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(ingest_module, "framed", lambda *_: pytest.fail("decoded again"))
 
     assert np.array_equal(decode(pictures).read([0, 1, 2]), first)
     assert len(cached(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("options", [{"image_size": 9}, {"crop_size": 10}])
-def test_another_size_is_another_store(decode, pictures, tmp_path, options):
+@pytest.mark.parametrize("options", [{"image_size": 9}, {"crop_size": 10}, {"maker": "faces 2"}])
+def test_another_size_or_plugin_is_another_store(decode, pictures, tmp_path, options):
     decode(pictures)
     decode(pictures, **options)
 
@@ -154,6 +157,29 @@ def test_a_changed_picture_is_another_store(decode, pictures, tmp_path, change):
 
 def test_another_order_is_another_store(decode, pictures):
     assert np.array_equal(decode(pictures).read([0]), decode(pictures[::-1]).read([2]))
+
+
+@dataclass(frozen=True)
+class Corner(Crop):
+    """The upper left corner, noted where the picture is higher than it says."""
+
+    side: int
+    highest: int = 100
+
+    def find(self, image):
+        return Square(0, 0, self.side, "it is high" if image.height > self.highest else "")
+
+
+def test_each_picture_has_its_own_crop_and_note(decode, pictures, tmp_path):
+    crops = [Corner(7), None, Corner(9, highest=27)]
+    for _ in range(2):
+        store = decode(pictures, crops=crops)
+        assert store.notes == {2: "it is high"}
+        assert store.errors == {}
+    for number, box in ((0, (0, 0, 7, 7)), (1, (0, 4, 21, 25)), (2, (0, 0, 9, 9))):
+        assert np.array_equal(store.read([number])[0], by_hand(Image.open(pictures[number]), box, 8))
+    decode(pictures, crops=[Corner(7), None, Corner(8)])
+    assert len(cached(tmp_path)) == 2
 
 
 def test_progress_sees_every_picture(decode, pictures):
@@ -234,6 +260,20 @@ def test_a_store_reads_across_record_batches(tmp_path):
     assert len(store) == 2 * ROWS + 5
     assert_reads(store, images, np.array([2 * ROWS + 4, 0, ROWS - 1, ROWS, 7, 7, 2 * ROWS, 2 * ROWS - 1]))
     assert_reads(store, images, np.random.default_rng(0).permutation(len(images)))
+
+
+def test_a_store_reads_where_the_system_cannot_read_at_a_place(tmp_path, monkeypatch):
+    images = numbered(ROWS + 5)
+    write_store(tmp_path / "store", (image.tobytes() for image in images))
+    monkeypatch.delattr(os, "preadv")
+
+    store = Store(tmp_path / "store", 4)
+
+    assert_reads(store, images, np.random.default_rng(0).permutation(len(images)))
+    with (tmp_path / "store").open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(OSError, match="has become shorter"):
+        store.read([ROWS])
 
 
 def test_large_images_make_smaller_batches(tmp_path, monkeypatch):

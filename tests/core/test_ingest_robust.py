@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from stargan_fw.data.cache import clean, partial_path
-from stargan_fw.data.ingest import ingest
+from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.errors import DataError
 
 GOOD, BAD = True, False
@@ -91,30 +92,30 @@ def test_every_image_is_read_refused_or_listed(tmp_path, make, name, good):
     make(images[1])
     if good is None:  # root reads what is closed to all
         good = os.access(images[1], os.R_OK)
-    options = {"image_size": 8, "crop_size": None, "cache": tmp_path / "cache"}
+    strict = Ingestion("faces", images, Framing(8), tmp_path / "cache")
 
     if not good:
         with pytest.raises(DataError, match=r"^The image '.*a\.[a-z]+' cannot be read: .*Replace it"):
-            ingest("faces", images, **options)
+            strict.run()
         assert not list(tmp_path.glob("cache/*"))
 
-    store = ingest("faces", images, **options, on_bad_image="skip")
+    store = replace(strict, on_bad_image="skip").run()
     assert len(store) == 3
     assert set(store.errors) == (set() if good else {1})
     assert store.read([1]).any() == good
     assert store.read([0, 2]).reshape(2, -1).any(axis=1).all(), "the others keep their places"
     if not good:
         with pytest.raises(DataError, match=r"on_bad_image = \"skip\""):
-            ingest("faces", images, **options)
+            strict.run()
 
 
 INGEST = """
 import sys
 from pathlib import Path
-from stargan_fw.data.ingest import ingest
+from stargan_fw.data.ingest import Framing, Ingestion
 folder, cache = map(Path, sys.argv[1:])
 print("started", flush=True)
-ingest("faces", sorted(folder.iterdir()), image_size=32, crop_size=None, cache=cache)
+Ingestion("faces", sorted(folder.iterdir()), Framing(32), cache).run()
 """
 
 
@@ -140,9 +141,9 @@ def stores(cache):
 def test_killed_at_any_moment_the_next_start_gives_the_same_bytes(folder, tmp_path):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     begin = time.perf_counter()
-    ingest("faces", sorted(folder.iterdir()), image_size=32, crop_size=None, cache=undisturbed)
+    Ingestion("faces", sorted(folder.iterdir()), Framing(32), undisturbed).run()
     duration = time.perf_counter() - begin
-    moments = random.Random(0)  # noqa: S311
+    moments = random.Random(0)
     left = 0
 
     for _ in range(10):
@@ -153,7 +154,7 @@ def test_killed_at_any_moment_the_next_start_gives_the_same_bytes(folder, tmp_pa
         found = list(killed.iterdir()) if killed.exists() else []
         left += sum(path.suffix == ".partial" for path in found)
         assert len(found) <= 1, "what the one before left is removed"
-    ingest("faces", sorted(folder.iterdir()), image_size=32, crop_size=None, cache=killed)
+    Ingestion("faces", sorted(folder.iterdir()), Framing(32), killed).run()
 
     assert left, "some were killed while they wrote"
     assert stores(killed) == stores(undisturbed)
@@ -170,7 +171,7 @@ def test_two_at_once_both_succeed(folder, tmp_path):
 def test_cleaning_frees_stores_and_leaves_what_is_not_ours(tmp_path):
     cache = tmp_path / "cache"
     noise().save(tmp_path / "a.png")
-    ingest("faces", [tmp_path / "a.png"], image_size=8, crop_size=None, cache=cache)
+    Ingestion("faces", [tmp_path / "a.png"], Framing(8), cache).run()
     running = partial_path(next(cache.iterdir()))
     running.touch()
     (cache / "notes.arrow").touch()

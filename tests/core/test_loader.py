@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from stargan_fw.data import resident
 from stargan_fw.data.loader import Loader
+from stargan_fw.data.resident import ResidentImages, check_room, lodge
 from stargan_fw.data.store import Store, write_store
+from stargan_fw.errors import ConfigError
 
 COUNT = 23
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +26,21 @@ def store(tmp_path_factory):
 def loader(store):
     labels = np.stack([np.arange(COUNT), -np.arange(COUNT)], axis=1).astype(np.float32)
 
-    def build(indices=range(COUNT), batch_size=5, seed=(0, 0)):
-        return Loader(store, labels, list(indices), batch_size=batch_size, seed=seed)
+    def build(indices=range(COUNT), batch_size=5, seed=(0, 0), images=store, **options):
+        return Loader(images, labels, list(indices), batch_size=batch_size, seed=seed, **options)
+
+    return build
+
+
+@pytest.fixture
+def halves(store):
+    """Two kinds of batches: of low and middle numbers, and of low and high ones."""
+    labels = np.stack([np.arange(COUNT), -np.arange(COUNT)], axis=1).astype(np.float32)
+    low, middle, high = (torch.tensor(part) for part in np.split(np.arange(COUNT), [3, 13]))
+
+    def build(**options):
+        kinds = [[low, middle], [low, high]]
+        return Loader(store, labels, range(COUNT), batch_size=8, seed=(0, 0), kinds=kinds, **options)
 
     return build
 
@@ -112,3 +129,94 @@ def test_batches_are_copies(loader):
     labels.zero_()
 
     assert numbers(loader.batch(0)) == before
+
+
+@pytest.mark.parametrize(("world_size", "batch_size", "count"), [(2, 6, COUNT), (3, 6, COUNT), (4, 8, 3)])
+def test_the_ranks_shares_side_by_side_are_the_batch_of_one(loader, world_size, batch_size, count):
+    alone = loader(range(count), batch_size=batch_size)
+    ranks = [
+        loader(range(count), batch_size=batch_size, rank=rank, world_size=world_size) for rank in range(world_size)
+    ]
+    assert {len(rank) for rank in ranks} == {len(alone)}
+    for number in range(3 * len(alone)):
+        shares = [rank.batch(number) for rank in ranks]
+        assert {len(images) for images, _ in shares} == {batch_size // world_size}
+        for part, whole in zip(zip(*shares, strict=True), alone.batch(number), strict=True):
+            assert torch.equal(torch.cat(part), whole)
+
+
+def test_a_batch_that_the_ranks_cannot_share(loader):
+    with pytest.raises(
+        ConfigError, match=r"^training\.batch_size = 5 cannot be shared by 2 processes\. Use a multiple"
+    ):
+        loader(batch_size=5, world_size=2)
+
+
+def test_resident_images_are_the_same_bits(loader, store, monkeypatch):
+    monkeypatch.setattr(resident, "READ_AT_ONCE", 4)
+    indices = [1, 2, 3, 5, 7, 11, 13, 17, 19, 22]
+    here = loader(indices, images=ResidentImages(store, indices, CPU))
+    for number in range(6):
+        read, expected = here.batch(number)[0], loader(indices).batch(number)[0]
+        assert torch.equal(read, expected)
+        assert (read.dtype, read.stride()) == (expected.dtype, expected.stride())
+        read.zero_()
+
+
+@pytest.mark.parametrize(
+    ("choice", "free", "stays"),
+    [
+        ("auto", None, False),
+        ("on", None, True),
+        ("off", 10**9, False),
+        ("auto", 2 * COUNT * 48, True),
+        ("auto", 2 * COUNT * 48 - 1, False),
+        ("on", COUNT * 48, True),
+    ],
+)
+def test_images_stay_where_there_is_room(store, monkeypatch, choice, free, stays):
+    monkeypatch.setattr(resident, "_room", lambda device: free)
+    lodged = lodge({"faces": store}, {"faces": list(range(COUNT))}, CPU, choice)
+    assert isinstance(lodged["faces"], ResidentImages) == stays
+    assert stays or lodged["faces"] is store
+
+
+def test_a_gpu_that_is_too_small_is_told(monkeypatch):
+    monkeypatch.setattr(resident, "_room", lambda device: COUNT * 48 - 1)
+    with pytest.raises(ConfigError, match=r'^data\.resident = "on": the images need 1\.1 kB, and cpu has 1\.1 kB free'):
+        check_room(COUNT, 4, CPU, "on")
+    check_room(COUNT, 4, CPU, "auto")
+
+
+def test_kinds_of_batches_take_turns_and_their_sets_share_a_batch(halves):
+    loader = halves()
+    for number in range(10):
+        seen = numbers(loader.batch(number))
+        kind = loader.kind(number)
+        assert kind == number % 2
+        assert len(seen) == 8
+        assert max(seen[:4]) < 3
+        assert all((3 <= i < 13) if kind == 0 else i >= 13 for i in seen[4:])
+
+
+def test_a_set_is_gone_through_before_it_repeats(halves):
+    loader = halves()
+    epoch = [i for number in (0, 2) for i in numbers(loader.batch(number))[4:]]
+    assert len(set(epoch)) == 8, "two of four from ten"
+    assert set(numbers(loader.batch(0))[:4]) == {0, 1, 2}
+
+
+def test_ranks_share_every_set_of_a_kind(halves):
+    for number in range(6):
+        alone = numbers(halves().batch(number))
+        shares = [numbers(halves(rank=rank, world_size=2).batch(number)) for rank in range(2)]
+        assert [shares[0][:2] + shares[1][:2], shares[0][2:] + shares[1][2:]] == [alone[:4], alone[4:]]
+    with pytest.raises(ConfigError, match=r"training\.batch_size = 8 cannot be shared by 2 kinds .* multiple of 6"):
+        halves(rank=0, world_size=3)
+
+
+def test_one_kind_of_all_images_is_what_there_is_without_kinds(store, loader):
+    labels = np.stack([np.arange(COUNT), -np.arange(COUNT)], axis=1).astype(np.float32)
+    kinds = [[torch.arange(COUNT)]]
+    same = Loader(store, labels, range(COUNT), batch_size=5, seed=(0, 0), kinds=kinds)
+    assert [numbers(same.batch(n)) for n in range(9)] == [numbers(loader().batch(n)) for n in range(9)]

@@ -46,7 +46,7 @@ def test_no_name_takes_an_accelerator_where_there_is_one(monkeypatch):
     assert choose_device(None) == torch.device("cuda")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "cpu:x", ""])
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "cpu:x", "", "meta"])
 def test_a_device_that_is_not_here(name):
     with pytest.raises(ConfigError) as caught:
         choose_device(name)

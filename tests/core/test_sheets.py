@@ -161,3 +161,7 @@ def test_headings_are_written_above_their_columns():
     assert len(columns) > 10
     assert GAP + 98 <= columns.min() <= columns.max() <= GAP + 98 + 96
     assert abs(columns.mean() - (GAP + 98 + 48)) < 6, "centred"
+
+
+def test_a_sheet_of_no_pictures_is_its_headings():
+    assert draw_sheet([], ["input", "happy"]).width == 2 * (96 + GAP) + GAP

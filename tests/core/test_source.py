@@ -73,6 +73,13 @@ def test_the_data_lies_in_the_folder_of_its_plugin_or_where_the_configuration_sa
     assert all(root.is_absolute() for root in roots)
 
 
+def test_the_plugins_version_is_part_of_what_the_store_is_called_after(open_all, monkeypatch):
+    (source,) = open_all(pets={})
+    assert source.framing(64).maker == "pets 1"
+    monkeypatch.setattr(Pets, "version", "2")
+    assert source.framing(64).maker == "pets 2"
+
+
 def test_aliases_make_the_label_space(open_all):
     space = label_space(open_all(pets={}, mine={"plugin": "pets"}))
 
@@ -99,6 +106,16 @@ def test_held_out_examples_are_spread_over_the_test_set(open_all):
     assert len(source.held_out(4)) == 4
     assert set(source.held_out(4)) <= set(source.test)
     assert source.held_out(100) == source.test
+
+
+def test_held_out_examples_may_be_preferred_by_their_labels(open_all):
+    (source,) = open_all(pets={"test_size": 0.5, "count": 40})
+    wanted = source.labels[source.test[3]]
+
+    chosen = source.held_out(2, lambda labels: (labels == wanted).all(axis=1))
+    assert len(chosen) == 2
+    assert (source.labels[chosen] == wanted).all()
+    assert source.held_out(4, lambda labels: [False] * len(labels)) == source.held_out(4)
 
 
 @pytest.mark.parametrize(

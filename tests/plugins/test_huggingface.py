@@ -7,7 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from stargan_fw.config import DatasetConfig
 from stargan_fw.errors import ConfigError, DataError
+from stargan_fw.options import options_model
+from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_plugins.datasets.huggingface import HuggingFace
 from stargan_fw_registry import Binary, Categorical, Exclusive
 
@@ -218,16 +221,16 @@ def test_a_list_is_no_label(save):
 
 def test_a_limit_takes_the_first_images_of_each_split(write):
     rows = [{"x": True}, {"x": False}, {"x": True}]
-    assert len(labels(HuggingFace(write(train=rows, test=rows), limit=2))) == 4
-    assert len(labels(HuggingFace(write(train=rows, test=rows), limit=7))) == 6
+    assert len(labels(HuggingFace(write(train=rows, test=rows), first=2))) == 4
+    assert len(labels(HuggingFace(write(train=rows, test=rows), first=7))) == 6
 
 
 def test_a_stream_is_stored_up_to_its_limit(write):
     root = write(train=[{"x": True}, {"x": False}, {"x": True}])
-    dataset = HuggingFace(root, streaming=True, limit=2)
+    dataset = HuggingFace(root, streaming=True, first=2)
     assert labels(dataset) == [{"x": True}, {"x": False}]
     assert [example.image.read() for example in dataset.examples()] == [png(0), png(1)]
-    again = HuggingFace(root, streaming=True, limit=2)
+    again = HuggingFace(root, streaming=True, first=2)
     fingerprints = [[example.image.fingerprint for example in one.examples()] for one in (dataset, again)]
     assert fingerprints[0] == fingerprints[1]
 
@@ -236,7 +239,7 @@ def test_a_streamed_imagefolder_is_stored_with_its_bytes(tmp_path):
     for number, kind in enumerate(["cat", "dog"]):
         (tmp_path / "pets" / kind).mkdir(parents=True)
         (tmp_path / "pets" / kind / "0.png").write_bytes(png(number))
-    dataset = HuggingFace(tmp_path / "pets", streaming=True, limit=5)
+    dataset = HuggingFace(tmp_path / "pets", streaming=True, first=5)
     assert labels(dataset) == [{"label": "cat"}, {"label": "dog"}]
     (tmp_path / "pets" / "cat" / "0.png").unlink()
     assert [example.image.read() for example in dataset.examples()] == [png(0), png(1)]
@@ -245,8 +248,8 @@ def test_a_streamed_imagefolder_is_stored_with_its_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"streaming": True}, r"a stream has no end that is known.*Set `limit`"),
-        ({"limit": 0}, "`limit` is 0. It is a number of images"),
+        ({"streaming": True}, r"a stream has no end that is known.*Set `first`"),
+        ({"first": 0}, "`first` is 0. It is a number of images"),
     ],
 )
 def test_a_limit_that_cannot_be_is_refused(tmp_path, options, message):
@@ -271,3 +274,8 @@ def test_a_location_that_cannot_be_is_told(tmp_path):
     assert "the datasets library cannot load it: Parquet" in error_of(tmp_path / "x.parquet")
     (tmp_path / "empty").mkdir()
     assert "the datasets library cannot load it" in error_of(tmp_path / "empty")
+
+
+def test_no_option_is_swallowed_by_a_key_of_every_dataset():
+    for name, kind in PluginManager.discover().index("dataset").items():
+        assert not set(options_model(kind).model_fields) & set(DatasetConfig.model_fields), name

@@ -80,19 +80,26 @@ def prepare(
     console = Console()
     sources = open_sources(asked, plugins)
     progress = decoding_progress(console, asked.data.image_size)
-    stores = {source.alias: decode(asked, source, progress) for source in sources}
+    stores = decode(asked, sources, progress)
     show_skipped(console, sources, stores)
     size = sum(store.path.stat().st_size for store in stores.values())
     console.print(f"{cache_folder(asked.data)}: {readable_size(size)}", soft_wrap=True)
 
 
 @app.command()
-def clean(*, data: Data = None, cache: Cache = None, config: ConfigFile = None, settings: Settings = None) -> None:
+def clean(
+    *,
+    data: Data = None,
+    cache: Cache = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    plugin: Plugins = None,
+) -> None:
     """Remove the decoded images, which training makes again when it needs them."""
     from stargan_fw.data.cache import cache_folder, readable_size
     from stargan_fw.data.cache import clean as clean_cache
 
-    asked, _ = _request({"data.path": data, "data.cache": cache}, config, settings)
+    asked, _ = _request({"data.path": data, "data.cache": cache}, config, settings, plugin=plugin, with_data=False)
     folder = cache_folder(asked.data)
     count, freed = clean_cache(folder)
     typer.echo(f"{folder}: removed {count} stores, {readable_size(freed)} freed")
@@ -145,6 +152,7 @@ def _request(
     plugin: list[Path] | None = None,
     datasets: str | None = None,
     preset: str | None = None,
+    with_data: bool = True,
 ) -> "tuple[Config, PluginManager]":
     from stargan_fw.config import Layer
     from stargan_fw.training.request import data_request, option_layer
@@ -152,7 +160,7 @@ def _request(
     files = [str(path.resolve()) for path in plugin or ()] or None
     layers = [Layer.from_file(config)] if config else []
     layers += [option_layer("the command line", {"plugins": files, **options}), Layer.from_settings(settings or ())]
-    return data_request(layers, datasets=datasets, preset=preset)
+    return data_request(layers, datasets=datasets, preset=preset, with_data=with_data)
 
 
 def _reading_progress(name: str, count: int, images: "Iterable[Any]") -> "Iterable[Any]":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stargan_fw.cli import bench, data, plugins, train, translate
+from stargan_fw.cli import bench, data, plugins, study, train, translate
 from stargan_fw.errors import RequestError
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
@@ -25,6 +25,7 @@ app.command("sheet")(translate.sheet)
 app.command("bench")(bench.bench)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(study.app, name="study")
 
 
 @app.callback()

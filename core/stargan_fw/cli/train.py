@@ -77,8 +77,7 @@ def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.devi
     run = request.run
     stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
     show_skipped(console, plan.sources, stores)
-    for source in plan.sources:  # refuses what would leave nothing to train on, before the run folder is made
-        source.without(stores[source.alias].errors)
+    plan.check_readable(stores, device)  # before the run folder is made
     if request.resume:
         check_splits(run, plan.sources, stores)
     else:

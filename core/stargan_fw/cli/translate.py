@@ -62,12 +62,13 @@ def sheet(
 
 def _held_out(model: str) -> list["Image.Image"]:
     """Returns a few test images of each of a run's datasets."""
-    from stargan_fw.data.source import open_sources
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.training.run_folder import RunFolder
+    from stargan_fw.training.split_record import recorded_sources
 
-    config = RunFolder(Path(model)).config()
-    sources = open_sources(config, PluginManager.discover(tuple(config.plugins)))
+    run = RunFolder(Path(model))
+    config = run.config()
+    sources = recorded_sources(run, PluginManager.discover(tuple(config.plugins)))
     return [
         picture
         for source in sources

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from stargan_fw.data.framing import framed
 from stargan_fw.data.images import UNREADABLE, reason
-from stargan_fw.data.ingest import in_order, prepare, store_bytes
+from stargan_fw.data.ingest import in_order, store_bytes
 from stargan_fw.data.source import build_dataset, encode_leniently, keep, name_of
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError
-from stargan_fw_registry import Exclusive, LabelSchema
+from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stargan_fw.config import Config, DatasetConfig
+    from stargan_fw.errors import LabelError
     from stargan_fw.interfaces import Dataset, Example
     from stargan_fw.plugin_manager import PluginManager
 
@@ -60,6 +62,7 @@ class DatasetReport:
         together: how many images have both of two labels set, by their names.
         duplicates: groups of images with the same bytes, by name.
         unreadable: why an image cannot be read, by name.
+        notes: what is to be known about an image's crop, by name.
         people: how many are named.
         people_on_both_sides: those with training and test images.
         violations: exclusive groups with several members set, by image.
@@ -79,6 +82,7 @@ class DatasetReport:
     together: dict[str, dict[str, int]] = field(default_factory=dict)
     duplicates: list[list[str]] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
     people: int = 0
     people_on_both_sides: list[str] = field(default_factory=list)
     violations: dict[str, str] = field(default_factory=dict)
@@ -126,7 +130,7 @@ def _check(alias: str, table: DatasetConfig, config: Config, plugins: PluginMana
     schema = LabelSchema(alias, list(dataset.attributes))
     examples, *sides = _divide(dataset, examples, table, report)
     labels, wrong = encode_leniently(schema, examples)
-    _note_wrong_labels(report, dataset, schema, examples, wrong)
+    _note_wrong_labels(report, dataset, examples, wrong)
     _count(report, schema, labels, sides)
     _note_people(report, examples, sides)
     size = config.data.image_size
@@ -153,17 +157,11 @@ def _divide(
 
 
 def _note_wrong_labels(
-    report: DatasetReport,
-    dataset: Dataset,
-    schema: LabelSchema,
-    examples: Sequence[Example],
-    wrong: dict[int, tuple[str, str]],
+    report: DatasetReport, dataset: Dataset, examples: Sequence[Example], wrong: dict[int, LabelError]
 ) -> None:
-    groups = {attribute.name for attribute, _ in schema.parts if isinstance(attribute, Exclusive)}
-    for index, (attribute, why) in wrong.items():
-        several = attribute in groups and "at most one" in why
-        notes = report.violations if several else report.wrong_labels
-        notes[name_of(examples[index], dataset.root)] = why
+    for index, error in wrong.items():
+        notes = report.violations if isinstance(error, ExclusiveLabelsError) else report.wrong_labels
+        notes[name_of(examples[index], dataset.root)] = str(error)
 
 
 def _count(report: DatasetReport, schema: LabelSchema, labels: NDArray[np.float32], sides: Sequence[list[int]]) -> None:
@@ -195,19 +193,21 @@ def _read(
         try:
             content = example.image.read_bytes() if isinstance(example.image, Path) else example.image.read()
             with Image.open(io.BytesIO(content)) as image:
-                prepare(image, image_size, dataset.crop_size)
+                _, note = framed(image, image_size, dataset.crop_size, example.crop)
         except UNREADABLE as error:
             return "", reason(error)
-        return hashlib.blake2b(content, digest_size=16).hexdigest(), ""
+        return hashlib.blake2b(content, digest_size=16).hexdigest(), note
 
     same: dict[str, list[str]] = defaultdict(list)
     readable = set()
     with ThreadPoolExecutor() as pool:
-        for index, (content, why) in enumerate(progress(report.alias, len(examples), in_order(pool, look, examples))):
+        for index, (content, said) in enumerate(progress(report.alias, len(examples), in_order(pool, look, examples))):
             name = name_of(examples[index], dataset.root)
-            if why:
-                report.unreadable[name] = why
+            if not content:
+                report.unreadable[name] = said
                 continue
+            if said:
+                report.notes[name] = said
             readable.add(index)
             same[content].append(name)
     report.duplicates = [names for names in same.values() if len(names) > 1]
@@ -234,6 +234,9 @@ def _judge(report: DatasetReport, table: DatasetConfig, schema: LabelSchema) -> 
         some = ", ".join(report.people_on_both_sides[:3])
         count = len(report.people_on_both_sides)
         warnings.append(f'{count} people are on both sides of the split ({some}). Set test_split = "person".')
+    for note in sorted(set(report.notes.values())):
+        names = [name for name, said in report.notes.items() if said == note]
+        warnings.append(f"{len(names)} images: {note}, such as on '{names[0]}'. Look at them with --sheet.")
     if report.duplicates:
         warnings.append(f"{len(report.duplicates)} images come more than once, such as {report.duplicates[0][:3]}.")
     _judge_labels(report, schema)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from stargan_fw.data.framing import prepare
 from stargan_fw.data.images import open_image
-from stargan_fw.data.ingest import prepare
+from stargan_fw.data.source import name_of
 from stargan_fw.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from stargan_fw.data.check import Checked
 
@@ -47,9 +48,12 @@ def draw_contact_sheet(checked: Sequence[Checked], path: Path) -> None:
 def _cells(dataset: Checked) -> Iterator[tuple[Image.Image, str]]:
     step = max(1, len(dataset.examples) // (ACROSS * DOWN))
     for index in range(0, len(dataset.examples), step)[: ACROSS * DOWN]:
-        with open_image(dataset.examples[index].image) as image:
-            picture = prepare(image, SIDE, dataset.crop_size)
+        example = dataset.examples[index]
+        with open_image(example.image) as image:
+            picture = prepare(image, SIDE, dataset.crop_size, example.crop)
         row = dataset.labels[index]
-        said = [name for name, value in zip(dataset.names, row, strict=True) if value == 1]
+        note = dataset.report.notes.get(name_of(example, Path(dataset.report.root)))
+        said = [f"({note})"] if note else []
+        said += [name for name, value in zip(dataset.names, row, strict=True) if value == 1]
         said += [f"{name}?" for name, value in zip(dataset.names, row, strict=True) if np.isnan(value)]
         yield picture, "\n".join([dataset.report.alias, *(name[:WIDEST] for name in said)][:LINES])

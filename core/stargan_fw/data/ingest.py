@@ -5,93 +5,111 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-import numpy as np
-from PIL import Image, ImageOps
-
 from stargan_fw.data.cache import check_space, make_folder, partial_path, remove_stale_partials
+from stargan_fw.data.framing import framed
 from stargan_fw.data.images import UNREADABLE, fingerprint, open_image, reason
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
+from stargan_fw.interfaces.crop import Crop
 from stargan_fw.interfaces.dataset import EncodedImage
 
-FORMAT = "3"  # changes when the same files would give other bytes
+FORMAT = "4"  # changes when the same files would give other bytes
 
 BadImages: TypeAlias = Literal["error", "skip"]
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def prepare(image: Image.Image, image_size: int, crop_size: int | None) -> Image.Image:
-    """Returns the image upright, in RGB, cropped to a centred square and resized.
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How every image of a dataset becomes a square of one size.
 
-    Args:
-        image: of any size and mode.
-        image_size: side of the result in pixels.
-        crop_size: side of the crop in pixels; None, or more than the image has, is its short side.
+    Attributes:
+        image_size: side in pixels.
+        crop_size: side in pixels of the centre crop; None is the short side.
+        crops: an image's own crop, by number; empty where none has one.
+        maker: the plugin and its version, for the store's fingerprint.
     """
-    image = _rgb(ImageOps.exif_transpose(image))
-    side = min(crop_size or min(image.size), *image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    # Not `resize(box=…)`, whose filter reaches for pixels outside of the box.
-    cropped = image.crop((left, top, left + side, top + side))
-    return cropped.resize((image_size, image_size), Image.Resampling.BILINEAR)
+
+    image_size: int
+    crop_size: int | None = None
+    crops: Sequence[Crop | None] = ()
+    maker: str = ""
+
+    def crop(self, number: int) -> Crop | None:
+        """Returns an image's own crop."""
+        return self.crops[number] if self.crops else None
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):  # which `convert` would clip to 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode == "P":  # which `convert` warns about where it has transparency
-        image = image.convert("RGBA")
-    return image.convert("RGB")
-
-
-def ingest(
-    name: str,
-    images: Sequence[Path | EncodedImage],
-    *,
-    image_size: int,
-    crop_size: int | None,
-    cache: Path,
-    on_bad_image: BadImages = "error",
-    progress: Callable[[Iterable[bytes]], Iterable[bytes]] = lambda images: images,
-) -> Store:
-    """Returns the store of these images, decoding them unless an earlier call did.
+@dataclass(frozen=True)
+class Ingestion:
+    """The decoding of one dataset's images, unless an earlier one did it.
 
     The store is one file that appears whole or not at all, named after everything that it depends on. Processes that
     make the same one at once each write a file of their own, and the last to finish puts the same bytes in its place.
 
-    Args:
+    Attributes:
         name: of the dataset, for the file's name.
         images: in order.
-        image_size: side in pixels.
-        crop_size: as `prepare` takes it.
+        framing: how they are cropped and resized.
         cache: the folder of stores.
         on_bad_image: "error" refuses images that cannot be read; "skip" lists them in the store's `errors`.
-        progress: wraps the images as they are decoded.
-
-    Raises:
-        DataError: an image cannot be read, the folder cannot be made, or the disk is too small.
     """
-    path = cache / f"{name}-{image_size}px-{_fingerprint(images, image_size, crop_size, on_bad_image)}.arrow"
-    if not path.exists():
-        check_space(cache, store_bytes(len(images), image_size))
-        make_folder(cache)
-        remove_stale_partials(cache)
-        errors: dict[int, str] | None = {} if on_bad_image == "skip" else None
-        partial = partial_path(path)
+
+    name: str
+    images: Sequence[Path | EncodedImage]
+    framing: Framing
+    cache: Path
+    on_bad_image: BadImages = "error"
+
+    @cached_property
+    def path(self) -> Path:
+        """Where the store is or will be.
+
+        Raises:
+            DataError: an image is missing, unless such images are skipped.
+        """
+        digest = _fingerprint(self.images, self.framing, self.on_bad_image)
+        return self.cache / f"{self.name}-{self.framing.image_size}px-{digest}.arrow"
+
+    @property
+    def needed(self) -> int:
+        """How many bytes it will write."""
+        return 0 if self.path.exists() else store_bytes(len(self.images), self.framing.image_size)
+
+    def run(self, progress: Callable[[Iterable[bytes]], Iterable[bytes]] = lambda images: images) -> Store:
+        """Returns the store.
+
+        Args:
+            progress: wraps the images as they are decoded.
+
+        Raises:
+            DataError: an image cannot be read, the folder cannot be made, or the disk is too small.
+        """
+        if not self.path.exists():
+            check_space(self.cache, self.needed)
+            make_folder(self.cache)
+            remove_stale_partials(self.cache)
+            self._write(partial_path(self.path), progress)
+        store = Store(self.path, self.framing.image_size)
+        if store.errors and self.on_bad_image == "error":
+            number, why = next(iter(store.errors.items()))
+            raise _bad_image(self.images[number], why)
+        return store
+
+    def _write(self, partial: Path, progress: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
+        errors: dict[int, str] | None = {} if self.on_bad_image == "skip" else None
+        notes: dict[int, str] = {}
         try:
-            write_store(partial, progress(_decoded(images, image_size, crop_size, errors)), errors)
-            partial.replace(path)
+            write_store(partial, progress(_decoded(self.images, self.framing, errors, notes)), errors, notes)
+            partial.replace(self.path)
         finally:
             partial.unlink(missing_ok=True)
-    store = Store(path, image_size)
-    if store.errors and on_bad_image == "error":
-        number, why = next(iter(store.errors.items()))
-        raise _bad_image(images[number], why)
-    return store
 
 
 def store_bytes(count: int, image_size: int) -> int:
@@ -100,26 +118,27 @@ def store_bytes(count: int, image_size: int) -> int:
 
 
 def _decoded(
-    images: Sequence[Path | EncodedImage], image_size: int, crop_size: int | None, errors: dict[int, str] | None
+    images: Sequence[Path | EncodedImage], framing: Framing, errors: dict[int, str] | None, notes: dict[int, str]
 ) -> Iterator[bytes]:
     """Yields the images in order; notes why one cannot be read before its blank is yielded, or raises without a book."""
 
-    def decode(source: Path | EncodedImage) -> bytes | str:
+    def decode(number: int) -> tuple[bytes | None, str]:
         try:
-            with open_image(source) as image:
-                return prepare(image, image_size, crop_size).tobytes()
+            with open_image(images[number]) as image:
+                square, note = framed(image, framing.image_size, framing.crop_size, framing.crop(number))
+                return square.tobytes(), note
         except UNREADABLE as error:
-            return reason(error)
+            return None, reason(error)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, decoded in enumerate(in_order(pool, decode, images)):
-            if isinstance(decoded, bytes):
-                yield decoded
-                continue
-            if errors is None:
-                raise _bad_image(images[number], decoded)
-            errors[number] = decoded
-            yield bytes(store_bytes(1, image_size))
+        for number, (pixels, said) in enumerate(in_order(pool, decode, range(len(images)))):
+            if pixels is None:
+                if errors is None:
+                    raise _bad_image(images[number], said)
+                errors[number] = said
+            elif said:
+                notes[number] = said
+            yield bytes(store_bytes(1, framing.image_size)) if pixels is None else pixels
 
 
 def _bad_image(source: Path | EncodedImage, why: str) -> DataError:
@@ -140,16 +159,15 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
         yield waiting.popleft().result()
 
 
-def _fingerprint(
-    images: Sequence[Path | EncodedImage], image_size: int, crop_size: int | None, on_bad_image: BadImages
-) -> str:
-    digest = hashlib.sha256(f"{FORMAT} {image_size} {crop_size}".encode())
-    for image in images:
+def _fingerprint(images: Sequence[Path | EncodedImage], framing: Framing, on_bad_image: BadImages) -> str:
+    digest = hashlib.sha256(f"{FORMAT} {framing.image_size} {framing.crop_size} {framing.maker}".encode())
+    for number, image in enumerate(images):
         try:
             line = fingerprint(image)
         except OSError as error:
             if on_bad_image == "error":
                 raise _bad_image(image, reason(error)) from None
             line = f"{image}\0{reason(error)}"
-        digest.update(f"{line}\n".encode(errors="surrogateescape"))
+        crop = framing.crop(number)
+        digest.update(f"{line}\0{crop!r}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from stargan_fw.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from stargan_fw.data.resident import ResidentImages
     from stargan_fw.data.store import Store
 
 
 class Shuffle:
-    """A set of images in an order that depends on a seed alone, cut into shares.
+    """A set of images in an order that depends on a seed alone, cut into shares of a batch.
 
     Every epoch is another permutation; what does not fill a share at its end is left out, and a set smaller than a share
     is gone through several times in it.
@@ -39,11 +42,12 @@ class Shuffle:
         """Shares of an epoch."""
         return max(1, len(self._indices) // self._size)
 
-    def share(self, number: int) -> NDArray[np.int64]:
-        """Returns the images of share `number`, counted from 0 over all epochs."""
+    def share(self, number: int, rank: int, world_size: int) -> NDArray[np.int64]:
+        """Returns this rank's part of share `number`, counted from 0 over all epochs."""
         epoch, position = divmod(number, len(self))
-        start = position * self._size
-        return self._order(epoch)[start : start + self._size]
+        part = self._size // world_size
+        start = position * self._size + rank * part
+        return self._order(epoch)[start : start + part]
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if self._epoch is None or self._epoch[0] != epoch:
@@ -63,34 +67,41 @@ class Loader:
         store: the images.
         labels: (N, d) in the store's order.
         indices: of the images to read.
-        batch_size: images a batch.
+        batch_size: images a batch, on all ranks together.
         seed: of the order.
         kinds: of batches, which take turns: each one or more sets of positions in `indices`, which have equal shares of
             the batch (`Method.batches`); None is one kind, of all images.
+        rank: which of the processes that share each batch this one is, from 0.
+        world_size: how many they are. Their shares of each set, side by side in the order of the ranks, are those that
+            one process alone would have.
+
+    Raises:
+        ConfigError: the shares of sets or ranks would be empty or not of one size.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Store | ResidentImages,
         labels: NDArray[np.float32],
         indices: Sequence[int],
         *,
         batch_size: int,
         seed: Sequence[int],
         kinds: Sequence[Sequence[Tensor]] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self._store = store
         self._labels = labels
         self._images = len(indices)
         self._batch_size = batch_size
-        everything = np.asarray(indices)
-        numbers = itertools.count()
+        self._rank, self._world_size = rank, world_size
+        kinds = kinds or [[torch.arange(len(indices))]]
+        _check_shares(batch_size, max(map(len, kinds)), world_size)
+        everything, numbers = np.asarray(indices), itertools.count()
         self._kinds = [
-            [
-                Shuffle(everything[chosen.numpy()], max(1, batch_size // len(sets)), _set_seed(seed, next(numbers)))
-                for chosen in sets
-            ]
-            for sets in kinds or [[torch.arange(len(everything))]]
+            [Shuffle(everything[chosen], batch_size // len(sets), _set_seed(seed, next(numbers))) for chosen in sets]
+            for sets in ([chosen.numpy() for chosen in sets] for sets in kinds)
         ]
 
     def __len__(self) -> int:
@@ -102,15 +113,25 @@ class Loader:
         return number % len(self._kinds)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Returns batch `number`, counted from 0 over all epochs.
+        """Returns this rank's share of batch `number`, counted from 0 over all epochs.
 
         Returns:
             uint8 images of shape (B, 3, H, W) in channels-last order, and float32 labels of shape (B, d).
         """
         turn, kind = divmod(number, len(self._kinds))
-        chosen = np.concatenate([shuffle.share(turn) for shuffle in self._kinds[kind]])
-        images = torch.from_numpy(self._store.read(chosen)).permute(0, 3, 1, 2)
+        parts = [shuffle.share(turn, self._rank, self._world_size) for shuffle in self._kinds[kind]]
+        chosen = np.concatenate(parts)
+        images = torch.as_tensor(self._store.read(chosen)).permute(0, 3, 1, 2)
         return images, torch.from_numpy(self._labels[chosen])
+
+
+def _check_shares(batch_size: int, sets: int, world_size: int) -> None:
+    """Raises ConfigError unless every rank gets as many images of every set, and at least one."""
+    if batch_size // sets % world_size or batch_size < sets * world_size:
+        by = f"{world_size} processes" if sets == 1 else f"{sets} kinds of images on {world_size} process(es)"
+        raise ConfigError(
+            f"training.batch_size = {batch_size} cannot be shared by {by}. Use a multiple of {sets * world_size}."
+        )
 
 
 def _set_seed(seed: Sequence[int], number: int) -> Sequence[int]:

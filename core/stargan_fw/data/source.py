@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import gc
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stargan_fw.config import DatasetConfig
+from stargan_fw.components import dataset_options
+from stargan_fw.data.framing import prepare
 from stargan_fw.data.images import open_image
-from stargan_fw.data.ingest import prepare
+from stargan_fw.data.ingest import Framing
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
-from stargan_fw.options import check_options
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
 
-    from stargan_fw.config import Config
+    from stargan_fw.config import Config, DatasetConfig
     from stargan_fw.interfaces import Dataset, Example
     from stargan_fw.plugin_manager import PluginManager
 
@@ -65,9 +67,16 @@ class Source:
         """Returns examples as the model sees them: RGB, cropped, `image_size` pixels square."""
         pictures = []
         for index in indices:
-            with open_image(self.examples[index].image) as image:
-                pictures.append(prepare(image, image_size, self.dataset.crop_size))
+            example = self.examples[index]
+            with open_image(example.image) as image:
+                pictures.append(prepare(image, image_size, self.dataset.crop_size, example.crop))
         return pictures
+
+    def framing(self, image_size: int) -> Framing:
+        """Returns how the images become squares of `image_size` pixels."""
+        crops = [example.crop for example in self.examples]
+        maker = f"{self.dataset.name} {self.dataset.version}"
+        return Framing(image_size, self.dataset.crop_size, crops if any(crops) else (), maker)
 
     @classmethod
     def open(cls, alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Source:
@@ -84,7 +93,8 @@ class Source:
             DataError: the data is missing or broken, or there is none.
         """
         dataset = build_dataset(alias, config, data, plugins)
-        examples = list(dataset.examples())
+        with _uncollected():
+            examples = list(dataset.examples())
         if not examples:
             raise DataError(f"The dataset '{alias}' has no images at '{dataset.root}'. Check its location (--data).")
         schema = LabelSchema(alias, list(dataset.attributes))
@@ -134,13 +144,24 @@ def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginM
     """Constructs the plugin's dataset at its location, with its options."""
     kind: type[Dataset] = plugins.index("dataset").get(config.plugin)
     root = Path(config.location).expanduser() if config.location else Path(data).expanduser() / config.plugin
-    options = check_options(kind, config.options, f"datasets.{alias}", beside=DatasetConfig.model_fields)
-    dataset = kind(root, **options)
+    dataset = kind(root, **dataset_options(alias, config, plugins))
     for name, value in config.overrides.items():
         setattr(dataset, name, value)
     if not dataset.attributes:
         raise ConfigError(f"The dataset '{alias}' has no attributes, so there is nothing to translate to.")
     return dataset
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Stops the garbage collector, which would look again and again through examples that are all kept."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def keep(
@@ -162,28 +183,42 @@ def name_of(example: Example, root: Path) -> str:
 
 def encode_leniently(
     schema: LabelSchema, examples: Sequence[Example]
-) -> tuple[NDArray[np.float32], dict[int, tuple[str, str]]]:
-    """Returns the labels, and what is wrong with some: the first attribute and why, by the example's number."""
+) -> tuple[NDArray[np.float32], dict[int, LabelError]]:
+    """Returns the labels (N, d), and the first thing that is wrong with some, by the example's number.
+
+    A wrong attribute is NaN.
+    """
     labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
-    wrong: dict[int, tuple[str, str]] = {}
-    known = {key for attribute, _ in schema.parts for key in attribute.keys}
+    wrong: dict[int, LabelError] = {}
+    known: dict[tuple[str, ...], tuple[list[float], LabelError | None]] = {}
     for row, example in enumerate(examples):
-        for attribute, part in schema.parts:
-            try:
-                labels[row, part] = attribute.encode(example.labels)
-            except LabelError as error:
-                wrong.setdefault(row, (attribute.name, str(error)))
-        stranger = next((key for key in example.labels if key not in known), None)
-        if stranger is not None:
-            wrong.setdefault(row, (stranger, f"the dataset has no label '{stranger}'"))
+        said = (*example.labels, *map(repr, example.labels.values()))
+        if said not in known:  # hundreds of thousands of examples say a few things
+            known[said] = _encoded(schema, example)
+        labels[row], error = known[said]
+        if error:
+            wrong[row] = error
     return labels, wrong
 
 
-def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
-    labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
-    for row, example in enumerate(examples):
+def _encoded(schema: LabelSchema, example: Example) -> tuple[list[float], LabelError | None]:
+    numbers: list[float] = []
+    errors: list[LabelError] = []
+    try:
+        schema.check_keys(example.labels)
+    except LabelError as error:
+        errors.append(error)
+    for attribute, _ in schema.parts:
         try:
-            labels[row] = schema.encode(example.labels)
+            numbers += attribute.encode(example.labels)
         except LabelError as error:
-            raise DataError(f"The labels of '{example.image}' in the dataset '{schema.name}': {error}") from None
+            numbers += [math.nan] * attribute.size
+            errors.append(error)
+    return numbers, errors[0] if errors else None
+
+
+def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
+    labels, wrong = encode_leniently(schema, examples)
+    for row, error in wrong.items():
+        raise DataError(f"The labels of '{examples[row].image}' in the dataset '{schema.name}': {error}") from None
     return labels

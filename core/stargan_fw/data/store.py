@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 ROWS = 1024  # images of a record batch: every batch but the last holds as many
 BATCH_BYTES = 2**30  # of large images fewer make a batch, whose bytes Arrow counts in 31 bits
-SCHEMA = pa.schema([("image", pa.binary()), ("error", pa.string())])
+SCHEMA = pa.schema([("image", pa.binary()), ("error", pa.string()), ("note", pa.string())])
 
 
 class Store:
@@ -30,6 +31,7 @@ class Store:
         path: the file.
         image_size: side in pixels.
         errors: why an image could not be read when the store was made, by number; such an image is black.
+        notes: what was noted about an image's crop, by number.
     """
 
     def __init__(self, path: Path, image_size: int) -> None:
@@ -41,10 +43,10 @@ class Store:
             batches = list(pa.ipc.open_stream(source))
             self._starts = [_first_byte(batch.column("image")) - start for batch in batches]
         self._count = sum(batch.num_rows for batch in batches)
-        self.errors = dict(_errors(batches))
+        self.errors, self.notes = dict(_texts(batches, "error")), dict(_texts(batches, "note"))
         self._rows = _rows(image_size**2 * 3)
-        self.path, self._file = path, os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
+        self.path, self._file, self._turn = path, path.open("rb", buffering=0), Lock()
+        weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
         return int(self._count)
@@ -55,9 +57,17 @@ class Store:
         size = images.shape[1]
         for image, index in zip(images, np.asarray(indices).tolist(), strict=True):
             batch, row = divmod(index, self._rows)
-            if os.preadv(self._file, [image.data], self._starts[batch] + row * size) != size:
+            if self._read_at(image.data, self._starts[batch] + row * size) != size:
                 raise OSError(f"'{self.path}' has become shorter. Remove it: the next start makes it again.")
         return images.reshape(-1, self.image_size, self.image_size, 3)
+
+    def _read_at(self, buffer: memoryview, position: int) -> int:
+        """Fills the buffer from the position on and returns how many bytes there were."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [buffer], position)
+        with self._turn:  # Windows has no reading that leaves the file's one position alone
+            self._file.seek(position)
+            return self._file.readinto(buffer) or 0
 
 
 def _rows(image_bytes: int) -> int:
@@ -71,38 +81,44 @@ def _first_byte(column: pa.Array) -> int:
     return int(values.address) + int(np.frombuffer(offsets, dtype=np.int32)[column.offset])
 
 
-def _errors(batches: Iterable[pa.RecordBatch]) -> Iterable[tuple[int, str]]:
+def _texts(batches: Iterable[pa.RecordBatch], column: str) -> Iterable[tuple[int, str]]:
     number = 0
     for batch in batches:
-        errors = batch.column("error")
-        if errors.null_count < len(errors):
-            yield from ((number + row, text) for row, text in enumerate(errors.to_pylist()) if text is not None)
-        number += len(errors)
+        texts = batch.column(column)
+        if texts.null_count < len(texts):
+            yield from ((number + row, text) for row, text in enumerate(texts.to_pylist()) if text is not None)
+        number += len(texts)
 
 
-def write_store(path: Path, images: Iterable[bytes], errors: Mapping[int, str] | None = None) -> None:
+def write_store(
+    path: Path,
+    images: Iterable[bytes],
+    errors: Mapping[int, str] | None = None,
+    notes: Mapping[int, str] | None = None,
+) -> None:
     """Writes a store.
 
     Args:
         path: the file.
         images: H·W·3 bytes each, row by row, RGB.
         errors: why an image is missing, by number; may grow until that image has come.
+        notes: what is to be known about an image, by number; likewise.
     """
-    reasons = {} if errors is None else errors
+    texts = ({} if errors is None else errors, {} if notes is None else notes)
     with path.open("wb") as sink:
         with pa.ipc.new_stream(sink, SCHEMA) as writer:
             first, rows = 0, list[bytes]()
             for image in images:
                 rows.append(image)
                 if len(rows) == _rows(len(image)):
-                    writer.write_batch(_batch(rows, first, reasons))
+                    writer.write_batch(_batch(rows, first, *texts))
                     first, rows = first + len(rows), []
             if rows:
-                writer.write_batch(_batch(rows, first, reasons))
+                writer.write_batch(_batch(rows, first, *texts))
         sink.flush()
         os.fsync(sink.fileno())  # before it is given its name, or a power cut could leave a store of holes
 
 
-def _batch(rows: list[bytes], first: int, errors: Mapping[int, str]) -> pa.RecordBatch:
-    reasons = [errors.get(first + row) for row in range(len(rows))]
-    return pa.record_batch([pa.array(rows, pa.binary()), pa.array(reasons, pa.string())], schema=SCHEMA)
+def _batch(rows: list[bytes], first: int, *texts: Mapping[int, str]) -> pa.RecordBatch:
+    columns = [pa.array([text.get(first + row) for row in range(len(rows))], pa.string()) for text in texts]
+    return pa.record_batch([pa.array(rows, pa.binary()), *columns], schema=SCHEMA)

@@ -114,7 +114,7 @@ def draw_sheet(rows: Sequence[Sequence[Image.Image]], headings: Sequence[str], s
         headings: of the columns.
         side: of a cell in pixels; None is the pictures' own, but at least 96.
     """
-    side = side or max(96, *(picture.width for row in rows for picture in row))
+    side = side or max([96, *(picture.width for row in rows for picture in row)])
     font = ImageFont.load_default(max(9, side // 8))
     lines = [_wrapped(heading) for heading in headings]
     top = max(len(parts) for parts in lines) * (side // 6) + 2 * GAP

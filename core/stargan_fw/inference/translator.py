@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stargan_fw.components import build_method
+from stargan_fw.data.framing import prepare
 from stargan_fw.data.images import UNREADABLE, reason
-from stargan_fw.data.ingest import prepare
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw.inference.pictures import to_pictures, to_tensor
 from stargan_fw.inference.sheets import domains, draw_sheet, translate_to_all

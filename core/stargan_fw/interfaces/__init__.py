@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stargan_fw._lazy import lazy_exports
+from stargan_fw.interfaces.crop import Crop, PortraitSquare, Square
 from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ __all__ = [
     "Batch",
     "ComponentBuilder",
     "CriticLoss",
+    "Crop",
     "Dataset",
     "Discriminator",
     "Embedding",
@@ -26,6 +28,8 @@ __all__ = [
     "Losses",
     "Method",
     "Phase",
+    "PortraitSquare",
+    "Square",
     "Tracker",
 ]
 

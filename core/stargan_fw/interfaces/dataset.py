@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from stargan_fw.interfaces.crop import Crop
     from stargan_fw_registry import Attribute, LabelValue
 
 SplitName: TypeAlias = Literal["train", "test"]
@@ -43,12 +44,14 @@ class Example:
             like a binary attribute.
         identity: who is on it, or None. Examples of one identity stay on one side of a split by person.
         split: the side that the dataset itself gives it, for `test_split = "given"`.
+        crop: finds the square that is kept; None is the centre, of the dataset's `crop_size`.
     """
 
     image: Path | EncodedImage
     labels: Mapping[str, LabelValue] = field(default_factory=dict)
     identity: str | None = None
     split: SplitName | None = None
+    crop: Crop | None = None
 
 
 class Dataset(ABC):
@@ -68,6 +71,8 @@ class Dataset(ABC):
     Attributes:
         root: the folder (or file, or id) that holds the data.
         name: what `--datasets` calls it.
+        version: of what the plugin makes of the files. Another one has the images decoded anew: raise it when the same
+            file would give other pixels, and not with every release.
         attributes: the labels, in the order that they take in the dataset's label vector.
         crop_size: side in pixels of the centre crop before the resize; None crops to the short side.
         test_split: who is held out: `"random"` images, `"person"` (identities), or as `"given"` by the examples.
@@ -75,6 +80,7 @@ class Dataset(ABC):
     """
 
     name: ClassVar[str]
+    version: ClassVar[str] = "1"
     attributes: Sequence[Attribute] = ()
     crop_size: int | None = None
     test_split: Literal["random", "person", "given"] = "random"

@@ -61,6 +61,9 @@ class Progress(Tracker):
         self._bar.update(self._task, speed=f"{self._speed:.0f} images/s", losses="  ".join(self._losses.values()))
 
 
+MOST_NAMES = 10  # of images with the same note; `data check` lists them all
+
+
 def decoding_progress(console: Console, image_size: int) -> Callable[[str, int, Iterable[bytes]], Iterable[bytes]]:
     """Returns what wraps a dataset's images, given its name and their number, to show how decoding goes."""
 
@@ -75,7 +78,7 @@ def decoding_progress(console: Console, image_size: int) -> Callable[[str, int, 
 
 
 def show_skipped(console: Console, sources: Sequence[Source], stores: Mapping[str, Store]) -> None:
-    """Lists the images that could not be read and are left out."""
+    """Lists the images that could not be read and are left out, and those with a note."""
     for source in sources:
         errors = stores[source.alias].errors
         if errors:
@@ -84,3 +87,12 @@ def show_skipped(console: Console, sources: Sequence[Source], stores: Mapping[st
             )
         for index, why in errors.items():
             console.print(f"  {source.name_of(index)}: {why}", markup=False, highlight=False, soft_wrap=True)
+        _show_notes(console, source, stores[source.alias].notes)
+
+
+def _show_notes(console: Console, source: Source, notes: Mapping[int, str]) -> None:
+    for note in sorted(set(notes.values())):
+        images = [source.name_of(index) for index, said in notes.items() if said == note]
+        some = ", ".join(images[:MOST_NAMES]) + (", …" if len(images) > MOST_NAMES else "")
+        line = f"{source.alias}: {len(images)} of {len(source.examples)} images: {note} ({some})"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

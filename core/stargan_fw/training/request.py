@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.components import complete
+from stargan_fw.components import check_dataset_options, complete
 from stargan_fw.config import Config, DatasetItem, Layer, dataset_layer, merge
 from stargan_fw.errors import ConfigError, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
@@ -26,6 +26,7 @@ FREE_ON_RESUME = (
     "plugins",
     "data.path",
     "data.cache",
+    "data.resident",
     "training.log_every",
     "training.sample_every",
     "training.save_every",
@@ -81,7 +82,7 @@ class TrainRequest:
         if name:
             below = Layer.from_file(plugins.index("preset").get(name))
             layers = [*layers[:1], below, *layers[1:]] if resume else [below, *layers]
-        config = complete(merge(_with_datasets(layers, datasets)), plugins)
+        config = complete(merge(_with_datasets(layers, datasets), layers), plugins, layers)
         if resume:
             _check_same_run(previous, config, run)
         return cls(config, plugins, run, resume)
@@ -100,17 +101,24 @@ class TrainRequest:
             check_splits(self.run, sources)
 
 
-def data_request(layers: Sequence[Layer], *, datasets: str | None, preset: str | None) -> tuple[Config, PluginManager]:
+def data_request(
+    layers: Sequence[Layer], *, datasets: str | None, preset: str | None, with_data: bool = True
+) -> tuple[Config, PluginManager]:
     """Returns the configuration of a command that reads data and trains nothing, with its plugins.
 
     Args:
         layers: as `TrainRequest.make` takes them.
         datasets: likewise.
         preset: below the layers; None is the one that `train` has.
+        with_data: whether the datasets will be read, so that their options are checked.
     """
     plugins = PluginManager.discover(tuple(_plugin_files(layers)))
     below = Layer.from_file(plugins.index("preset").get(preset or DEFAULT_PRESET))
-    return merge(_with_datasets([below, *layers], datasets)), plugins
+    layers = [below, *layers]
+    config = merge(_with_datasets(layers, datasets), layers)
+    if with_data:
+        check_dataset_options(config, plugins, layers)
+    return config, plugins
 
 
 def option_layer(source: str, options: Mapping[str, Any]) -> Layer:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 
 from stargan_fw.components import build_method
-from stargan_fw.data.cache import cache_folder
-from stargan_fw.data.ingest import ingest
+from stargan_fw.data.cache import cache_folder, check_space
+from stargan_fw.data.ingest import Ingestion
 from stargan_fw.data.loader import Loader
+from stargan_fw.data.resident import ResidentImages, check_room, lodge
 from stargan_fw.data.source import Source, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.inference.sheets import SampleSheet
@@ -88,7 +89,20 @@ class Plan:
         Raises:
             DataError: an image cannot be read, or the disk is too small.
         """
-        return {source.alias: decode(self.config, source, progress) for source in self.sources}
+        return decode(self.config, self.sources, progress)
+
+    def check_readable(self, stores: Mapping[str, Store], device: torch.device) -> None:
+        """Raises what stands in the way of a trainer, once the images are decoded.
+
+        Raises:
+            DataError: without the images that cannot be read, nothing is left on a side, or for a kind of batches.
+            ConfigError: the images are to stay on a device that has no room for them.
+        """
+        left = [source.without(stores[source.alias].errors) for source in self.sources]
+        for source in left:
+            _kinds(self.method, source)
+        data = self.config.data
+        check_room(sum(len(source.train) for source in left), data.image_size, device, data.resident)
 
     @contextmanager
     def trainer(
@@ -106,13 +120,15 @@ class Plan:
             network.to(device)
         compilable = [self.method.networks[name] for name in self.method.compilable]
         compile_where_it_pays(compilable, training.compile, device, self.steps)
+        indices = {source.alias: source.train for source in readable}
+        images = lodge(stores, indices, device, self.config.data.resident)
         trackers = [plugins.index("tracker").get(name)(run.path) for name in training.trackers]
         with progress, ExitStack() as closing:
             for tracker in trackers:
                 closing.callback(tracker.close)
             yield Trainer(
                 self.method,
-                {source.alias: self._loader(number, source, stores) for number, source in enumerate(readable)},
+                {source.alias: self._loader(number, source, images) for number, source in enumerate(readable)},
                 run,
                 training,
                 turns=self.turns,
@@ -130,24 +146,31 @@ class Plan:
             held_out[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
         return held_out
 
-    def _loader(self, number: int, source: Source, stores: Mapping[str, Store]) -> Loader:
+    def _loader(self, number: int, source: Source, images: Mapping[str, Store | ResidentImages]) -> Loader:
         training = self.config.training
-        store, seed = stores[source.alias], (training.seed, number)
-        size, kinds = training.batch_size, _kinds(self.method, source)
+        seed, kinds = (training.seed, number), _kinds(self.method, source)
+        store, size = images[source.alias], training.batch_size
         return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds)
 
 
-def decode(config: Config, source: Source, progress: DecodingProgress | None = None) -> Store:
-    """Returns the decoded images of one dataset; see `Plan.decode`."""
-    count = len(source.examples)
-    return ingest(
+def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress | None = None) -> dict[str, Store]:
+    """Returns the decoded images by dataset; see `Plan.decode`."""
+    ingestions = [_ingestion(config, source) for source in sources]
+    check_space(cache_folder(config.data), sum(ingestion.needed for ingestion in ingestions))
+    stores = {}
+    for ingestion in ingestions:
+        name, count = ingestion.name, len(ingestion.images)
+        stores[name] = ingestion.run(partial(progress, name, count) if progress else iter)
+    return stores
+
+
+def _ingestion(config: Config, source: Source) -> Ingestion:
+    return Ingestion(
         source.alias,
         [example.image for example in source.examples],
-        image_size=config.data.image_size,
-        crop_size=source.dataset.crop_size,
-        cache=cache_folder(config.data),
-        on_bad_image=config.datasets[source.alias].on_bad_image,
-        progress=(lambda images: progress(source.alias, count, images)) if progress else iter,
+        source.framing(config.data.image_size),
+        cache_folder(config.data),
+        config.datasets[source.alias].on_bad_image,
     )
 
 

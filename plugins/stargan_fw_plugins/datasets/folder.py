@@ -10,6 +10,7 @@ from stargan_fw.errors import DataError, LabelError
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.given_splits import is_split, sides
 from stargan_fw_plugins.datasets.location import nearby
+from stargan_fw_plugins.face_crop import FaceChoice, face_crop
 from stargan_fw_registry import Attribute, Categorical
 
 IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jfif .png .webp .bmp .gif .tif .tiff .ppm .pgm".split())  # noqa: SIM905
@@ -32,6 +33,8 @@ class Folder(Dataset):
     Args:
         root: the folder above.
         attribute: what the classes are classes of, for messages and where a class's name is ambiguous.
+        face: "detect" crops to the face that OpenCV finds (the extra `faces`), whatever `crop_size` is, and to the middle
+            square where there is none; "none" looks for no face.
     """
 
     name = "folder"
@@ -39,9 +42,10 @@ class Folder(Dataset):
     test_split: Literal["random", "person", "given"] = "random"
     test_size = 0.1
 
-    def __init__(self, root: Path, *, attribute: str = "class") -> None:
+    def __init__(self, root: Path, *, attribute: str = "class", face: FaceChoice = "none") -> None:
         super().__init__(root)
         self.attribute = attribute
+        self._crop = face_crop(face)
         if _split_folders(root):
             self.test_split = "given"
 
@@ -66,7 +70,7 @@ class Folder(Dataset):
         """
         classes = self.attributes[0].label_names
         return [
-            Example(path, {self.attribute: name}, split=split)
+            Example(path, {self.attribute: name}, split=split, crop=self._crop)
             for split, folders in self._sides
             for name in classes
             for path in _images_of_class(folders[name])

@@ -15,6 +15,7 @@ from stargan_fw_plugins.datasets.columns import Choice, Meaning, Records
 from stargan_fw_plugins.datasets.given_splits import is_split, sides
 from stargan_fw_plugins.datasets.huggingface_loading import load_splits
 from stargan_fw_plugins.datasets.tabular import Tabular
+from stargan_fw_plugins.face_crop import FaceChoice, face_crop
 
 
 class HuggingFace(Tabular):
@@ -41,13 +42,15 @@ class HuggingFace(Tabular):
             value called "" is unknown.
         identity: the column that says who is on an image; the column `identity` or `celeb_id`, if
             any, unless told otherwise.
-        streaming: reads row by row instead of downloading whole files, and stores what `limit` asks for.
-        limit: reads the first so many images of each split.
+        streaming: reads row by row instead of downloading whole files, and stores what `first` asks for.
+        first: reads so many images of each split and no more; the key `limit` bounds the training images of any dataset.
         recipe: "celeba" presets what `celeba` does, whatever the style of the columns: the paper's five attributes
             with exclusive hair, a crop of 178 pixels, 2,000 random images of all splits held out.
+        face: "detect" crops to the face that OpenCV finds (the extra `faces`), whatever `crop_size` is, and to the middle
+            square where there is none; "none" looks for no face.
 
     Raises:
-        ConfigError: a limit below 1, a stream without one, or no location.
+        ConfigError: `first` is below 1, a stream without it, or no location.
     """
 
     name = "huggingface"
@@ -65,16 +68,18 @@ class HuggingFace(Tabular):
         values: dict[str, dict[str, str | bool | int]] | None = None,
         identity: str | None = None,
         streaming: bool = False,
-        limit: int | None = None,
+        first: int | None = None,
         recipe: Literal["celeba"] | None = None,
+        face: FaceChoice = "none",
     ) -> None:
         super().__init__(root)
-        _check_limit(limit, streaming=streaming)
+        _check_first(first, streaming=streaming)
         self.choice = Choice(labels, exclusive or {}, values or {}, identity)
+        self.crop = face_crop(face)
         self._image = image
         self._wanted = splits
         self._load = partial(
-            load_splits, root, config_name=config_name, revision=revision, streaming=streaming, limit=limit
+            load_splits, root, config_name=config_name, revision=revision, streaming=streaming, first=first
         )
         self._recipe = recipe
         if recipe == CelebA.name:
@@ -146,13 +151,13 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
     register(HuggingFace)
 
 
-def _check_limit(limit: int | None, *, streaming: bool) -> None:
-    if limit is not None and limit < 1:
-        raise ConfigError(f"huggingface: `limit` is {limit}. It is a number of images, at least 1.")
-    if streaming and limit is None:
+def _check_first(first: int | None, *, streaming: bool) -> None:
+    if first is not None and first < 1:
+        raise ConfigError(f"huggingface: `first` is {first}. It is a number of images, at least 1.")
+    if streaming and first is None:
         raise ConfigError(
             "huggingface: a stream has no end that is known, and training reads every image again and again. Set"
-            " `limit` to the number of images to store of each split, or leave out `streaming` to load all of them."
+            " `first` to the number of images to store of each split, or leave out `streaming` to load all of them."
         )
 
 

@@ -18,7 +18,7 @@ SAVED = ("dataset_dict.json", "state.json")
 
 
 def load_splits(
-    location: Path, *, config_name: str | None, revision: str | None, streaming: bool, limit: int | None
+    location: Path, *, config_name: str | None, revision: str | None, streaming: bool, first: int | None
 ) -> dict[str, Any]:
     """Returns split name → `datasets.Dataset`.
 
@@ -27,7 +27,7 @@ def load_splits(
         config_name: the configuration where there are several.
         revision: the commit, branch or tag on the Hub.
         streaming: reads the images one by one and keeps those that are read in the library's cache.
-        limit: the first so many of each split; None is all.
+        first: the first so many of each split; None is all.
 
     Raises:
         DataError: there is nothing, the library cannot load it, or the Hub is out of reach.
@@ -37,9 +37,9 @@ def load_splits(
     try:
         with _silence():
             if streaming:
-                return _stored_streams(location, config_name, revision, limit)
+                return _stored_streams(location, config_name, revision, first)
             loaded = _load(location, config_name, revision)
-            return {name: split.take(min(limit or len(split), len(split))) for name, split in loaded.items()}
+            return {name: split.take(min(first or len(split), len(split))) for name, split in loaded.items()}
     except ConnectionError as error:
         raise DataError(
             f"{location}: neither a file or folder here nor in the cache of the datasets library, and the Hub cannot be"
@@ -59,8 +59,8 @@ def _load(location: Path, config_name: str | None, revision: str | None) -> dict
     return dict(datasets.load_dataset(**_source(location, config_name, revision)))
 
 
-def _stored_streams(location: Path, config_name: str | None, revision: str | None, limit: int | None) -> dict[str, Any]:
-    """Returns the first `limit` images of each stream, stored: what is trained on is read again and again."""
+def _stored_streams(location: Path, config_name: str | None, revision: str | None, first: int | None) -> dict[str, Any]:
+    """Returns the first `first` images of each stream, stored: what is trained on is read again and again."""
     import datasets  # noqa: PLC0415 - as above
 
     if any((location / name).is_file() for name in SAVED):
@@ -69,12 +69,12 @@ def _stored_streams(location: Path, config_name: str | None, revision: str | Non
     stored = {}
     for name, stream in builder.as_streaming_dataset().items():
         raw = stream.decode(False)
-        rows = raw if limit is None else raw.take(limit)
+        rows = raw if first is None else raw.take(first)
         images = [column for column, feature in rows.features.items() if isinstance(feature, datasets.Image)]
         stored[name] = datasets.Dataset.from_generator(
             lambda rows=rows, images=images: (_with_bytes(row, images) for row in rows),
             features=rows.features,
-            fingerprint=datasets.fingerprint.Hasher.hash([str(builder.cache_dir), name, limit]),
+            fingerprint=datasets.fingerprint.Hasher.hash([str(builder.cache_dir), name, first]),
         )
     return stored
 

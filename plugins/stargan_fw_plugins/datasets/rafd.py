@@ -2,15 +2,16 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple
 
-from stargan_fw import Dataset, Example, hookimpl
+from stargan_fw import Crop, Dataset, Example, PortraitSquare, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.location import advice
+from stargan_fw_plugins.face_crop import face_crop
 from stargan_fw_plugins.sample_faces import Color, Look, Portrait, draw_look, private_generator, vary, write_portraits
 from stargan_fw_registry import Categorical
 
@@ -25,6 +26,17 @@ PATTERN = "Rafd<angle>_<person>_<Caucasian|Moroccan|Kid>_<male|female>_<expressi
 FILE_NAME = re.compile(
     rf"Rafd(\d{{3}})_(\d+)_(?:Caucasian|Moroccan|Kid)_(?:male|female)_({'|'.join(EXPRESSIONS)})_({'|'.join(GAZES)})"
 )
+
+# Where the head is on a portrait as distributed (681 x 1024), by camera angle: 0 and 45 degrees see the right side of a
+# face, which then looks to the right of the picture. Estimates with some room around the head, to look at with
+# `stargan-fw data check --sheet` before they are trusted.
+FACE_SQUARES: Mapping[int, Crop] = {
+    0: PortraitSquare(x=0.55, y=0.41, side=0.85),
+    45: PortraitSquare(x=0.53, y=0.41, side=0.85),
+    90: PortraitSquare(x=0.50, y=0.41, side=0.85),
+    135: PortraitSquare(x=0.47, y=0.41, side=0.85),
+    180: PortraitSquare(x=0.45, y=0.41, side=0.85),
+}
 
 # The published numbering leaves these out.
 ABSENT_PEOPLE = frozenset({6, 13, 17, 34, 62, 66})
@@ -55,16 +67,21 @@ class RaFD(Dataset):
         root/train/angry/<any name>.jpg …
         root/test/angry/<any name>.jpg …
 
-    The original portraits are cropped to their middle square, of the short side; the paper crops around the face.
+    The paper crops to the face. Here a portrait, a picture a quarter higher than wide or more, is cropped to a square
+    around the head, at a place that depends on the camera's angle (`FACE_SQUARES`, fractions of the picture); others,
+    such as those that are cropped already, keep their middle square. A `crop_size` replaces all that.
 
     Args:
         root: the folder above.
         angles: camera angles to take, of 0, 45, 90, 135 and 180 degrees; 90 is frontal, the paper takes the middle
             three. In the second layout it holds for the files whose names say an angle.
         gazes: directions of gaze to take, of left, frontal and right; likewise.
+        face: "geometry" crops as said above; "detect" to the face that OpenCV finds (the extra `faces`), and as said
+            above where it finds none; "none" to the middle square.
 
     Raises:
         ConfigError: an unknown angle or gaze, or none.
+        PluginError: faces are to be found, and OpenCV is not installed.
     """
 
     name = "rafd"
@@ -73,12 +90,21 @@ class RaFD(Dataset):
     test_split: Literal["random", "person", "given"] = "person"
     test_size = 0.1
 
-    def __init__(self, root: Path, *, angles: list[int] = PAPER_ANGLES, gazes: list[str] = GAZES) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        angles: list[int] = PAPER_ANGLES,
+        gazes: list[str] = GAZES,
+        face: Literal["geometry", "detect", "none"] = "geometry",
+    ) -> None:
         super().__init__(root)
         _check_selection("angles", angles, ANGLES)
         _check_selection("gazes", gazes, GAZES)
         self.angles = tuple(angles)
         self.gazes = tuple(gazes)
+        self.face = face
+        self._crops = _crops(face)
         if is_split_by_folder(root):
             self.test_split = "given"
 
@@ -102,7 +128,7 @@ class RaFD(Dataset):
                     f"{path}: the name is not of the form {PATTERN}. Rename the file or move it out of the folder."
                 )
             if self._takes(photo):
-                yield Example(path, {"expression": photo.expression}, photo.person)
+                yield Example(path, {"expression": photo.expression}, photo.person, crop=self._crop(photo))
 
     def _given_examples(self) -> Iterator[Example]:
         for split in SPLITS:
@@ -110,7 +136,16 @@ class RaFD(Dataset):
                 for path in _visible(folder.iterdir()):
                     photo = _parse(path)
                     if path.suffix.lower() in IMAGE_SUFFIXES and (photo is None or self._takes(photo)):
-                        yield Example(path, {"expression": folder.name}, photo.person if photo else None, split)
+                        person = photo.person if photo else None
+                        yield Example(path, {"expression": folder.name}, person, split, self._crop(photo))
+
+    def _crop(self, photo: Photo | None) -> Crop | None:
+        """Returns how a photo is cropped; one whose name says no angle is taken to be seen from the front."""
+        if self.crop_size is None:
+            return self._crops.get(photo.angle if photo else 90)
+        if self.face == "detect":
+            raise ConfigError('rafd: `crop_size` and `face = "detect"` exclude each other. Leave one out.')
+        return None
 
     def _takes(self, photo: Photo) -> bool:
         return photo.angle in self.angles and photo.gaze in self.gazes
@@ -157,6 +192,15 @@ def _check_selection(key: str, selected: Sequence[object], known: Sequence[objec
     for value in selected:
         if value not in known:
             raise ConfigError(f"rafd: `{key}` names {value!r}, which RaFD does not have. Known: {_list(known)}.")
+
+
+def _crops(face: Literal["geometry", "detect", "none"]) -> dict[int, Crop | None]:
+    """Returns the crop for each camera angle."""
+    if face == "none":
+        return {}
+    if face == "geometry":
+        return dict(FACE_SQUARES)
+    return {angle: face_crop("detect", square) for angle, square in FACE_SQUARES.items()}
 
 
 def _list(values: Sequence[object]) -> str:

@@ -10,6 +10,7 @@ from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.columns import Choice, Records
 from stargan_fw_plugins.datasets.table_files import find_table, read_table
 from stargan_fw_plugins.datasets.tabular import Tabular
+from stargan_fw_plugins.face_crop import FaceChoice, face_crop
 
 IMAGE_COLUMNS = ("image", "file_name", "path", "filename")
 
@@ -35,6 +36,8 @@ class Table(Tabular):
             any, unless told otherwise.
         split: the column that says train, val or test; the column `split`, if any, unless told otherwise.
         image_root: the folder that paths are relative to and must not leave; the table's unless told otherwise.
+        face: "detect" crops to the face that OpenCV finds (the extra `faces`), whatever `crop_size` is, and to the middle
+            square where there is none; "none" looks for no face.
     """
 
     name = "table"
@@ -50,11 +53,13 @@ class Table(Tabular):
         identity: str | None = None,
         split: str | None = None,
         image_root: str | None = None,
+        face: FaceChoice = "none",
     ) -> None:
         super().__init__(root)
         self.choice = Choice(labels, exclusive or {}, values or {}, identity, split)
         self._image = image
         self._image_root = image_root
+        self.crop = face_crop(face)
 
     @property
     def records(self) -> Records:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from stargan_fw import Crop
     from stargan_fw.interfaces import EncodedImage
     from stargan_fw.interfaces.dataset import SplitName
     from stargan_fw_plugins.datasets.columns import Meaning, Records
@@ -24,9 +25,11 @@ class Tabular(Dataset):
 
     Attributes:
         choice: what the configuration says about the columns.
+        crop: of every image; None is the centre.
     """
 
     choice: Choice
+    crop: Crop | None = None
 
     @property
     @abstractmethod
@@ -63,7 +66,10 @@ class Tabular(Dataset):
         """
         meaning = self._meaning
         rows = zip(self.images(), meaning.identities, self.sides(meaning), strict=True)
-        return [Example(image, meaning.row(row), identity, side) for row, (image, identity, side) in enumerate(rows)]
+        return [
+            Example(image, meaning.row(row), identity, side, self.crop)
+            for row, (image, identity, side) in enumerate(rows)
+        ]
 
     @cached_property
     def _meaning(self) -> Meaning:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from stargan_fw import Discriminator, hookimpl
 from stargan_fw.errors import ConfigError
+from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
 
 DEEPEST = 6
 WIDEST_MAP = 8
@@ -57,10 +58,11 @@ class StarGANDiscriminator(Discriminator):
         widths = [3, *(conv_dim * 2**i for i in range(depth))]
         self.trunk = nn.Sequential()
         for before, after in pairwise(widths):
-            self.trunk.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
-            self.trunk.append(nn.LeakyReLU(0.01))
-        self.src = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
-        self.cls = nn.Conv2d(widths[-1], label_dim, image_size // 2**depth, bias=False) if label_dim else None
+            self.trunk.append(PatchConvolution(before, after, 4, stride=2, padding=1))
+            self.trunk.append(nn.LeakyReLU(0.01, inplace=True))
+        self.src = PatchConvolution(widths[-1], 1, 3, padding=1, bias=False)
+        side = image_size // 2**depth
+        self.cls = PatchConvolution(widths[-1], label_dim, side, bias=False) if label_dim else None
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.trunk(images)

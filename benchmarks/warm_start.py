@@ -1,0 +1,80 @@
+"""How soon a second start finds what the first one decoded, for a dataset in CelebA's layout.
+
+    python benchmarks/warm_start.py [--images 200000]
+
+Listing reads the attribute, identity and partition files and the folder; finding asks the system for the size and time
+of every file and opens the store. Every image is a link to one file, and the store holds blanks: neither is looked into.
+The seconds are of processor time, so that what else runs here does not count, in a process that has imported everything,
+with the files' entries in the kernel's memory.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from stargan_fw.config import Config, DatasetConfig
+from stargan_fw.data.cache import cache_folder
+from stargan_fw.data.ingest import Ingestion
+from stargan_fw.data.source import open_sources
+from stargan_fw.data.store import write_store
+from stargan_fw.plugin_manager import PluginManager
+from stargan_fw_plugins.datasets.celeba import ATTRIBUTE_FILE, COLUMNS, IDENTITY_FILE, IMAGE_FOLDER, PARTITION_FILE
+
+SIDE, LIMIT_SECONDS, LINKS = 4, 2.0, 30_000
+
+
+def draw(root: Path, count: int) -> None:
+    """Writes the layout with `count` links; a file bears so many, then comes a copy."""
+    (root / IMAGE_FOLDER).mkdir(parents=True)
+    names = [f"{number:06d}.jpg" for number in range(1, count + 1)]
+    for number, name in enumerate(names):
+        path = root / IMAGE_FOLDER / name
+        if number % LINKS == 0:
+            Image.new("RGB", (178, 218)).save(path)
+            first = path
+        else:
+            os.link(first, path)
+    cells = " ".join(["-1", "1"] * (len(COLUMNS) // 2))
+    lines = [str(count), " ".join(COLUMNS), *(f"{name} {cells}" for name in names), ""]
+    (root / ATTRIBUTE_FILE).write_text("\n".join(lines), encoding="utf-8")
+    for file in (IDENTITY_FILE, PARTITION_FILE):
+        rows = [f"{name} {number % 3}" for number, name in enumerate(names)]
+        (root / file).write_text("\n".join([*rows, ""]), encoding="utf-8")
+
+
+def main() -> None:
+    """Prints the seconds."""
+    parser = argparse.ArgumentParser(description="How soon a second start finds the decoded images.")
+    parser.add_argument("--images", type=int, default=200_000)
+    count = parser.parse_args().images
+    with tempfile.TemporaryDirectory() as name:
+        draw(Path(name) / "celeba", count)
+        config = Config(datasets={"celeba": DatasetConfig(plugin="celeba")}).model_copy(deep=True)
+        config.data.path, config.data.image_size = name, SIDE
+        plugins = PluginManager.discover()
+
+        def ingestion() -> tuple[Ingestion, float]:
+            started = time.process_time()
+            (source,) = open_sources(config, plugins)
+            listed = time.process_time() - started
+            images = [example.image for example in source.examples]
+            return Ingestion("celeba", images, source.framing(SIDE), cache_folder(config.data)), listed
+
+        made, _ = ingestion()
+        made.path.parent.mkdir()
+        write_store(made.path, (bytes(SIDE * SIDE * 3) for _ in range(count)))
+        for _ in range(3):
+            found, listed = ingestion()
+            started = time.process_time()
+            store = found.run()
+            finding = time.process_time() - started
+            print(f"{len(store):,} images: listed in {listed:.2f} s, found in {finding:.2f} s")
+        print(f"found {'under' if finding < LIMIT_SECONDS else 'over'} {LIMIT_SECONDS:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

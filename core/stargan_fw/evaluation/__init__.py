@@ -1,0 +1,1 @@
+"""What trained models are worth: how they are compared with each other."""

@@ -1,0 +1,80 @@
+"""The page that asks: one HTML file with everything in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import string
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class PageQuestion:
+    """A question as a worker sees it.
+
+    Attributes:
+        id: that the results call it by.
+        wanted: the changes that are asked for, in words.
+        input: the picture to be changed.
+        options: pictures by the id that the results call them by, in the order in which they stand in the file.
+    """
+
+    id: str
+    wanted: Sequence[str]
+    input: Image.Image
+    options: Mapping[str, Image.Image]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON: pictures as data URIs."""
+        options = [{"id": name, "image": data_uri(picture)} for name, picture in self.options.items()]
+        return {"id": self.id, "wanted": list(self.wanted), "input": data_uri(self.input), "options": options}
+
+
+def data_uri(picture: Image.Image) -> str:
+    """Returns a picture as a `data:` address, lossless and without metadata."""
+    encoded = io.BytesIO()
+    picture.save(encoded, "WEBP", lossless=True, quality=80, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+
+
+def draw_page(title: str, questions: Sequence[PageQuestion]) -> tuple[str, str]:
+    """Returns the study's id, which is a hash of what is asked, and the page.
+
+    The page reaches nothing: its policy allows its own script and style, by their hashes, and inlined pictures.
+
+    Args:
+        title: what workers see as the study's name.
+        questions: at least one.
+    """
+    asked = [question.to_dict() for question in questions]
+    study = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    # "<" could end the script element or open a comment in it.
+    document = json.dumps({"study": study, "questions": asked}, ensure_ascii=False).replace("<", "\\u003c")
+    style, script = _template("page.css"), _template("page.js")
+    page = string.Template(_template("page.html")).substitute(
+        title=html.escape(title),
+        study=document,
+        style=style,
+        script=script,
+        style_hash=_policy_hash(style),
+        script_hash=_policy_hash(script),
+    )
+    return study, page
+
+
+def _template(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy_hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

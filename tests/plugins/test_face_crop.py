@@ -1,0 +1,141 @@
+"""Squares around faces: by the camera's angle, found by OpenCV, or neither; on drawn portraits."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stargan_fw import Square
+from stargan_fw.data.framing import prepare
+from stargan_fw.errors import ConfigError, PluginError
+from stargan_fw_plugins import face_crop as face_crop_module
+from stargan_fw_plugins.datasets.rafd import FACE_SQUARES, RaFD
+from stargan_fw_plugins.face_crop import NOTE, DetectedFace, face_crop
+from stargan_fw_plugins.sample_faces import Portrait, draw_look, portrait_svg, private_generator, rasterise
+
+PORTRAIT = (681, 1024)
+WALL = (240, 240, 242)
+HEAD = 420  # pixels, as wide as the drawn square with the head
+
+
+def draw_portrait(centre, expression="neutral", person=1):
+    """Draws a head around `centre` on a wall of RaFD's size."""
+    look = replace(draw_look(private_generator("portrait", person)), facial_hair=None, glasses=None)
+    svg = portrait_svg(Portrait(None, look, expression, WALL, (HEAD, HEAD)))
+    portrait = Image.new("RGB", PORTRAIT, WALL)
+    portrait.paste(rasterise(svg, (HEAD, HEAD), WALL), tuple(round(place - HEAD / 2) for place in centre))
+    return portrait
+
+
+def file_name(angle, expression="neutral", person=1):
+    return f"Rafd{angle:03d}_{person:02d}_Caucasian_female_{expression}_frontal.jpg"
+
+
+@pytest.fixture
+def portraits(tmp_path):
+    """A folder of RaFD's portraits: four people from every side, the head where the camera sees it."""
+    root = tmp_path / "rafd"
+    root.mkdir()
+    for person in (1, 4, 5, 7):
+        for angle, crop in FACE_SQUARES.items():
+            centre = (crop.x * PORTRAIT[0], crop.y * PORTRAIT[1])
+            draw_portrait(centre, person=person).save(root / file_name(angle, person=person), quality=95)
+    return root
+
+
+def squares(root, **options):
+    dataset = RaFD(root, angles=[0, 45, 90, 135, 180], **options)
+    for example in dataset.examples():
+        with Image.open(example.image) as image:
+            yield example.image.name[:7], example.crop.find(image.convert("RGB"))
+
+
+def test_the_geometry_follows_the_camera(portraits):
+    found = dict(squares(portraits))
+    assert {square.side for square in found.values()} == {round(0.85 * 681)}
+    assert {square.top for square in found.values()} == {130}
+    lefts = [found[name].left for name in ("Rafd180", "Rafd135", "Rafd090", "Rafd045", "Rafd000")]
+    assert lefts == sorted(lefts)
+    assert lefts[2] == (681 - 579) // 2
+    assert all(0 <= square.left <= 681 - square.side for square in found.values())
+
+
+def test_another_size_is_cropped_in_the_same_place():
+    whole, half = (FACE_SQUARES[45].find(Image.new("RGB", size)) for size in ((680, 1024), (340, 512)))
+    assert [2 * place for place in (half.left, half.top, half.side)] == pytest.approx(
+        [whole.left, whole.top, whole.side], abs=2
+    )
+
+
+@pytest.mark.parametrize("size", [(256, 256), (178, 218), (300, 200)])
+def test_what_is_no_portrait_is_decoded_as_ever(size):
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    assert prepare(image, 64, None, FACE_SQUARES[45]).tobytes() == prepare(image, 64, None).tobytes()
+
+
+def test_a_square_stays_inside_of_the_picture():
+    assert Square.around((5, 90), 40, (100, 95)) == Square(0, 55, 40)
+    assert Square.around((50, 50), 400, (100, 95)) == Square(2, 0, 95)
+
+
+def test_a_face_is_found_wherever_it_is():
+    for centre in ((340, 420), (300, 600), (420, 300)):
+        square = DetectedFace().find(draw_portrait(centre))
+        assert not square.note
+        assert square.left + square.side / 2 == pytest.approx(centre[0], abs=60)
+        assert square.top + square.side / 2 == pytest.approx(centre[1], abs=90)
+        assert HEAD / 2 < square.side < 2 * HEAD
+
+
+def test_no_face_takes_the_usual_square_and_says_so():
+    wall = Image.new("RGB", PORTRAIT, WALL)
+    assert DetectedFace().find(wall) == Square(0, 171, 681, NOTE)
+    assert DetectedFace(FACE_SQUARES[90]).find(wall) == replace(FACE_SQUARES[90].find(wall), note=NOTE)
+
+
+def test_the_dataset_takes_what_its_option_says(portraits):
+    assert {example.crop for example in RaFD(portraits, face="none").examples()} == {None}
+    crops = [example.crop for example in RaFD(portraits, face="detect", angles=[45]).examples()]
+    assert crops == [DetectedFace(FACE_SQUARES[45])] * 4
+    dataset = RaFD(portraits)
+    dataset.crop_size = 300  # as the configuration sets it
+    assert {example.crop for example in dataset.examples()} == {None}
+    dataset = RaFD(portraits, face="detect")
+    dataset.crop_size = 300
+    with pytest.raises(ConfigError, match="`crop_size` and `face"):
+        list(dataset.examples())
+
+
+def test_without_opencv_or_its_cascades_the_extra_is_named(monkeypatch, tmp_path):
+    face_crop_module._cascade_folder.cache_clear()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(PluginError, match=r"pip install 'stargan-fw\[faces\]'$"):
+        RaFD(tmp_path, face="detect")
+    assert face_crop("none") is None
+
+
+@pytest.mark.parametrize("face", ["geometry", "detect"])
+def test_check_prepare_and_sheet(cli, portraits, tmp_path, face):
+    Image.new("RGB", PORTRAIT, WALL).save(portraits / file_name(90, person=9))
+    where = ("--datasets", "rafd", "--data", tmp_path, "--set", f"datasets.rafd.face={face}", "--image-size", "64")
+    outcome = cli("data", "check", *where, "--json", "--sheet", tmp_path / "sheet.png")
+    assert outcome.code == 0, outcome.err
+    report = json.loads(outcome.out)["datasets"]["rafd"]
+    missed = report["notes"]
+    assert (tmp_path / "sheet.png").exists()
+    if face == "geometry":
+        assert missed == {}
+        return
+    assert missed[file_name(90, person=9)] == NOTE
+    assert any(NOTE in warning for warning in report["warnings"])
+    for _ in range(2):
+        outcome = cli("data", "prepare", *where)
+        assert outcome.code == 0
+        assert f"rafd: {len(missed)} of 13 images: {NOTE} (" in outcome.out
+    assert len(list((tmp_path / ".stargan-fw").iterdir())) == 1
+    cli("data", "prepare", *where, "--set", "datasets.rafd.face=geometry")
+    assert len(list((tmp_path / ".stargan-fw").iterdir())) == 2, "another crop is another store"
