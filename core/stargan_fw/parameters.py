@@ -39,7 +39,7 @@ class ParameterCount:
         return self.total / self.models
 
     def __str__(self) -> str:
-        return f"{self.per_model / 1e6:.1f} M × {self.models}"
+        return f"{self.per_model / 1e6:.1f} M × {self.models}"  # noqa: RUF001 - as the paper writes it
 
 
 def count_parameters(method: Method) -> ParameterCount:

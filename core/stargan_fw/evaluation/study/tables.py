@@ -111,7 +111,7 @@ def _plain_cell(share: Share, percent: float) -> str:
 
 
 def _interval(share: Share) -> str:
-    return f"{share.interval[0] * 100:.1f}–{share.interval[1] * 100:.1f}" if share.interval else "one worker"
+    return f"{share.interval[0] * 100:.1f}–{share.interval[1] * 100:.1f}" if share.interval else "one worker"  # noqa: RUF001
 
 
 def _p(column: Column) -> str:
