@@ -1,6 +1,7 @@
 """A training step against the reference's formulation of it: images a second and peak memory, and what labels cost.
 
     python benchmarks/training_step.py [--size 128] [--precision auto] [--rounds 5] [--labels 5,8] [--compile off]
+    python benchmarks/training_step.py --cost-of 192,8        # of 200 labels against 13, both ours
 
 One round of each, taking turns, is `n_critic` updates of the critic and one of the generator on batches of 16; the
 medians of the rounds are compared. Peak memory is taken in a process of its own for each (Linux). Ours is the real
@@ -66,10 +67,9 @@ def built(name: str, options: argparse.Namespace, folder: Path) -> Callable[[], 
     return ours(options, folder) if name == "ours" else reference(options)
 
 
-def compare(options: argparse.Namespace, folder: Path) -> None:
-    """Prints images a second of both."""
+def compare(work: dict[str, Callable[[], int]], options: argparse.Namespace) -> float:
+    """Prints images a second of both, and returns the first's over the second's."""
     device = choose_device(options.device)
-    work = {name: built(name, options, folder) for name in ("ours", "reference")}
     rates: dict[str, list[float]] = {name: [] for name in work}
     for number in range(options.rounds + 1):
         for name, run in work.items():
@@ -80,9 +80,10 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
             rates[name].append(images / (time.perf_counter() - start))
         latest = ", ".join(f"{name} {values[-1]:.2f}/s" for name, values in rates.items())
         print(f"round {number}{' (not counted)' if number == 0 else ''}: {latest}", flush=True)
-    fast, slow = (statistics.median(values[1:]) for values in rates.values())
-    print(f"{options.size} px, batches of {BATCH}: ours {fast:.2f} images/s, the reference's {slow:.2f}")
-    print(f"ratio {fast / slow:.2f}", flush=True)
+    first, second = (statistics.median(values[1:]) for values in rates.values())
+    medians = ", ".join(f"{name} {statistics.median(values[1:]):.2f} images/s" for name, values in rates.items())
+    print(f"{options.size} px, batches of {BATCH}, medians: {medians}", flush=True)
+    return first / second
 
 
 def peak(name: str) -> int:
@@ -101,12 +102,28 @@ def measure_peak(options: argparse.Namespace, folder: Path) -> None:
     print((peak_bytes(run, device) or 0) - before)
 
 
+def numbers(text: str) -> list[int]:
+    """Reads "5,8"."""
+    return [int(part) for part in text.split(",")]
+
+
+def compare_labels(options: argparse.Namespace, folder: Path) -> None:
+    """Prints what a step costs with `--cost-of` labels, in steps with `--labels`."""
+    work = {}
+    for name, labels in (("few", options.labels), ("many", options.cost_of)):
+        (folder / name).mkdir()
+        chosen = argparse.Namespace(**{**vars(options), "labels": labels})
+        work[f"{sum(labels)} labels"] = ours(chosen, folder / name)
+    print(f"cost of {sum(options.cost_of)} labels: {compare(work, options):.3f} of {sum(options.labels)}")
+
+
 def main() -> None:
     """Prints ratios."""
     parser = argparse.ArgumentParser(description="A training step against the reference's.")
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--labels", type=lambda text: [int(part) for part in text.split(",")], default=[5, 8])
+    parser.add_argument("--labels", type=numbers, default=[5, 8])
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    parser.add_argument("--cost-of", type=numbers, help="labels whose cost to compare with those of --labels")
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"])
     parser.add_argument("--device")
     parser.add_argument("--rounds", type=int, default=5)
@@ -117,7 +134,11 @@ def main() -> None:
         if options.peak_of:
             measure_peak(options, Path(name))
             return
-        compare(options, Path(name))
+        if options.cost_of:
+            compare_labels(options, Path(name))
+            return
+        work = {of: built(of, options, Path(name)) for of in ("ours", "reference")}
+        print(f"ratio {compare(work, options):.2f}", flush=True)
         if not options.no_memory:
             mine, theirs = peak("ours"), peak("reference")
             print(f"peak memory: ours {mine / 2**20:,.0f} MB, the reference's {theirs / 2**20:,.0f} MB")

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from stargan_fw.cli.main import main
+from stargan_fw.sharing.export import export_run
+from stargan_fw.training.run_folder import RunFolder
 from stargan_fw_plugins.datasets.celeba import CelebA
 from stargan_fw_plugins.datasets.rafd import RaFD
 
@@ -99,3 +101,17 @@ def trained_once(small_data, tmp_path_factory):
 def trained(trained_once, tmp_path):
     """A copy of that run to change."""
     return shutil.copytree(trained_once, tmp_path / "trained")
+
+
+@pytest.fixture(scope="session")
+def exported_once(trained_once, tmp_path_factory):
+    """The model folder of that run; not to be written to."""
+    out = tmp_path_factory.mktemp("exported") / "model"
+    export_run(RunFolder(trained_once), out)
+    return out
+
+
+@pytest.fixture
+def exported(exported_once, tmp_path):
+    """A copy of that model folder to change."""
+    return shutil.copytree(exported_once, tmp_path / "exported")

@@ -100,6 +100,7 @@ class TrainingConfig(_Strict):
         save_every: steps between checkpoints.
         keep_checkpoints: how many of the latest are kept.
         trackers: where metrics go besides `metrics.jsonl`.
+        start: a run folder or a model folder whose weights training begins with; None begins at random.
     """
 
     batch_size: int = Field(default=16)
@@ -121,6 +122,7 @@ class TrainingConfig(_Strict):
     save_every: int = Field(default=500, gt=0)
     keep_checkpoints: int = Field(default=2, ge=1)
     trackers: list[str] = ["tensorboard"]
+    start: str | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,17 @@
 from stargan_fw_registry.errors import LabelError, RequestError
 from stargan_fw_registry.names import closest
 
-__all__ = ["ConfigError", "DataError", "LabelError", "ModelError", "PluginError", "RequestError", "RunError", "closest"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "HubError",
+    "LabelError",
+    "ModelError",
+    "PluginError",
+    "RequestError",
+    "RunError",
+    "closest",
+]
 
 
 class ConfigError(RequestError):
@@ -24,3 +34,7 @@ class RunError(RequestError):
 
 class ModelError(RequestError):
     """A model that cannot be read or does not fit the request."""
+
+
+class HubError(RequestError):
+    """What the Hugging Face Hub does not have, does not allow, or cannot be asked."""

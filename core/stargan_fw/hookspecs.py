@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from stargan_fw.interfaces import AdversarialLoss, Dataset, Discriminator, Embedding, Generator, Method, Tracker
+    from stargan_fw.interfaces import (
+        AdversarialLoss,
+        Dataset,
+        Discriminator,
+        Embedding,
+        Generator,
+        Importer,
+        Method,
+        Tracker,
+    )
 
 hookspec = pluggy.HookspecMarker("stargan_fw")
 
@@ -52,6 +61,11 @@ def register_methods(register: Callable[[type[Method]], None]) -> None:
 @hookspec
 def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
     """Registers trackers, which `training.trackers` names."""
+
+
+@hookspec
+def register_importers(register: Callable[[type[Importer]], None]) -> None:
+    """Registers importers, which `import` names where a checkpoint is of none of them."""
 
 
 @hookspec

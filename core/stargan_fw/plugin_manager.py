@@ -31,6 +31,7 @@ KINDS = {
     "register_embeddings": ("embedding", "Embedding"),
     "register_methods": ("method", "Method"),
     "register_trackers": ("tracker", "Tracker"),
+    "register_importers": ("importer", "Importer"),
     "register_presets": ("preset", None),
 }
 

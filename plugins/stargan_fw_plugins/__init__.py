@@ -20,6 +20,7 @@ plugin_modules = (
     "stargan_fw_plugins.methods.cyclegan",
     "stargan_fw_plugins.methods.diat",
     "stargan_fw_plugins.methods.icgan",
+    "stargan_fw_plugins.importers.stargan_reference",
     "stargan_fw_plugins.trackers.tensorboard",
     "stargan_fw_plugins.presets",
 )

@@ -1,7 +1,7 @@
 """Edits: what `Blond_Hair,Male=0` asks for.
 
-An edit is a comma-separated list of `label`, `label=0`, `label=1` and, for a categorical attribute or an exclusive
-group, `attribute=value`; a group takes `group=` for none. Each may be prefixed with its dataset, `rafd.happy`, and
+An edit is a comma-separated list of `label`, `label=0`, `label=1`, for a binary label `label=flip` (the opposite of
+what it is), and, for a categorical attribute or an exclusive group, `attribute=value`; a group takes `group=` for none. Each may be prefixed with its dataset, `rafd.happy`, and
 has to be where the name alone could mean two things.
 """
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from stargan_fw_registry.label_space import LabelSchema
 
 
+FLIP = "flip"
+
+
 @dataclass(frozen=True)
 class Edit:
     """What an edit determines of one dataset's labels.
@@ -26,10 +29,12 @@ class Edit:
     Attributes:
         dataset: whose labels, and whose mask, they are.
         assignments: label name and 0 or 1, peers that are cleared included; every other label keeps its value.
+        flips: names of binary labels that are turned over.
     """
 
     dataset: str
     assignments: tuple[tuple[str, float], ...]
+    flips: tuple[str, ...] = ()
 
     def is_complete(self, schema: LabelSchema) -> bool:
         """Whether every position of the dataset is determined, so that current labels need not be known."""
@@ -66,7 +71,7 @@ def parse_edit(text: str, schemas: Sequence[LabelSchema]) -> Edit:
         _only_meaning(part, [meaning for meaning in possible if meaning.schema.name in shared])
         for part, possible in zip(parts, meanings, strict=True)
     ]
-    return Edit(chosen[0].schema.name, _combine(parts, chosen))
+    return _combine(parts, chosen)
 
 
 def _read_part(part: str, text: str) -> _Part:
@@ -113,12 +118,17 @@ def _only_meaning(part: _Part, possible: Sequence[_Meaning]) -> _Meaning:
     return possible[0]
 
 
-def _combine(parts: Sequence[_Part], meanings: Sequence[_Meaning]) -> tuple[tuple[str, float], ...]:
+def _combine(parts: Sequence[_Part], meanings: Sequence[_Meaning]) -> Edit:
     assignments: dict[str, float] = {}
+    flips: list[str] = []
     named: dict[str, str] = {}
     origin: dict[str, str] = {}
     for part, meaning in zip(parts, meanings, strict=True):
-        assigned = meaning.schema.assign(meaning.key, part.value)
+        if part.value == FLIP and meaning.key in meaning.schema.names:
+            flips.append(meaning.schema.flip(meaning.key))
+            assigned = {}
+        else:
+            assigned = meaning.schema.assign(meaning.key, part.value)
         label = next((name for name, value in assigned.items() if value), meaning.key)
         if label in named:
             raise LabelError(f"label {label!r} is named twice, as {named[label]!r} and {part.text!r}: remove one")
@@ -127,4 +137,4 @@ def _combine(parts: Sequence[_Part], meanings: Sequence[_Meaning]) -> tuple[tupl
                 raise LabelError(f"{part.text!r} contradicts {origin[name]!r}: only one of them can be set")
             origin.setdefault(name, part.text)
         named[label] = part.text
-    return tuple(assignments.items())
+    return Edit(meanings[0].schema.name, tuple(assignments.items()), tuple(flips))

@@ -108,6 +108,8 @@ class LabelSchema:
         edited = labels.clone()
         for label, value in resolved.assignments:
             edited[:, self.position(label)] = value
+        for label in resolved.flips:
+            edited[:, self.position(label)] = 1 - labels[:, self.position(label)]
         return edited
 
     def position(self, label: str) -> int:
@@ -143,6 +145,15 @@ class LabelSchema:
         else:
             assigned = target.attribute.switch(target.position, on=_read_switch(key, value))
         return {self.names[target.offset + position]: number for position, number in assigned.items()}
+
+    def flip(self, label: str) -> str:
+        """The label, one of `names`, that `label=flip` turns over; LabelError if it is one of a group."""
+        attribute = self._targets[label].attribute
+        if attribute.size > 1:
+            raise LabelError(
+                f"{label!r} cannot be flipped, since it is one of {attribute.name!r}: name another of them"
+            )
+        return label
 
     def to_dict(self) -> dict[str, object]:
         """JSON: the name and the attributes."""
@@ -226,21 +237,40 @@ class LabelSpace:
         start = sum(schema.dim for schema in self.schemas[:number])
         return builtins.slice(start, start + self.schemas[number].dim)
 
-    def join(self, dataset: str, labels: Tensor) -> Tensor:
+    def join(self, dataset: str, labels: Tensor, mask: str | None = None) -> Tensor:
         """The unified label c̃ (B, dim) of labels (B, d) of one dataset (Eq. 7), in float32 on their device.
 
         Unknown labels (NaN) and the labels of the other datasets are 0; the mask is one-hot.
 
+        Args:
+            dataset: whose labels they are.
+            labels: 0, 1, between them, or NaN.
+            mask: the dataset that the mask names; None is `dataset`. Another is wrong on purpose, as in Fig. 7.
+
         Raises:
             LabelError: an unknown dataset, or labels of another shape.
         """
+        masked = self._number(dataset if mask is None else mask)
         part = self.slice(dataset)
         check_shape(labels, part.stop - part.start, f"labels of {dataset!r}")
         joint = labels.new_zeros((len(labels), self.dim)).float()
         joint[:, part] = labels.float().nan_to_num(nan=0.0)
         if self.mask_dim:
-            joint[:, self.label_dim + self._number(dataset)] = 1.0
+            joint[:, self.label_dim + masked] = 1.0
         return joint
+
+    def wrong_mask(self, dataset: str) -> str:
+        """The dataset whose mask is wrong for the labels of `dataset`: the first other one (Fig. 7).
+
+        Raises:
+            LabelError: an unknown dataset, or the only one, which has no mask.
+        """
+        others = [name for name in self.datasets if name != self.datasets[self._number(dataset)]]
+        if not others:
+            raise LabelError(
+                f"the model knows one dataset, {dataset!r}, and so has no mask: use one trained on several"
+            )
+        return others[0]
 
     def edit(self, dataset: str, labels: Tensor, edit: str | Edit) -> Tensor:
         """A copy of labels (B, d) of one dataset with `edit` applied, such as "Blond_Hair,Male=0".
@@ -290,5 +320,5 @@ def check_shape(tensor: Tensor, width: int, what: str) -> None:
 
 def _read_switch(label: str, value: str | None) -> bool:
     if value not in (None, "0", "1"):
-        raise LabelError(f"label {label!r} cannot be {value!r}: give 0 or 1")
+        raise LabelError(f"label {label!r} cannot be {value!r}: give 0 or 1, or flip where it stands alone")
     return value != "0"

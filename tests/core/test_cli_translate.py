@@ -114,8 +114,6 @@ def test_the_translator_gives_back_what_it_is_given(trained_once, face):
 
     batch = torch.zeros(3, 3, 32, 32)
     assert translator.translate(batch, to="Male=0").shape == batch.shape
-    with pytest.raises(ModelError, match="32, 32"):
-        translator.translate(torch.zeros(3, 3, 64, 64), to="happy")
     with pytest.raises(LabelError):
         translator.translate(batch, to="hapy")
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from stargan_fw.errors import ConfigError
 from stargan_fw.training import machine
-from stargan_fw.training.machine import Precision, choose_device, compile_where_it_pays, has_bf16
+from stargan_fw.training.machine import Precision, choose_device, compile_where_it_pays, has_bf16, prefers_channels_last
 
 CPU = torch.device("cpu")
 
@@ -121,3 +121,11 @@ def test_the_compiler_may_be_named(compiler, monkeypatch):
     monkeypatch.setitem(os.environ, "CXX", "my-c++")
 
     assert compile_where_it_pays([Compilable()], "on", CPU, 1)
+
+
+@pytest.mark.parametrize("flags, there", [("fma avx512_bf16", False), ("avx512_bf16 amx_bf16", True)])
+def test_tiles_want_channels_last(tmp_path, monkeypatch, flags, there):
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
+    assert prefers_channels_last(CPU) is there
+    assert prefers_channels_last(torch.device("cuda"))

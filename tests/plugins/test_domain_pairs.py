@@ -152,3 +152,10 @@ def test_images_at_the_source_have_all_of_its_values():
     labels = torch.tensor([[1.0, 0, 0, 0, 1], [1, 0, 0, 1, 1], [0, 0, 1, 0, 1]])
     assert DomainPairs(BOTH, "Male=0,Black_Hair").at_source("celeba", labels).tolist() == [True, False, False]
     assert DomainPairs(BOTH, "").at_source("celeba", labels).tolist() == [True, True, True]
+
+
+def test_an_image_that_nobody_labels_counts_as_one_of_the_source():
+    labels = DomainPairs(BOTH, "Male=0,Blond_Hair").source_labels("celeba")
+    assert labels[0, :4].tolist() == [0, 1, 0, 0]
+    assert labels[0, 4].isnan()
+    assert DomainPairs(RAFD, "").source_labels("rafd").isnan().all()

@@ -175,6 +175,17 @@ def test_translate_sets_the_mask_of_the_targets_dataset(method, draw_batch):
     assert not torch.equal(celeba, rafd)
 
 
+def test_translate_masked_keeps_the_labels_and_sets_another_mask(method, draw_batch):
+    batch = draw_batch("rafd", 1)
+    right = method.translate_masked(batch.images, "rafd", batch.labels, "rafd")
+    wrong = method.translate_masked(batch.images, "rafd", batch.labels, "celeba")
+    joint = method.space.join("rafd", batch.labels)
+    joint[:, -2:] = torch.tensor([1.0, 0.0])
+    assert torch.equal(right, method.translate(batch.images, "rafd", batch.labels))
+    torch.testing.assert_close(wrong, method.generator(batch.images, joint))
+    assert not torch.equal(right, wrong)
+
+
 @pytest.mark.parametrize(("dataset", "width"), [("celeba", 5), ("rafd", 8)])
 def test_read_labels_gives_zeros_and_ones(method, draw_batch, dataset, width):
     labels = method.read_labels(draw_batch(dataset, 1).images, dataset)

@@ -191,6 +191,35 @@ def test_gradients_reach_every_parameter_of_a_discriminator_and_the_image(kind):
     assert image.grad.flatten(1).any(dim=1).all()
 
 
+def assert_only_the_label_axes_follow_the_labels(kind):
+    few, many = build(kind, label_dim=7), build(kind, label_dim=9)
+    axes = few.label_axes()
+    assert axes
+    for (name, before), after in zip(few.state_dict().items(), many.state_dict().values(), strict=True):
+        if name in axes:
+            axis, first = axes[name]
+            assert (before.shape[axis], after.shape[axis]) == (first + 7, first + 9)
+        else:
+            assert before.shape == after.shape
+
+
+@EVERY_CONDITIONAL_GENERATOR
+def test_a_generator_says_where_its_labels_are(kind):
+    assert_only_the_label_axes_follow_the_labels(kind)
+
+
+@EVERY_DISCRIMINATOR
+def test_a_discriminator_says_where_its_labels_are(kind):
+    assert_only_the_label_axes_follow_the_labels(kind)
+
+
+@EVERY_GENERATOR
+def test_a_generator_takes_the_other_sizes_that_it_says_it_does(kind):
+    if kind.size_multiple is not None:
+        size = 32 + kind.size_multiple
+        assert build(kind)(images(size=size), labels()).shape == (3, 3, size, size)
+
+
 @pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("size", [0, 16, 30, 33, 1024])
 def test_a_size_that_cannot_work_is_refused(kind, size):

@@ -1,6 +1,7 @@
 """What an edit may say, which dataset it is of, and what it determines."""
 
 import pytest
+import torch
 
 from stargan_fw_registry import Binary, Categorical, Edit, Exclusive, LabelError, LabelSchema, LabelSpace
 
@@ -110,6 +111,35 @@ def test_a_prefix_wins_over_an_attribute_of_the_datasets_name():
     space = LabelSpace([PETS, fed])
     assert space.resolve("fed.yes").dataset == "fed"
     assert space.resolve("pets.fed.yes").dataset == "pets"
+
+
+def test_a_binary_label_can_be_flipped():
+    edit = SPACE.resolve("Blond_Hair,Male=flip,celeba.Young=flip")
+    assert edit.flips == ("Male", "Young")
+    assert not edit.is_complete(CELEBA)
+    labels = torch.tensor([[1.0, 0, 0, 1, float("nan")]])
+    edited = SPACE.edit("celeba", labels, edit)
+    assert edited[0, :4].tolist() == [0, 1, 0, 0]
+    assert edited[0, 4].isnan(), "the opposite of what is not known is not known"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Blond_Hair=flip", "'Blond_Hair' cannot be flipped, since it is one of 'hair'"),
+        ("happy=flip", "'happy' cannot be flipped"),
+        ("hair=flip", "'hair' cannot be 'flip'"),
+        ("Male=flip,Male", "'Male' is named twice"),
+    ],
+)
+def test_only_a_lone_label_can_be_flipped(text, message):
+    with pytest.raises(LabelError, match=message):
+        SPACE.resolve(text)
+
+
+def test_a_value_may_be_called_flip():
+    space = LabelSpace([LabelSchema("a", [Categorical("trick", ["flip", "roll"])])])
+    assert dict(space.resolve("trick=flip").assignments) == {"flip": 1, "roll": 0}
 
 
 def test_edits_are_values():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stargan_fw.cli import bench, data, plugins, study, train, translate
+from stargan_fw.cli import bench, data, hub, plugins, share, study, train, translate
 from stargan_fw.errors import RequestError
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
@@ -22,6 +22,11 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("translate")(translate.translate)
 app.command("sheet")(translate.sheet)
+app.command("export")(share.export)
+app.command("extend")(share.extend)
+app.command("import")(share.import_)
+app.command("push")(hub.push)
+app.command("pull")(hub.pull)
 app.command("bench")(bench.bench)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -33,6 +33,9 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")
     ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="MODEL", help="Begin with the weights of a run or model folder.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run folder.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")] = None,
     precision: Annotated[Literal["auto", "fp32", "bf16"] | None, typer.Option(help="What networks compute in.")] = None,
@@ -56,6 +59,7 @@ def train(
         "data.cache": cache,
         "training.precision": precision,
         "training.seed": seed,
+        "training.start": str(Path(start).resolve()) if start and Path(start).exists() else start,
     }
     layers = [Layer.from_file(config)] if config else []
     layers += [option_layer("the command line", options), Layer.from_settings(settings or ())]
@@ -64,8 +68,11 @@ def train(
     plan = Plan.make(request.config, request.plugins)
     request.check_labels(plan.space)
     request.check_splits(plan.sources)
+    adoption = request.adopt(plan.method)
     console = Console()
     _show_plan(console, plan)
+    if adoption and request.start:
+        console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
     if not dry_run:
         _run(console, plan, request, place, max_steps)
 

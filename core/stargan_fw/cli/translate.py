@@ -1,66 +1,199 @@
 """`stargan-fw translate` and `stargan-fw sheet`."""
 
-import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import typer
 
-from stargan_fw.errors import DataError
+from stargan_fw.cli.image_files import image_files
+from stargan_fw.errors import DataError, RequestError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+    from stargan_fw.cli.outputs import Output
+    from stargan_fw.inference.figures import Row
+    from stargan_fw.inference.inputs import Given
+    from stargan_fw.inference.pipeline import Translated
+    from stargan_fw.inference.translator import Translator
+
 SHEET_IMAGES = 4  # of each dataset, where none are named
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a Hub id.")]
+PluginOption = Annotated[list[Path] | None, typer.Option(help="A plugin file that the model needs; repeatable.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"], typer.Option(help="What the network computes in; auto is bf16 where that is fast.")
+]
+Masks = Annotated[
+    str | None, typer.Option(metavar="right,wrong", help="A row for each: the labels' own mask, or another's (Fig. 7).")
+]
 
 
 def translate(
     model: Model,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Files or folders.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Files, folders or globs.")],
     *,
-    to: Annotated[list[str], typer.Option(metavar="LABELS", help="'Blond_Hair,Male=0', 'happy', 'rafd.happy'.")],
+    to: Annotated[
+        list[str], typer.Option(metavar="LABELS", help="'Blond_Hair,Male=0', 'Male=flip', 'happy', 'rafd.happy'.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a file for one picture.")] = Path("translated"),
+    grid: Annotated[bool, typer.Option("--grid", help="One picture of the input and all edits.")] = False,
+    gif: Annotated[bool, typer.Option("--gif", help="An animation through the edits and back.")] = False,
+    keep_names: Annotated[bool, typer.Option("--keep-names", help="Call results as the inputs are called.")] = False,
+    strength: Annotated[float, typer.Option(help="How far to go, 0 to 1.")] = 1.0,
+    size: Annotated[
+        Literal["model", "original"], typer.Option(help="The model's size, or pasted into the original.")
+    ] = "model",
+    precision: Precision = "auto",
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures that go through the network at once.")] = None,
     device: DeviceOption = None,
+    plugin: PluginOption = None,
 ) -> None:
-    """Translate pictures to other labels; what is not named keeps the value that the model reads from the picture."""
+    """Translate pictures to other labels; what is not named keeps the value that the model reads from the picture.
+
+    A picture that turns out to be broken is named and left out; the exit code is then 1.
+    """
+    from stargan_fw.cli import outputs
     from stargan_fw.inference.translator import Translator
 
-    files = list(_image_files(images))
-    translator = Translator.from_pretrained(model, device=device)
-    for edit in to:
-        translator.labels.resolve(edit)
-    for source, edit, target in list(_targets(files, to, out)):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        translator.translate(source, to=edit).save(target)
-        typer.echo(target)
+    if grid + gif + keep_names > 1:
+        raise RequestError("--grid, --gif and --keep-names say what to write in different ways: give one of them.")
+    kind = outputs.Grid if grid else outputs.Animation if gif else outputs.Pictures
+    output = (outputs.NamedPictures if keep_names else kind)(to, out, strength, size)
+    files = list(image_files(images))
+    plan = output.plan(files)
+    translator: Translator = Translator.from_pretrained(model, device=device, plugins=plugin or ())
+    translator.configure(precision=precision, batch_size=batch_size)
+    _write_all(translator, output, plan)
+
+
+def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list[Path]]) -> None:
+    """Reads, translates and writes, a batch each at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from stargan_fw.inference.inputs import FileGiven
+    from stargan_fw.inference.streaming import WriteBehind
+
+    unreadable: list[DataError] = []
+    targets = output.targets(translator.labels)
+    translator.expect(len(targets) * len(plan))
+    places: dict[Given, list[Path]] = {FileGiven(source): paths for source, paths in plan.items()}
+
+    def write(translated: "Translated") -> list[Path]:
+        paths = places[translated.given]
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        output.write(translated, paths)
+        return paths
+
+    def leave_out(_: "Given", error: DataError) -> None:
+        unreadable.append(error)
+
+    with (
+        ThreadPoolExecutor() as pool,
+        _Progress(len(plan), output.out) as progress,
+        WriteBehind(pool, progress.show) as writing,
+    ):
+        for batch in translator.pipeline.run(places, targets, unreadable=leave_out):
+            writing.submit([partial(write, translated) for translated in batch])
+    _report(unreadable, len(plan))
+
+
+def _report(unreadable: Sequence[DataError], count: int) -> None:
+    """Says what was left out; without a single readable picture the request was wrong."""
+    if len(unreadable) == count:
+        raise unreadable[0]
+    for error in unreadable:
+        typer.echo(f"Left out: {error}", err=True)
+    if unreadable:
+        typer.echo(f"Error: {len(unreadable)} of {count} pictures could not be read.", err=True)
+        raise typer.Exit(1)
 
 
 def sheet(
     model: Model,
     images: Annotated[
-        list[Path] | None, typer.Argument(metavar="[IMAGE...]", help="Files or folders; the run's held-out images.")
+        list[Path] | None,
+        typer.Argument(metavar="[IMAGE...]", help="Files, folders or globs; the run's held-out images."),
     ] = None,
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write.")] = Path("sheet.png"),
+    to: Annotated[
+        list[str] | None, typer.Option(metavar="LABELS", help="A column; every domain where there is none. Repeatable.")
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Another model, with rows of its own (Fig. 6). Repeatable."),
+    ] = None,
+    name: Annotated[list[str] | None, typer.Option(help="What to call a model, in their order. Repeatable.")] = None,
+    mask: Masks = None,
+    precision: Precision = "auto",
     device: DeviceOption = None,
+    plugin: PluginOption = None,
 ) -> None:
-    """Draw pictures in every domain: first the input, then each label of each dataset (Figs. 4 and 5)."""
-    from stargan_fw.inference.translator import Translator
+    """Draw pictures in every domain, or under the named edits: the paper's Figs. 4 to 7.
 
-    pictures = [file for file, _ in _image_files(images)] if images else _held_out(model)
-    translator: Translator = Translator.from_pretrained(model, device=device)
-    picture = translator.sheet(pictures)
+    Fig. 4 is a column a domain. Fig. 5 combines them: --to Blond_Hair,Male=flip --to Male=flip,Young=flip.
+    """
+    from stargan_fw.inference.figures import draw_figure
+
+    models = [model, *(against or ())]
+    names = name or [Path(path).name for path in models]
+    if len(names) != len(models):
+        raise RequestError(f"{len(models)} models have {len(names)} names: give --name once for each, or not at all.")
+    masks = _masks(mask)
+    files = [file for file, _ in image_files(images)] if images else None
+    rows = _rows(list(zip(models, names, strict=True)), masks, precision, device, plugin or ())
+    for row in rows:
+        for edit in to or ():
+            row.translator.labels.resolve(edit)
+    picture = draw_figure(rows, files if files is not None else _held_out(model, plugin or ()), to)
     out.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(out)
+    try:
+        picture.save(out)
+    except ValueError:
+        raise DataError(f"The sheet '{out}' cannot be written: end its name in .png.") from None
     typer.echo(out)
 
 
-def _held_out(model: str) -> list["Image.Image"]:
+def _masks(text: str | None) -> list[Literal["right", "wrong"]]:
+    masks: list[Literal["right", "wrong"]] = []
+    for part in (text or "right").split(","):
+        if part.strip() == "right":
+            masks.append("right")
+        elif part.strip() == "wrong":
+            masks.append("wrong")
+        else:
+            raise RequestError(f"--mask {text}: '{part}' is neither right nor wrong. Write --mask right,wrong.")
+    return masks
+
+
+def _rows(
+    models: Sequence[tuple[str, str]],
+    masks: Sequence[Literal["right", "wrong"]],
+    precision: Literal["auto", "fp32", "bf16"],
+    device: str | None,
+    plugins: Sequence[Path],
+) -> "list[Row]":
+    from stargan_fw.inference.figures import Row
+    from stargan_fw.inference.translator import Translator
+
+    rows = []
+    for model, name in models:
+        translator: Translator = Translator.from_pretrained(model, device=device, plugins=plugins).configure(
+            precision=precision
+        )
+        for mask in masks:
+            parts = [name] * (len(models) > 1) + [f"{mask} mask"] * (masks != ["right"])
+            rows.append(Row(translator, " ".join(parts), mask))
+    return rows
+
+
+def _held_out(model: str, plugins: Sequence[Path]) -> list["Image.Image"]:
     """Returns a few test images of each of a run's datasets."""
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.training.run_folder import RunFolder
@@ -68,7 +201,7 @@ def _held_out(model: str) -> list["Image.Image"]:
 
     run = RunFolder(Path(model))
     config = run.config()
-    sources = recorded_sources(run, PluginManager.discover(tuple(config.plugins)))
+    sources = recorded_sources(run, PluginManager.discover((*config.plugins, *plugins)))
     return [
         picture
         for source in sources
@@ -76,36 +209,30 @@ def _held_out(model: str) -> list["Image.Image"]:
     ]
 
 
-def _image_files(images: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Yields each picture with the path that it has below its folder.
+class _Progress:
+    """A bar on a terminal, and then how much was written; elsewhere the written files, a line each."""
 
-    Raises:
-        DataError: a path that is missing or no picture, or a folder without pictures.
-    """
-    from PIL import Image
+    def __init__(self, count: int, out: Path) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
 
-    from stargan_fw.data.images import UNREADABLE, reason
+        console = Console(stderr=True)
+        self._out, self._lines, self._written = out, not sys.stdout.isatty(), 0
+        self._bar = Progress(console=console, disable=not console.is_terminal)
+        self._task = self._bar.add_task("translating", total=count)
 
-    for path in images:
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        if not found:
-            raise DataError(f"The folder '{path}' holds no pictures ({', '.join(sorted(SUFFIXES))}).")
-        for file in found:
-            try:
-                Image.open(file).close()
-            except UNREADABLE as error:
-                raise DataError(f"The image '{file}' cannot be read: {reason(error)}.") from None
-            yield file, file.relative_to(path) if path.is_dir() else Path(file.name)
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+        if not self._lines:
+            typer.echo(f"{self._written} file{'s' * (self._written != 1)}: {self._out}")
 
-def _targets(files: Sequence[tuple[Path, Path]], edits: Sequence[str], out: Path) -> Iterator[tuple[Path, str, Path]]:
-    """Yields picture, edit and where the result goes: `OUT/<path>-<edit>.png`, or OUT where it is a file's name."""
-    one = len(files) == len(edits) == 1 and out.suffix.lower() in SUFFIXES
-    taken: dict[Path, Path] = {}
-    for source, relative in files:
-        for edit in edits:
-            name = re.sub(r"[^\w=,.+-]", "_", edit)
-            target = out if one else out / relative.with_name(f"{relative.stem}-{name}.png")
-            if taken.setdefault(target, source) != source:
-                raise DataError(f"'{taken[target]}' and '{source}' would both become '{target}'. Translate them apart.")
-            yield source, edit, target
+    def show(self, paths: list[Path]) -> None:
+        """Says that a picture is done."""
+        self._bar.advance(self._task)
+        self._written += len(paths)
+        for path in paths if self._lines else ():
+            typer.echo(path)

@@ -29,14 +29,15 @@ def framed(
         crop_size: side of the centre crop in pixels; None, or more than the image has, is its short side.
         crop: finds another square.
     """
-    image = _rgb(ImageOps.exif_transpose(image))
+    image = rgb(ImageOps.exif_transpose(image))
     square = (crop.find(image) if crop else None) or Square.centred(image.size, crop_size)
     # Not `resize(box=…)`, whose filter reaches for pixels outside of the box.
     cropped = image.crop((square.left, square.top, square.left + square.side, square.top + square.side))
     return cropped.resize((image_size, image_size), Image.Resampling.BILINEAR), square.note
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def rgb(image: Image.Image) -> Image.Image:
+    """Returns an image of any mode in RGB."""
     if image.mode.startswith("I;16"):  # which `convert` would clip to 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode == "P":  # which `convert` warns about where it has transparency

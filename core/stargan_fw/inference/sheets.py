@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from stargan_fw.errors import ModelError
@@ -35,6 +35,11 @@ class Domain:
     def heading(self) -> str:
         """What stands above the column."""
         return f"flip {self.label}" if self.flips else self.label
+
+    @property
+    def edit(self) -> str:
+        """The edit that leads there."""
+        return f"{self.dataset}.{self.label}" + ("=flip" if self.flips else "")
 
     def target(self, space: LabelSpace, labels: Tensor) -> Tensor:
         """Returns the edited labels, (B, d), of images whose labels are (B, d) of 0 and 1."""
@@ -106,28 +111,43 @@ class SampleSheet:
         return draw_sheet(rows, headings)
 
 
-def draw_sheet(rows: Sequence[Sequence[Image.Image]], headings: Sequence[str], side: int | None = None) -> Image.Image:
+def draw_sheet(
+    rows: Sequence[Sequence[Image.Image]],
+    headings: Sequence[str],
+    side: int | None = None,
+    names: Sequence[str] = (),
+) -> Image.Image:
     """Returns a grid of pictures under headings.
 
     Args:
         rows: pictures, as many in each row as there are headings.
         headings: of the columns.
-        side: of a cell in pixels; None is the pictures' own, but at least 96.
+        side: of a cell in pixels; None is the widest picture's own, but at least 96.
+        names: of the rows, on their left; without any there is no margin for them.
     """
-    side = side or max([96, *(picture.width for row in rows for picture in row)])
+    side = side or max([96, *(max(picture.size) for row in rows for picture in row)])
     font = ImageFont.load_default(max(9, side // 8))
     lines = [_wrapped(heading) for heading in headings]
     top = max(len(parts) for parts in lines) * (side // 6) + 2 * GAP
-    sheet = Image.new("RGB", (len(headings) * (side + GAP) + GAP, top + len(rows) * (side + GAP)), PAPER)
+    margin = max((int(font.getlength(name)) + 4 * GAP for name in names if name), default=0)
+    sheet = Image.new("RGB", (margin + len(headings) * (side + GAP) + GAP, top + len(rows) * (side + GAP)), PAPER)
     draw = ImageDraw.Draw(sheet)
+    for down, name in enumerate(names):
+        draw.text((margin - 2 * GAP, top + down * (side + GAP) + side // 2), name, INK, font, anchor="rm")
     for column, parts in enumerate(lines):
-        centre = GAP + column * (side + GAP) + side // 2
+        centre = margin + GAP + column * (side + GAP) + side // 2
         draw.multiline_text((centre, top - GAP), "\n".join(parts), INK, font, anchor="md", align="center", spacing=2)
     for down, row in enumerate(rows):
         for across, picture in enumerate(row):
-            cell = picture.resize((side, side), Image.Resampling.LANCZOS)
-            sheet.paste(cell, (GAP + across * (side + GAP), top + down * (side + GAP)))
+            cell = ImageOps.pad(picture, (side, side), Image.Resampling.LANCZOS, color=PAPER)
+            sheet.paste(cell, (margin + GAP + across * (side + GAP), top + down * (side + GAP)))
     return sheet
+
+
+def heading(edit: str) -> str:
+    """Returns what stands above the column of an edit."""
+    parts = (part.strip() for part in edit.split(","))
+    return ", ".join(f"flip {part.removesuffix('=flip')}" if part.endswith("=flip") else part for part in parts)
 
 
 def _wrapped(heading: str) -> list[str]:

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, overload
 
-import torch
-from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
-
-from stargan_fw.components import build_method
-from stargan_fw.data.framing import prepare
-from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.errors import DataError, ModelError
-from stargan_fw.inference.pictures import to_pictures, to_tensor
-from stargan_fw.inference.sheets import domains, draw_sheet, translate_to_all
-from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.inference.engine import Engine, PrecisionName
+from stargan_fw.inference.figures import Row, draw_figure
+from stargan_fw.inference.inputs import given, is_single
+from stargan_fw.inference.pipeline import Mask, Pipeline, Size
+from stargan_fw.inference.targets import Target
+from stargan_fw.sharing.loading import HubOptions, load, open_model
 from stargan_fw.training.machine import choose_device
-from stargan_fw.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torch import Tensor
 
     from stargan_fw.interfaces import Method
+    from stargan_fw.sharing.weights import StoredWeights
     from stargan_fw_registry import LabelSpace
+
+# What is given back as it came: arrays and tensors of any shape, a picture's bytes, a PIL image.
+Same = TypeVar("Same", "Tensor", "np.ndarray[Any, Any]", bytes, "Image.Image")
+
+
+class Options(TypedDict, total=False):
+    """What `Translator.translate` takes by name."""
+
+    start: str | None
+    strength: float
+    current: str | Sequence[str] | None
+    size: Size
+    mask: Mask
 
 
 class Translator:
@@ -37,118 +49,146 @@ class Translator:
     Attributes:
         labels: the label space.
         image_size: side in pixels of what the model reads and writes.
+        pipeline: translates pictures that are read as they are needed, batch by batch.
     """
 
-    def __init__(self, method: Method, weights: dict[str, Path], device: torch.device) -> None:
-        """Takes a method whose networks hold no weights yet, and the files of the networks that there are."""
+    def __init__(
+        self,
+        method: Method,
+        weights: Mapping[str, StoredWeights],
+        device: torch.device,
+        *,
+        precision: PrecisionName = "auto",
+        batch_size: int | None = None,
+    ) -> None:
+        """Takes a method whose networks hold no weights yet, and where those of the networks that there are lie."""
         self.labels: LabelSpace = method.space
         self.image_size = method.image_size
         self._method, self._weights, self._device = method, weights, device
         self._load(*method.translating)
+        self._engine = Engine(method, device, translating=method.translating)
+        self.pipeline = Pipeline(self.labels, self.image_size, self._engine, lambda: self._load(*method.reading))
+        self.configure(precision=precision, batch_size=batch_size)
 
     @classmethod
-    def from_pretrained(cls, model: str | Path, *, device: str | None = None) -> Translator:
-        """Opens a run folder, at its newest checkpoint.
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        *,
+        device: str | None = None,
+        plugins: Sequence[str | Path] = (),
+        **hub: Unpack[HubOptions],
+    ) -> Translator:
+        """Opens a run folder, at its newest checkpoint, a model folder, or a model on the Hugging Face Hub.
 
         Args:
-            model: the folder.
+            model: the folder, or "user/name".
             device: to translate on; None takes a GPU where there is one.
+            plugins: plugin files to use besides what is installed.
+            **hub: `revision`, `cache_dir` and `local_files_only`, as the Hub's own library has them.
 
         Raises:
-            RunError: the folder holds no run, or nothing is trained yet.
-            ModelError: the weights do not fit the configuration.
+            HubError: there is no such folder and no such repository, or the Hub cannot be reached.
+            RunError: the folder holds no model, or nothing is trained yet.
+            ModelError: the model cannot be used: its weights, its configuration, or a plugin that is missing.
         """
-        run = RunFolder(Path(model))
-        config = run.config()
-        plugins = PluginManager.discover(tuple(config.plugins))
-        checkpoint = run.checkpoints.latest()
-        with torch.device("meta"):
-            method = build_method(config, run.labels(), plugins)
-        weights = {name: checkpoint / f"{name}.safetensors" for name in method.networks}
-        averaged = checkpoint / "ema.safetensors"
-        if averaged.exists():
-            weights["generator"] = averaged
-        return cls(method, weights, choose_device(device))
+        trained = open_model(model, plugins=plugins, **hub)
+        return cls(trained.method, trained.weights, choose_device(device))
 
-    @overload
-    def translate(self, image: Tensor, to: str) -> Tensor: ...
-    @overload
-    def translate(self, image: Image.Image | str | Path, to: str) -> Image.Image: ...
-    def translate(self, image: Tensor | Image.Image | str | Path, to: str) -> Tensor | Image.Image:
-        """Translates one picture, or a batch.
+    def configure(self, *, precision: PrecisionName | None = None, batch_size: int | None = None) -> Translator:
+        """Says how to compute, and returns the translator; what is None stays as it is.
 
         Args:
-            image: a PIL image or a path, of any size and mode, whose centred square is taken; or a float tensor of
-                shape (B, 3, `image_size`, `image_size`) in [-1, 1].
-            to: labels, as "Blond_Hair,Male=0", "happy", or "rafd.happy" where a name is ambiguous. What is not named
-                keeps its current value, which the model's classifier reads from the image.
+            precision: "fp32", which gives the bits that the trained network gives; "bf16"; or "auto", which is bf16 where
+                the processor has it, and what a translator starts with.
+            batch_size: images that go through the network at once.
+        """
+        if precision is not None:
+            self._engine.set_precision(precision)
+        if batch_size is not None:
+            if batch_size < 1:
+                raise ModelError(f"The batch size is {batch_size}: give 1 or more.")
+            self._engine.set_batch_size(batch_size)
+        return self
+
+    def expect(self, translations: int) -> None:
+        """Says how many translations will be asked of `pipeline`, which compiles the network where that pays."""
+        self._engine.expect(translations)
+
+    @overload
+    def translate(self, images: Same, to: str, **options: Unpack[Options]) -> Same: ...
+    @overload
+    def translate(self, images: str | Path, to: str, **options: Unpack[Options]) -> Image.Image: ...
+    @overload
+    def translate(self, images: Any, to: str | Sequence[str], **options: Unpack[Options]) -> list[Any]: ...
+    def translate(self, images: Any, to: str | Sequence[str], **options: Unpack[Options]) -> Any:
+        """Translates one picture or many, to one edit or several.
+
+        Args:
+            images: one of these, of any size, whose centred square is translated; or an iterable of them.
+
+                - a path or a PIL image of any mode: a PIL image in RGB comes back
+                - a picture's bytes: a PNG's bytes
+                - a uint8 array in RGB, (H, W, 3) or (B, H, W, 3): the same
+                - a float tensor in [-1, 1], (3, H, W) or (B, 3, H, W): the same, on its device
+            to: labels, as "Blond_Hair,Male=0", "Male=flip", "happy", or "rafd.happy" where a name is ambiguous. What is
+                not named keeps its current value, which the model's classifier reads from the image.
+            **options: `strength`: how far to go, 0 (the labels as they are) to 1; `start`: an edit to start from instead
+                of the current labels, so that `strength` mixes two edits; `current`: current labels that you know,
+                written as an edit ("Black_Hair,Male"), one for all images or a list with one for each, where the
+                classifier reads only what it leaves out; `size`: "model", the model's, or "original", the edit pasted
+                into the picture at its own resolution; `mask`: "wrong" shows what another dataset's mask does (Fig. 7).
 
         Returns:
-            A PIL image for an image or a path, a tensor for a tensor.
+            The kind that came in; for many images a list; for a list of edits a list of those, one an edit.
 
         Raises:
-            LabelError: an unknown or ambiguous label.
-            DataError: the picture cannot be read.
-            ModelError: a tensor of another shape, or a model without a classifier where one is needed.
+            LabelError: an unknown or ambiguous label, or a strength outside of 0 to 1.
+            DataError: a picture cannot be read, or is of no kind or shape that can be translated.
+            ModelError: a model without a classifier where one is needed.
         """
-        if isinstance(image, Tensor):
-            self._check_shape(image)
-            return self._translated(image.to(self._device), to).to(image.device)
-        picture = to_tensor([self._opened(image)]).to(self._device)
-        return to_pictures(self._translated(picture, to))[0]
+        edits = [to] if isinstance(to, str) else to
+        start, strength = options.get("start"), options.get("strength", 1.0)
+        results = self._all(images, [Target.make(self.labels, edit, start, strength) for edit in edits], options)
+        return results[0] if isinstance(to, str) else results
 
-    def sheet(self, images: Sequence[Image.Image | str | Path]) -> Image.Image:
-        """Draws the images in every domain, the input first.
+    def interpolate(self, images: Any, to: str, frames: int = 12, **options: Unpack[Options]) -> list[Any]:
+        """Translates with labels that go in even steps from `start`, or the current ones, to an edit.
+
+        Args:
+            images: as `translate` takes them.
+            to: the edit to end at.
+            frames: number of results, at least 2: the first has the labels of the start, the last those of the edit.
+            **options: those of `translate`; `strength` says how far the last one goes.
+
+        Returns:
+            One for each frame of what `translate` returns.
+        """
+        if frames < 2:
+            raise DataError(f"An interpolation of {frames} frames has no two ends: give 2 or more.")
+        start, end = options.get("start"), options.get("strength", 1.0)
+        strengths = [end * frame / (frames - 1) for frame in range(frames)]
+        return self._all(images, [Target.make(self.labels, to, start, strength) for strength in strengths], options)
+
+    def sheet(self, images: Sequence[Image.Image | str | Path], to: Sequence[str] | None = None) -> Image.Image:
+        """Draws the images in every domain (Fig. 4), or under every edit (Fig. 5), the input first.
 
         Args:
             images: PIL images or paths.
+            to: edits; None takes every domain of every dataset.
         """
-        pictures = [self._opened(image) for image in images]
-        self._load(*self._method.reading)
-        rows = []
-        for picture in pictures:
-            columns = translate_to_all(self._method, to_tensor([picture]).to(self._device), {})
-            rows.append([picture, *(to_pictures(column)[0] for column in columns)])
-        return draw_sheet(rows, ["input", *(domain.heading for domain in domains(self.labels))])
+        return draw_figure([Row(self)], images, to)
 
-    @torch.no_grad()
-    def _translated(self, images: Tensor, to: str) -> Tensor:
-        edit = self.labels.resolve(to)
-        schema = self.labels.schema(edit.dataset)
-        if edit.is_complete(schema):
-            current = images.new_full((len(images), schema.dim), torch.nan)
-        else:
-            self._load(*self._method.reading)
-            current = self._method.read_labels(images, edit.dataset)
-        target = self.labels.edit(edit.dataset, current, to)
-        return self._method.translate(images, edit.dataset, target, current)
+    def _all(self, images: Any, targets: Sequence[Target], options: Options) -> list[Any]:
+        """Returns, for each target, what `translate` returns."""
+        single, size = is_single(images), options.get("size", "model")
+        things = [given(image) for image in ([images] if single else images)]
+        self._engine.expect(len(targets) * sum(thing.count for thing in things))
+        batches = self.pipeline.run(things, targets, current=options.get("current"), mask=options.get("mask", "right"))
+        rows = [thing.results(size) for batch in batches for thing in batch]
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in targets]
+        return [column[0] for column in columns] if single else columns
 
-    def _opened(self, image: Image.Image | str | Path) -> Image.Image:
-        if isinstance(image, Image.Image):
-            return prepare(image, self.image_size, None)
-        try:
-            with Image.open(image) as opened:
-                return prepare(opened, self.image_size, None)
-        except UNREADABLE as error:
-            raise DataError(f"The image '{image}' cannot be read: {reason(error)}.") from None
-
-    def _check_shape(self, images: Tensor) -> None:
-        expected = (3, self.image_size, self.image_size)
-        if images.ndim != 4 or tuple(images.shape[1:]) != expected:
-            raise ModelError(
-                f"The tensor has shape {tuple(images.shape)}; the model takes (B, {expected})".replace("(3", "3")
-            )
-
-    def _load(self, *names: str) -> None:
+    def _load(self, *networks: str) -> None:
         """Reads the networks' weights, where that has not been done."""
-        for name in names:
-            network = self._method.networks.get(name)
-            if network is not None and any(parameter.is_meta for parameter in network.parameters()):
-                self._read(network, self._weights[name])
-
-    def _read(self, network: nn.Module, path: Path) -> None:
-        try:
-            network.load_state_dict(load_file(path, device=str(self._device)), assign=True)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            raise ModelError(f"The weights '{path}' cannot be used: {str(error).splitlines()[0]}") from None
-        network.eval().requires_grad_(requires_grad=False)
+        load(self._method, self._weights, networks, self._device)

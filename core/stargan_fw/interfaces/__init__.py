@@ -8,6 +8,7 @@ from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
     from stargan_fw.interfaces.embedding import Embedding
+    from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, Losses, Method, Phase
     from stargan_fw.interfaces.networks import Discriminator, Generator
@@ -25,6 +26,8 @@ __all__ = [
     "EncodedImage",
     "Example",
     "Generator",
+    "ImportedNetwork",
+    "Importer",
     "Losses",
     "Method",
     "Phase",
@@ -39,6 +42,8 @@ __getattr__ = lazy_exports(
         "Embedding": "stargan_fw.interfaces.embedding",
         "AdversarialLoss": "stargan_fw.interfaces.loss",
         "CriticLoss": "stargan_fw.interfaces.loss",
+        "ImportedNetwork": "stargan_fw.interfaces.importer",
+        "Importer": "stargan_fw.interfaces.importer",
         "Batch": "stargan_fw.interfaces.method",
         "ComponentBuilder": "stargan_fw.interfaces.method",
         "Losses": "stargan_fw.interfaces.method",

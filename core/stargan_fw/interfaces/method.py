@@ -185,10 +185,28 @@ class Method(ABC):
             ModelError: it has no model for such a change, or needs labels of `source` that are unknown.
         """
 
+    def translate_masked(self, images: Tensor, dataset: str, target: Tensor, mask: str) -> Tensor:  # noqa: ARG002
+        """Translates as `translate` does, under the mask of another dataset, to show what the mask does (Fig. 7).
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+            dataset: whose labels `target` holds.
+            target: (B, d).
+            mask: the dataset that the mask names.
+
+        Returns:
+            (B, 3, H, W) in [-1, 1].
+
+        Raises:
+            ModelError: the method has no mask.
+        """
+        raise ModelError(f"The method '{self.name}' has no mask: there is no wrong one to translate with.")
+
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:  # noqa: ARG002
         """Reads the images' current labels of `dataset`, (B, d) of 0 and 1, with the method's own classifier.
 
-        A method without a classifier that needs current labels only where it is asked to change them returns NaN.
+        A method without a classifier that needs current labels only where it is asked to change them returns what it
+        takes images for, or NaN.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].

@@ -1,6 +1,7 @@
 """The interfaces of the two networks."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ class Generator(nn.Module, ABC):
     Attributes:
         name: what `generator.name` calls it.
         conditional: whether it can follow labels; one that cannot refuses a `label_dim` that is not 0.
+        size_multiple: it also takes images of any other size whose sides are multiples of so many pixels; None: of
+            `image_size` alone.
 
     Raises:
         ConfigError: from the constructor, where the network cannot work at `image_size` or with labels.
@@ -23,6 +26,7 @@ class Generator(nn.Module, ABC):
 
     name: ClassVar[str]
     conditional: ClassVar[bool] = True
+    size_multiple: ClassVar[int | None] = None
 
     @abstractmethod
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -35,6 +39,15 @@ class Generator(nn.Module, ABC):
         Returns:
             (B, 3, H, W) in [-1, 1].
         """
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]] | None:
+        """Says where labels meet the parameters, so that a trained network can be given others.
+
+        Returns:
+            Parameter name → the axis that labels lie on, and the index of the first one, whose labels go to the axis'
+            end; every other parameter is the same for any labels. None: the network cannot change its labels.
+        """
+        return None
 
 
 class Discriminator(nn.Module, ABC):
@@ -62,3 +75,12 @@ class Discriminator(nn.Module, ABC):
         Returns:
             D_src, unbounded scores of shape (B, 1, h, w), and D_cls, logits of shape (B, label_dim).
         """
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]] | None:
+        """Says where labels meet the parameters, so that a trained network can be given others.
+
+        Returns:
+            Parameter name → the axis that labels lie on, and the index of the first one, whose labels go to the axis'
+            end; every other parameter is the same for any labels. None: the network cannot change its labels.
+        """
+        return None

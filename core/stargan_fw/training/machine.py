@@ -43,12 +43,20 @@ def has_bf16(device: torch.device) -> bool:
     """Tells whether the processor multiplies bf16 matrices in hardware."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and not {"amx_bf16", "avx512_bf16"}.isdisjoint(_processor_flags())
+
+
+def prefers_channels_last(device: torch.device) -> bool:
+    """Tells whether convolutions in bf16 are faster channels last without being compiled.
+
+    Tile units (AMX, tensor cores) want it so; AVX-512 took 133 ms an image against 118 in the layout of training.
+    """
+    return device.type == "cuda" or (device.type == "cpu" and "amx_bf16" in _processor_flags())
+
+
+def _processor_flags() -> set[str]:
     flags = Path("/proc/cpuinfo")
-    return (
-        device.type == "cpu"
-        and flags.exists()
-        and {"amx_bf16", "avx512_bf16"} & set(flags.read_text().split()) != set()
-    )
+    return set(flags.read_text().split()) if flags.exists() else set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from stargan_fw.data.source import Source
+    from stargan_fw.interfaces import Method
+    from stargan_fw.sharing.adoption import Adoption
+    from stargan_fw.sharing.loading import TrainedModel
     from stargan_fw_registry import LabelSpace
 
 DEFAULT_PRESET = "paper"
@@ -44,12 +47,14 @@ class TrainRequest:
         plugins: with the plugin files that the configuration names.
         run: the run folder.
         resume: whether a run in it is to be continued.
+        start: the model that a new run begins with, where one is named.
     """
 
     config: Config
     plugins: PluginManager
     run: RunFolder
     resume: bool
+    start: TrainedModel | None = None
 
     @classmethod
     def make(
@@ -68,6 +73,7 @@ class TrainRequest:
             ConfigError: an unknown key, value, preset or dataset.
             PluginError: a plugin file that cannot be used.
             RunError: the folder holds a run and `resume` is not set, or the reverse, or the run is another one.
+            ModelError: the model to begin with cannot be used.
         """
         run = RunFolder(out or _default_folder(layers, datasets))
         if run.holds_run and not resume:
@@ -77,7 +83,11 @@ class TrainRequest:
         if resume:
             previous = run.config()
             layers = [Layer(str(run.path / "config.toml"), previous.model_dump(exclude_none=True)), *layers]
-        plugins = PluginManager.discover(tuple(_plugin_files(layers)))
+        files = _plugin_files(layers)
+        plugins = PluginManager.discover(tuple(files))
+        start = None if resume else _start(layers, files)
+        if start:
+            layers = [Layer(str(start.path), start.config.settings()), *layers]
         name = preset or (None if resume else DEFAULT_PRESET)
         if name:
             below = Layer.from_file(plugins.index("preset").get(name))
@@ -85,7 +95,17 @@ class TrainRequest:
         config = complete(merge(_with_datasets(layers, datasets), layers), plugins, layers)
         if resume:
             _check_same_run(previous, config, run)
-        return cls(config, plugins, run, resume)
+        return cls(config, plugins, run, resume, start)
+
+    def adopt(self, method: Method) -> Adoption | None:
+        """Gives a method's networks the weights to begin with, where a model is named.
+
+        Raises:
+            ModelError: its networks are others.
+        """
+        from stargan_fw.sharing.adoption import adopt  # noqa: PLC0415 - imports torch, which not every request needs
+
+        return adopt(self.start, method) if self.start else None
 
     def check_labels(self, space: LabelSpace) -> None:
         """Raises RunError where the labels of a continued run have changed since it began."""
@@ -152,6 +172,17 @@ def _plugin_files(layers: Sequence[Layer]) -> list[str]:
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise ConfigError(f"plugins = {named!r}: expected a list of files.")
     return named
+
+
+def _start(layers: Sequence[Layer], files: Sequence[str]) -> TrainedModel | None:
+    """Opens the model that the layers begin with."""
+    tables = [layer.values.get("training") for layer in reversed(layers)]
+    named = next((table["start"] for table in tables if isinstance(table, dict) and "start" in table), None)
+    if not isinstance(named, str):  # `merge` says what is wrong with anything else
+        return None
+    from stargan_fw.sharing.loading import open_model  # noqa: PLC0415 - imports torch, as above
+
+    return open_model(named, plugins=files)
 
 
 def _with_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]:

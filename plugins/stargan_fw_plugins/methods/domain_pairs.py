@@ -131,6 +131,16 @@ class DomainPairs:
         held = [domain.holds(labels) for domain in sources]
         return torch.stack([*held, torch.ones(len(labels), dtype=torch.bool, device=labels.device)]).all(dim=0)
 
+    def source_labels(self, dataset: str) -> Tensor:
+        """Returns the labels of images at the source, (1, d); NaN of attributes without a source."""
+        attributes = self._attributes[dataset]
+        labels = torch.full((1, attributes[-1].part.stop), torch.nan)
+        for attribute in attributes:
+            if attribute.source:
+                labels[:, attribute.part] = 0
+                labels[:, attribute.source.position] = attribute.source.value
+        return labels
+
     def routes(
         self, dataset: str, target: Tensor, source: Tensor | None, known: Collection[Arrow]
     ) -> Iterator[tuple[Tensor, Arrow]]:

@@ -57,5 +57,5 @@ class Pairwise(Method):
         return result
 
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
-        """Returns unknown labels: there is no classifier, and labels are needed only of what is to be changed."""
-        return images.new_full((len(images), self.space.schema(dataset).dim), torch.nan)
+        """Returns the labels of the configured source, and unknown ones of attributes without: there is no classifier."""
+        return self.domains.source_labels(dataset).to(images.device).repeat(len(images), 1)

@@ -64,6 +64,11 @@ class StarGAN(Method):
         return result
 
     @torch.no_grad()
+    def translate_masked(self, images: Tensor, dataset: str, target: Tensor, mask: str) -> Tensor:
+        result: Tensor = self.generator(images, self.space.join(dataset, target, mask))
+        return result
+
+    @torch.no_grad()
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
         _, logits = self.discriminator(images)
         return self.space.decode(dataset, logits)

@@ -1,6 +1,6 @@
 """CycleGAN's discriminator, which sees 70×70 pixels for each score (PatchGAN; Isola et al., 2017)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pydantic import PositiveInt
 from torch import Tensor, nn
@@ -44,6 +44,9 @@ class PatchDiscriminator(Discriminator):
         scores = self.src(features)
         logits = scores.new_empty(len(images), 0) if self.cls is None else self.cls(features.mean((2, 3)))
         return scores, logits
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]]:
+        return {"cls.weight": (0, 0), "cls.bias": (0, 0)}
 
 
 def _normed(before: int, after: int, stride: int) -> tuple[nn.Module, nn.Module, nn.Module]:

@@ -1,6 +1,6 @@
 """The paper's discriminator (appendix, Table 5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from pydantic import PositiveInt
@@ -69,6 +69,9 @@ class StarGANDiscriminator(Discriminator):
         scores: Tensor = self.src(features)
         logits = scores.new_empty(len(images), 0) if self.cls is None else self.cls(features).flatten(1)
         return scores, logits
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]]:
+        return {"cls.weight": (0, 0)}
 
 
 @hookimpl

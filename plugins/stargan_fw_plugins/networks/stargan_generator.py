@@ -1,6 +1,6 @@
 """The paper's generator (appendix, Table 4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from pydantic import PositiveInt
@@ -24,23 +24,30 @@ class LabelConvolution(nn.Conv2d):
     """A convolution over an image and constant label planes, which are never made.
 
     Over a constant plane with zero padding p, a convolution of 2p + 1 pixels has as many distinct rows and columns: p at
-    each border and one between them, which repeats. So the labels are convolved as planes of (2p + 1)² pixels and the
-    middle is stretched: exact, at a cost that hardly depends on the number of labels.
+    each border and one between them, which repeats. So each label's kernel is summed over what it covers at those
+    (2p + 1)² places, the labels weigh the sums, and the middle is stretched: exact, at a cost that hardly depends on the
+    number of labels.
 
     (B, 3, H, W) and (B, label_dim) in, (B, channels, H, W) out, H and W at least 2p + 1.
     """
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
-        colours = images.shape[1]
+        colours, side = images.shape[1], self.kernel_size[0]
         over_images, over_labels = self.weight[:, :colours], self.weight[:, colours:]
-        border = self.padding[0]
-        if not over_labels.shape[1]:
-            return F.conv2d(images, over_images, padding=border)
-        side = 2 * int(border) + 1
-        planes = labels[:, :, None, None].expand(-1, -1, side, side)
-        distinct = F.conv2d(planes, over_labels, padding=border)
-        rows = _stretched(distinct, 2, images.shape[2])
-        return F.conv2d(images, over_images, padding=border) + _stretched(rows, 3, images.shape[3])
+        # In fp64 a sum of fp32 weights is exact, so that it does not depend on where in the label they stand: a model that
+        # is extended by labels of weight 0 keeps its outputs to the bit. "mps" has no fp64.
+        exact = images.dtype if images.device.type == "mps" else torch.float64
+        sums = over_labels.to(exact).flatten(2) @ _coverage(side, over_labels.device).to(exact)
+        distinct = labels.to(exact) @ sums.transpose(0, 1).flatten(1)
+        rows = _stretched(distinct.to(images.dtype).view(len(labels), -1, side, side), 2, images.shape[2])
+        return F.conv2d(images, over_images, padding=self.padding) + _stretched(rows, 3, images.shape[3])
+
+
+def _coverage(side: int, device: torch.device) -> Tensor:
+    """Tells which taps of a kernel lie on a plane of the kernel's own size: (taps, places) of 0 and 1."""
+    taps, places = torch.arange(side, device=device)[:, None], torch.arange(side, device=device)
+    met = (taps + places - side // 2).clamp(0, side - 1) == taps + places - side // 2
+    return torch.kron(met.float(), met.float())
 
 
 def _stretched(distinct: Tensor, dim: int, size: int) -> Tensor:
@@ -84,6 +91,7 @@ class StarGANGenerator(Generator):
     """
 
     name = "stargan"
+    size_multiple = 4
 
     def __init__(
         self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 64, repeat_num: PositiveInt = 6
@@ -108,6 +116,9 @@ class StarGANGenerator(Generator):
         for layer in others:
             features = layer(features)
         return features
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]]:
+        return {"main.0.weight": (1, 3)}
 
 
 def _normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:

@@ -1,0 +1,164 @@
+"""What `translate` writes for a picture, and where."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from stargan_fw.cli.image_files import SUFFIXES
+from stargan_fw.errors import DataError, LabelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+    from stargan_fw.inference.pipeline import Size, Translated
+    from stargan_fw.inference.targets import Target
+    from stargan_fw_registry import LabelSpace
+
+FRAMES = 12  # of an animation, from one edit to the next
+MILLISECONDS = 80  # a frame
+QUALITY = 95  # of JPEG and WebP
+
+
+class Output(ABC):
+    """What is written for each picture.
+
+    Args:
+        edits: as they were asked for.
+        out: the folder, or one picture's file.
+        strength: 0 to 1.
+        size: the model's, or the original's.
+    """
+
+    def __init__(self, edits: Sequence[str], out: Path, strength: float, size: Size) -> None:
+        self.edits, self.out, self.strength, self.size = list(edits), out, strength, size
+
+    @abstractmethod
+    def paths(self, relative: Path) -> list[Path]:
+        """Returns the files that a picture becomes, given its path below its folder."""
+
+    @abstractmethod
+    def write(self, translated: Translated, paths: Sequence[Path]) -> None:
+        """Writes those files, whose folders are there."""
+
+    def targets(self, space: LabelSpace) -> list[Target]:
+        """Returns the translations that it needs; LabelError where there is no such edit."""
+        from stargan_fw.inference.targets import Target
+
+        return [Target.make(space, edit, None, self.strength) for edit in self.edits]
+
+    def plan(self, files: Sequence[tuple[Path, Path]]) -> dict[Path, list[Path]]:
+        """Returns the files that every picture becomes.
+
+        Raises:
+            DataError: two pictures would become one file, an input would be written over, or nothing can be written
+                there.
+        """
+        plan = {source: self.paths(relative) for source, relative in files}
+        if self.out.suffix.lower() in SUFFIXES and not self.out.is_dir():
+            plan = {source: self._as_one_file(plan) for source in plan}
+        inputs = {source.resolve() for source in plan}
+        taken: dict[Path, Path] = {}
+        for source, paths in plan.items():
+            for path in paths:
+                if path.resolve() in inputs:
+                    raise DataError(f"'{path}' is read, and would be written over. Name another folder with --out.")
+                if taken.setdefault(path, source) != source:
+                    raise DataError(f"'{taken[path]}' and '{source}' would both become '{path}'. Translate them apart.")
+        _check_place(next(iter(plan.values()))[0])
+        return plan
+
+    def _as_one_file(self, plan: Mapping[Path, Sequence[Path]]) -> list[Path]:
+        count = sum(map(len, plan.values()))
+        if count > 1:
+            raise DataError(f"'{self.out}' names one picture, and {count} will be written. Name a folder with --out.")
+        made = next(iter(plan.values()))[0].suffix
+        if made == ".gif" != self.out.suffix.lower():
+            raise DataError(f"An animation cannot be written to '{self.out}'. End the name in .gif.")
+        return [self.out]
+
+
+class Stills(Output):
+    """Pictures that do not move."""
+
+    @abstractmethod
+    def pictures(self, translated: Translated) -> list[Image.Image]:
+        """Returns what goes into each file."""
+
+    def write(self, translated: Translated, paths: Sequence[Path]) -> None:
+        for picture, path in zip(self.pictures(translated), paths, strict=True):
+            picture.save(path, quality=QUALITY)
+
+
+class Pictures(Stills):
+    """One picture for each edit: `OUT/<path>-<edit>.png`."""
+
+    def paths(self, relative: Path) -> list[Path]:
+        return [self.out / relative.with_name(f"{relative.stem}-{_file_name(edit)}.png") for edit in self.edits]
+
+    def pictures(self, translated: Translated) -> list[Image.Image]:
+        return translated.results(self.size)
+
+
+class NamedPictures(Pictures):
+    """One picture for each edit, called as the input: `OUT/<path>`, with several edits `OUT/<edit>/<path>`."""
+
+    def paths(self, relative: Path) -> list[Path]:
+        if relative.suffix.lower() not in SUFFIXES:
+            raise DataError(f"--keep-names: '{relative}' does not end in one of {', '.join(sorted(SUFFIXES))}.")
+        if len(self.edits) == 1:
+            return [self.out / relative]
+        return [self.out / _file_name(edit) / relative for edit in self.edits]
+
+
+class Grid(Stills):
+    """One picture with the input and all edits side by side: `OUT/<path>-grid.png`."""
+
+    def paths(self, relative: Path) -> list[Path]:
+        return [self.out / relative.with_name(f"{relative.stem}-grid.png")]
+
+    def pictures(self, translated: Translated) -> list[Image.Image]:
+        from stargan_fw.inference.sheets import draw_sheet, heading
+
+        row = [translated.input(self.size), *translated.results(self.size)]
+        return [draw_sheet([row], ["input", *map(heading, self.edits)])]
+
+
+class Animation(Output):
+    """A GIF whose labels go from the current ones to every edit in turn, and back: `OUT/<path>-<edits>.gif`."""
+
+    def targets(self, space: LabelSpace) -> list[Target]:
+        from stargan_fw.inference.targets import Target
+
+        if len(self.edits) > 1 and self.strength != 1:
+            raise LabelError("--gif goes from one edit to the next in full: leave --strength out, or give one --to")
+        legs = [(None, self.edits[0]), *itertools.pairwise(self.edits)]
+        steps = [self.strength * frame / FRAMES for frame in range(FRAMES + 1)]
+        there = [Target.make(space, to, start, step) for start, to in legs for step in steps[:-1]]
+        return there + [Target.make(space, self.edits[-1], None, step) for step in steps[:0:-1]]
+
+    def paths(self, relative: Path) -> list[Path]:
+        edits = "-".join(map(_file_name, self.edits))
+        return [self.out / relative.with_name(f"{relative.stem}-{edits}.gif")]
+
+    def write(self, translated: Translated, paths: Sequence[Path]) -> None:
+        first, *others = translated.results(self.size)
+        first.save(paths[0], "GIF", save_all=True, append_images=others, duration=MILLISECONDS, loop=0)
+
+
+def _file_name(edit: str) -> str:
+    """Returns an edit as a part of a file's name."""
+    return re.sub(r"[^\w=,.+-]", "_", edit)
+
+
+def _check_place(target: Path) -> None:
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        why = "cannot be written to" if folder.is_dir() else "is a file"
+        raise DataError(f"'{folder}' {why}. Name another folder with --out.")

@@ -1,0 +1,83 @@
+"""`stargan-fw export`, `import` and `extend`: trained models as folders to share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from stargan_fw.config import Config
+    from stargan_fw.plugin_manager import PluginManager
+
+Plugins = Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key; repeatable.")]
+Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it must not hold anything.")]
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder; for ONNX also a model folder.")],
+    target: Target,
+    *,
+    form: Annotated[Literal["safetensors", "onnx"], typer.Option("--format", help="What to write.")] = "safetensors",
+    plugin: Plugins = None,
+) -> None:
+    """Write a run's newest checkpoint as a folder that anyone can open: weights, configuration, model card."""
+    from stargan_fw.sharing.export import export_onnx, export_run
+    from stargan_fw.training.run_folder import RunFolder
+
+    if form == "onnx":
+        export_onnx(run, target, plugins=plugin or ())
+    else:
+        export_run(RunFolder(run), target, plugins=plugin or ())
+    typer.echo(target)
+
+
+def import_(
+    generator: Annotated[Path, typer.Argument(metavar="G.ckpt", help="The generator's checkpoint.")],
+    target: Target,
+    *,
+    datasets: Annotated[str, typer.Option(help="What it was trained on, in the order of its labels.")],
+    discriminator: Annotated[Path | None, typer.Option(help="The discriminator's, to read current labels.")] = None,
+    attributes: Annotated[str | None, typer.Option(help="Of the dataset, in order, separated by commas.")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Where the checkpoints do not tell.")] = None,
+    data: Annotated[str | None, typer.Option(help="Of datasets whose labels are read from their files.")] = None,
+    settings: Settings = None,
+    plugin: Plugins = None,
+) -> None:
+    """Make a model folder of the reference implementation's checkpoints."""
+    from stargan_fw.sharing.foreign import ForeignModel, import_model, with_attributes
+
+    asked, plugins = _asked(datasets, data, settings, plugin)
+    if attributes:
+        asked = with_attributes(asked, [name.strip() for name in attributes.split(",")], plugins)
+    import_model(ForeignModel(generator, discriminator), target, asked, plugins, image_size=image_size)
+    typer.echo(target)
+
+
+def extend(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; it must not hold anything.")],
+    datasets: Annotated[str, typer.Option(help="The model's own, in their order, and then the new ones.")],
+    data: Annotated[str | None, typer.Option(help="Of new datasets whose labels are read from their files.")] = None,
+    settings: Settings = None,
+    plugin: Plugins = None,
+) -> None:
+    """Add datasets to a trained model, old outputs unchanged; `train --from` then teaches it the new labels."""
+    from stargan_fw.sharing.extension import extend_model
+
+    asked, plugins = _asked(datasets, data, settings, plugin)
+    extension = extend_model(model, out, asked, plugins, files=plugin or ())
+    typer.echo(extension.adoption.describe())
+    typer.echo(f"{out}: translations to the old labels differ by at most {extension.difference:g}")
+
+
+def _asked(
+    datasets: str, data: str | None, settings: list[str] | None, plugin: list[Path] | None
+) -> "tuple[Config, PluginManager]":
+    from stargan_fw.config import Layer
+    from stargan_fw.training.request import data_request, option_layer
+
+    options = {"plugins": [str(path) for path in plugin] if plugin else None, "data.path": data}
+    layers = [option_layer("the command line", options), Layer.from_settings(settings or ())]
+    return data_request(layers, datasets=datasets, preset=None)

@@ -1,0 +1,242 @@
+"""What can be translated, each kind with how its result is given back as the same kind."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+from stargan_fw.data.framing import prepare, rgb
+from stargan_fw.data.images import UNREADABLE, reason
+from stargan_fw.errors import DataError
+from stargan_fw.inference.paste import paste, square_of
+from stargan_fw.inference.pictures import to_pictures, to_tensor
+
+ImageLike: TypeAlias = "str | Path | bytes | Image.Image | np.ndarray[Any, Any] | Tensor"
+
+
+class Given(ABC):
+    """One thing that was given to translate.
+
+    Attributes:
+        count: images in it.
+    """
+
+    count = 1
+
+    @abstractmethod
+    def square(self, side: int) -> Tensor:
+        """Returns the centred squares at the model's size, (count, 3, side, side) in [-1, 1].
+
+        Raises:
+            DataError: it cannot be read.
+        """
+
+    @abstractmethod
+    def give_back(self, edited: Tensor) -> Any:
+        """Returns edited squares, (count, 3, side, side) in [-1, 1], as the kind that was given."""
+
+    @abstractmethod
+    def give_back_pasted(self, before: Tensor, edited: Tensor) -> Any:
+        """Returns what was given, at its own resolution, with the change from `before` to `edited` in it."""
+
+
+class PictureGiven(Given):
+    """A PIL image of any size and mode; gives back a PIL image in RGB."""
+
+    def __init__(self, picture: Image.Image) -> None:
+        self._picture = picture
+
+    def square(self, side: int) -> Tensor:
+        with _reading(f"The image {self._picture!r} cannot be read"):
+            return _square(self._picture, side)
+
+    def give_back(self, edited: Tensor) -> Image.Image:
+        return to_pictures(edited)[0]
+
+    def give_back_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
+        return _pasted(self._picture, before, edited)
+
+
+class FileGiven(Given):
+    """A path; gives back a PIL image. The file is opened again to paste, which keeps large pictures out of memory."""
+
+    def __init__(self, path: str | Path) -> None:
+        if "://" in str(path):
+            raise DataError(f"'{path}' is an address, and nothing is downloaded: save the picture, or give its bytes.")
+        self.path = Path(path)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Image.Image]:
+        with _reading(f"The image '{self.path}' cannot be read"), Image.open(self.path) as opened:
+            yield opened
+
+    def square(self, side: int) -> Tensor:
+        with self._opened() as picture:
+            return _square(picture, side)
+
+    def give_back(self, edited: Tensor) -> Image.Image:
+        return to_pictures(edited)[0]
+
+    def give_back_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
+        with self._opened() as picture:
+            return _pasted(picture, before, edited)
+
+
+class BytesGiven(Given):
+    """An encoded picture; gives back a PNG's bytes, whatever the format was: nothing is lost twice."""
+
+    def __init__(self, encoded: bytes) -> None:
+        self._encoded = encoded
+
+    @contextmanager
+    def _opened(self) -> Iterator[Image.Image]:
+        what = f"The {len(self._encoded)} bytes cannot be read as a picture"
+        with _reading(what), Image.open(io.BytesIO(self._encoded)) as opened:
+            yield opened
+
+    def square(self, side: int) -> Tensor:
+        with self._opened() as picture:
+            return _square(picture, side)
+
+    def give_back(self, edited: Tensor) -> bytes:
+        return _png(to_pictures(edited)[0])
+
+    def give_back_pasted(self, before: Tensor, edited: Tensor) -> bytes:
+        with self._opened() as picture:
+            return _png(_pasted(picture, before, edited))
+
+
+class TensorGiven(Given):
+    """A float tensor in [-1, 1], (B, 3, H, W) or (3, H, W); gives back one of its rank, type and device."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        if tensor.ndim not in {3, 4} or tensor.shape[-3] != 3 or 0 in tensor.shape or not tensor.is_floating_point():
+            raise DataError(
+                f"The tensor has shape {tuple(tensor.shape)} and type {tensor.dtype}; "
+                "give (B, 3, H, W) or (3, H, W) of floating point in [-1, 1]."
+            )
+        self._tensor = tensor
+        self._images = tensor.detach() if tensor.ndim == 4 else tensor.detach()[None]
+        self.count = len(self._images)
+
+    def square(self, side: int) -> Tensor:
+        left, top, own = square_of(self._images.shape[3], self._images.shape[2])
+        cropped = self._images[:, :, top : top + own, left : left + own].float()
+        return cropped if own == side else F.interpolate(cropped, (side, side), mode="bilinear", antialias=True)
+
+    def give_back(self, edited: Tensor) -> Tensor:
+        result = edited.to(self._tensor)
+        return result if self._tensor.ndim == 4 else result[0]
+
+    def give_back_pasted(self, before: Tensor, edited: Tensor) -> Tensor:
+        left, top, own = square_of(self._images.shape[3], self._images.shape[2])
+        whole = self._images.clone()
+        part = whole[:, :, top : top + own, left : left + own]
+        before, edited = before.to(part.device), edited.to(part.device)
+        part.copy_(paste(part.float(), before, edited, fade=(left > 0, top > 0)))
+        return self.give_back(whole)
+
+
+class ArrayGiven(Given):
+    """A uint8 array, (H, W, 3) or (B, H, W, 3) in RGB; gives back one of its rank."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        if array.ndim not in {3, 4} or array.shape[-1] != 3 or 0 in array.shape or array.dtype != np.uint8:
+            raise DataError(
+                f"The array has shape {array.shape} and type {array.dtype}; "
+                "give (H, W, 3) or (B, H, W, 3) of uint8 in RGB."
+            )
+        self._pictures = [Image.fromarray(image) for image in (array if array.ndim == 4 else array[None])]
+        self._single = array.ndim == 3
+        self.count = len(self._pictures)
+
+    def square(self, side: int) -> Tensor:
+        return to_tensor([prepare(picture, side, None) for picture in self._pictures])
+
+    def give_back(self, edited: Tensor) -> np.ndarray[Any, Any]:
+        return self._stacked(to_pictures(edited))
+
+    def give_back_pasted(self, before: Tensor, edited: Tensor) -> np.ndarray[Any, Any]:
+        rows = zip(self._pictures, torch.split(before, 1), torch.split(edited, 1), strict=True)
+        return self._stacked([_pasted(picture, b, e) for picture, b, e in rows])
+
+    def _stacked(self, pictures: list[Image.Image]) -> np.ndarray[Any, Any]:
+        return np.asarray(pictures[0]) if self._single else np.stack([np.asarray(picture) for picture in pictures])
+
+
+KINDS: tuple[tuple[tuple[type, ...], Callable[[Any], Given]], ...] = (
+    ((str, Path), FileGiven),
+    ((bytes, bytearray, memoryview), BytesGiven),
+    ((Image.Image,), PictureGiven),
+    ((torch.Tensor,), TensorGiven),
+    ((np.ndarray,), ArrayGiven),
+)
+
+
+def given(image: object) -> Given:
+    """Returns one thing to translate.
+
+    Raises:
+        DataError: it is of no kind that can be translated.
+    """
+    for types, kind in KINDS:
+        if isinstance(image, types):
+            return kind(image)
+    raise DataError(
+        f"A {type(image).__name__} cannot be translated: give a path, a picture's bytes, a PIL image, a uint8 array or "
+        "a float tensor, or a list of them."
+    )
+
+
+def is_single(images: object) -> bool:
+    """Tells whether it is one thing to translate; otherwise it is many.
+
+    Raises:
+        DataError: it is neither.
+    """
+    single = isinstance(images, tuple(kind for types, _ in KINDS for kind in types))
+    if not single and not isinstance(images, Iterable):
+        given(images)
+    return single
+
+
+def _square(picture: Image.Image, side: int) -> Tensor:
+    return to_tensor([prepare(picture, side, None)])
+
+
+def _pasted(given_picture: Image.Image, before: Tensor, edited: Tensor) -> Image.Image:
+    """Returns a picture, upright and in RGB, with the edit in its centred square."""
+    picture = rgb(ImageOps.exif_transpose(given_picture))
+    if picture is given_picture:
+        picture = picture.copy()
+    left, top, side = square_of(*picture.size)
+    original = to_tensor([picture.crop((left, top, left + side, top + side))])
+    pasted = paste(original, before, edited, fade=(left > 0, top > 0))
+    picture.paste(to_pictures(pasted)[0], (left, top))
+    return picture
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Says what could not be read, where Pillow says why."""
+    try:
+        yield
+    except UNREADABLE as error:
+        why = reason(error).split(" <_io.BytesIO")[0]
+        raise DataError(f"{what}: {why}.") from None

@@ -1,0 +1,162 @@
+"""From what is given to what is given back: read, label, translate, batch by batch."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from stargan_fw.errors import DataError, LabelError
+from stargan_fw.inference.streaming import in_batches, read_ahead
+from stargan_fw.inference.targets import CurrentLabels, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from stargan_fw.inference.engine import Engine
+    from stargan_fw.inference.inputs import Given
+    from stargan_fw_registry import Edit, LabelSpace
+
+Size: TypeAlias = Literal["model", "original"]
+Mask: TypeAlias = Literal["right", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """One thing that was given, with its translations.
+
+    Attributes:
+        given: what it was.
+        before: (n, 3, S, S) in [-1, 1], the squares that the model saw.
+        edited: for each target, (n, 3, S, S) in [-1, 1].
+    """
+
+    given: Given
+    before: Tensor
+    edited: tuple[Tensor, ...]
+
+    def input(self, size: Size) -> Any:
+        """Returns what the model saw, or the whole original, as the kind that was given."""
+        return self.given.give_back(self.before) if size == "model" else self.given.give_back_pasted(*[self.before] * 2)
+
+    def results(self, size: Size) -> list[Any]:
+        """Returns, for each target, what the caller gets: of the model's size, or pasted into the original."""
+        if size == "model":
+            return [self.given.give_back(edited) for edited in self.edited]
+        return [self.given.give_back_pasted(self.before, edited) for edited in self.edited]
+
+
+class Known:
+    """Current labels that the caller gives: one edit for all images, or one for each."""
+
+    def __init__(self, space: LabelSpace, current: str | Sequence[str] | None) -> None:
+        """Reads the edits; LabelError where one cannot be read, or turns over what it should say."""
+        self._everywhere = space.resolve(current) if isinstance(current, str) else None
+        self._each = None if current is None or isinstance(current, str) else iter([*map(space.resolve, current)])
+
+    def take(self, count: int) -> list[Edit | None]:
+        """Returns what is known of the next images.
+
+        Raises:
+            LabelError: there are more images than current labels.
+        """
+        if self._each is None:
+            return [self._everywhere] * count
+        taken: list[Edit | None] = list(islice(self._each, count))
+        if len(taken) < count:
+            raise LabelError("there are more images than current labels: give one for each image, or one for all")
+        return taken
+
+    def check_end(self) -> None:
+        """Raises LabelError where current labels are left over."""
+        if self._each is not None and next(self._each, None) is not None:
+            raise LabelError("there are more current labels than images: give one for each image, or one for all")
+
+
+class Pipeline:
+    """Translates with a model.
+
+    Args:
+        space: the label space.
+        image_size: side in pixels of what the model takes.
+        engine: runs the networks.
+        open_classifier: makes the engine able to read labels, where it is not yet.
+    """
+
+    def __init__(self, space: LabelSpace, image_size: int, engine: Engine, open_classifier: Callable[[], None]) -> None:
+        self._space, self._side, self._engine, self._open_classifier = space, image_size, engine, open_classifier
+
+    def run(
+        self,
+        images: Iterable[Given],
+        targets: Sequence[Target],
+        *,
+        current: str | Sequence[str] | None = None,
+        mask: Mask = "right",
+        unreadable: Callable[[Given, DataError], None] | None = None,
+    ) -> Iterator[list[Translated]]:
+        """Yields the translations batch by batch; while one is in the network the next is read, and no further one.
+
+        Args:
+            images: taken as they are needed.
+            targets: what every image is translated to.
+            current: current labels that are known.
+            mask: "wrong" translates under the mask of another dataset.
+            unreadable: called with what cannot be read, which is then left out; None raises.
+        """
+        known = Known(self._space, current)
+        with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+            batches = in_batches(images, self._engine.batch_size, lambda image: image.count)
+            for batch in read_ahead(batches, self._read, pool):
+                rows = []
+                for image, squares in batch:
+                    edits = known.take(image.count)
+                    if isinstance(squares, Tensor):
+                        rows.append((image, squares, edits))
+                    elif unreadable is None:
+                        raise squares
+                    else:
+                        unreadable(image, squares)
+                del batch
+                if rows:
+                    yield self._translated(rows, targets, mask)
+        known.check_end()
+
+    def _read(self, image: Given) -> tuple[Given, Tensor | DataError]:
+        try:
+            return image, image.square(self._side)
+        except DataError as error:
+            return image, error
+
+    def _translated(
+        self,
+        rows: Sequence[tuple[Given, Tensor, list[Edit | None]]],
+        targets: Sequence[Target],
+        mask: Mask,
+    ) -> list[Translated]:
+        place = rows[0][1].device
+        batch = torch.cat([square.to(place) for _, square, _ in rows])
+        known = [edit for _, _, edits in rows for edit in edits]
+        current = CurrentLabels(self._space, known, partial(self._classify, batch))
+        counts = [image.count for image, _, _ in rows]
+        edited = [torch.split(self._edited(batch, target, current, mask), counts) for target in targets]
+        return [
+            Translated(image, square, tuple(one[number].to(square.device) for one in edited))
+            for number, (image, square, _) in enumerate(rows)
+        ]
+
+    def _edited(self, batch: Tensor, target: Target, current: CurrentLabels, mask: Mask) -> Tensor:
+        source, dataset = current.of(target), target.edit.dataset
+        wanted = target.labels(self._space, source)
+        masked = self._space.wrong_mask(dataset) if mask == "wrong" else None
+        return self._engine.translate(batch, dataset, wanted, source, masked)
+
+    def _classify(self, batch: Tensor, dataset: str) -> Tensor:
+        self._open_classifier()
+        return self._engine.read_labels(batch, dataset).cpu()

@@ -1,0 +1,1 @@
+"""Models as folders: written, opened safely, converted, grown."""

@@ -1,0 +1,1 @@
+"""Readers of other implementations' checkpoints, one a file."""

@@ -1,0 +1,293 @@
+"""Models that are broken, or made to harm: each refused with one message, before anything is built, run or written."""
+
+import json
+import os
+import pickle
+import re
+import struct
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+FORMAT = {"stargan_fw_format": "1"}
+
+
+class Trap:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return (os.mkdir, (self.path,))
+
+
+def with_header(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(begin, end, shape=(2,), dtype="F32"):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+
+
+def pickled(model):
+    return pickle.dumps({"weight": Trap(model / "opened")})
+
+
+def torch_pickled(model):
+    torch.save({"weight": torch.zeros(2)}, model / "weights.pt")
+    return (model / "weights.pt").read_bytes()
+
+
+def changed(change):
+    def content(model):
+        path = model / "model.safetensors"
+        weights = load_file(path)
+        change(weights)
+        save_file(weights, path, metadata=FORMAT)
+        return path.read_bytes()
+
+    return content
+
+
+def spoil(weights):
+    weights["to_image.weight"][0, 0, 0, 0] = float("nan")
+
+
+def narrow(weights):
+    weights["to_image.weight"] = weights["to_image.weight"][:3].contiguous()
+
+
+def halve(weights):
+    weights["to_image.weight"] = weights["to_image.weight"].half()
+
+
+def newer(model):
+    save_file(load_file(model / "model.safetensors"), model / "newer", metadata={"stargan_fw_format": "2"})
+    return (model / "newer").read_bytes()
+
+
+WEIGHTS = {
+    "a pickle": (pickled, "no safetensors file"),
+    "torch's pickle": (torch_pickled, "no safetensors file"),
+    "empty": (lambda _: b"", "no safetensors file, or is cut off"),
+    "truncated": (lambda m: (m / "model.safetensors").read_bytes()[:-9], "cut off"),
+    "truncated in the header": (lambda m: (m / "model.safetensors").read_bytes()[:99], "cut off"),
+    "too long": (lambda m: (m / "model.safetensors").read_bytes() + b"#!/bin/sh", "belong to no tensor"),
+    "header of 2^60 bytes": (lambda _: struct.pack("<Q", 2**60) + b"{}", "no safetensors file"),
+    "header of no bytes": (lambda _: struct.pack("<Q", 0), "no safetensors file"),
+    "header is no JSON": (lambda _: with_header(b"{no}"), "its header is not JSON"),
+    "header of brackets": (lambda _: with_header(b"[" * 500_000), "its header is not JSON"),
+    "header is a list": (lambda _: with_header([]), "not an object"),
+    "a tensor is a list": (lambda _: with_header({"a": []}), "does not describe the tensor 'a'"),
+    "unknown dtype": (lambda _: with_header({"a": tensor(0, 8, dtype="X9")}), "does not describe the tensor 'a'"),
+    "dtype is a list": (lambda _: with_header({"a": tensor(0, 8, dtype=[])}), "does not describe the tensor 'a'"),
+    "negative size": (lambda _: with_header({"a": tensor(0, 8, (-2, -1))}, bytes(8)), "no possible shape"),
+    "a huge tensor": (lambda _: with_header({"a": tensor(0, 8, (2**40, 2**20))}, bytes(8)), "does not fill"),
+    "a tensor of a million axes": (
+        lambda _: with_header({"a": tensor(0, 8, [2**62] * 100_000)}, bytes(8)),
+        "no possible shape",
+    ),
+    "overlapping": (lambda _: with_header({"a": tensor(0, 8), "b": tensor(4, 12)}, bytes(12)), "'a' and 'b' overlap"),
+    "a gap": (lambda _: with_header({"a": tensor(0, 8), "b": tensor(12, 20)}, bytes(20)), "gap before .* 'b'"),
+    "a name that a terminal obeys": (lambda _: with_header({"\x1b[2J": tensor(0, 9)}, bytes(9)), "'\\[2J'|' \\[2J'"),
+    "no tensors": (lambda _: with_header({}), "is missing"),
+    "wrong shape": (changed(narrow), "'to_image.weight' is 3x4x7x7 float32, .* need 4x4x7x7"),
+    "wrong type": (changed(halve), "float16, .* need .* float32"),
+    "a tensor too many": (changed(lambda w: w.update(more=torch.zeros(1))), "no tensor 'more'"),
+    "a tensor too few": (changed(lambda w: w.pop("to_image.weight")), "'to_image.weight' is missing"),
+    "not a number": (changed(spoil), "'to_image.weight' has values that are not finite"),
+    "newer format": (newer, "is of format 2, which a newer stargan-fw wrote.*Update"),
+}
+
+
+@pytest.fixture
+def refused(cli, exported, small_data, tmp_path):
+    """Translates with the changed model and returns the one message; checks that nothing is run or written."""
+
+    def translate() -> str:
+        before = sorted(tmp_path.rglob("*"))
+        face = min((small_data / "rafd").glob("*.jpg"))
+        outcome = cli("translate", exported, face, "--to", "happy", "-o", tmp_path / "out")
+        assert outcome.code == 2, outcome
+        assert len(outcome.err.strip().splitlines()) == 1
+        assert len(outcome.err) < 1000
+        assert outcome.err.rstrip("\n").isprintable()
+        assert sorted(tmp_path.rglob("*")) == before
+        return outcome.err
+
+    return translate
+
+
+@pytest.mark.parametrize("content, message", WEIGHTS.values(), ids=WEIGHTS)
+def test_weights(refused, exported, content, message):
+    (exported / "model.safetensors").write_bytes(content(exported))
+    assert re.search(message, refused())
+
+
+def edited(**changes):
+    def content(config):
+        return json.dumps(config | changes)
+
+    return content
+
+
+def deep(*keys, value):
+    def content(config):
+        inner = config
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+        return json.dumps(config)
+
+    return content
+
+
+GENERATOR = ("components", "generator")
+CONFIGS = {
+    "no JSON": (lambda _: "{", "is not JSON"),
+    "no text": (lambda _: "\0", "is not JSON"),
+    "a list": (lambda _: "[]", "holds no object"),
+    "brackets": (lambda _: "[" * 200_000, "is not JSON"),
+    "a number of a million digits": (lambda _: '{"format": ' + "1" * 1_000_000 + "}", "is not JSON"),
+    "no format": (lambda _: "{}", "no format version"),
+    "format is a text": (edited(format="1"), "no format version"),
+    "newer format": (edited(format=2), "format 2, which a newer stargan-fw wrote; this one reads up to 1. Update"),
+    "unknown key": (edited(weights="../../etc/passwd"), "Unknown key 'weights'"),
+    "unknown key inside": (deep(*GENERATOR, "code", value="import os"), "Unknown key 'components.generator.code'"),
+    "unknown argument": (deep(*GENERATOR, "arguments", "x", value=1), "Unknown key 'generator.x'"),
+    "name among the arguments": (deep(*GENERATOR, "arguments", "name", value="stargan"), "'name' is no argument"),
+    "wrong type": (edited(image_size="32"), "image_size = '32' should be a valid integer"),
+    "wrong type of an argument": (deep(*GENERATOR, "arguments", "conv_dim", value="x"), "generator.conv_dim"),
+    "infinity": (lambda config: json.dumps(config | {"image_size": float("inf")}), "is not JSON"),
+    "size that cannot work": (edited(image_size=33), "image_size = 33"),
+    "a huge network": (deep(*GENERATOR, "arguments", "conv_dim", value=2**40), "larger than"),
+    "a wide network": (deep(*GENERATOR, "arguments", "conv_dim", value=2**20), "need"),
+    "a deep network": (deep(*GENERATOR, "arguments", "repeat_num", value=2**20), "more than 20,000 layers"),
+    "labels of nothing": (edited(labels={"datasets": []}), "no datasets"),
+    "labels are a list": (edited(labels=[]), "labels = \\[\\] should be a valid dictionary"),
+    "a path in a dataset's name": (
+        lambda config: json.dumps(config).replace('"rafd"', '"../../rafd"'),
+        "contains one of",
+    ),
+    "a path in a component's name": (deep("method", "name", value="../../method"), "method.name"),
+    "a path in a plugin's name": (deep("plugins", 0, "file", value="../../evil.py"), "plugins"),
+    "a command in a plugin's name": (deep("plugins", 0, "distribution", value="x; rm -rf ~"), "plugins"),
+    "labels that do not fit": (
+        lambda config: json.dumps(without_young(config)),
+        "is .* and the labels and networks .* need",
+    ),
+    "crops of others": (edited(crops={"celeba": 178, "pets": None}), "crops names celeba, pets"),
+}
+
+
+def without_young(config):
+    config["labels"]["datasets"][0]["attributes"].pop()
+    return config
+
+
+@pytest.mark.parametrize("content, message", CONFIGS.values(), ids=CONFIGS)
+def test_config(refused, exported, content, message):
+    path = exported / "config.json"
+    path.write_text(content(json.loads(path.read_text())))
+    assert re.search(message, refused())
+
+
+def test_config_of_a_hundred_megabytes(refused, exported):
+    with (exported / "config.json").open("r+") as file:
+        file.truncate(100 * 2**20)
+    assert "larger than 4 MiB" in refused()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_no_file_but_a_pipe_or_folder(refused, exported, name):
+    (exported / name).unlink()
+    os.mkfifo(exported / name)
+    assert "no such file" in refused() or "no file" in refused()
+    (exported / name).unlink()
+    (exported / name).mkdir()
+    assert "no such file" in refused() or "no file" in refused()
+
+
+def test_weights_that_are_missing(refused, exported):
+    (exported / "model.safetensors").unlink()
+    assert "there is no such file" in refused()
+
+
+def test_a_missing_classifier_is_said_when_it_is_needed(cli, exported, small_data, tmp_path):
+    (exported / "classifier.safetensors").unlink()
+    face = min((small_data / "rafd").glob("*.jpg"))
+    assert cli("translate", exported, face, "--to", "happy", "-o", tmp_path / "out").code == 0
+    outcome = cli("translate", exported, face, "--to", "Male", "-o", tmp_path / "other")
+    assert outcome.code == 2
+    assert "name every label" in outcome.err
+
+
+def test_a_broken_classifier_is_said_when_it_is_needed(cli, exported, small_data, tmp_path):
+    (exported / "classifier.safetensors").write_bytes(pickled(exported))
+    face = min((small_data / "rafd").glob("*.jpg"))
+    assert cli("translate", exported, face, "--to", "happy", "-o", tmp_path / "out").code == 0
+    outcome = cli("translate", exported, face, "--to", "Male", "-o", tmp_path / "other")
+    assert outcome.code == 2
+    assert "classifier.safetensors' cannot be used: it is no safetensors file" in outcome.err
+    assert not (exported / "opened").exists()
+
+
+BOMBS = """
+import resource, sys
+from stargan_fw.cli.main import main
+import stargan_fw.inference.translator
+import torch
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    main()
+except SystemExit as stop:
+    print(stop.code, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize("bomb", ["header", "sparse", "layers", "json"])
+def test_memory_is_bounded(exported, small_data, tmp_path, bomb):
+    weights, config = exported / "model.safetensors", exported / "config.json"
+    if bomb == "header":
+        weights.write_bytes(struct.pack("<Q", 2**60) + b"{}")
+    elif bomb == "sparse":  # eight gigabytes that the header accounts for and the network does not
+        size = 2**33
+        weights.write_bytes(with_header({"a": tensor(0, size, (size // 4,))}))
+        os.truncate(weights, weights.stat().st_size + size)
+    elif bomb == "layers":
+        config.write_text(deep(*GENERATOR, "arguments", "repeat_num", value=2**20)(json.loads(config.read_text())))
+    else:
+        config.write_text('{"format": [' + "[]," * (100 * 2**20 // 3) + "1]}")
+    face = min((small_data / "rafd").glob("*.jpg"))
+    command = [sys.executable, "-c", BOMBS, "translate", exported, face, "--to", "happy", "-o", tmp_path / "out"]
+
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+
+    code, megabytes = map(int, done.stdout.split()[-2:])
+    assert code == 2, done.stderr
+    assert megabytes < 300
+
+
+def test_a_model_of_a_plugin_that_is_not_there(refused, exported):
+    path = exported / "config.json"
+    config = json.loads(path.read_text())
+    config["components"]["generator"]["name"] = "dreamer"
+    config["plugins"].append({"provides": ["generator dreamer"], "distribution": "dream-plugin", "version": "1.2"})
+    path.write_text(json.dumps(config))
+    message = refused()
+    assert "needs the generator 'dreamer'" in message
+    assert "pip install dream-plugin" in message
+    assert "1.2" in message
+
+    config["plugins"][-1] = {"provides": ["generator dreamer"], "file": "dreamer.py"}
+    path.write_text(json.dumps(config))
+    assert "the plugin file 'dreamer.py': name it with --plugin" in refused()
+
+    config["plugins"].pop()
+    path.write_text(json.dumps(config))
+    assert "--plugin FILE" in refused()
