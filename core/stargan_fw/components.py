@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stargan_fw.config import ComponentConfig, Config, DatasetConfig, Layer
-    from stargan_fw.interfaces import AdversarialLoss, Discriminator, Generator, Method
+    from stargan_fw.interfaces import AdversarialLoss, Discriminator, Embedding, Generator, Method
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw_registry import LabelSpace
 
@@ -96,6 +96,11 @@ class Components:
         """Builds the adversarial loss of `[loss]`."""
         loss: AdversarialLoss = self._build("loss")
         return loss
+
+    def embedding(self, *, image_size: int, label_dim: int) -> Embedding:
+        """Builds the embedding of `[embedding]`."""
+        embedding: Embedding = self._build("embedding", image_size=image_size, label_dim=label_dim)
+        return embedding
 
     def _build(self, kind: str, **given: Any) -> Any:
         table: ComponentConfig = getattr(self._config, kind)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-COMPONENTS = ("method", "generator", "discriminator", "loss")
+COMPONENTS = ("method", "generator", "discriminator", "loss", "embedding")
 
 
 class _Strict(BaseModel):
@@ -142,7 +142,7 @@ class TrainingConfig(_Strict):
 
 
 class ComponentConfig(BaseModel):
-    """`[method]`, `[generator]`, `[discriminator]`, `[loss]`: a name, and that component's own options.
+    """`[method]`, `[generator]`, `[discriminator]`, `[loss]`, `[embedding]`: a name, and that component's own options.
 
     Attributes:
         name: of the component; where it is not given, the method names its networks and loss.
@@ -170,6 +170,7 @@ class Config(_Strict):
         generator: translates images.
         discriminator: scores images and reads their labels.
         loss: the adversarial loss, with the weights of the others.
+        embedding: what a translation must keep, for methods with an identity loss.
     """
 
     plugins: list[str] = []
@@ -180,6 +181,7 @@ class Config(_Strict):
     generator: ComponentConfig = ComponentConfig()
     discriminator: ComponentConfig = ComponentConfig()
     loss: ComponentConfig = ComponentConfig()
+    embedding: ComponentConfig = ComponentConfig()
 
     def to_toml(self) -> str:
         """Returns the configuration as TOML, which `Layer.from_file` reads back."""

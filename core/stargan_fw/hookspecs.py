@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from stargan_fw.interfaces import AdversarialLoss, Dataset, Discriminator, Generator, Importer, Method, Tracker
+    from stargan_fw.interfaces import (
+        AdversarialLoss,
+        Dataset,
+        Discriminator,
+        Embedding,
+        Generator,
+        Importer,
+        Method,
+        Tracker,
+    )
 
 hookspec = pluggy.HookspecMarker("stargan_fw")
 
@@ -37,6 +46,11 @@ def register_discriminators(register: Callable[[type[Discriminator]], None]) -> 
 @hookspec
 def register_losses(register: Callable[[type[AdversarialLoss]], None]) -> None:
     """Registers adversarial losses, which `loss.name` names."""
+
+
+@hookspec
+def register_embeddings(register: Callable[[type[Embedding]], None]) -> None:
+    """Registers embeddings, which `embedding.name` names."""
 
 
 @hookspec

@@ -28,6 +28,7 @@ KINDS = {
     "register_generators": ("generator", "Generator"),
     "register_discriminators": ("discriminator", "Discriminator"),
     "register_losses": ("loss", "AdversarialLoss"),
+    "register_embeddings": ("embedding", "Embedding"),
     "register_methods": ("method", "Method"),
     "register_trackers": ("tracker", "Tracker"),
     "register_importers": ("importer", "Importer"),

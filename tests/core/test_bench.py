@@ -29,6 +29,13 @@ def test_the_report_has_every_kind_of_work(cli):
     assert report["copy_bandwidth"] > 0
 
 
+def test_a_method_with_a_model_for_each_pair_is_measured(cli):
+    """On noise: every image is translated to another's label, so that none is left as it is."""
+    result = cli("bench", "--preset", "cyclegan_64", *SMALL, "--labels", "2,3", "--json")
+    assert result.code == 0, result.err
+    assert all(speed["images_per_second"] > 0 for speed in json.loads(result.out)["speeds"])
+
+
 def test_a_profile_is_written_and_its_costliest_parts_are_named(cli, tmp_path):
     trace = tmp_path / "trace.json"
     result = cli("bench", *SMALL, "--json", "--profile", str(trace))

@@ -154,7 +154,10 @@ def test_a_setting_that_cannot_be_read(pairs, message):
     ("values", "message"),
     [
         ({"trainig": {}}, "Unknown key 'trainig': did you mean 'training'?"),
-        ({"zzz": 1}, "Unknown key 'zzz': known: data, datasets, discriminator, generator, loss, method, plugins,"),
+        (
+            {"zzz": 1},
+            "Unknown key 'zzz': known: data, datasets, discriminator, embedding, generator, loss, method, plugins,",
+        ),
         ({"training": {"batchsize": 4}}, "Unknown key 'training.batchsize': did you mean 'batch_size'?"),
         ({"data": {"img_size": 4}}, "Unknown key 'data.img_size': did you mean 'image_size'?"),
         ({"data": {"image_size": 0}}, "data.image_size = 0 should be greater than 0."),

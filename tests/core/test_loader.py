@@ -32,6 +32,19 @@ def loader(store):
     return build
 
 
+@pytest.fixture
+def halves(store):
+    """Two kinds of batches: of low and middle numbers, and of low and high ones."""
+    labels = np.stack([np.arange(COUNT), -np.arange(COUNT)], axis=1).astype(np.float32)
+    low, middle, high = (torch.tensor(part) for part in np.split(np.arange(COUNT), [3, 13]))
+
+    def build(**options):
+        kinds = [[low, middle], [low, high]]
+        return Loader(store, labels, range(COUNT), batch_size=8, seed=(0, 0), kinds=kinds, **options)
+
+    return build
+
+
 def numbers(batch):
     images, labels = batch
     assert torch.equal(images[:, 0, 0, 0].float(), labels[:, 0]), "images and labels go together"
@@ -173,3 +186,37 @@ def test_a_gpu_that_is_too_small_is_told(monkeypatch):
     with pytest.raises(ConfigError, match=r'^data\.resident = "on": the images need 1\.1 kB, and cpu has 1\.1 kB free'):
         check_room(COUNT, 4, CPU, "on")
     check_room(COUNT, 4, CPU, "auto")
+
+
+def test_kinds_of_batches_take_turns_and_their_sets_share_a_batch(halves):
+    loader = halves()
+    for number in range(10):
+        seen = numbers(loader.batch(number))
+        kind = loader.kind(number)
+        assert kind == number % 2
+        assert len(seen) == 8
+        assert max(seen[:4]) < 3
+        assert all((3 <= i < 13) if kind == 0 else i >= 13 for i in seen[4:])
+
+
+def test_a_set_is_gone_through_before_it_repeats(halves):
+    loader = halves()
+    epoch = [i for number in (0, 2) for i in numbers(loader.batch(number))[4:]]
+    assert len(set(epoch)) == 8, "two of four from ten"
+    assert set(numbers(loader.batch(0))[:4]) == {0, 1, 2}
+
+
+def test_ranks_share_every_set_of_a_kind(halves):
+    for number in range(6):
+        alone = numbers(halves().batch(number))
+        shares = [numbers(halves(rank=rank, world_size=2).batch(number)) for rank in range(2)]
+        assert [shares[0][:2] + shares[1][:2], shares[0][2:] + shares[1][2:]] == [alone[:4], alone[4:]]
+    with pytest.raises(ConfigError, match=r"training\.batch_size = 8 cannot be shared by 2 kinds .* multiple of 6"):
+        halves(rank=0, world_size=3)
+
+
+def test_one_kind_of_all_images_is_what_there_is_without_kinds(store, loader):
+    labels = np.stack([np.arange(COUNT), -np.arange(COUNT)], axis=1).astype(np.float32)
+    kinds = [[torch.arange(COUNT)]]
+    same = Loader(store, labels, range(COUNT), batch_size=5, seed=(0, 0), kinds=kinds)
+    assert [numbers(same.batch(n)) for n in range(9)] == [numbers(loader().batch(n)) for n in range(9)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +20,48 @@ if TYPE_CHECKING:
     from stargan_fw.data.store import Store
 
 
+class Shuffle:
+    """A set of images in an order that depends on a seed alone, cut into shares of a batch.
+
+    Every epoch is another permutation; what does not fill a share at its end is left out, and a set smaller than a share
+    is gone through several times in it.
+
+    Args:
+        indices: of the images.
+        size: images a share.
+        seed: of the order.
+    """
+
+    def __init__(self, indices: NDArray[np.int64], size: int, seed: Sequence[int]) -> None:
+        self._indices = indices
+        self._size = size
+        self._seed = tuple(seed)
+        self._epoch: tuple[int, NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        """Shares of an epoch."""
+        return max(1, len(self._indices) // self._size)
+
+    def share(self, number: int, rank: int, world_size: int) -> NDArray[np.int64]:
+        """Returns this rank's part of share `number`, counted from 0 over all epochs."""
+        epoch, position = divmod(number, len(self))
+        part = self._size // world_size
+        start = position * self._size + rank * part
+        return self._order(epoch)[start : start + part]
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if self._epoch is None or self._epoch[0] != epoch:
+            rng = np.random.default_rng((*self._seed, epoch))
+            repeats = -(-self._size // len(self._indices))
+            order = np.concatenate([rng.permutation(self._indices) for _ in range(repeats)])
+            self._epoch = (epoch, order)
+        return self._epoch[1]
+
+
 class Loader:
     """Shuffled batches of the training images.
 
-    A batch depends on the seed and its number alone, so a run continues anywhere without a reader's state. Every epoch
-    is another permutation; what does not fill a batch at its end is left out, and a dataset smaller than a batch is
-    gone through several times in it.
+    A batch depends on the seed and its number alone, so a run continues anywhere without a reader's state.
 
     Args:
         store: the images.
@@ -32,12 +69,14 @@ class Loader:
         indices: of the images to read.
         batch_size: images a batch, on all ranks together.
         seed: of the order.
+        kinds: of batches, which take turns: each one or more sets of positions in `indices`, which have equal shares of
+            the batch (`Method.batches`); None is one kind, of all images.
         rank: which of the processes that share each batch this one is, from 0.
-        world_size: how many they are. Their shares, side by side in the order of the ranks, are the batch that one
-            process alone would have.
+        world_size: how many they are. Their shares of each set, side by side in the order of the ranks, are those that
+            one process alone would have.
 
     Raises:
-        ConfigError: the ranks' shares would not be of one size.
+        ConfigError: the shares of sets or ranks would be empty or not of one size.
     """
 
     def __init__(
@@ -48,26 +87,30 @@ class Loader:
         *,
         batch_size: int,
         seed: Sequence[int],
+        kinds: Sequence[Sequence[Tensor]] | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if batch_size % world_size:
-            raise ConfigError(
-                f"training.batch_size = {batch_size} cannot be shared by {world_size} processes. Use a multiple of "
-                f"{world_size}."
-            )
         self._store = store
         self._labels = labels
-        self._indices = np.asarray(indices)
+        self._images = len(indices)
         self._batch_size = batch_size
-        self._seed = tuple(seed)
-        self._share = batch_size // world_size
-        self._first = rank * self._share
-        self._epoch: tuple[int, NDArray[np.int64]] | None = None
+        self._rank, self._world_size = rank, world_size
+        kinds = kinds or [[torch.arange(len(indices))]]
+        _check_shares(batch_size, max(map(len, kinds)), world_size)
+        everything, numbers = np.asarray(indices), itertools.count()
+        self._kinds = [
+            [Shuffle(everything[chosen], batch_size // len(sets), _set_seed(seed, next(numbers))) for chosen in sets]
+            for sets in ([chosen.numpy() for chosen in sets] for sets in kinds)
+        ]
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return max(1, len(self._indices) // self._batch_size)
+        return max(1, self._images // self._batch_size)
+
+    def kind(self, number: int) -> int:
+        """Returns which kind batch `number` is of."""
+        return number % len(self._kinds)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Returns this rank's share of batch `number`, counted from 0 over all epochs.
@@ -75,16 +118,22 @@ class Loader:
         Returns:
             uint8 images of shape (B, 3, H, W) in channels-last order, and float32 labels of shape (B, d).
         """
-        epoch, position = divmod(number, len(self))
-        start = position * self._batch_size + self._first
-        chosen = self._order(epoch)[start : start + self._share]
+        turn, kind = divmod(number, len(self._kinds))
+        parts = [shuffle.share(turn, self._rank, self._world_size) for shuffle in self._kinds[kind]]
+        chosen = np.concatenate(parts)
         images = torch.as_tensor(self._store.read(chosen)).permute(0, 3, 1, 2)
         return images, torch.from_numpy(self._labels[chosen])
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        if self._epoch is None or self._epoch[0] != epoch:
-            rng = np.random.default_rng((*self._seed, epoch))
-            repeats = -(-self._batch_size // len(self._indices))
-            order = np.concatenate([rng.permutation(self._indices) for _ in range(repeats)])
-            self._epoch = (epoch, order)
-        return self._epoch[1]
+
+def _check_shares(batch_size: int, sets: int, world_size: int) -> None:
+    """Raises ConfigError unless every rank gets as many images of every set, and at least one."""
+    if batch_size // sets % world_size or batch_size < sets * world_size:
+        by = f"{world_size} processes" if sets == 1 else f"{sets} kinds of images on {world_size} process(es)"
+        raise ConfigError(
+            f"training.batch_size = {batch_size} cannot be shared by {by}. Use a multiple of {sets * world_size}."
+        )
+
+
+def _set_seed(seed: Sequence[int], number: int) -> Sequence[int]:
+    """Returns the seed of one set of images; the first has the loader's own."""
+    return (*seed, number) if number else seed

@@ -20,7 +20,7 @@ from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -52,9 +52,16 @@ class Source:
     train: Sequence[int]
     test: Sequence[int]
 
-    def held_out(self, count: int) -> list[int]:
-        """Returns up to `count` test examples, spread over all of them."""
-        return list(self.test[:: max(1, len(self.test) // count)][:count])
+    def held_out(self, count: int, prefer: Callable[[NDArray[np.float32]], Sequence[bool]] | None = None) -> list[int]:
+        """Returns up to `count` test examples, spread over all of them.
+
+        Args:
+            count: at most so many.
+            prefer: says which to take, given their labels (N, d); where it is none of them, any are taken.
+        """
+        wanted = prefer(self.labels[list(self.test)]) if prefer else ()
+        among = [index for index, is_wanted in zip(self.test, wanted, strict=False) if is_wanted] or self.test
+        return list(among[:: max(1, len(among) // count)][:count])
 
     def pictures(self, indices: Sequence[int], image_size: int) -> list[Image.Image]:
         """Returns examples as the model sees them: RGB, cropped, `image_size` pixels square."""

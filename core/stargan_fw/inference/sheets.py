@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
+from stargan_fw.errors import ModelError
 from stargan_fw.inference.pictures import to_pictures, to_tensor
 from stargan_fw.interfaces import Method
 from stargan_fw_registry import LabelSpace
@@ -61,7 +62,7 @@ def domains(space: LabelSpace) -> Iterator[Domain]:
 
 @torch.no_grad()
 def translate_to_all(method: Method, images: Tensor, known: dict[str, Tensor]) -> list[Tensor]:
-    """Returns the images in every domain, a (B, 3, H, W) tensor each.
+    """Returns the images in every domain, a (B, 3, H, W) tensor each; grey where the method has no way there.
 
     Args:
         method: translates them.
@@ -71,12 +72,18 @@ def translate_to_all(method: Method, images: Tensor, known: dict[str, Tensor]) -
     labels = {
         name: known[name] if name in known else method.read_labels(images, name) for name in method.space.datasets
     }
-    return [
-        method.translate(
-            images, domain.dataset, domain.target(method.space, labels[domain.dataset]), labels[domain.dataset]
-        )
-        for domain in domains(method.space)
-    ]
+    return [_translate(method, images, domain, labels[domain.dataset]) for domain in domains(method.space)]
+
+
+def _translate(method: Method, images: Tensor, domain: Domain, labels: Tensor) -> Tensor:
+    """Translates to one domain: image by image where the method cannot do it with all, as for unknown labels."""
+    try:
+        return method.translate(images, domain.dataset, domain.target(method.space, labels), labels)
+    except ModelError:
+        if len(images) == 1:
+            return torch.zeros_like(images)
+        pairs = zip(torch.split(images, 1), torch.split(labels, 1), strict=True)
+        return torch.cat([_translate(method, image, domain, own) for image, own in pairs])
 
 
 class SampleSheet:

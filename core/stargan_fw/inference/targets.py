@@ -79,7 +79,7 @@ class CurrentLabels:
         self._seen: dict[str, Tensor] = {}
 
     def of(self, target: Target) -> Tensor:
-        """Returns the labels (B, d) of the target's dataset; 0 where they are not known and make no difference."""
+        """Returns the labels (B, d) of the target's dataset; NaN where they are not known and make no difference."""
         schema = self._space.schema(target.edit.dataset)
         known = torch.full((len(self._given), schema.dim), float("nan"))
         for row, edit in enumerate(self._given):
@@ -87,7 +87,7 @@ class CurrentLabels:
                 known[row : row + 1] = schema.edit(known[row : row + 1], edit)
         if (known.isnan() & ~target.determines(schema)).any():
             known = torch.where(known.isnan(), self._classified(schema.name), known)
-        return known.nan_to_num(nan=0.0)
+        return known
 
     def _classified(self, dataset: str) -> Tensor:
         if dataset not in self._seen:

@@ -7,6 +7,7 @@ from stargan_fw.interfaces.crop import Crop, PortraitSquare, Square
 from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
+    from stargan_fw.interfaces.embedding import Embedding
     from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, Losses, Method, Phase
@@ -21,6 +22,7 @@ __all__ = [
     "Crop",
     "Dataset",
     "Discriminator",
+    "Embedding",
     "EncodedImage",
     "Example",
     "Generator",
@@ -37,6 +39,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "Embedding": "stargan_fw.interfaces.embedding",
         "AdversarialLoss": "stargan_fw.interfaces.loss",
         "CriticLoss": "stargan_fw.interfaces.loss",
         "ImportedNetwork": "stargan_fw.interfaces.importer",

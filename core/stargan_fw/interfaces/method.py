@@ -1,13 +1,15 @@
 """The interface of methods, which own networks and losses and say what one update is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from stargan_fw.errors import ModelError
+from stargan_fw.interfaces.embedding import Embedding
 from stargan_fw.interfaces.loss import AdversarialLoss
 from stargan_fw.interfaces.networks import Discriminator, Generator
 from stargan_fw_registry import LabelSpace
@@ -21,11 +23,15 @@ class Batch:
         images: (B, 3, H, W) in [-1, 1].
         labels: (B, d), the dataset's own label vector; NaN where unknown.
         dataset: the dataset's name in the label space.
+        kind: which of the method's own kinds of batches it is: an index of `Method.batches`.
+        progress: the share of the run that is done, from 0 to below 1, for methods that train in stages.
     """
 
     images: Tensor
     labels: Tensor
     dataset: str
+    kind: int = 0
+    progress: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,9 @@ class ComponentBuilder(Protocol):
     def loss(self) -> AdversarialLoss:
         """Builds the adversarial loss of `[loss]`."""
 
+    def embedding(self, *, image_size: int, label_dim: int) -> Embedding:
+        """Builds the embedding of `[embedding]`."""
+
 
 class Method(ABC):
     """Owns networks and losses and says what one update is; names no dataset.
@@ -76,11 +85,15 @@ class Method(ABC):
 
     Attributes:
         name: what `method.name` calls it.
-        components: the components it uses where the configuration names none: "generator", "discriminator", "loss"
-            → a registered name.
-        networks: by name; each becomes a file of the checkpoint.
+        components: the components it uses where the configuration names none: "generator", "discriminator", "loss",
+            "embedding" → a registered name.
+        networks: by name; each becomes a file of the checkpoint. A method of many models keeps them in one
+            `nn.ModuleDict`. What it remembers from step to step besides weights, such as images of earlier steps, is
+            buffers of a module here: a checkpoint has nothing else. "generator" translates, and is averaged.
         translating: the networks that `translate` needs: those of a model that is shared.
         reading: the networks that `read_labels` needs besides; empty where the method reads none.
+        auxiliary: the networks that only training needs and that are no part of a model, such as a feature extractor.
+        models: how many models of one size it trains, as the paper's Table 3 counts them ("52.6 M × 14").
         phases: in the order that `losses` yields them.
         compilable: networks that `torch.compile` can take: those that no loss differentiates twice.
     """
@@ -90,6 +103,8 @@ class Method(ABC):
     compilable: ClassVar[tuple[str, ...]] = ()
     translating: tuple[str, ...] = ("generator",)
     reading: tuple[str, ...] = ("discriminator",)
+    auxiliary: tuple[str, ...] = ()
+    models: int = 1
     networks: dict[str, nn.Module]
     phases: tuple[Phase, ...]
 
@@ -105,6 +120,41 @@ class Method(ABC):
         self.image_size = image_size
         self.build = build
 
+    def prepare(self) -> None:  # noqa: B027 - optional
+        """Loads what only training needs; called once before training, and not where a model is opened to translate.
+
+        Raises:
+            RequestError: something is missing.
+        """
+
+    def batches(self, dataset: str, labels: Tensor) -> Sequence[Sequence[Tensor]]:  # noqa: ARG002
+        """Says which images of a dataset batches are made of: by default, any.
+
+        Args:
+            dataset: the dataset's name in the label space.
+            labels: (N, d), those of its training images; NaN where unknown.
+
+        Returns:
+            The kinds of batches, which take turns. Each kind is one or more sets of images, int64 indices into `labels`,
+            which have equal shares of a batch, one after the other.
+
+        Raises:
+            DataError: there are no images of a kind that it needs.
+        """
+        return [[torch.arange(len(labels))]]
+
+    def shown(self, dataset: str, labels: Tensor) -> Tensor:  # noqa: ARG002
+        """Says which held-out images a sample sheet should show, such as those that every domain can be reached from.
+
+        Args:
+            dataset: the dataset's name in the label space.
+            labels: (N, d); NaN where unknown.
+
+        Returns:
+            (N,) of bool; by default, any.
+        """
+        return torch.ones(len(labels), dtype=torch.bool)
+
     @abstractmethod
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         """Yields the losses of one step, phase by phase.
@@ -114,7 +164,8 @@ class Method(ABC):
 
         Args:
             batch: what to learn from.
-            due: names of the phases to yield; the others must cost nothing.
+            due: names of the phases to yield; the others must cost nothing. A method may leave out one that is due,
+                as at another stage of the run.
         """
 
     @abstractmethod
@@ -125,10 +176,13 @@ class Method(ABC):
             images: (B, 3, H, W) in [-1, 1].
             dataset: whose labels `target` holds.
             target: (B, d).
-            source: (B, d), the images' own labels of that dataset, for methods that need them.
+            source: (B, d), the images' own labels of that dataset, NaN where unknown, for methods that need them.
 
         Returns:
             (B, 3, H, W) in [-1, 1].
+
+        Raises:
+            ModelError: it has no model for such a change, or needs labels of `source` that are unknown.
         """
 
     def translate_masked(self, images: Tensor, dataset: str, target: Tensor, mask: str) -> Tensor:  # noqa: ARG002
@@ -150,6 +204,9 @@ class Method(ABC):
 
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:  # noqa: ARG002
         """Reads the images' current labels of `dataset`, (B, d) of 0 and 1, with the method's own classifier.
+
+        A method without a classifier that needs current labels only where it is asked to change them returns what it
+        takes images for, or NaN.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].

@@ -11,18 +11,21 @@ class Generator(nn.Module, ABC):
     """`G(x, c̃) → y` (Sec. 3): one network for every domain of every dataset.
 
     The constructor takes the keyword arguments `image_size` (pixels) and `label_dim` (the dimension of c̃, mask
-    included) and, as further keyword arguments with defaults, its own options: keys of `[generator]`.
+    included) and, as further keyword arguments with defaults, its own options: keys of `[generator]`. A method that
+    has a generator for each pair of domains gives it no labels: `label_dim` is 0, and every generator can be built so.
 
     Attributes:
         name: what `generator.name` calls it.
+        conditional: whether it can follow labels; one that cannot refuses a `label_dim` that is not 0.
         size_multiple: it also takes images of any other size whose sides are multiples of so many pixels; None: of
             `image_size` alone.
 
     Raises:
-        ConfigError: from the constructor, where the network cannot work at `image_size`.
+        ConfigError: from the constructor, where the network cannot work at `image_size` or with labels.
     """
 
     name: ClassVar[str]
+    conditional: ClassVar[bool] = True
     size_multiple: ClassVar[int | None] = None
 
     @abstractmethod
@@ -31,7 +34,7 @@ class Generator(nn.Module, ABC):
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
-            labels: (B, label_dim), c̃ as `LabelSpace.join` makes it.
+            labels: (B, label_dim), c̃ as `LabelSpace.join` makes it; (B, 0) without labels.
 
         Returns:
             (B, 3, H, W) in [-1, 1].
@@ -51,7 +54,7 @@ class Discriminator(nn.Module, ABC):
     """`D(x) → (D_src(x), D_cls(x))` (Sec. 3): realness by patch, and logits for the labels of all datasets.
 
     The constructor takes the keyword arguments `image_size` (pixels) and `label_dim` (without the mask, which D never
-    sees) and its own options: keys of `[discriminator]`.
+    sees; 0 where it only scores, and then D_cls has no parameters) and its own options: keys of `[discriminator]`.
 
     Attributes:
         name: what `discriminator.name` calls it.

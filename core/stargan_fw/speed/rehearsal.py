@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stargan_fw.config import Config
+    from stargan_fw.interfaces import Method
     from stargan_fw.plugin_manager import PluginManager
 
 IMAGES = 256  # of each dataset: enough that reading is not from one page
@@ -50,9 +51,10 @@ def rehearse(
     training = config.training
     torch.manual_seed(training.seed)
     method = build_method(config, space, plugins)
+    method.prepare()
     for network in method.networks.values():
         network.to(device)
-    loaders = {name: _loader(space.schema(name), config, folder) for name in space.datasets}
+    loaders = {name: _loader(method, space.schema(name), config, folder) for name in space.datasets}
     return Trainer(
         method,
         loaders,
@@ -81,12 +83,14 @@ def _schema(number: int, count: int) -> LabelSchema:
     return LabelSchema(f"dataset{number}", attributes)
 
 
-def _loader(schema: LabelSchema, config: Config, folder: Path) -> Loader:
+def _loader(method: Method, schema: LabelSchema, config: Config, folder: Path) -> Loader:
     rng, size = np.random.default_rng(0), config.data.image_size
     path = folder / f"{schema.name}.arrow"
     write_store(path, (rng.bytes(size * size * 3) for _ in range(IMAGES)))
     store = Store(path, size)
-    return Loader(store, _labels(schema, rng), range(IMAGES), batch_size=config.training.batch_size, seed=(0,))
+    labels = _labels(schema, rng)
+    kinds = method.batches(schema.name, torch.from_numpy(labels))
+    return Loader(store, labels, range(IMAGES), batch_size=config.training.batch_size, seed=(0,), kinds=kinds)
 
 
 def _labels(schema: LabelSchema, rng: np.random.Generator) -> NDArray[np.float32]:

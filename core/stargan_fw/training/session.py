@@ -25,6 +25,8 @@ from stargan_fw.training.turns import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from stargan_fw.config import Config
@@ -72,6 +74,9 @@ class Plan:
         space = label_space(sources)
         torch.manual_seed(config.training.seed)
         method = build_method(config, space, plugins)
+        method.prepare()
+        for source in sources:
+            _kinds(method, source)
         turns = STRATEGIES[config.training.strategy]({source.alias: len(source.train) for source in sources})
         return cls(config, space, sources, method, turns, _steps(config, turns))
 
@@ -90,10 +95,12 @@ class Plan:
         """Raises what stands in the way of a trainer, once the images are decoded.
 
         Raises:
-            DataError: without the images that cannot be read, nothing is left on a side.
+            DataError: without the images that cannot be read, nothing is left on a side, or for a kind of batches.
             ConfigError: the images are to stay on a device that has no room for them.
         """
         left = [source.without(stores[source.alias].errors) for source in self.sources]
+        for source in left:
+            _kinds(self.method, source)
         data = self.config.data
         check_room(sum(len(source.train) for source in left), data.image_size, device, data.resident)
 
@@ -135,14 +142,15 @@ class Plan:
         rows, size = max(1, SAMPLE_ROWS // len(sources)), self.config.data.image_size
         held_out = {}
         for source in sources:
-            chosen = source.held_out(rows)
+            chosen = source.held_out(rows, partial(_shown, self.method, source.alias))
             held_out[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
         return held_out
 
     def _loader(self, number: int, source: Source, images: Mapping[str, Store | ResidentImages]) -> Loader:
         training = self.config.training
-        seed = (training.seed, number)
-        return Loader(images[source.alias], source.labels, source.train, batch_size=training.batch_size, seed=seed)
+        seed, kinds = (training.seed, number), _kinds(self.method, source)
+        store, size = images[source.alias], training.batch_size
+        return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds)
 
 
 def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress | None = None) -> dict[str, Store]:
@@ -164,6 +172,15 @@ def _ingestion(config: Config, source: Source) -> Ingestion:
         cache_folder(config.data),
         config.datasets[source.alias].on_bad_image,
     )
+
+
+def _kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
+    return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
+
+
+def _shown(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
+    shown: list[bool] = method.shown(dataset, torch.from_numpy(labels)).tolist()
+    return shown
 
 
 def _steps(config: Config, turns: Turns) -> int:

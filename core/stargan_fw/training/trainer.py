@@ -91,13 +91,15 @@ class Trainer:
     def load(self) -> Batch:
         """Returns the step's batch on the device: of the dataset whose turn it is; half of the images are flipped."""
         dataset = self.turns.next(self.updates)
-        images, labels = self.loaders[dataset].batch(self.updates[dataset])
+        loader, number = self.loaders[dataset], self.updates[dataset]
+        images, labels = loader.batch(number)
         self.updates[dataset] += 1
         torch.manual_seed(_step_seed(self.config.seed, self.step))
         images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
         flip = torch.rand(len(images), 1, 1, 1, device=self.device) < self.config.flip
         scaled = images.float().mul_(2 / 255).sub_(1)
-        return Batch(torch.where(flip, scaled.flip(3), scaled), labels, dataset)
+        progress = (self.step - 1) / self.schedule.steps
+        return Batch(torch.where(flip, scaled.flip(3), scaled), labels, dataset, loader.kind(number), progress)
 
     def update(self, batch: Batch) -> None:
         """Updates the networks of every phase that is due, and keeps the losses without reading them back."""

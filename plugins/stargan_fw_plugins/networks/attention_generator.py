@@ -14,6 +14,17 @@ PATCH = 2  # side in pixels of what is read and drawn as one
 MASK_BOUND = 5.0  # of the logit: the mask stays between 0.7 % and 99.3 %
 
 
+class Constant(nn.Module):
+    """What a linear layer of no labels is: its bias. (B, 0) in, (B, size) out."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return self.bias.expand(len(labels), -1)
+
+
 class ConditionalNorm(nn.Module):
     """Instance norm whose scale and shift are linear in the label.
 
@@ -22,9 +33,7 @@ class ConditionalNorm(nn.Module):
 
     def __init__(self, channels: int, label_dim: int) -> None:
         super().__init__()
-        self.affine = nn.Linear(label_dim, 2 * channels)
-        nn.init.normal_(self.affine.weight, std=0.1)
-        nn.init.zeros_(self.affine.bias)
+        self.affine: nn.Linear | Constant = _linear(label_dim, 2 * channels) if label_dim else Constant(2 * channels)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         scale, shift = self._affine(labels).to(torch.promote_types(x.dtype, torch.float32)).chunk(2, dim=1)
@@ -42,7 +51,7 @@ class ConditionalNorm(nn.Module):
         In fp64 a sum of a few fp32 weights is exact, so that it does not depend on where in the label they stand: a
         model that is extended by labels of weight 0 keeps its outputs to the bit.
         """
-        if labels.device.type == "mps":  # has no fp64
+        if isinstance(self.affine, Constant) or labels.device.type == "mps":  # which has no fp64
             return self.affine(labels)  # type: ignore[no-any-return]
         return F.linear(labels.double(), self.affine.weight.double(), self.affine.bias.double())
 
@@ -124,6 +133,13 @@ class AttentionGenerator(Generator):
     def label_axes(self) -> Mapping[str, tuple[int, int]]:
         norms = (name for name, module in self.named_modules() if isinstance(module, ConditionalNorm))
         return {f"{name}.affine.weight": (1, 0) for name in norms}
+
+
+def _linear(label_dim: int, size: int) -> nn.Linear:
+    linear = nn.Linear(label_dim, size)
+    nn.init.normal_(linear.weight, std=0.1)
+    nn.init.zeros_(linear.bias)
+    return linear
 
 
 @hookimpl

@@ -38,7 +38,7 @@ class StarGANDiscriminator(Discriminator):
 
     Args:
         image_size: side in pixels, 32 to 512.
-        label_dim: number of labels of all datasets, without the mask.
+        label_dim: number of labels of all datasets, without the mask; 0 leaves the classification head out.
         conv_dim: channels after the first convolution, d; they double from layer to layer.
         repeat_num: number of convolutions in the trunk; None follows the image size (six at 128 and above).
     """
@@ -61,11 +61,14 @@ class StarGANDiscriminator(Discriminator):
             self.trunk.append(PatchConvolution(before, after, 4, stride=2, padding=1))
             self.trunk.append(nn.LeakyReLU(0.01, inplace=True))
         self.src = PatchConvolution(widths[-1], 1, 3, padding=1, bias=False)
-        self.cls = PatchConvolution(widths[-1], label_dim, image_size // 2**depth, bias=False)
+        side = image_size // 2**depth
+        self.cls = PatchConvolution(widths[-1], label_dim, side, bias=False) if label_dim else None
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.trunk(images)
-        return self.src(features), self.cls(features).flatten(1)
+        scores: Tensor = self.src(features)
+        logits = scores.new_empty(len(images), 0) if self.cls is None else self.cls(features).flatten(1)
+        return scores, logits
 
     def label_axes(self) -> Mapping[str, tuple[int, int]]:
         return {"cls.weight": (0, 0)}

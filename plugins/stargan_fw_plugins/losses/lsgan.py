@@ -1,0 +1,34 @@
+"""The least-squares objective (Mao et al., 2017), which CycleGAN trains with."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from stargan_fw import AdversarialLoss, CriticLoss, hookimpl
+from stargan_fw.interfaces.loss import Critic
+
+
+class LSGAN(AdversarialLoss):
+    """D minimises `½ (E[(D_src(x) − 1)²] + E[D_src(G(x))²])`, G minimises `E[(D_src(G(x)) − 1)²]` (Zhu et al., 2017, Sec. 4).
+
+    Args:
+        lambda_cls: weight of the domain classification loss, λ_cls.
+        lambda_rec: weight of the reconstruction loss, λ_rec: λ of a cycle.
+    """
+
+    name = "lsgan"
+
+    def discriminator(self, critic: Critic, real: Tensor, fake: Tensor) -> CriticLoss:
+        scores, logits = critic(torch.cat([real, fake.to(real.dtype)]))
+        real_scores, fake_scores = torch.split(scores.float(), [len(real), len(fake)])
+        adversarial = ((real_scores - 1).square().mean() + fake_scores.square().mean()) / 2
+        return CriticLoss(total=adversarial, terms={"adv": adversarial}, real_logits=logits[: len(real)])
+
+    def generator(self, scores: Tensor) -> Tensor:
+        return (scores.float() - 1).square().mean()
+
+
+@hookimpl
+def register_losses(register: Callable[[type[AdversarialLoss]], None]) -> None:
+    register(LSGAN)

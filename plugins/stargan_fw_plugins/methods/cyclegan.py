@@ -1,0 +1,113 @@
+"""CycleGAN (Zhu et al., 2017): two generators and two discriminators for each pair of domains."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, TypeAlias
+
+import torch
+from pydantic import NonNegativeFloat, NonNegativeInt
+from torch import Tensor, nn
+
+from stargan_fw import Batch, Losses, Method, Phase, hookimpl
+from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw_plugins.methods.domain_pairs import Arrow, DomainPairs, images_of
+from stargan_fw_plugins.methods.image_pool import ImagePool
+from stargan_fw_plugins.methods.pairwise import Pairwise
+from stargan_fw_registry import LabelSpace
+
+Pair: TypeAlias = tuple[Arrow, Arrow]
+
+
+class CycleGAN(Pairwise):
+    """Adversarial and cycle-consistency losses both ways (Zhu et al., Eq. 3), a pair of domains each step.
+
+    The pairs of a dataset take turns, and half of a batch is of either domain. λ, the weight of a cycle, is
+    `loss.lambda_rec`. Both phases run at every step, whatever `training.n_critic` is.
+
+    Args:
+        source: labels that images are translated from, as "neutral": pairs are then made with it alone, k − 1 of k
+            values. Empty makes a pair of every two values of an attribute, k (k − 1) / 2.
+        lambda_idt: weight of the identity term `‖G(y) − y‖₁`; its authors use λ / 2 where colours drift.
+        pool_size: earlier images that each discriminator is shown again.
+    """
+
+    name = "cyclegan"
+    components: ClassVar[Mapping[str, str]] = {"generator": "resnet", "discriminator": "patch", "loss": "lsgan"}
+    phases = (Phase("g", ("generator",)), Phase("d", ("discriminator",)))
+    auxiliary = ("pools",)
+
+    def __init__(
+        self,
+        space: LabelSpace,
+        image_size: int,
+        build: ComponentBuilder,
+        *,
+        source: str = "",
+        lambda_idt: NonNegativeFloat = 0.0,
+        pool_size: NonNegativeInt = 50,
+    ) -> None:
+        domains = DomainPairs(space, source)
+        arrows = {
+            dataset: [arrow for pair in pairs for arrow in (pair, pair.reversed)]
+            for dataset, pairs in domains.pairs.items()
+        }
+        super().__init__(space, image_size, build, domains, arrows)
+        self.lambda_idt = lambda_idt
+        self.loss = build.loss()
+        self.pool_of = {key: ImagePool(pool_size, image_size) for key in self.generators}
+        self.networks["pools"] = nn.ModuleDict(self.pool_of)
+
+    def batches(self, dataset: str, labels: Tensor) -> Sequence[Sequence[Tensor]]:
+        return images_of(self.domains.pairs[dataset], labels)
+
+    def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
+        there = self.domains.pairs[batch.dataset][batch.kind]
+        pair = (there, there.reversed)
+        real = {arrow: batch.images[arrow.source.holds(batch.labels)] for arrow in pair}
+        count = min(map(len, real.values()))
+        if not count:
+            return
+        real = {arrow: images[:count] for arrow, images in real.items()}
+        with torch.set_grad_enabled("g" in due):
+            fake = {arrow: self.generate(arrow, images) for arrow, images in real.items()}
+        if "g" in due:
+            yield "g", self._generator_losses(pair, real, fake)
+        if "d" in due:
+            yield "d", self._discriminator_losses(pair, real, fake)
+
+    def _generator_losses(self, pair: Pair, real: Mapping[Arrow, Tensor], fake: Mapping[Arrow, Tensor]) -> Losses:
+        """`L_GAN(G, D_Y) + L_GAN(F, D_X) + λ L_cyc(G, F)` (Zhu et al., Eqs. 1 to 3), and the identity term (Sec. 5.2)."""
+        terms = {
+            "adv": _sum(self.loss.generator(self.discriminators[arrow.key](fake[arrow])[0]) for arrow in pair),
+            "rec": _sum(_distance(self.generate(arrow.reversed, fake[arrow]), real[arrow]) for arrow in pair),
+        }
+        total = terms["adv"] + self.loss.lambda_rec * terms["rec"]
+        if self.lambda_idt:
+            terms["idt"] = _sum(_distance(self.generate(arrow.reversed, real[arrow]), real[arrow]) for arrow in pair)
+            total = total + self.lambda_idt * terms["idt"]
+        return Losses(total, terms)
+
+    def _discriminator_losses(self, pair: Pair, real: Mapping[Arrow, Tensor], fake: Mapping[Arrow, Tensor]) -> Losses:
+        found = [
+            self.loss.discriminator(
+                self.discriminators[arrow.key], real[arrow.reversed], self.pool_of[arrow.key].mix(fake[arrow].detach())
+            )
+            for arrow in pair
+        ]
+        terms = {name: _sum(one.terms[name] for one in found) for name in found[0].terms}
+        return Losses(_sum(one.total for one in found), terms)
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    first, *others = terms
+    for other in others:
+        first = first + other
+    return first
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    return (one - other).abs().mean()
+
+
+@hookimpl
+def register_methods(register: Callable[[type[Method]], None]) -> None:
+    register(CycleGAN)

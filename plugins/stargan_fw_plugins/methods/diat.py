@@ -1,0 +1,96 @@
+"""DIAT (Li et al., 2016): a one-way GAN for each pair of domains that keeps the identity."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from pydantic import NonNegativeFloat
+from torch import Tensor, nn
+
+from stargan_fw import Batch, Losses, Method, Phase, hookimpl
+from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw_plugins.losses.classification import classification_loss
+from stargan_fw_plugins.methods.domain_pairs import DomainPairs, images_of
+from stargan_fw_plugins.methods.pairwise import Pairwise
+from stargan_fw_registry import LabelSpace
+
+
+class DIAT(Pairwise):
+    """An adversarial and an identity loss `‖F(x) − F(G(x))‖₁`, one direction each step.
+
+    F is the embedding. StarGAN's paper (Sec. 5.1) writes `‖x − F(G(x))‖₁`; features are compared with features here, as
+    in DIAT's own paper. The directions of a dataset take turns, and half of a batch is of either domain. All phases run
+    at every step, whatever `training.n_critic` is.
+
+    Args:
+        source: labels that images are translated from, as "neutral": k − 1 models for k values. Empty makes one for each
+            ordered pair of values of an attribute, k (k − 1).
+        lambda_id: weight of the identity loss.
+    """
+
+    name = "diat"
+    components: ClassVar[Mapping[str, str]] = {
+        "generator": "resnet",
+        "discriminator": "patch",
+        "loss": "vanilla",
+        "embedding": "face",
+    }
+    auxiliary = ("embedding",)
+
+    def __init__(
+        self,
+        space: LabelSpace,
+        image_size: int,
+        build: ComponentBuilder,
+        *,
+        source: str = "",
+        lambda_id: NonNegativeFloat = 10.0,
+    ) -> None:
+        domains = DomainPairs(space, source)
+        super().__init__(space, image_size, build, domains, domains.one_way())
+        self.lambda_id = lambda_id
+        self.loss = build.loss()
+        self.embedding = build.embedding(image_size=image_size, label_dim=space.label_dim)
+        self.networks["embedding"] = self.embedding
+        learning = (Phase("f", ("embedding",)),) if self.embedding.learns else ()
+        self.phases = (*learning, Phase("d", ("discriminator",)), Phase("g", ("generator",)))
+
+    def prepare(self) -> None:
+        self.embedding.prepare()
+
+    def batches(self, dataset: str, labels: Tensor) -> Sequence[Sequence[Tensor]]:
+        return images_of(self.arrows[dataset], labels)
+
+    def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
+        arrow = self.arrows[batch.dataset][batch.kind]
+        sources, targets = (batch.images[domain.holds(batch.labels)] for domain in (arrow.source, arrow.target))
+        count = min(len(sources), len(targets))
+        if "f" in due:
+            yield "f", self._embedding_losses(batch)
+        if not count:
+            return
+        with torch.set_grad_enabled("g" in due):
+            fake = self.generate(arrow, sources[:count])
+        critic = self.discriminators[arrow.key]
+        if "d" in due:
+            found = self.loss.discriminator(critic, targets[:count], fake.detach())
+            yield "d", Losses(found.total, found.terms)
+        if "g" in due:
+            yield "g", self._generator_losses(critic, sources[:count], fake)
+
+    def _embedding_losses(self, batch: Batch) -> Losses:
+        logits = self.embedding.classify(batch.images)[:, self.space.slice(batch.dataset)]
+        classification = classification_loss(self.space.schema(batch.dataset), logits, batch.labels)
+        return Losses(classification, {"cls": classification})
+
+    def _generator_losses(self, critic: nn.Module, images: Tensor, fake: Tensor) -> Losses:
+        with torch.no_grad():
+            kept = self.embedding(images)
+        identity = (kept - self.embedding(fake)).abs().mean()
+        adversarial = self.loss.generator(critic(fake)[0])
+        return Losses(adversarial + self.lambda_id * identity, {"adv": adversarial, "id": identity})
+
+
+@hookimpl
+def register_methods(register: Callable[[type[Method]], None]) -> None:
+    register(DIAT)

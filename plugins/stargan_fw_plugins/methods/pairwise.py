@@ -1,0 +1,61 @@
+"""What methods share that have a generator of their own for each direction between two domains."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from stargan_fw import Method
+from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw_plugins.methods.domain_pairs import Arrow, DomainPairs
+from stargan_fw_registry import LabelSpace
+
+
+class Pairwise(Method):
+    """Keeps the generators and the discriminators, one of each for every arrow, and translates along arrows.
+
+    Attributes:
+        arrows: by dataset, in the order of its kinds of batches or in that order two by two.
+        generators: by `Arrow.key`.
+        discriminators: by `Arrow.key`, each of the images of its target domain.
+    """
+
+    reading = ()
+
+    def __init__(
+        self,
+        space: LabelSpace,
+        image_size: int,
+        build: ComponentBuilder,
+        domains: DomainPairs,
+        arrows: Mapping[str, Sequence[Arrow]],
+    ) -> None:
+        super().__init__(space, image_size, build)
+        self.domains, self.arrows = domains, arrows
+        self._known = {arrow for of_dataset in arrows.values() for arrow in of_dataset}
+        keys = [arrow.key for of_dataset in arrows.values() for arrow in of_dataset]
+        self.models = len(keys)
+        self.generators = nn.ModuleDict({key: build.generator(image_size=image_size, label_dim=0) for key in keys})
+        self.discriminators = nn.ModuleDict(
+            {key: build.discriminator(image_size=image_size, label_dim=0) for key in keys}
+        )
+        self.networks = {"generator": self.generators, "discriminator": self.discriminators}
+
+    def shown(self, dataset: str, labels: Tensor) -> Tensor:
+        return self.domains.at_source(dataset, labels)
+
+    def generate(self, arrow: Arrow, images: Tensor) -> Tensor:
+        """Translates (B, 3, H, W) along an arrow."""
+        result: Tensor = self.generators[arrow.key](images, images.new_empty(len(images), 0))
+        return result
+
+    @torch.no_grad()
+    def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor | None = None) -> Tensor:
+        result = images.clone()
+        for chosen, arrow in self.domains.routes(dataset, target, source, self._known):
+            result[chosen] = self.generate(arrow, result[chosen]).to(result.dtype)
+        return result
+
+    def read_labels(self, images: Tensor, dataset: str) -> Tensor:
+        """Returns the labels of the configured source, and unknown ones of attributes without: there is no classifier."""
+        return self.domains.source_labels(dataset).to(images.device).repeat(len(images), 1)
