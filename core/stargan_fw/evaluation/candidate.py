@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stargan_fw.errors import ModelError
 from stargan_fw.inference.translator import Translator
+from stargan_fw.parameters import count_parameters
 from stargan_fw.speed.limits import wait_for
 from stargan_fw.training.run_folder import RunFolder
 
@@ -63,8 +64,7 @@ class Candidate:
 
     def parameters(self) -> dict[str, int]:
         """Returns the parameters by network, of everything that all domains need."""
-        networks = self.method.networks.items()
-        return {name: sum(parameter.numel() for parameter in network.parameters()) for name, network in networks}
+        return dict(count_parameters(self.method).networks)
 
     @torch.no_grad()
     def translate(self, images: Tensor, target: Target, current: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stargan_fw.data.ingest import prepare
+from stargan_fw.data.framing import prepare
 from stargan_fw.errors import PluginError
 from stargan_fw.evaluation.distances import can_measure
 from stargan_fw.inference.pictures import to_tensor

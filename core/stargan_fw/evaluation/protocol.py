@@ -104,7 +104,7 @@ def prepare(
         for name in ([asked.images] if asked.images else arena.targets)
     }
     needed = {*arena.targets, *chosen_images}
-    stores = {name: decode(config, source) for name, source in sources.items() if name in needed}
+    stores = decode(config, [source for name, source in sources.items() if name in needed])
     readable = {name: request.without_bad(sources[name], store) for name, store in stores.items()}
     settings = Settings(asked.classifier_steps, config.training.flip, asked.seed)
     for name in arena.targets:
