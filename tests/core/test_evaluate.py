@@ -272,7 +272,7 @@ class Believer:
 def test_a_perfect_method_is_perfect_in_every_figure(small_data, trained_once, cache):
     config = RunFolder(trained_once).config()
     source = Source.open("rafd", config.datasets["rafd"], str(small_data), PluginManager.discover())
-    store = decode(config, source)
+    store = decode(config, [source])[source.alias]
     faces = judging.Faces(source, store, source.test, GroundTruth.of(source, store)[0])
     judge = judging.Judge(Believer(), None, torch.device("cpu"))
     happy, sad = (target for target in targets(source.schema) if target.text in {"happy", "sad"})

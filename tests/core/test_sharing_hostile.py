@@ -96,7 +96,7 @@ WEIGHTS = {
     "a gap": (lambda _: with_header({"a": tensor(0, 8), "b": tensor(12, 20)}, bytes(20)), "gap before .* 'b'"),
     "a name that a terminal obeys": (lambda _: with_header({"\x1b[2J": tensor(0, 9)}, bytes(9)), "'\\[2J'|' \\[2J'"),
     "no tensors": (lambda _: with_header({}), "is missing"),
-    "wrong shape": (changed(narrow), "'to_image.weight' is 3x4x7x7 float32, .* need 4x4x7x7"),
+    "wrong shape": (changed(narrow), "'to_image.weight' is 3x8x3x3 float32, .* need 16x8x3x3"),
     "wrong type": (changed(halve), "float16, .* need .* float32"),
     "a tensor too many": (changed(lambda w: w.update(more=torch.zeros(1))), "no tensor 'more'"),
     "a tensor too few": (changed(lambda w: w.pop("to_image.weight")), "'to_image.weight' is missing"),

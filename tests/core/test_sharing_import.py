@@ -113,7 +113,11 @@ def test_the_generator_gives_what_the_tables_do(cli, files, images, tmp_path, da
     command = ["import", ckpt, tmp_path / "model", "--datasets", datasets, "--image-size", SIZE]
     assert cli(*command).code == 0
 
-    translated = Translator.from_pretrained(tmp_path / "model", device="cpu").translate(images, to=edit)
+    translated = (
+        Translator.from_pretrained(tmp_path / "model", device="cpu")
+        .configure(precision="fp32")
+        .translate(images, to=edit)
+    )
 
     expected = generate(torch.load(ckpt, weights_only=True), images, torch.tensor([target] * 3).float())
     torch.testing.assert_close(translated, expected, rtol=0, atol=2e-5)
@@ -123,7 +127,11 @@ def test_current_labels_are_read_by_the_discriminator(cli, files, images, tmp_pa
     ckpt, critic = files(CELEBA, CELEBA)
     assert cli("import", ckpt, tmp_path / "model", "--discriminator", critic, "--datasets", "celeba").code == 0
 
-    translated = Translator.from_pretrained(tmp_path / "model", device="cpu").translate(images, to="Male")
+    translated = (
+        Translator.from_pretrained(tmp_path / "model", device="cpu")
+        .configure(precision="fp32")
+        .translate(images, to="Male")
+    )
 
     logits = classify(torch.load(critic, weights_only=True), images)
     labels = (logits > 0).float()

@@ -48,7 +48,7 @@ def export_run(run: RunFolder, target: Path, *, plugins: Sequence[Path] = ()) ->
         raise RunError(f"'{run.path}' holds no run: it has no config.toml. Name the folder that `train` wrote.")
     trained = open_model(run.path, plugins=plugins)
     networks = [*trained.method.translating, *trained.method.reading]
-    trained.load(*networks)
+    trained.load(*trained.weights)  # its sheet is drawn with whatever the method asks
     write_model(target, trained.config, trained.method, networks, run_facts(run, trained, target.resolve().name))
 
 
