@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= data/sample
 RUN ?= runs/quickstart
-PYTEST_OPTIONS ?= --cov --cov-report=term
+PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
 .PHONY: install quickstart test lint clean
 
