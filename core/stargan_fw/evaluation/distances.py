@@ -75,11 +75,11 @@ def inception(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
         ConfigError: torchmetrics or torch-fidelity is not installed, or there is no such file.
         ModelError: the file holds other weights.
     """
+    if not path.is_file():
+        raise ConfigError(f"--inception {path}: there is no such file. Name the weights, or leave the option out.")
     missing = next((name for name in ("torchmetrics", "torch_fidelity") if find_spec(name) is None), None)
     if missing:
         raise ConfigError(f"--inception needs the package '{missing}'. {REMEDY}")
-    if not path.is_file():
-        raise ConfigError(f"--inception {path}: there is no such file. Name the weights, or leave the option out.")
     from torchmetrics.image.fid import NoTrainInceptionV3  # noqa: PLC0415 - likewise
 
     try:
