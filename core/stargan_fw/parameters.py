@@ -10,6 +10,8 @@ import torch
 from stargan_fw.components import build_method
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from stargan_fw.config import Config
     from stargan_fw.interfaces import Method
     from stargan_fw.plugin_manager import PluginManager
@@ -42,13 +44,14 @@ class ParameterCount:
         return f"{self.per_model / 1e6:.1f} M × {self.models}"  # noqa: RUF001 - as the paper writes it
 
 
+def parameters(network: nn.Module) -> int:
+    """Returns how many numbers a network has learned."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
 def count_parameters(method: Method) -> ParameterCount:
     """Counts a method's networks without those that are no part of a model (`Method.auxiliary`)."""
-    counted = {
-        name: sum(parameter.numel() for parameter in network.parameters())
-        for name, network in method.networks.items()
-        if name not in method.auxiliary
-    }
+    counted = {name: parameters(network) for name, network in method.networks.items() if name not in method.auxiliary}
     return ParameterCount({name: count for name, count in counted.items() if count}, method.models)
 
 

@@ -104,13 +104,12 @@ def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.devi
 def _show_plan(console: Console, plan: Plan) -> None:
     from rich.table import Table
 
+    from stargan_fw.parameters import parameters
+
     table = Table("dataset", "training", "test", "labels", title=f"{plan.steps} steps", title_justify="left")
     for source in plan.sources:
         labels = ", ".join(source.schema.names)
         table.add_row(source.alias, f"{len(source.train)}", f"{len(source.test)}", labels)
     console.print(table)
-    sizes = [
-        f"{name} {sum(parameter.numel() for parameter in network.parameters()):,}"
-        for name, network in plan.method.networks.items()
-    ]
+    sizes = [f"{name} {parameters(network):,}" for name, network in plan.method.networks.items()]
     console.print(f"parameters: {', '.join(sizes)}")

@@ -13,9 +13,10 @@ from stargan_fw.data.source import open_sources
 from stargan_fw.errors import RequestError, RunError
 from stargan_fw.evaluation.report import Evaluation
 from stargan_fw.inference.sheets import SampleSheet
+from stargan_fw.parameters import parameters
 from stargan_fw.sharing.card import Facts
 from stargan_fw.sharing.loading import open_model
-from stargan_fw.sharing.model_folder import parameters, write_model
+from stargan_fw.sharing.model_folder import write_model
 from stargan_fw.sharing.onnx_folder import check_packages, write_onnx
 from stargan_fw.sharing.whole_folder import check_free
 from stargan_fw.training.run_folder import RunFolder

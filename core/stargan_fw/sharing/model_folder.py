@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from stargan_fw.interfaces import Method
     from stargan_fw.sharing.card import Facts
@@ -53,8 +53,3 @@ def _save(path: Path, method: Method, networks: Sequence[str]) -> None:
 def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns copies: safetensors writes no two tensors that share memory, as tied weights do."""
     return {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
-
-
-def parameters(network: nn.Module) -> int:
-    """Returns how many numbers a network has learned."""
-    return sum(parameter.numel() for parameter in network.parameters())
