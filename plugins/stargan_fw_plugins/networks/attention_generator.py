@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Generator, hookimpl
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
+from stargan_fw_plugins.networks.winograd import WinogradConvolution
 
 PATCH = 2  # side in pixels of what is read and drawn as one
 MASK_BOUND = 5.0  # of the logit: the mask stays between 0.7 % and 99.3 %
@@ -37,13 +38,12 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         scale, shift = self._affine(labels).to(torch.promote_types(x.dtype, torch.float32)).chunk(2, dim=1)
-        if torch.compiler.is_exporting():  # ONNX has no batch norm that trains
+        if torch.compiler.is_exporting():  # ONNX has no group norm with weights of each image
             return torch.addcmul(shift[:, :, None, None], F.instance_norm(x), 1 + scale[:, :, None, None])
-        # Batch norm over a batch of one, whose channels are all images' channels: instance norm that takes a scale and
-        # a shift for each image in the same pass.
+        # Group norm over a batch of one, whose groups are all images' channels: instance norm that takes a scale and a
+        # shift for each image in the same pass.
         flat = x.flatten(0, 1)[None]
-        normed = F.batch_norm(flat, None, None, (1 + scale).flatten(), shift.flatten(), training=True)
-        return normed.view_as(x)
+        return F.group_norm(flat, flat.shape[1], (1 + scale).flatten(), shift.flatten()).view_as(x)
 
     def _affine(self, labels: Tensor) -> Tensor:
         """Returns scale and shift, (B, 2 * channels).
@@ -61,9 +61,9 @@ class ConditionalBlock(nn.Module):
 
     def __init__(self, channels: int, label_dim: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv1 = WinogradConvolution(channels, channels)
         self.norm1 = ConditionalNorm(channels, label_dim)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = WinogradConvolution(channels, channels)
         self.norm2 = ConditionalNorm(channels, label_dim)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:

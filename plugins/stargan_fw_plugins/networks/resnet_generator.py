@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from stargan_fw import Generator, hookimpl
 from stargan_fw.errors import ConfigError
+from stargan_fw_plugins.networks.instance_norm import InstanceNorm
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
 
 
@@ -20,7 +21,7 @@ class ReflectedBlock(nn.Module):
             *normed(nn.Conv2d(channels, channels, 3, bias=False), channels),
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=False),
-            nn.InstanceNorm2d(channels),
+            InstanceNorm(channels, affine=False),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,7 +76,7 @@ class ResNetGenerator(Generator):
 
 def normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
     """Returns a convolution with what follows it: an instance norm without parameters, and ReLU."""
-    return convolution, nn.InstanceNorm2d(channels), nn.ReLU(inplace=True)
+    return convolution, InstanceNorm(channels, affine=False), nn.ReLU(inplace=True)
 
 
 @hookimpl

@@ -9,6 +9,9 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Generator, hookimpl
 from stargan_fw.errors import ConfigError
+from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
+from stargan_fw_plugins.networks.instance_norm import InstanceNorm
+from stargan_fw_plugins.networks.winograd import WinogradConvolution
 
 
 def check_quarters(image_size: int) -> None:
@@ -65,11 +68,11 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.InstanceNorm2d(channels, affine=True),
+            WinogradConvolution(channels, channels),
+            InstanceNorm(channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.InstanceNorm2d(channels, affine=True),
+            WinogradConvolution(channels, channels),
+            InstanceNorm(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,7 +109,7 @@ class StarGANGenerator(Generator):
             *(ResidualBlock(4 * d) for _ in range(repeat_num)),
             *_normed(nn.ConvTranspose2d(4 * d, 2 * d, 4, stride=2, padding=1, bias=False), 2 * d),
             *_normed(nn.ConvTranspose2d(2 * d, d, 4, stride=2, padding=1, bias=False), d),
-            nn.Conv2d(d, 3, 7, padding=3, bias=False),
+            ColourConvolution(d, 3, 7, padding=3, bias=False),
             nn.Tanh(),
         )
 
@@ -122,7 +125,7 @@ class StarGANGenerator(Generator):
 
 
 def _normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
-    return convolution, nn.InstanceNorm2d(channels, affine=True), nn.ReLU(inplace=True)
+    return convolution, InstanceNorm(channels), nn.ReLU(inplace=True)
 
 
 @hookimpl
