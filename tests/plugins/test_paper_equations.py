@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from stargan_fw.training.optimisation import PhaseOptimizer
+from stargan_fw_plugins.networks import winograd
 
 LAMBDA_CLS, LAMBDA_REC, LAMBDA_GP = 1, 10, 10
 RATE, BETA_1, BETA_2, EPSILON = 1e-4, 0.5, 0.999, 1e-8
@@ -245,8 +246,10 @@ def test_losses_in_fp32_are_those_of_the_papers_equations(both, draw_batch, data
             assert losses.terms[name].item() == pytest.approx(value.item(), rel=1e-4, abs=1e-7), f"{phase}/{name}"
 
 
-def test_twenty_steps_in_fp32_follow_the_papers_equations(tiny_stargan, draw_batch):
+@pytest.mark.parametrize("fewest", [1, winograd.FEWEST_CHANNELS], ids=["fewer products", "plain"])
+def test_twenty_steps_in_fp32_follow_the_papers_equations(monkeypatch, tiny_stargan, draw_batch, fewest):
     """The paper's schedule, both datasets in turn: what rounding adds up to in losses and weights."""
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", fewest)
     method = tiny_stargan("celeba", "rafd")
     plain = PlainStarGAN(("celeba", "rafd"), method.generator, method.discriminator)
     optimizers = {phase.name: PhaseOptimizer(phase, method, (BETA_1, BETA_2)) for phase in method.phases}

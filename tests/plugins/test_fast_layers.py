@@ -1,0 +1,101 @@
+"""Layers that compute otherwise on processors: the same results and gradients as torch's own."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from stargan_fw_plugins.networks import winograd
+from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
+from stargan_fw_plugins.networks.instance_norm import InstanceNorm
+from stargan_fw_plugins.networks.winograd import WinogradConvolution
+
+
+def assert_close(actual, expected, tolerance=1e-5):
+    difference, norm = (actual.double() - expected).norm().item(), expected.norm().item()
+    assert difference <= tolerance * norm
+
+
+def assert_same(layer, plain, images):
+    """Compares results and gradients with those of `plain` in fp64."""
+    images.requires_grad_()
+    exact, parameters = images.detach().double().requires_grad_(), list(layer.parameters())
+    copies = [parameter.detach().double().requires_grad_() for parameter in parameters]
+    actual, expected = layer(images), plain(exact, *copies)
+    assert_close(actual, expected)
+    assert actual.is_contiguous()
+    slope = torch.randn(expected.shape, generator=torch.Generator().manual_seed(3))
+    found = torch.autograd.grad(actual, [images, *parameters], slope)
+    wanted = torch.autograd.grad(expected, [exact, *copies], slope.double())
+    for gradient, other in zip(found, wanted, strict=True):
+        assert_close(gradient, other)
+
+
+def drawn(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Counts what goes by way of fewer products."""
+    counted = []
+    convolve = winograd._Convolve.apply
+    monkeypatch.setattr(winograd._Convolve, "apply", lambda *given: counted.append(1) or convolve(*given))
+    return counted
+
+
+@pytest.mark.parametrize("kept", [0, 2**23], ids=["computed again", "kept"])
+@pytest.mark.parametrize("sides", [(8, 8), (4, 12)])
+def test_a_convolution_of_fewer_products_is_the_convolution(monkeypatch, calls, kept, sides):
+    monkeypatch.setattr(winograd, "KEPT_BYTES", kept)
+    torch.manual_seed(0)
+    layer = WinogradConvolution(128, 136)
+    assert_same(layer, lambda x, w: F.conv2d(x, w, padding=1), drawn(2, 128, *sides))
+    assert calls
+
+
+@pytest.mark.parametrize("of", ["images", "weight"])
+def test_a_convolution_of_fewer_products_computes_only_the_gradients_that_are_wanted(of):
+    torch.manual_seed(0)
+    layer, images = WinogradConvolution(128, 128), drawn(1, 128, 4, 4)
+    layer.weight.requires_grad_(of == "weight")
+    images.requires_grad_(of == "images")
+    layer(images).sum().backward()
+    assert (images.grad is not None, layer.weight.grad is not None) == (of == "images", of == "weight")
+
+
+@pytest.mark.parametrize(
+    ("channels", "side", "dtype"),
+    [(127, 8, torch.float32), (128, 6, torch.float32), (128, 8, torch.float64)],
+    ids=["few channels", "an odd side", "fp64"],
+)
+def test_a_convolution_takes_the_plain_way_where_it_must(calls, channels, side, dtype):
+    layer, images = WinogradConvolution(channels, channels).to(dtype), drawn(1, channels, side, side).to(dtype)
+    assert torch.equal(layer(images), F.conv2d(images, layer.weight, padding=1))
+    assert not calls
+
+
+def test_a_convolution_of_fewer_products_leaves_bf16_to_the_processor(calls):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert WinogradConvolution(128, 128)(drawn(1, 128, 4, 4)).dtype is torch.bfloat16
+    assert not calls
+
+
+def test_a_colour_convolution_is_the_convolution():
+    torch.manual_seed(0)
+    layer = ColourConvolution(8, 3, 7, padding=3, bias=False)
+    assert_same(layer, lambda x, w: F.conv2d(x, w, padding=3), drawn(2, 8, 6, 12))
+
+
+def test_a_colour_convolution_takes_the_plain_way_where_it_must():
+    layer, images = ColourConvolution(8, 3, 7, padding=3, bias=False), drawn(1, 8, 5, 8)
+    assert torch.equal(layer(images), F.conv2d(images, layer.weight, padding=3))
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_instance_norm_is_torchs(affine):
+    layer, plain = InstanceNorm(5, affine=affine), nn.InstanceNorm2d(5, affine=affine)
+    if affine:
+        layer.load_state_dict({"weight": drawn(5), "bias": drawn(5) + 1})
+    assert layer.state_dict().keys() == plain.state_dict().keys()
+    assert_same(layer, lambda x, w=None, b=None: F.instance_norm(x, weight=w, bias=b), drawn(3, 5, 7, 9))
