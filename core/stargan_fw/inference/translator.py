@@ -8,7 +8,7 @@ from stargan_fw.errors import DataError, ModelError
 from stargan_fw.inference.engine import Engine, PrecisionName
 from stargan_fw.inference.figures import Row, draw_figure
 from stargan_fw.inference.inputs import given, is_single
-from stargan_fw.inference.pipeline import Mask, Pipeline, Size
+from stargan_fw.inference.pipeline import Current, Mask, Pipeline, Size
 from stargan_fw.inference.targets import Target
 from stargan_fw.sharing.loading import HubOptions, load, open_model
 from stargan_fw.training.machine import choose_device
@@ -35,7 +35,7 @@ class Options(TypedDict, total=False):
 
     start: str | None
     strength: float
-    current: str | Sequence[str] | None
+    current: Current
     size: Size
     mask: Mask
 
@@ -140,7 +140,7 @@ class Translator:
                 not named keeps its current value, which the model's classifier reads from the image.
             **options: `strength`: how far to go, 0 (the labels as they are) to 1; `start`: an edit to start from instead
                 of the current labels, so that `strength` mixes two edits; `current`: current labels that you know,
-                written as an edit ("Black_Hair,Male"), one for all images or a list with one for each, where the
+                written as an edit ("Black_Hair,Male=0"), one for all images or a list with one for each, where the
                 classifier reads only what it leaves out; `size`: "model", the model's, or "original", the edit pasted
                 into the picture at its own resolution; `mask`: "wrong" shows what another dataset's mask does (Fig. 7).
 
@@ -150,7 +150,7 @@ class Translator:
         Raises:
             LabelError: an unknown or ambiguous label, or a strength outside of 0 to 1.
             DataError: a picture cannot be read, or is of no kind or shape that can be translated.
-            ModelError: a model without a classifier where one is needed.
+            ModelError: a model without a classifier where one is needed, or without a way from the current labels.
         """
         edits = [to] if isinstance(to, str) else to
         start, strength = options.get("start"), options.get("strength", 1.0)
