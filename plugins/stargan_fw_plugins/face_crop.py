@@ -66,6 +66,14 @@ def face_crop(choice: FaceChoice, otherwise: Crop | None = None) -> Crop | None:
     return DetectedFace(otherwise)
 
 
+def face_crop_in_words(choice: FaceChoice, otherwise: str = "") -> str:
+    """Returns what `face_crop` crops to, given the words for what it crops to otherwise."""
+    if choice == "none":
+        return otherwise
+    found = f"a square {MARGIN:g} times as wide as the face that OpenCV finds"
+    return f"{found}, and where it finds none {otherwise}" if otherwise else found
+
+
 def _faces(image: Image.Image) -> Iterator[tuple[float, float, float]]:
     """Yields left, top and side of the largest face of each way of looking, in pixels of the image."""
     scale = min(1.0, LOOKED_AT / max(image.size))

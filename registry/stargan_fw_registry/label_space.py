@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins  # LabelSpace.slice hides the builtin in annotations
 import itertools
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,6 +112,11 @@ class LabelSchema:
         for label in resolved.flips:
             edited[:, self.position(label)] = 1 - labels[:, self.position(label)]
         return edited
+
+    def known(self, labels: Sequence[float]) -> Edit:
+        """The edit that gives an image the labels (dim,) that are not NaN."""
+        named = zip(self.names, map(float, labels), strict=True)
+        return Edit(self.name, tuple((name, value) for name, value in named if not math.isnan(value)))
 
     def position(self, label: str) -> int:
         """Where `label`, one of `names`, lies in this dataset's vector; LabelError if it does not."""

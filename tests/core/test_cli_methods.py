@@ -4,10 +4,15 @@ import importlib.util
 import json
 import re
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+
+from stargan_fw import Translator
+from stargan_fw.inference.figures import NO_WAY, Row, draw_figure
+from stargan_fw_registry import Edit
 
 SMALL = "data.image_size=32 training.batch_size=4 training.steps=20 training.log_every=5 training.trackers=[]"
 PAIRS = "method.source=neutral generator.conv_dim=4 generator.repeat_num=1 discriminator.conv_dim=4"
@@ -135,6 +140,34 @@ def test_without_a_source_the_image_has_to_be_known(cli, fit, small_data, tmp_pa
     assert outcome.code == 2
     assert "Give its current label, or train with method.source" in outcome.err
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_sheet_is_grey_where_a_method_has_no_way(cli, fit, small_data, tmp_path):
+    """Three pictures: one whose label is known, in the middle; of a run's own test images the labels are known."""
+    run, face = tmp_path / "run", min((small_data / "rafd").glob("*neutral*.jpg"))
+    assert fit("diat", "--max-steps", 1, *settings("method.source=")).code == 0
+    row = Row(Translator.from_pretrained(run, device="cpu"))
+    sheet = np.asarray(draw_figure([row], [face] * 3, ["happy"], [Edit("rafd", ()), "neutral", Edit("rafd", ())]))
+    grey = (sheet == NO_WAY).all(axis=2).sum()
+    assert 2 * 96 * 96 <= grey < 2.1 * 96 * 96
+
+    command = ("sheet", run, face, "-o", tmp_path / "sheet.png")
+    assert "Give its current label" in cli(*command).err
+    assert cli(*command, "--current", "neutral").code == 0
+    assert cli("sheet", run, "-o", tmp_path / "own.png").code == 0
+
+
+def test_what_is_turned_over_has_to_be_known(cli, fit, small_data, tmp_path):
+    source = settings("method.source=Brown_Hair method.pool_size=2 generator.conv_dim=4 generator.repeat_num=1")
+    assert fit("cyclegan", "--max-steps", 1, *source, datasets="celeba").code == 0
+    face = min((small_data / "celeba/img_align_celeba").glob("*.jpg"))
+    command = ("translate", tmp_path / "run", face, "--to", "Young=flip", "-o", tmp_path / "out")
+    outcome = cli(*command)
+    assert outcome.code == 2
+    assert "'Young' cannot be turned over" in outcome.err
+    assert "Young=0 or Young=1" in outcome.err
+    assert cli(*command, "--current", "Young").code == 0
+    assert "does not say what it is" in cli(*command, "--current", "Young=flip").err
 
 
 REFUSED = {

@@ -1,12 +1,14 @@
 """`translate` over many pictures: what it writes where, what it leaves out, what it refuses."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from stargan_fw.cli.outputs import FRAMES
+from stargan_fw.cli.outputs import FRAMES, Animation
+from stargan_fw_registry import Binary, LabelSchema, LabelSpace
 
 
 @pytest.fixture
@@ -72,6 +74,15 @@ def test_gif_goes_from_edit_to_edit_and_back(cli, trained_once, faces, tmp_path)
         assert FRAMES < gif.n_frames <= 3 * FRAMES, "frames that are alike are one"
 
 
+def test_gif_goes_from_dataset_to_dataset_by_way_of_the_current_labels():
+    one, other = LabelSchema("a", [Binary("x"), Binary("y")]), LabelSchema("b", [Binary("z")])
+    targets = Animation(["x", "y", "z"], Path(), 1.0, "model").targets(LabelSpace([one, other]))
+    corners = [target for target in targets if target.strength in {0, 1}]
+    named = [(target.edit.assignments[0][0], target.start is not None, target.strength) for target in corners]
+    assert named == [("x", False, 0), ("y", True, 0), ("y", False, 1), ("z", False, 0), ("z", False, 1)]
+    assert len(targets) == 5 * FRAMES
+
+
 def test_original_size_and_strength(cli, trained_once, faces, tmp_path):
     with Image.open(faces[0]) as picture:
         size = (picture.width + 40, picture.height)
@@ -120,7 +131,6 @@ REFUSED = {
     "two ways to write": (["--grid", "--gif"], "--grid, --gif and --keep-names say"),
     "too strong": (["--strength", "1.5"], "the strength is 1.5: give a number from 0"),
     "one file for many": (["-o", "out.png"], "'out.png' names one picture, and 3 will be written"),
-    "a GIF of two datasets": (["--to", "Male", "--gif"], "'sad' is of rafd and 'Male' of celeba"),
     "a GIF in part": (["--to", "happy", "--gif", "--strength", "0.5"], "leave --strength out"),
     "a group flipped": (["--to", "Blond_Hair=flip"], "'Blond_Hair' cannot be flipped"),
     "a file in the way": (["-o", "pyproject.toml/out"], "is a file. Name another folder"),

@@ -1,5 +1,7 @@
 """The figures of an evaluation against plain NumPy."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -196,3 +198,39 @@ def test_inception_is_refused_where_it_is_not(tmp_path):
     (tmp_path / "wrong.pth").write_bytes(b"no weights")
     with pytest.raises(ModelError, match="cannot be used"):
         inception(tmp_path / "wrong.pth", torch.device("cpu"))
+
+
+class TrustingInception(torch.nn.Module):
+    """Stands for torch-fidelity's network, which unpickles whatever its file holds."""
+
+    def __init__(self, _name, _features, path):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.zeros(1))
+        self.load_state_dict(torch.load(path, weights_only=False))
+
+    def forward(self, pixels):
+        return self.scale * pixels.float().mean(dim=(2, 3))
+
+
+class Trap:
+    def __init__(self, witness):
+        self.witness = witness
+
+    def __reduce__(self):
+        return (type(self.witness).touch, (self.witness,))
+
+
+def test_a_file_of_inception_weights_runs_no_code(tmp_path, monkeypatch):
+    fid = pytest.importorskip("torchmetrics.image.fid")
+    monkeypatch.setattr(fid, "NoTrainInceptionV3", TrustingInception)
+    monkeypatch.setattr("stargan_fw.evaluation.distances.find_spec", lambda _: True)
+    witness, weights = tmp_path / "ran", tmp_path / "weights.pth"
+    torch.save({"scale": Trap(witness)}, weights)
+    with pytest.raises(ModelError, match="tensors alone"):
+        inception(weights, torch.device("cpu"))
+    assert not witness.exists()
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+
+    torch.save({"scale": torch.full((1,), 2.0)}, weights)
+    features = inception(weights, torch.device("cpu"))
+    assert features(torch.ones(1, 3, 4, 4)).tolist() == [[510.0, 510.0, 510.0]]

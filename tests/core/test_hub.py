@@ -169,6 +169,13 @@ def test_push_uploads_the_model_and_nothing_else(cli, standin, model):
     assert any(path.endswith("/commit/main") for path, _ in standin.asked)
 
 
+def test_a_pushed_card_says_how_to_use_what_is_on_the_hub(cli, standin, model):
+    (model / "README.md").write_text("```sh\nstargan-fw translate model face.jpg --to happy\n```\n")
+    assert cli("push", model, "me/x").code == 0
+    assert committed(standin)["README.md"] == b"```sh\nstargan-fw translate me/x face.jpg --to happy\n```\n"
+    assert "translate model" in (model / "README.md").read_text()
+
+
 def test_push_to_a_branch_and_to_a_repository_that_exists(cli, standin, model):
     refused = cli("push", model, "me/taken")
     assert refused.code == 2

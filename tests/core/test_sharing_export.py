@@ -12,6 +12,7 @@ from safetensors import safe_open
 from stargan_fw import Translator
 from stargan_fw.evaluation.report import Evaluation, Row
 from stargan_fw.sharing import model_folder
+from stargan_fw.sharing.card import addressed
 
 EDITS = ["happy", "Blond_Hair,Male=0", "rafd.neutral", "Young"]
 FILES = ["README.md", "classifier.safetensors", "config.json", "model.safetensors", "sheet.png"]
@@ -32,6 +33,8 @@ def test_the_folder_holds_what_it_should(exported_once, trained_once):
     assert config["image_size"] == 32
     assert config["labels"] == json.loads((trained_once / "labels.json").read_text())
     assert config["crops"] == {"celeba": 178, "rafd": None}
+    assert list(config["own_crops"]) == ["rafd"]
+    assert "a square of 0.85 of its width around the head" in config["own_crops"]["rafd"]
     assert config["components"]["generator"] == {"name": "attention", "arguments": {"conv_dim": 4, "repeat_num": 1}}
     assert [need["distribution"] for need in config["plugins"]] == ["stargan-fw"]
     assert "generator attention" in config["plugins"][0]["provides"]
@@ -92,13 +95,35 @@ def test_the_card(cli, trained, tmp_path):
     assert "library_name: stargan-fw" in header
     assert "pipeline_tag: image-to-image" in header
     assert "- stargan\n" in header
-    assert "| centre crop | celeba 178 px, rafd the short side |" in card
+    assert "license" not in header
+    assert "| crop of celeba | the middle 178 px |" in card
+    assert "around the head, at 0.47 to 0.53 of the width and 0.41 of the height; of other pictures the middle" in card
     assert "| celeba | hair | exclusive | Black_Hair, Blond_Hair, Brown_Hair |" in card
     assert "| classification error | rafd | 500 | 2.12% [1.90%, 2.40%] |" in card
     assert "| dataset rafd | plugin rafd: 96 training images, 24 held out |" in card
     assert "stargan-fw translate model face.jpg --to Black_Hair" in card
     assert "![Held-out images, then each domain.](sheet.png)" in card
     assert "## Limits and intended use" in card
+
+
+def test_a_licence_is_the_hubs(cli, trained_once, tmp_path):
+    assert cli("export", trained_once, tmp_path / "model", "--license", "cc-by-nc-4.0").code == 0
+    assert "\nlicense: cc-by-nc-4.0\n" in (tmp_path / "model/README.md").read_text()
+    outcome = cli("export", trained_once, tmp_path / "other", "--license", "GPL, or so")
+    assert outcome.code == 2
+    assert "such as mit or cc-by-nc-4.0" in outcome.err
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_published_card_names_the_repository(cli, trained_once, tmp_path):
+    assert cli("export", trained_once, tmp_path / "my model").code == 0
+    card = (tmp_path / "my model/README.md").read_text()
+    assert "stargan-fw translate 'my model' face.jpg --to Black_Hair" in card
+    assert "`my model` is this folder" in card
+    published = addressed(card, "me/x")
+    assert "stargan-fw translate me/x face.jpg --to Black_Hair" in published
+    assert 'from_pretrained("me/x")' in published
+    assert published.count("my model") == 1, "its heading"
 
 
 def test_without_the_data_the_newest_sample_is_the_sheet(cli, trained, tmp_path):

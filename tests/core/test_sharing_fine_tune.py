@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from stargan_fw import Translator
+from stargan_fw.training.run_folder import RunFolder
 
 SMALL = [
     "--precision",
@@ -140,3 +141,25 @@ def test_no_model_to_begin_with(tune, tmp_path):
     assert outcome.code == 2
     assert "holds no run and no model" in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+def test_the_models_datasets_are_those_of_a_run_that_names_none(cli, trained_once, exported_once, small_data, tmp_path):
+    glasses = 'datasets.celeba.attributes=["Male","Eyeglasses"]'
+    command = ("train", "--from", trained_once, "--set", glasses, *SMALL, "--max-steps", 1)
+    outcome = cli(*command, "--out", tmp_path / "of a run")
+    assert outcome.code == 0, outcome.err
+    assert "celeba.Eyeglasses" in outcome.out
+    assert list(RunFolder(tmp_path / "of a run").config().datasets) == ["celeba", "rafd"]
+
+    command = ("train", "--from", exported_once, *SMALL, "--max-steps", 1, "--data", small_data)
+    assert cli(*command, "--out", tmp_path / "of a folder").code == 0
+    assert RunFolder(tmp_path / "of a folder").labels().to_dict() == RunFolder(trained_once).labels().to_dict()
+
+
+def test_datasets_that_no_plugin_has_must_be_named(cli, exported, tmp_path):
+    config = exported / "config.json"
+    config.write_text(config.read_text().replace('"celeba"', '"people"'))
+    outcome = cli("train", "--from", exported, "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert "no plugin is called 'people'" in outcome.err
+    assert "people=plugin:location" in outcome.err

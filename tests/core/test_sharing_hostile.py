@@ -181,6 +181,8 @@ CONFIGS = {
         lambda config: json.dumps(without_young(config)),
         "is .* and the labels and networks .* need",
     ),
+    "own crops of others": (edited(own_crops={"pets": "a paw"}), "own_crops names pets"),
+    "a terminal's command in a crop": (edited(own_crops={"rafd": "\x1b[2J"}), "own_crops"),
     "crops of others": (edited(crops={"celeba": 178, "pets": None}), "crops names celeba, pets"),
 }
 

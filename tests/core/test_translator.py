@@ -345,3 +345,15 @@ def test_a_compiled_network_sees_batches_of_one_size(translator, heard, monkeypa
     assert [len(target) for _, target in heard] == [4, 4]
     assert result.shape == expected.shape
     torch.testing.assert_close(result, expected, atol=0.02, rtol=0)
+
+
+def test_a_misspelt_option_is_not_passed_over(translator):
+    images = noise(1, 3, 32, 32)
+    with pytest.raises(TypeError, match="no option 'sizes'; did you mean 'size'"):
+        translator.translate(images, to="happy", sizes="original")
+    with pytest.raises(TypeError, match="no option 'streng'"):
+        translator.interpolate(images, to="happy", streng=0.5)
+    with pytest.raises(DataError, match="size = 'orginal': give 'model' or 'original'"):
+        translator.translate(images, to="happy", size="orginal")
+    with pytest.raises(DataError, match="mask = 'wrogn': give 'right' or 'wrong'"):
+        translator.translate(images, to="happy", mask="wrogn")

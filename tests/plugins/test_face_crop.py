@@ -12,6 +12,8 @@ from stargan_fw import Square
 from stargan_fw.data.framing import prepare
 from stargan_fw.errors import ConfigError, PluginError
 from stargan_fw_plugins import face_crop as face_crop_module
+from stargan_fw_plugins.datasets.celeba import CelebA
+from stargan_fw_plugins.datasets.folder import Folder
 from stargan_fw_plugins.datasets.rafd import FACE_SQUARES, RaFD
 from stargan_fw_plugins.face_crop import NOTE, DetectedFace, face_crop
 from stargan_fw_plugins.sample_faces import Portrait, draw_look, portrait_svg, private_generator, rasterise
@@ -139,3 +141,14 @@ def test_check_prepare_and_sheet(cli, portraits, tmp_path, face):
     assert len(list((tmp_path / ".stargan-fw").iterdir())) == 1
     cli("data", "prepare", *where, "--set", "datasets.rafd.face=geometry")
     assert len(list((tmp_path / ".stargan-fw").iterdir())) == 2, "another crop is another store"
+
+
+def test_crops_are_told_in_words(small_data):
+    rafd = small_data / "rafd"
+    assert "at 0.5 of the width" in RaFD(rafd, angles=[90]).own_crops
+    detected = RaFD(rafd, face="detect").own_crops
+    assert detected.startswith("a square 1.5 times as wide as the face that OpenCV finds, and where it finds none of a")
+    assert RaFD(rafd, face="none").own_crops == ""
+    assert CelebA(small_data / "celeba").own_crops == ""
+    assert Folder(small_data, face="detect").own_crops == "a square 1.5 times as wide as the face that OpenCV finds"
+    assert Folder(small_data).own_crops == ""

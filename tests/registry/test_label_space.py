@@ -245,3 +245,11 @@ LABELS = torch.zeros(2, 5)
 def test_refuses(act, message):
     with pytest.raises(LabelError, match=message):
         act()
+
+
+def test_known_labels_are_an_edit_that_restores_them():
+    schema = LabelSchema("faces", [Exclusive("hair", ["black", "blond"]), Binary("old")])
+    labels = torch.tensor([[1.0, 0.0, float("nan")]])
+    known = schema.known(labels[0].tolist())
+    assert known.assignments == (("black", 1.0), ("blond", 0.0))
+    assert torch.equal(schema.edit(torch.tensor([[0.0, 1.0, 1.0]]), known), torch.tensor([[1.0, 0.0, 1.0]]))

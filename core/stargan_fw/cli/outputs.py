@@ -131,17 +131,26 @@ class Grid(Stills):
 
 
 class Animation(Output):
-    """A GIF whose labels go from the current ones to every edit in turn, and back: `OUT/<path>-<edits>.gif`."""
+    """A GIF whose labels go from the current ones to every edit in turn, and back: `OUT/<path>-<edits>.gif`.
+
+    From an edit of one dataset to one of another they go by way of the current ones: labels mix within one dataset.
+    """
 
     def targets(self, space: LabelSpace) -> list[Target]:
         from stargan_fw.inference.targets import Target
 
         if len(self.edits) > 1 and self.strength != 1:
             raise LabelError("--gif goes from one edit to the next in full: leave --strength out, or give one --to")
-        legs = [(None, self.edits[0]), *itertools.pairwise(self.edits)]
-        steps = [self.strength * frame / FRAMES for frame in range(FRAMES + 1)]
-        there = [Target.make(space, to, start, step) for start, to in legs for step in steps[:-1]]
-        return there + [Target.make(space, self.edits[-1], None, step) for step in steps[:0:-1]]
+        ups = [self.strength * frame / FRAMES for frame in range(FRAMES)]
+        downs = [self.strength * frame / FRAMES for frame in range(FRAMES, 0, -1)]
+        frames = [Target.make(space, self.edits[0], None, step) for step in ups]
+        for start, to in itertools.pairwise(self.edits):
+            if space.resolve(start).dataset == space.resolve(to).dataset:
+                frames += [Target.make(space, to, start, step) for step in ups]
+            else:
+                frames += [Target.make(space, start, None, step) for step in downs]
+                frames += [Target.make(space, to, None, step) for step in ups]
+        return frames + [Target.make(space, self.edits[-1], None, step) for step in downs]
 
     def paths(self, relative: Path) -> list[Path]:
         edits = "-".join(map(_file_name, self.edits))

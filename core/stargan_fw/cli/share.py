@@ -19,6 +19,9 @@ def export(
     target: Target,
     *,
     form: Annotated[Literal["safetensors", "onnx"], typer.Option("--format", help="What to write.")] = "safetensors",
+    licence: Annotated[
+        str | None, typer.Option("--license", help="Of the model, as the Hub names it: mit, cc-by-nc-4.0.")
+    ] = None,
     plugin: Plugins = None,
 ) -> None:
     """Write a run's newest checkpoint as a folder that anyone can open: weights, configuration, model card."""
@@ -26,9 +29,9 @@ def export(
     from stargan_fw.training.run_folder import RunFolder
 
     if form == "onnx":
-        export_onnx(run, target, plugins=plugin or ())
+        export_onnx(run, target, plugins=plugin or (), licence=licence)
     else:
-        export_run(RunFolder(run), target, plugins=plugin or ())
+        export_run(RunFolder(run), target, plugins=plugin or (), licence=licence)
     typer.echo(target)
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def train(
     *,
     datasets: Annotated[
-        str | None, typer.Option(help="plugin, plugin:location or alias=plugin:location, separated by commas.")
+        str | None,
+        typer.Option(
+            help="plugin, plugin:location or alias=plugin:location, separated by commas.  [default: those of --from]"
+        ),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="The folder of datasets without a location.  [default: data]")

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from stargan_fw.inference.inputs import Given
     from stargan_fw.inference.pipeline import Translated
     from stargan_fw.inference.translator import Translator
+    from stargan_fw_registry import Edit
 
 SHEET_IMAGES = 4  # of each dataset, where none are named
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a Hub id.")]
+CurrentOption = Annotated[
+    str | None,
+    typer.Option(metavar="LABELS", help="Labels that the pictures have, instead of those that the model reads."),
+]
 PluginOption = Annotated[list[Path] | None, typer.Option(help="A plugin file that the model needs; repeatable.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")]
 Precision = Annotated[
@@ -45,6 +50,7 @@ def translate(
     gif: Annotated[bool, typer.Option("--gif", help="An animation through the edits and back.")] = False,
     keep_names: Annotated[bool, typer.Option("--keep-names", help="Call results as the inputs are called.")] = False,
     strength: Annotated[float, typer.Option(help="How far to go, 0 to 1.")] = 1.0,
+    current: CurrentOption = None,
     size: Annotated[
         Literal["model", "original"], typer.Option(help="The model's size, or pasted into the original.")
     ] = "model",
@@ -68,10 +74,10 @@ def translate(
     plan = output.plan(files)
     translator: Translator = Translator.from_pretrained(model, device=device, plugins=plugin or ())
     translator.configure(precision=precision, batch_size=batch_size)
-    _write_all(translator, output, plan)
+    _write_all(translator, output, plan, current)
 
 
-def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list[Path]]) -> None:
+def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list[Path]], current: str | None) -> None:
     """Reads, translates and writes, a batch each at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -98,7 +104,7 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
         _Progress(len(plan), output.out) as progress,
         WriteBehind(pool, progress.show) as writing,
     ):
-        for batch in translator.pipeline.run(places, targets, unreadable=leave_out):
+        for batch in translator.pipeline.run(places, targets, current=current, unreadable=leave_out):
             writing.submit([partial(write, translated) for translated in batch])
     _report(unreadable, len(plan))
 
@@ -131,6 +137,7 @@ def sheet(
     ] = None,
     name: Annotated[list[str] | None, typer.Option(help="What to call a model, in their order. Repeatable.")] = None,
     mask: Masks = None,
+    current: CurrentOption = None,
     precision: Precision = "auto",
     device: DeviceOption = None,
     plugin: PluginOption = None,
@@ -146,12 +153,12 @@ def sheet(
     if len(names) != len(models):
         raise RequestError(f"{len(models)} models have {len(names)} names: give --name once for each, or not at all.")
     masks = _masks(mask)
-    files = [file for file, _ in image_files(images)] if images else None
+    shown, labels = _shown(model, images, current, plugin or ())
     rows = _rows(list(zip(models, names, strict=True)), masks, precision, device, plugin or ())
     for row in rows:
         for edit in to or ():
             row.translator.labels.resolve(edit)
-    picture = draw_figure(rows, files if files is not None else _held_out(model, plugin or ()), to)
+    picture = draw_figure(rows, shown, to, labels)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         picture.save(out)
@@ -193,8 +200,20 @@ def _rows(
     return rows
 
 
-def _held_out(model: str, plugins: Sequence[Path]) -> list["Image.Image"]:
-    """Returns a few test images of each of a run's datasets."""
+def _shown(
+    model: str, images: Sequence[Path] | None, current: str | None, plugins: Sequence[Path]
+) -> "tuple[Sequence[Path | Image.Image], str | Sequence[Edit] | None]":
+    """Returns the pictures of a sheet, and what their labels are: where none are named, a few of the run's test images."""
+    if images:
+        return [file for file, _ in image_files(images)], current
+    if not (Path(model) / "config.toml").exists():
+        raise DataError(f"'{model}' is no run, which would have test images of its own: name the pictures to show.")
+    pictures, labels = _held_out(model, plugins)
+    return pictures, current or labels
+
+
+def _held_out(model: str, plugins: Sequence[Path]) -> tuple[list["Image.Image"], list["Edit"]]:
+    """Returns a few test images of each of a run's datasets, with their labels."""
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.training.run_folder import RunFolder
     from stargan_fw.training.split_record import recorded_sources
@@ -202,11 +221,12 @@ def _held_out(model: str, plugins: Sequence[Path]) -> list["Image.Image"]:
     run = RunFolder(Path(model))
     config = run.config()
     sources = recorded_sources(run, PluginManager.discover((*config.plugins, *plugins)))
-    return [
-        picture
-        for source in sources
-        for picture in source.pictures(source.held_out(SHEET_IMAGES), config.data.image_size)
-    ]
+    pictures, labels = [], []
+    for source in sources:
+        chosen = source.held_out(SHEET_IMAGES)
+        pictures += source.pictures(chosen, config.data.image_size)
+        labels += [source.schema.known(source.labels[index].tolist()) for index in chosen]
+    return pictures, labels
 
 
 class _Progress:

@@ -6,7 +6,10 @@ space of a classifier trained on the dataset they are no Inception distances, an
 
 from __future__ import annotations
 
+import os
+import pickle
 import warnings
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -14,13 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from stargan_fw.errors import ConfigError, ModelError
+from stargan_fw.sharing.one_line import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 REMEDY = "Run: pip install 'stargan-fw[evaluate]'"
 SUBSETS, SUBSET_SIZE = 100, 1000
+TENSORS_ALONE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # over what callers of `torch.load` say
 
 
 def can_measure() -> bool:
@@ -73,7 +78,7 @@ def inception(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
 
     Raises:
         ConfigError: torchmetrics or torch-fidelity is not installed, or there is no such file.
-        ModelError: the file holds other weights.
+        ModelError: the file holds other weights, or more than tensors: nothing else is unpickled.
     """
     if not path.is_file():
         raise ConfigError(f"--inception {path}: there is no such file. Name the weights, or leave the option out.")
@@ -83,10 +88,32 @@ def inception(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
     from torchmetrics.image.fid import NoTrainInceptionV3  # noqa: PLC0415 - likewise
 
     try:
-        network = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(path)).to(device)
-    except Exception as error:  # noqa: BLE001 - whatever unpickling and loading may raise
-        reason = str(error).splitlines()[0][:120]
-        raise ModelError(f"The Inception weights '{path}' cannot be used: {reason}") from None
+        with _tensors_alone():
+            network = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(path)).to(device)
+    except pickle.UnpicklingError:  # whose message would tell the user to switch the protection off
+        reason = "it is no file of tensors alone, and nothing else is read, since it could run code."
+    except Exception as error:  # noqa: BLE001 - whatever loading may raise
+        reason = one_line(str(error)) or type(error).__name__
+    else:
+        return _features(network)
+    raise ModelError(f"The Inception weights '{path}' cannot be used: {reason}")
+
+
+@contextmanager
+def _tensors_alone() -> Iterator[None]:
+    """Has `torch.load` run no code of a file, although torch-fidelity asks it to trust the file."""
+    before = os.environ.get(TENSORS_ALONE)
+    os.environ[TENSORS_ALONE] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(TENSORS_ALONE)
+        if before is not None:
+            os.environ[TENSORS_ALONE] = before
+
+
+def _features(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Returns what takes images (B, 3, H, W) in [-1, 1], for a network that takes bytes."""
 
     def features(images: Tensor) -> Tensor:
         pixels = images.float().clamp(-1, 1).add(1).mul(127.5).round().byte()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from stargan_fw.errors import LabelError
+from PIL import Image
+
+from stargan_fw.errors import LabelError, ModelError
 from stargan_fw.inference.inputs import given
 from stargan_fw.inference.pictures import to_pictures
 from stargan_fw.inference.sheets import Domain, domains, draw_sheet, heading
+from stargan_fw_registry import Edit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from PIL import Image
-
-    from stargan_fw.inference.pipeline import Mask
+    from stargan_fw.inference.pipeline import Current, Mask
     from stargan_fw.inference.translator import Translator
+
+
+NO_WAY = (128, 128, 128)  # as `sheets.translate_to_all` has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +40,25 @@ class Row:
 
 
 def draw_figure(
-    rows: Sequence[Row], images: Sequence[Image.Image | str | Path], to: Sequence[str] | None = None
+    rows: Sequence[Row],
+    images: Sequence[Image.Image | str | Path],
+    to: Sequence[str] | None = None,
+    current: Current = None,
 ) -> Image.Image:
     """Returns a sheet: for each image the rows, each the input and then the image under every edit.
+
+    It is grey where a model has no way from an image to an edit, as a model for each pair of labels may not.
 
     Args:
         rows: at least one.
         images: PIL images or paths.
         to: the edits; None takes every domain that all models know, and with a wrong mask those of the last dataset.
+        current: current labels that are known, as `Translator.translate` takes them.
 
     Raises:
         LabelError: no domain is known to all models, or an edit is not known to one of them.
         DataError: a picture cannot be read.
+        ModelError: a model has no way from any image to any edit.
     """
     columns = (
         {edit: heading(edit) for edit in to}
@@ -56,13 +67,37 @@ def draw_figure(
     )
     side = max(row.translator.image_size for row in rows)
     inputs = [to_pictures(given(image).square(side))[0] for image in images]
-    translated = [row.translator.translate(images, list(columns), mask=row.mask) for row in rows]
+    translated = [_columns(row, images, list(columns), current) for row in rows]
     cells = [
         [before, *(column[number] for column in of_row)]
         for number, before in enumerate(inputs)
         for of_row in translated
     ]
     return draw_sheet(cells, ["input", *columns.values()], names=[row.name for row in rows] * len(inputs))
+
+
+def _columns(
+    row: Row, images: Sequence[Image.Image | str | Path], edits: Sequence[str], current: Current
+) -> list[list[Image.Image]]:
+    """Returns the images under each edit: image by image where the model cannot do it with all."""
+    try:
+        return row.translator.translate(images, edits, mask=row.mask, current=current)
+    except ModelError as error:
+        reason = error
+    each = [current] * len(images) if current is None or isinstance(current, str | Edit) else list(current)
+    columns = [[_cell(row, image, edit, own) for image, own in zip(images, each, strict=True)] for edit in edits]
+    if not any(cell for column in columns for cell in column):
+        raise reason
+    side = row.translator.image_size
+    return [[cell or Image.new("RGB", (side, side), NO_WAY) for cell in column] for column in columns]
+
+
+def _cell(row: Row, image: Image.Image | str | Path, edit: str, current: Current) -> Image.Image | None:
+    try:
+        (cell,) = row.translator.translate([image], edit, mask=row.mask, current=current)
+    except ModelError:
+        return None
+    return cast("Image.Image", cell)
 
 
 def _shared_domains(rows: Sequence[Row]) -> list[Domain]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -15,16 +15,18 @@ from torch import Tensor
 from stargan_fw.errors import DataError, LabelError
 from stargan_fw.inference.streaming import in_batches, read_ahead
 from stargan_fw.inference.targets import CurrentLabels, Target
+from stargan_fw_registry import Edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stargan_fw.inference.engine import Engine
     from stargan_fw.inference.inputs import Given
-    from stargan_fw_registry import Edit, LabelSpace
+    from stargan_fw_registry import LabelSpace
 
 Size: TypeAlias = Literal["model", "original"]
 Mask: TypeAlias = Literal["right", "wrong"]
+Current: TypeAlias = "str | Edit | Sequence[str | Edit] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,11 @@ class Translated:
 class Known:
     """Current labels that the caller gives: one edit for all images, or one for each."""
 
-    def __init__(self, space: LabelSpace, current: str | Sequence[str] | None) -> None:
+    def __init__(self, space: LabelSpace, current: Current) -> None:
         """Reads the edits; LabelError where one cannot be read, or turns over what it should say."""
-        self._everywhere = space.resolve(current) if isinstance(current, str) else None
-        self._each = None if current is None or isinstance(current, str) else iter([*map(space.resolve, current)])
+        several = current is not None and not isinstance(current, str | Edit)
+        self._everywhere = None if current is None or several else _told(space, cast("str | Edit", current))
+        self._each = iter([_told(space, one) for one in cast("Sequence[str | Edit]", current)]) if several else None
 
     def take(self, count: int) -> list[Edit | None]:
         """Returns what is known of the next images.
@@ -79,6 +82,13 @@ class Known:
             raise LabelError("there are more current labels than images: give one for each image, or one for all")
 
 
+def _told(space: LabelSpace, current: str | Edit) -> Edit:
+    edit = space.resolve(current) if isinstance(current, str) else current
+    if edit.flips:
+        raise LabelError(f"'{current}' turns '{edit.flips[0]}' over, and does not say what it is: write 0 or 1")
+    return edit
+
+
 class Pipeline:
     """Translates with a model.
 
@@ -97,7 +107,7 @@ class Pipeline:
         images: Iterable[Given],
         targets: Sequence[Target],
         *,
-        current: str | Sequence[str] | None = None,
+        current: Current = None,
         mask: Mask = "right",
         unreadable: Callable[[Given, DataError], None] | None = None,
     ) -> Iterator[list[Translated]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from stargan_fw.errors import LabelError
+from stargan_fw.errors import LabelError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +57,18 @@ class Target:
         return _set(known.clone(), schema, self.edit) & _set(known, schema, self.start)
 
     def labels(self, space: LabelSpace, current: Tensor) -> Tensor:
-        """Returns the target labels (B, d) of images whose own are (B, d): between 0 and 1 at part of the strength."""
+        """Returns the target labels (B, d) of images whose own are (B, d): between 0 and 1 at part of the strength.
+
+        Raises:
+            ModelError: a label is to be turned over, and what it is now is not known.
+        """
+        schema = space.schema(self.edit.dataset)
+        for label in (*self.edit.flips, *(self.start.flips if self.start else ())):
+            if current[:, schema.position(label)].isnan().any():
+                raise ModelError(
+                    f"'{label}' cannot be turned over: the model does not read from a picture what it is. Write {label}=0 "
+                    f"or {label}=1, or say what it is (--current)."
+                )
         end = space.edit(self.edit.dataset, current, self.edit)
         if self.strength == 1:
             return end

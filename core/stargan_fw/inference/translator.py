@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, get_args, overload
 
-from stargan_fw.errors import DataError, ModelError
+from stargan_fw.errors import DataError, ModelError, closest
 from stargan_fw.inference.engine import Engine, PrecisionName
 from stargan_fw.inference.figures import Row, draw_figure
 from stargan_fw.inference.inputs import given, is_single
-from stargan_fw.inference.pipeline import Mask, Pipeline, Size
+from stargan_fw.inference.pipeline import Current, Mask, Pipeline, Size
 from stargan_fw.inference.targets import Target
 from stargan_fw.sharing.loading import HubOptions, load, open_model
 from stargan_fw.training.machine import choose_device
@@ -35,9 +35,21 @@ class Options(TypedDict, total=False):
 
     start: str | None
     strength: float
-    current: str | Sequence[str] | None
+    current: Current
     size: Size
     mask: Mask
+
+
+def _check_options(options: Options) -> None:
+    """Raises TypeError at an unknown name, as Python does, and DataError at a value that an option cannot have."""
+    known = sorted(Options.__optional_keys__)
+    unknown = next((name for name in options if name not in known), None)
+    if unknown is not None:
+        raise TypeError(f"there is no option {unknown!r}; {closest(unknown, known)}")
+    size, mask = options.get("size", "model"), options.get("mask", "right")
+    for name, value, allowed in (("size", size, get_args(Size)), ("mask", mask, get_args(Mask))):
+        if value not in allowed:
+            raise DataError(f"{name} = {value!r}: give {' or '.join(map(repr, allowed))}.")
 
 
 class Translator:
@@ -140,7 +152,7 @@ class Translator:
                 not named keeps its current value, which the model's classifier reads from the image.
             **options: `strength`: how far to go, 0 (the labels as they are) to 1; `start`: an edit to start from instead
                 of the current labels, so that `strength` mixes two edits; `current`: current labels that you know,
-                written as an edit ("Black_Hair,Male"), one for all images or a list with one for each, where the
+                written as an edit ("Black_Hair,Male=0"), one for all images or a list with one for each, where the
                 classifier reads only what it leaves out; `size`: "model", the model's, or "original", the edit pasted
                 into the picture at its own resolution; `mask`: "wrong" shows what another dataset's mask does (Fig. 7).
 
@@ -150,8 +162,9 @@ class Translator:
         Raises:
             LabelError: an unknown or ambiguous label, or a strength outside of 0 to 1.
             DataError: a picture cannot be read, or is of no kind or shape that can be translated.
-            ModelError: a model without a classifier where one is needed.
+            ModelError: a model without a classifier where one is needed, or without a way from the current labels.
         """
+        _check_options(options)
         edits = [to] if isinstance(to, str) else to
         start, strength = options.get("start"), options.get("strength", 1.0)
         results = self._all(images, [Target.make(self.labels, edit, start, strength) for edit in edits], options)
@@ -169,6 +182,7 @@ class Translator:
         Returns:
             One for each frame of what `translate` returns.
         """
+        _check_options(options)
         if frames < 2:
             raise DataError(f"An interpolation of {frames} frames has no two ends: give 2 or more.")
         start, end = options.get("start"), options.get("strength", 1.0)

@@ -91,6 +91,14 @@ class Dataset(ABC):
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def own_crops(self) -> str:
+        """Says which square the crops of its examples keep, in words, for those who will use a model trained on them.
+
+        Empty where they have none, and `crop_size` says it all.
+        """
+        return ""
+
     @abstractmethod
     def examples(self) -> Iterable[Example]:
         """Yields every example, in an order that does not change from call to call.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +25,17 @@ if TYPE_CHECKING:
 
 SHEET = "sheet.png"
 TAGS = ("image-to-image", "gan", "multi-domain", "stargan-fw")
+
+KINDS = {
+    "binary": "A binary label is set (`{0}`), not set (`{0}=0`) or turned over (`{0}=flip`).",
+    "categorical": "Of a categorical attribute one label is set.",
+    "exclusive": "Of an exclusive group at most one label is set (`{0}=` for none).",
+}
+HERE = "`{name}` is this folder: name its path where it lies elsewhere.\n\n"
+HERE_LINE = re.compile(re.escape(HERE).replace(re.escape("{name}"), r"[^`\n]*"))
+ADDRESS = re.compile(
+    r"""(?<=^stargan-fw translate )('[^']*'|\S+)|(?<=from_pretrained\()"(?:[^"\\]|\\.)*\"""", re.MULTILINE
+)
 
 LIMITS = """## Limits and intended use
 
@@ -47,6 +61,8 @@ class Facts:
         sheet_shows: its caption.
         classifier: whether the model can read current labels.
         usage: the section on how to use it, where that is not this program's way.
+        tags: besides those of every model.
+        licence: as the Hub names it, such as "cc-by-nc-4.0"; None where nobody says.
     """
 
     title: str
@@ -57,6 +73,8 @@ class Facts:
     sheet_shows: str = ""
     classifier: bool = True
     usage: str = ""
+    tags: tuple[str, ...] = ()
+    licence: str | None = None
 
 
 def write_card(folder: Path, config: ModelConfig, facts: Facts) -> None:
@@ -67,10 +85,14 @@ def write_card(folder: Path, config: ModelConfig, facts: Facts) -> None:
     (folder / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
+def addressed(card: str, repo: str) -> str:
+    """Returns a card whose commands name the model as the Hub does, "user/name", and no longer a folder."""
+    return ADDRESS.sub(lambda found: json.dumps(repo) if found[0].startswith('"') else repo, HERE_LINE.sub("", card))
+
+
 def _parts(config: ModelConfig, facts: Facts) -> Iterator[str]:
     space = config.space
-    header = ModelCardData(library_name="stargan-fw", pipeline_tag="image-to-image", tags=[*TAGS, config.method.name])
-    yield f"---\n{header.to_yaml()}\n---"
+    yield f"---\n{_header(config, facts).to_yaml()}\n---"
     yield f"# {facts.title}"
     yield (
         f"One model that translates pictures between the labels of {_listed(space.datasets)}. {facts.origin} "
@@ -88,6 +110,18 @@ def _parts(config: ModelConfig, facts: Facts) -> Iterator[str]:
     yield LIMITS.format(size=config.image_size)
 
 
+def _header(config: ModelConfig, facts: Facts) -> ModelCardData:
+    tags = dict.fromkeys((*TAGS, *facts.tags, config.method.name))
+    return ModelCardData(library_name="stargan-fw", pipeline_tag="image-to-image", tags=[*tags], license=facts.licence)
+
+
+def _kinds(space: LabelSpace) -> str:
+    """Explains the kinds of labels that there are, each by an example."""
+    example = {attribute.kind: attribute.name for schema in space.schemas for attribute in schema.attributes}
+    told = [text.format(example[kind]) for kind, text in KINDS.items() if kind in example]
+    return " ".join([*told, "An edit is one label or several of one dataset, separated by commas."])
+
+
 def _label_table(space: LabelSpace) -> str:
     rows = []
     for dataset in space.datasets:
@@ -99,6 +133,7 @@ def _label_table(space: LabelSpace) -> str:
 
 def _usage(space: LabelSpace, facts: Facts) -> str:
     edit, name = example_edit(space), facts.title
+    command, here = shlex.quote(name), HERE.format(name=name)
     unnamed = (
         "Labels that are not named keep their value, which the model reads from the picture."
         if facts.classifier
@@ -108,17 +143,17 @@ def _usage(space: LabelSpace, facts: Facts) -> str:
 
 ```sh
 pip install stargan-fw
-stargan-fw translate {name} face.jpg --to {edit} -o out
+stargan-fw translate {command} face.jpg --to {shlex.quote(edit)} -o out
 ```
 
 ```python
 from stargan_fw import Translator
 
-translator = Translator.from_pretrained("{name}")
-translator.translate("face.jpg", to="{edit}").save("translated.png")
+translator = Translator.from_pretrained({json.dumps(name, ensure_ascii=False)})
+translator.translate("face.jpg", to={json.dumps(edit, ensure_ascii=False)}).save("translated.png")
 ```
 
-{unnamed}"""
+{here}{_kinds(space)} {unnamed}"""
 
 
 def example_edit(space: LabelSpace) -> str:
@@ -133,8 +168,11 @@ def example_edit(space: LabelSpace) -> str:
 
 
 def _settings(config: ModelConfig) -> dict[str, str]:
-    crops = [f"{name} {f'{crop} px' if crop else 'the short side'}" for name, crop in config.crops.items()]
-    settings = {"image size": f"{config.image_size} px", "centre crop": ", ".join(crops)}
+    settings = {"image size": f"{config.image_size} px"}
+    for name, side in config.crops.items():
+        centre = f"the middle {side} px" if side else "the middle square"
+        own = config.own_crops.get(name)
+        settings[f"crop of {name}"] = f"{own}; of other pictures {centre}" if own else centre
     for kind, component in {"method": config.method, **config.components}.items():
         options = ", ".join(f"{key} = {value}" for key, value in component.arguments.items())
         settings[kind] = f"{component.name} ({options})" if options else component.name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,36 +32,42 @@ if TYPE_CHECKING:
     from stargan_fw.sharing.loading import TrainedModel
 
 SHEET_ROWS = 4
+LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,40}")
 
 
-def export_run(run: RunFolder, target: Path, *, plugins: Sequence[Path] = ()) -> None:
+def export_run(run: RunFolder, target: Path, *, plugins: Sequence[Path] = (), licence: str | None = None) -> None:
     """Writes a run's newest checkpoint as a model folder, with the averaged weights where there are any.
 
     Args:
         run: trained with `stargan-fw train`.
         target: the folder, which appears whole or not at all.
         plugins: plugin files to use besides those that the run names.
+        licence: of the model, as the Hub names it; None leaves it open.
 
     Raises:
+        RequestError: the Hub has no licences of such a name.
         RunError: there is no run, or nothing is trained yet.
         ModelError: the target holds something, or the weights cannot be used.
     """
     check_free(target)
+    _check_licence(licence)
     if not run.holds_run:
         raise RunError(f"'{run.path}' holds no run: it has no config.toml. Name the folder that `train` wrote.")
     trained = open_model(run.path, plugins=plugins)
     networks = [*trained.method.translating, *trained.method.reading]
     trained.load(*trained.weights)  # its sheet is drawn with whatever the method asks
-    write_model(target, trained.config, trained.method, networks, run_facts(run, trained, target.resolve().name))
+    facts = replace(run_facts(run, trained, target.resolve().name), licence=licence)
+    write_model(target, trained.config, trained.method, networks, facts)
 
 
-def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = ()) -> None:
+def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = (), licence: str | None = None) -> None:
     """Writes the generator of a run or of a model folder as ONNX.
 
     Args:
         model: a run folder or a model folder.
         target: as `export_run` takes it.
         plugins: likewise.
+        licence: likewise.
 
     Raises:
         RunError: there is no model, or nothing is trained yet.
@@ -67,12 +75,19 @@ def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = ()) -> N
     """
     check_packages()
     check_free(target)
+    _check_licence(licence)
     trained = open_model(model, plugins=plugins)
     trained.load(*trained.weights)
     facts = Facts(target.resolve().name, "It was converted from a model folder.")
     if RunFolder(model).holds_run:
         facts = run_facts(RunFolder(model), trained, target.resolve().name)
-    write_onnx(target, trained.config, trained.method, list(trained.weights), facts)
+    write_onnx(target, trained.config, trained.method, list(trained.weights), replace(facts, licence=licence))
+
+
+def _check_licence(licence: str | None) -> None:
+    """Raises RequestError where the Hub could not take it for a licence: its names are short and in lower case."""
+    if licence is not None and not LICENCE.fullmatch(licence):
+        raise RequestError(f"--license {licence}: give the Hub's name of a licence, such as mit or cc-by-nc-4.0.")
 
 
 def run_facts(run: RunFolder, trained: TrainedModel, title: str) -> Facts:

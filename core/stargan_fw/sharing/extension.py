@@ -66,7 +66,9 @@ def extend_model(
     new = [LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()]
     space = LabelSpace([*trained.method.space.schemas, *new])
     crops = {**trained.config.crops, **{alias: dataset.crop_size for alias, dataset in datasets.items()}}
-    config = trained.config.model_copy(update={"labels": space.to_dict(), "crops": crops})
+    own = {**trained.config.own_crops, **{alias: one.own_crops for alias, one in datasets.items() if one.own_crops}}
+    changes = {"labels": space.to_dict(), "crops": crops, "own_crops": own}
+    config = trained.config.model_copy(update=changes)
     method = build(config, trained.plugins, trained.path / CONFIG)
     adoption = adopt(trained, method)
     origin = (

@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from huggingface_hub import HfApi, constants, errors, get_token, snapshot_download
+from huggingface_hub import CommitOperationAdd, HfApi, constants, errors, get_token, snapshot_download
 
 from stargan_fw.errors import HubError, ModelError
+from stargan_fw.sharing.card import addressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What belongs to a model folder. Nothing else is sent or fetched, so that no pickle ever is.
-FILES = ("README.md", "config.json", "model.safetensors", "classifier.safetensors", "model.onnx", "sheet.png")
+CARD = "README.md"
+FILES = (CARD, "config.json", "model.safetensors", "classifier.safetensors", "model.onnx", "sheet.png")
 NEEDED = ("config.json", "model.safetensors")
 REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -115,10 +117,17 @@ def push(folder: Path, repo: str, *, private: bool = False, revision: str | None
         if revision is not None:
             api.create_branch(repo, branch=revision, exist_ok=True)
         message = "Upload a model with stargan-fw"
-        api.upload_folder(
-            repo_id=repo, folder_path=folder, revision=revision, commit_message=message, allow_patterns=list(FILES)
-        )
+        api.create_commit(repo, [*_additions(folder, repo)], commit_message=message, revision=revision)
     return str(address)
+
+
+def _additions(folder: Path, repo: str) -> Iterator[CommitOperationAdd]:
+    """Yields the files to upload; the card's commands name the repository instead of the folder."""
+    for file in _files(folder):
+        content: Path | bytes = file
+        if file.name == CARD:
+            content = addressed(file.read_text(encoding="utf-8"), repo).encode()
+        yield CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=content)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -20,6 +20,7 @@ FORMAT = 1
 LARGEST_FILE = 2**22  # bytes
 LARGEST_NUMBER = 2**20  # of a network's arguments: layers, channels
 NAME = r"^[^\x00-\x1f\x7f-\x9f/\\]{1,100}$"  # of what is printed: no path, nothing that a terminal obeys
+SENTENCE = r"^[^\x00-\x1f\x7f-\x9f]{1,500}$"  # that is printed
 UPDATE = "Update stargan-fw: pip install --upgrade stargan-fw"
 
 
@@ -87,6 +88,8 @@ class ModelConfig(_Strict):
         dtype: of the weights.
         labels: as `LabelSpace.to_dict` writes them.
         crops: side in pixels of the centre crop that each dataset had before the resize; None is the short side.
+        own_crops: of datasets whose images had squares of their own, such as around faces, which, in words; of their other
+            images `crops` holds.
         method: owns the networks.
         components: what the method builds: "generator", "discriminator", "loss".
         plugins: where all of these come from.
@@ -98,6 +101,7 @@ class ModelConfig(_Strict):
     dtype: Literal["float32"] = "float32"
     labels: dict[str, Any]
     crops: dict[str, Annotated[int, Field(gt=0)] | None]
+    own_crops: dict[str, Annotated[str, Field(pattern=SENTENCE)]] = {}
     method: Component
     components: dict[Annotated[str, Field(pattern=r"^(generator|discriminator|loss)$")], Component]
     plugins: list[Need]
@@ -110,6 +114,9 @@ class ModelConfig(_Strict):
             raise ValueError(f"labels: {error}") from None
         if set(datasets) != set(self.crops):
             raise ValueError(f"crops names {', '.join(self.crops)}, but the labels are of {', '.join(datasets)}")
+        if not set(self.own_crops) <= set(datasets):
+            named = ", ".join(self.own_crops)
+            raise ValueError(f"own_crops names {named}, but the labels are of {', '.join(datasets)}")
         return self
 
     @property

@@ -37,8 +37,11 @@ LARGEST_BATCH, LARGEST_SIDE = 4096, 4096
 USAGE = """## How to use it
 
 `{file}` takes `images`, float32 of shape (B, 3, H, W) in [-1, 1], and `labels`, float32 of shape (B, {dim}), and gives
-`translated`, as `images`. {size} Its metadata names the labels in order (`labels`, a JSON list; `mask.<dataset>` says
-whose labels are known), and the `image_size`.
+`translated`, as `images`. {size} Its metadata names the labels in order (`labels`, a JSON list), and
+the `image_size`.
+
+A label is 1 where the result should have it, and 0 elsewhere: the file has no classifier, so say also what should stay.
+{mask}
 
 ```python
 import json, numpy, onnxruntime
@@ -52,6 +55,8 @@ translated = session.run(None, {{"images": images, "labels": labels}})[0]
 ```
 
 Checked against torch with onnxruntime at batches of {batches}: values in [-1, 1] are at most {difference:.0e} apart."""
+
+MASK = "All are of one dataset, whose `mask.<dataset>` is 1; the labels and masks of the others are 0."
 
 
 def check_packages() -> None:
@@ -79,7 +84,7 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, _: Sequence[st
         difference = _difference(generator, config, folder / FILE)
         if difference > TOLERANCE:
             raise RuntimeError(f"onnxruntime's output differs from torch's by {difference:.1e}.")
-        write_card(folder, config, replace(facts, usage=_usage(generator, config, difference)))
+        write_card(folder, config, replace(facts, usage=_usage(generator, config, difference), tags=("onnx",)))
 
 
 def _convert(generator: Generator, config: ModelConfig, path: Path) -> None:
@@ -148,6 +153,7 @@ def _usage(generator: Generator, config: ModelConfig, difference: float) -> str:
         file=FILE,
         dim=config.space.dim,
         size=size,
+        mask=MASK if config.space.mask_dim else "All of them belong to one dataset.",
         wanted="{" + ", ".join(f'"{name}"' for name in wanted) + "}",
         image_size=config.image_size,
         batches=", ".join(map(str, BATCHES)),

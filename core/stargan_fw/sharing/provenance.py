@@ -40,12 +40,13 @@ def model_config(config: Config, space: LabelSpace, plugins: PluginManager) -> M
     except ValidationError as error:
         where, what = ".".join(map(str, error.errors()[0]["loc"])), error.errors()[0]["msg"]
         raise ModelError(f"The model cannot be shared: {where}: {what.removeprefix('Value error, ')}.") from None
-    crops = {alias: crop_of(alias, config, plugins) for alias in space.datasets}
+    framed = {alias: framing_of(alias, config, plugins) for alias in space.datasets}
     return ModelConfig(
         made_with=f"stargan-fw {version('stargan-fw')}",
         image_size=config.data.image_size,
         labels=space.to_dict(),
-        crops=crops,
+        crops={alias: crop for alias, (crop, _) in framed.items()},
+        own_crops={alias: own for alias, (_, own) in framed.items() if own},
         method=method,
         components=components,
         plugins=needs({"method": method, **components}, plugins),
@@ -67,13 +68,17 @@ def needs(components: Mapping[str, Component], plugins: PluginManager) -> list[N
     ]
 
 
-def crop_of(alias: str, config: Config, plugins: PluginManager) -> int | None:
-    """Returns the side of a dataset's centre crop; None, the short side, also where its plugin is not there."""
+def framing_of(alias: str, config: Config, plugins: PluginManager) -> tuple[int | None, str]:
+    """Returns the side of a dataset's centre crop, None for the short side, and which own squares its images have.
+
+    Of a dataset that is not there, with its plugin or its data, it is what the configuration and the class say.
+    """
     table = config.datasets.get(alias)
-    if table is None or table.crop_size is not None or table.plugin not in plugins.index("dataset"):
-        return table.crop_size if table else None
+    if table is None or table.plugin not in plugins.index("dataset"):
+        return (table.crop_size if table else None), ""
     try:
-        return build_dataset(alias, table, config.data.path, plugins).crop_size
-    except (RequestError, OSError):  # its data may be gone
-        crop: int | None = plugins.index("dataset").get(table.plugin).crop_size
-        return crop
+        dataset = build_dataset(alias, table, config.data.path, plugins)
+    except (RequestError, OSError):
+        crop: int | None = table.crop_size or plugins.index("dataset").get(table.plugin).crop_size
+        return crop, ""
+    return dataset.crop_size, dataset.own_crops

@@ -64,7 +64,8 @@ class TrainRequest:
 
         Args:
             layers: a configuration file, options and settings, the weakest first.
-            datasets: the items of `--datasets`, which replace those of the layers.
+            datasets: the items of `--datasets`, which replace those of the layers; where neither names any, they are those
+                of the model to begin with.
             preset: below the layers; None is `paper`, or nothing on top of a run that is continued.
             out: the run folder; None is named after the datasets.
             resume: whether to continue the run in it.
@@ -75,6 +76,9 @@ class TrainRequest:
             RunError: the folder holds a run and `resume` is not set, or the reverse, or the run is another one.
             ModelError: the model to begin with cannot be used.
         """
+        start = None if resume else _start(layers)
+        if start:
+            layers = [_start_layer(start, named=_names_datasets(layers, datasets)), *layers]
         run = RunFolder(out or _default_folder(layers, datasets))
         if run.holds_run and not resume:
             raise RunError(f"'{run.path}' already holds a run. Continue it with --resume, or name another --out.")
@@ -83,11 +87,7 @@ class TrainRequest:
         if resume:
             previous = run.config()
             layers = [Layer(str(run.path / "config.toml"), previous.model_dump(exclude_none=True)), *layers]
-        files = _plugin_files(layers)
-        plugins = PluginManager.discover(tuple(files))
-        start = None if resume else _start(layers, files)
-        if start:
-            layers = [Layer(str(start.path), start.config.settings()), *layers]
+        plugins = PluginManager.discover(tuple(_plugin_files(layers)))
         name = preset or (None if resume else DEFAULT_PRESET)
         if name:
             below = Layer.from_file(plugins.index("preset").get(name))
@@ -174,7 +174,12 @@ def _plugin_files(layers: Sequence[Layer]) -> list[str]:
     return named
 
 
-def _start(layers: Sequence[Layer], files: Sequence[str]) -> TrainedModel | None:
+def _names_datasets(layers: Sequence[Layer], datasets: str | None) -> bool:
+    """Whether more is said of datasets than single keys."""
+    return datasets is not None or any(_datasets_of(layer) for layer in layers if layer.source != "--set")
+
+
+def _start(layers: Sequence[Layer]) -> TrainedModel | None:
     """Opens the model that the layers begin with."""
     tables = [layer.values.get("training") for layer in reversed(layers)]
     named = next((table["start"] for table in tables if isinstance(table, dict) and "start" in table), None)
@@ -182,7 +187,31 @@ def _start(layers: Sequence[Layer], files: Sequence[str]) -> TrainedModel | None
         return None
     from stargan_fw.sharing.loading import open_model  # noqa: PLC0415 - imports torch, as above
 
-    return open_model(named, plugins=files)
+    return open_model(named, plugins=_plugin_files(layers))
+
+
+def _start_layer(start: TrainedModel, *, named: bool) -> Layer:
+    """Returns what a run takes from the model that it begins with: its networks, and its datasets where none are named.
+
+    Raises:
+        ConfigError: nobody says where a model folder's datasets are.
+    """
+    settings = start.config.settings()
+    folder = RunFolder(start.path)
+    if not named and folder.holds_run:
+        config = folder.config()
+        settings["datasets"] = config.model_dump(exclude_none=True)["datasets"]
+        settings["data"]["path"] = config.data.path
+    elif not named:
+        aliases = start.method.space.datasets
+        unknown = [alias for alias in aliases if alias not in start.plugins.index("dataset")]
+        if unknown:
+            raise ConfigError(
+                f"The model '{start.path}' has the datasets {', '.join(aliases)}, and no plugin is called "
+                f"'{unknown[0]}'. Say where they are with --datasets, as in {unknown[0]}=plugin:location."
+            )
+        settings["datasets"] = {alias: {"plugin": alias} for alias in aliases}
+    return Layer(str(start.path), settings)
 
 
 def _with_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]:

@@ -10,7 +10,7 @@ from stargan_fw.errors import DataError, LabelError
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.given_splits import is_split, sides
 from stargan_fw_plugins.datasets.location import nearby
-from stargan_fw_plugins.face_crop import FaceChoice, face_crop
+from stargan_fw_plugins.face_crop import FaceChoice, face_crop, face_crop_in_words
 from stargan_fw_registry import Attribute, Categorical
 
 IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jfif .png .webp .bmp .gif .tif .tiff .ppm .pgm".split())  # noqa: SIM905
@@ -46,8 +46,13 @@ class Folder(Dataset):
         super().__init__(root)
         self.attribute = attribute
         self._crop = face_crop(face)
+        self._face = face
         if _split_folders(root):
             self.test_split = "given"
+
+    @property
+    def own_crops(self) -> str:
+        return face_crop_in_words(self._face)
 
     @cached_property
     def attributes(self) -> Sequence[Attribute]:  # type: ignore[override]

@@ -15,7 +15,7 @@ from stargan_fw_plugins.datasets.columns import Choice, Meaning, Records
 from stargan_fw_plugins.datasets.given_splits import is_split, sides
 from stargan_fw_plugins.datasets.huggingface_loading import load_splits
 from stargan_fw_plugins.datasets.tabular import Tabular
-from stargan_fw_plugins.face_crop import FaceChoice, face_crop
+from stargan_fw_plugins.face_crop import FaceChoice, face_crop, face_crop_in_words
 
 
 class HuggingFace(Tabular):
@@ -76,6 +76,7 @@ class HuggingFace(Tabular):
         _check_first(first, streaming=streaming)
         self.choice = Choice(labels, exclusive or {}, values or {}, identity)
         self.crop = face_crop(face)
+        self._face = face
         self._image = image
         self._wanted = splits
         self._load = partial(
@@ -84,6 +85,10 @@ class HuggingFace(Tabular):
         self._recipe = recipe
         if recipe == CelebA.name:
             self._preset_celeba(labels, exclusive)
+
+    @property
+    def own_crops(self) -> str:
+        return face_crop_in_words(self._face)
 
     def _preset_celeba(self, labels: list[str] | None, exclusive: dict[str, list[str]] | None) -> None:
         labels = PAPER_ATTRIBUTES if labels is None else labels

@@ -14,7 +14,7 @@ from stargan_fw import Crop, Dataset, Example, PortraitSquare, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.location import advice
-from stargan_fw_plugins.face_crop import face_crop
+from stargan_fw_plugins.face_crop import face_crop, face_crop_in_words
 from stargan_fw_plugins.sample_faces import Color, Look, Portrait, draw_look, private_generator, vary, write_portraits
 from stargan_fw_plugins.stand_in_record import drawn_with, picture, write_record
 from stargan_fw_registry import Categorical, LabelValue
@@ -34,7 +34,7 @@ FILE_NAME = re.compile(
 # Where the head is on a portrait as distributed (681 x 1024), by camera angle: 0 and 45 degrees see the right side of a
 # face, which then looks to the right of the picture. Estimates with some room around the head, to look at with
 # `stargan-fw data check --sheet` before they are trusted.
-FACE_SQUARES: Mapping[int, Crop] = {
+FACE_SQUARES: Mapping[int, PortraitSquare] = {
     0: PortraitSquare(x=0.55, y=0.41, side=0.85),
     45: PortraitSquare(x=0.53, y=0.41, side=0.85),
     90: PortraitSquare(x=0.50, y=0.41, side=0.85),
@@ -111,6 +111,13 @@ class RaFD(Dataset):
         self._crops = _crops(face)
         if is_split_by_folder(root):
             self.test_split = "given"
+
+    @property
+    def own_crops(self) -> str:
+        if self.face == "none" or self.crop_size is not None:
+            return ""
+        place = _portrait_in_words([FACE_SQUARES[angle] for angle in self.angles])
+        return place if self.face == "geometry" else face_crop_in_words("detect", place)
 
     def examples(self) -> Iterable[Example]:
         """Returns the images of the selected angles and gazes, sorted by path.
@@ -215,6 +222,16 @@ def _crops(face: Literal["geometry", "detect", "none"]) -> dict[int, Crop | None
     if face == "geometry":
         return dict(FACE_SQUARES)
     return {angle: face_crop("detect", square) for angle, square in FACE_SQUARES.items()}
+
+
+def _portrait_in_words(squares: Sequence[PortraitSquare]) -> str:
+    """Returns where the squares are that are cropped from portraits by the camera's angle."""
+    place, across = squares[0], sorted({square.x for square in squares})
+    return (
+        f"of a portrait, {place.tallness:g} times as high as wide or more, a square of {place.side:g} of its width around "
+        f"the head, at {' to '.join(f'{x:g}' for x in {across[0]: 0, across[-1]: 0})} of the width and {place.y:g} of the "
+        "height"
+    )
 
 
 def _list(values: Sequence[object]) -> str:

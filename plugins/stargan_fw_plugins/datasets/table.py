@@ -10,7 +10,7 @@ from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.columns import Choice, Records
 from stargan_fw_plugins.datasets.table_files import find_table, read_table
 from stargan_fw_plugins.datasets.tabular import Tabular
-from stargan_fw_plugins.face_crop import FaceChoice, face_crop
+from stargan_fw_plugins.face_crop import FaceChoice, face_crop, face_crop_in_words
 
 IMAGE_COLUMNS = ("image", "file_name", "path", "filename")
 
@@ -60,6 +60,11 @@ class Table(Tabular):
         self._image = image
         self._image_root = image_root
         self.crop = face_crop(face)
+        self._face = face
+
+    @property
+    def own_crops(self) -> str:
+        return face_crop_in_words(self._face)
 
     @property
     def records(self) -> Records:
