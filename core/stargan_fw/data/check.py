@@ -7,14 +7,13 @@ import io
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from stargan_fw.data.framing import framed
-from stargan_fw.data.images import UNREADABLE, reason
+from stargan_fw.data.images import UNREADABLE, encoded_bytes, reason
 from stargan_fw.data.ingest import in_order, store_bytes
 from stargan_fw.data.source import build_dataset, encode_leniently, keep, name_of
 from stargan_fw.data.splits import limited, split
@@ -191,7 +190,7 @@ def _read(
 
     def look(example: Example) -> tuple[str, str]:
         try:
-            content = example.image.read_bytes() if isinstance(example.image, Path) else example.image.read()
+            content = encoded_bytes(example.image)
             with Image.open(io.BytesIO(content)) as image:
                 _, note = framed(image, image_size, dataset.crop_size, example.crop)
         except UNREADABLE as error:

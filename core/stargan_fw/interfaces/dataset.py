@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from PIL import Image
 
@@ -36,6 +36,10 @@ class EncodedImage:
         return self.name
 
 
+ImageSource: TypeAlias = Path | str | EncodedImage
+"""An image file, or a place in a larger one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One image of a dataset, before anything is decoded.
@@ -49,7 +53,7 @@ class Example:
         crop: finds the square that is kept; None is the centre, of the dataset's `crop_size`.
     """
 
-    image: Path | EncodedImage
+    image: ImageSource
     labels: Mapping[str, LabelValue] = field(default_factory=dict)
     identity: str | None = None
     split: SplitName | None = None
