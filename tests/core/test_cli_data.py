@@ -112,6 +112,19 @@ def test_violated_groups_and_wrong_labels(check, data):
     assert len(found["problems"]) == 2
 
 
+def test_a_violated_group_may_count_as_unknown(check, data):
+    plugin = data / "things.py"
+    plugin.write_text(PLUGIN.replace("1 - number % 2 if", "1 if number == 3 else 1 - number % 2 if"))
+    outcome = check(datasets="things")
+    assert outcome.code == 2
+    assert "Correct them, or let the group count as unknown on them: --set" in outcome.err
+    outcome = check("--json", "--set", "datasets.things.on_contradiction=unknown", datasets="things")
+    found = report(outcome, "things")
+    assert (outcome.code, list(found["violations"])) == (0, ["03.jpg"])
+    assert any("The group counts as unknown on them." in warning for warning in found["warnings"])
+    assert [label["unknown"] for label in found["labels"][:2]] == [1, 1]
+
+
 def test_the_sheet(check, tmp_path):
     assert check("--sheet", tmp_path / "sheet.png", datasets="rafd,things").code == 0
     with Image.open(tmp_path / "sheet.png") as sheet:

@@ -18,7 +18,7 @@ from stargan_fw.data.ingest import Framing
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw.interfaces.dataset import EncodedImage
-from stargan_fw_registry import LabelSchema, LabelSpace
+from stargan_fw_registry import ExclusiveLabelsError, LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -102,7 +102,7 @@ class Source:
         train, test = split(dataset, examples)
         if config.limit and config.limit < len(train):
             examples, train, test = keep(examples, limited(train, config.limit), test)
-        return cls(alias, dataset, schema, examples, _encode(schema, examples), train, test)
+        return cls(alias, dataset, schema, examples, _encode(dataset, schema, examples), train, test)
 
     def without(self, bad: Collection[int]) -> Source:
         """Returns the source with these examples on neither side; places and labels stay.
@@ -230,11 +230,18 @@ def _encoded(schema: LabelSchema, example: Example) -> tuple[list[float], LabelE
         except LabelError as error:
             numbers += [math.nan] * attribute.size
             errors.append(error)
+    errors.sort(key=lambda error: isinstance(error, ExclusiveLabelsError))  # which some datasets allow
     return numbers, errors[0] if errors else None
 
 
-def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
+def _encode(dataset: Dataset, schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
     labels, wrong = encode_leniently(schema, examples)
     for row, error in wrong.items():
-        raise DataError(f"The labels of '{examples[row].image}' in the dataset '{schema.name}': {error}") from None
+        if not is_allowed(dataset, error):
+            raise DataError(f"The labels of '{examples[row].image}' in the dataset '{schema.name}': {error}") from None
     return labels
+
+
+def is_allowed(dataset: Dataset, error: LabelError) -> bool:
+    """Whether the dataset has such labels count as unknown."""
+    return dataset.on_contradiction == "unknown" and isinstance(error, ExclusiveLabelsError)

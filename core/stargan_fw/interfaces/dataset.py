@@ -83,6 +83,8 @@ class Dataset(ABC):
         crop_size: side in pixels of the centre crop before the resize; None crops to the short side.
         test_split: who is held out: `"random"` images, `"person"` (identities), or as `"given"` by the examples.
         test_size: the held-out share (a float below 1) or number (an int) of images or, by person, of people.
+        on_contradiction: what to do with an image that has several labels of an exclusive group: an `"error"`, or the
+            group counts as `"unknown"` on it.
     """
 
     name: ClassVar[str]
@@ -91,6 +93,7 @@ class Dataset(ABC):
     crop_size: int | None = None
     test_split: Literal["random", "person", "given"] = "random"
     test_size: float | int = 0.1
+    on_contradiction: Literal["error", "unknown"] = "error"
 
     def __init__(self, root: Path) -> None:
         self.root = root

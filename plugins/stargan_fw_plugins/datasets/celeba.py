@@ -59,7 +59,7 @@ class CelebA(Dataset):
         root/list_eval_partition.txt      optional: file and 0 (train), 1 (validation, trained on) or 2 (test)
 
     The hair colours among the selected attributes, if two or more, are exclusive; all else is binary. A few images
-    carry two hair colours: theirs is contradictory and counts as unknown, the other labels stay.
+    carry two hair colours, which count as unknown (`on_contradiction`); their other labels stay.
 
     Args:
         root: the folder above.
@@ -73,13 +73,13 @@ class CelebA(Dataset):
     crop_size = 178
     test_split = "random"
     test_size = 2000
+    on_contradiction = "unknown"
 
     def __init__(self, root: Path, *, attributes: list[str] = PAPER_ATTRIBUTES) -> None:
         super().__init__(root)
         _check_selection(attributes)
         self.selected = tuple(attributes)
-        self.hair = _exclusive_hair(self.selected)
-        self.attributes: Sequence[Attribute] = _attributes(self.selected, self.hair)
+        self.attributes: Sequence[Attribute] = _attributes(self.selected, _exclusive_hair(self.selected))
 
     def examples(self) -> Iterable[Example]:
         """Returns every image of the attribute file, in its order.
@@ -103,14 +103,8 @@ class CelebA(Dataset):
         _, first, kind_of = np.unique(
             are_set @ (1 << np.arange(len(self.selected))), return_index=True, return_inverse=True
         )
-        labels = [self._labels_of(bits) for bits in are_set[first].tolist()]
+        labels = [dict(zip(self.selected, bits, strict=True)) for bits in are_set[first].tolist()]
         return map(labels.__getitem__, kind_of.tolist())
-
-    def _labels_of(self, are_set: Sequence[bool]) -> dict[str, LabelValue]:
-        labels: dict[str, LabelValue] = dict(zip(self.selected, are_set, strict=True))
-        if sum(labels[name] is True for name in self.hair) > 1:
-            labels |= dict.fromkeys(self.hair)
-        return labels
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
         """Draws the same person on the same background with another gender, hair, age or smile, where it is a stand-in.

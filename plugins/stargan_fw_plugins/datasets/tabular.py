@@ -26,6 +26,8 @@ class Tabular(Dataset):
         crop: of every image; None is the centre.
     """
 
+    on_contradiction = "unknown"
+
     choice: Choice
     crop: Crop | None = None
 
