@@ -94,7 +94,7 @@ def test_bad_data(check, data):
     assert list(found["violations"]) == []
     assert found["people_on_both_sides"]
     text = " ".join(found["problems"] + found["warnings"])
-    for said in ("00.jpg", "test_split", "No image has 'test'", "names of splits", "more than once"):
+    for said in ("00.jpg", "test_split", "No image has 'test'", "names of splits", "'01.jpg' = '99.jpg'"):
         assert said in text
     assert check("--set", "datasets.things.on_bad_image=skip", datasets="things").code == 0
 

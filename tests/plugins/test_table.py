@@ -188,7 +188,7 @@ def test_a_location_without_a_table_is_told(write, tmp_path):
     [
         ("x.csv", "", "line 1: not a table"),
         ("x.csv", "image,x\n", "x.csv: the table has no rows"),
-        ("x.csv", "just some text\nand more", "line 1: not a table: its first line names 1 columns"),
+        ("x.csv", "just some text\nand more", "line 1: not a table: 1 columns are named"),
         ("x.csv", "image,x,x\na.jpg,1,1\n", "line 1: the column 'x' is there twice"),
         ("x.csv", "image,,x\na.jpg,1,1\n", "line 1: column 2 has no name"),
         ("x.csv", "image,x\na.jpg,1\nb.jpg\n", "line 3: 1 cells, but the header names 2 columns"),

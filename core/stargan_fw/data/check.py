@@ -21,7 +21,7 @@ from stargan_fw.errors import ConfigError, DataError
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 
     from numpy.typing import NDArray
 
@@ -223,13 +223,15 @@ def _judge(report: DatasetReport, dataset: Dataset, table: DatasetConfig, schema
         some = ", ".join(report.people_on_both_sides[:3])
         count = len(report.people_on_both_sides)
         remedy = _set(report, "test_split", "person")
-        report.warnings.append(f"{count} people are on both sides of the split ({some}). {remedy}")
+        report.warnings.append(
+            f"{count} of the people are on both sides of the split ({some}). To divide them: {remedy}"
+        )
     _judge_labels(report, schema)
 
 
 def _judge_images(report: DatasetReport, table: DatasetConfig) -> None:
     if report.unreadable:
-        said = f"{len(report.unreadable)} images cannot be read, {_such_as(report.unreadable)}"
+        said = f"{_images(report.unreadable)} cannot be read, {_such_as(report.unreadable)}"
         if table.on_bad_image == "skip":
             report.warnings.append(said)
         else:
@@ -238,22 +240,26 @@ def _judge_images(report: DatasetReport, table: DatasetConfig) -> None:
         report.problems.append("Hardly an image can be read.")
     for note in sorted(set(report.notes.values())):
         names = [name for name, said in report.notes.items() if said == note]
-        report.warnings.append(f"{len(names)} images: {note}, such as on '{names[0]}'. Look at them with --sheet.")
+        report.warnings.append(f"{_images(names)}: {note}, such as on '{names[0]}'. Look at them with --sheet.")
     if report.duplicates:
         some = " = ".join(f"'{name}'" for name in report.duplicates[0][:3])
-        report.warnings.append(f"{len(report.duplicates)} images come more than once, such as {some}.")
+        report.warnings.append(f"Repeated: {_images(report.duplicates)}, such as {some}.")
 
 
 def _judge_values(report: DatasetReport, dataset: Dataset) -> None:
     if report.violations:
-        said = f"{len(report.violations)} images violate an exclusive group, {_such_as(report.violations)}"
+        said = f"{_images(report.violations)} with an exclusive group violated, {_such_as(report.violations)}"
         if dataset.on_contradiction == "unknown":
             report.warnings.append(f"{said} The group counts as unknown on them.")
         else:
             remedy = _set(report, "on_contradiction", "unknown")
             report.problems.append(f"{said} Correct them, or let the group count as unknown on them: {remedy}")
     if report.wrong_labels:
-        report.problems.append(f"{len(report.wrong_labels)} images have wrong labels, {_such_as(report.wrong_labels)}")
+        report.problems.append(f"{_images(report.wrong_labels)} with wrong labels, {_such_as(report.wrong_labels)}")
+
+
+def _images(found: Sized) -> str:
+    return "1 image" if len(found) == 1 else f"{len(found)} images"
 
 
 def _such_as(reasons: Mapping[str, str]) -> str:
@@ -269,6 +275,8 @@ def _judge_labels(report: DatasetReport, schema: LabelSchema) -> None:
     for label in report.labels:
         if not label.train + label.test:
             report.warnings.append(f"No image has '{label.name}': it cannot be learned.")
+        elif not label.train:
+            report.warnings.append(f"No training image has '{label.name}', but {label.test} of the test images do.")
         elif label.train < FEWEST:
             report.warnings.append(f"'{label.name}' has {label.train} training images, fewer than {FEWEST}.")
     for attribute, _ in schema.parts:

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from stargan_fw.interfaces.dataset import EncodedImage
 
@@ -62,5 +62,7 @@ def fingerprint(image: ImageSource) -> str:
 
 def reason(error: Exception) -> str:
     """Returns why an image cannot be read, in one line and without its name."""
+    if isinstance(error, UnidentifiedImageError):  # whose words are those of Python for a place in memory
+        return "no image, or one of an unknown format"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__
