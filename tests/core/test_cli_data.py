@@ -169,7 +169,7 @@ def test_prepare_and_clean(cli, data, tmp_path):
 
     outcome = cli("data", "clean", *where)
     assert outcome.code == 0
-    assert "removed 1 stores" in outcome.out
+    assert "removed 1 store" in outcome.out
     assert not (tmp_path / "cache").exists()
     assert cli("data", "clean", *where, "--plugin", data / "things.py").code == 0
 

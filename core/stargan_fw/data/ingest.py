@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-from stargan_fw.data.cache import check_space, make_folder, partial_path, remove_stale_partials
+from stargan_fw.data.cache import check_space, folder_in_use, partial_path, remove_stale_partials
 from stargan_fw.data.framing import framed
 from stargan_fw.data.images import UNREADABLE, fingerprint, open_image, reason
 from stargan_fw.data.store import Store, write_store
@@ -94,9 +94,9 @@ class Ingestion:
         """
         if not self.path.exists():
             check_space(self.cache, self.needed)
-            make_folder(self.cache)
-            remove_stale_partials(self.cache)
-            self._write(partial_path(self.path), progress)
+            with folder_in_use(self.cache):
+                remove_stale_partials(self.cache)
+                self._write(partial_path(self.path), progress)
         store = Store(self.path, self.framing.image_size)
         if store.errors and self.on_bad_image == "error":
             number, why = next(iter(store.errors.items()))
