@@ -51,6 +51,7 @@ class DatasetConfig(BaseModel):
         crop_size: side in pixels of the centre crop; the plugin's own where it is not given.
         test_split: "random", "person" or "given"; likewise.
         test_size: share or number held out; likewise.
+        on_contradiction: "error" or "unknown", of several labels of an exclusive group on one image; likewise.
         limit: at most so many training images, drawn once and for all; the test images stay.
         on_bad_image: "error" stops at an image that cannot be read, "skip" lists it and goes on without.
     """
@@ -62,13 +63,14 @@ class DatasetConfig(BaseModel):
     crop_size: int | None = Field(default=None, gt=0)
     test_split: Literal["random", "person", "given"] | None = None
     test_size: float | int | None = Field(default=None, gt=0)
+    on_contradiction: Literal["error", "unknown"] | None = None
     limit: int | None = Field(default=None, ge=2)
     on_bad_image: Literal["error", "skip"] = "error"
 
     @property
     def overrides(self) -> dict[str, Any]:
         """The dataset's class attributes that the configuration replaces."""
-        names = ("crop_size", "test_split", "test_size")
+        names = ("crop_size", "test_split", "test_size", "on_contradiction")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     @property

@@ -94,7 +94,7 @@ def test_bad_data(check, data):
     assert list(found["violations"]) == []
     assert found["people_on_both_sides"]
     text = " ".join(found["problems"] + found["warnings"])
-    for said in ("00.jpg", "test_split", "No image has 'test'", "names of splits", "more than once"):
+    for said in ("00.jpg", "test_split", "No image has 'test'", "names of splits", "'01.jpg' = '99.jpg'"):
         assert said in text
     assert check("--set", "datasets.things.on_bad_image=skip", datasets="things").code == 0
 
@@ -110,6 +110,19 @@ def test_violated_groups_and_wrong_labels(check, data):
     assert list(found["violations"]) == ["03.jpg"]
     assert "did you mean" in next(iter(found["wrong_labels"].values()))
     assert len(found["problems"]) == 2
+
+
+def test_a_violated_group_may_count_as_unknown(check, data):
+    plugin = data / "things.py"
+    plugin.write_text(PLUGIN.replace("1 - number % 2 if", "1 if number == 3 else 1 - number % 2 if"))
+    outcome = check(datasets="things")
+    assert outcome.code == 2
+    assert "Correct them, or let the group count as unknown on them: --set" in outcome.err
+    outcome = check("--json", "--set", "datasets.things.on_contradiction=unknown", datasets="things")
+    found = report(outcome, "things")
+    assert (outcome.code, list(found["violations"])) == (0, ["03.jpg"])
+    assert any("The group counts as unknown on them." in warning for warning in found["warnings"])
+    assert [label["unknown"] for label in found["labels"][:2]] == [1, 1]
 
 
 def test_the_sheet(check, tmp_path):
@@ -156,7 +169,7 @@ def test_prepare_and_clean(cli, data, tmp_path):
 
     outcome = cli("data", "clean", *where)
     assert outcome.code == 0
-    assert "removed 1 stores" in outcome.out
+    assert "removed 1 store" in outcome.out
     assert not (tmp_path / "cache").exists()
     assert cli("data", "clean", *where, "--plugin", data / "things.py").code == 0
 

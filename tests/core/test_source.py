@@ -4,9 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from stargan_fw import Dataset, Example
 from stargan_fw.config import Layer, merge
+from stargan_fw.data.ingest import Ingestion
 from stargan_fw.data.source import Source, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.plugin_manager import PluginManager
@@ -61,6 +63,24 @@ def test_a_dataset_is_listed_encoded_and_split(open_all):
     assert np.array_equal(source.labels[:3], [[1, 0, 0], [0, 1, 1], [np.nan, np.nan, 0]], equal_nan=True)
     assert len(source.test) == 2
     assert sorted([*source.train, *source.test]) == list(range(10))
+
+
+def test_a_path_may_be_a_text(open_all, plugins, tmp_path, monkeypatch):
+    def draw(self):
+        for number in range(10):
+            yield Example(f"{self.root}/{number}.png", {"young": True})
+
+    monkeypatch.setattr(Pets, "examples", draw)
+    for number in range(10):
+        Image.new("RGB", (60, 60), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    (source,) = open_all(pets={"location": str(tmp_path)})
+
+    assert source.name_of(3) == "3.png"
+    assert [picture.getpixel((0, 0))[0] for picture in source.pictures([2, 7], 8)] == [2, 7]
+    images, paths = [example.image for example in source.examples], sorted(tmp_path.iterdir())
+    store = Ingestion("pets", images, source.framing(8), tmp_path / "cache").run()
+    assert store.read([5])[0, 0, 0, 0] == 5
+    assert store.path == Ingestion("pets", paths, source.framing(8), tmp_path / "cache").path
 
 
 def test_the_data_lies_in_the_folder_of_its_plugin_or_where_the_configuration_says(open_all):

@@ -113,7 +113,7 @@ def test_tensors_keep_rank_type_and_place_and_are_cropped_and_resized(translator
 WRONG = {
     "a type": ({"a": 1}.items, "A builtin_function_or_method cannot be translated"),
     "an address": ("https://example.org/x.jpg", "is an address"),
-    "no picture": (b"no picture", "10 bytes cannot be read as a picture: cannot identify image file."),
+    "no picture": (b"no picture", "10 bytes cannot be read as a picture: no image, or one of an unknown format."),
     "channels last": (torch.zeros(1, 32, 32, 3), r"shape \(1, 32, 32, 3\)"),
     "bytes in a tensor": (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "torch.uint8"),
     "numbers in an array": (np.zeros((32, 32, 3)), "float64"),

@@ -115,15 +115,16 @@ def test_columns_are_chosen_and_ordered_by_name(write):
     assert labels(dataset) == [{"c": True, "a": True}, {"c": True, "a": False}]
 
 
-def test_an_exclusive_group_is_unknown_where_two_are_set(write):
+def test_an_exclusive_group_counts_as_unknown_where_two_are_set(write):
     path = write("labels.csv", "image,black,blond,male\na.jpg,1,0,1\nb.jpg,1,1,0\nc.jpg,0,0,0\n")
     dataset = Table(path, exclusive={"hair": ["black", "blond"]})
     assert list(dataset.attributes) == [Exclusive("hair", ["black", "blond"]), Binary("male")]
     assert labels(dataset) == [
         {"black": True, "blond": False, "male": True},
-        {"black": None, "blond": None, "male": False},
+        {"black": True, "blond": True, "male": False},
         {"black": False, "blond": False, "male": False},
     ]
+    assert dataset.on_contradiction == "unknown"
 
 
 @pytest.mark.parametrize("groups", [{"hair": []}, {"hair": ["black"], "coat": ["black"]}])
@@ -187,7 +188,7 @@ def test_a_location_without_a_table_is_told(write, tmp_path):
     [
         ("x.csv", "", "line 1: not a table"),
         ("x.csv", "image,x\n", "x.csv: the table has no rows"),
-        ("x.csv", "just some text\nand more", "line 1: not a table: its first line names 1 columns"),
+        ("x.csv", "just some text\nand more", "line 1: not a table: 1 columns are named"),
         ("x.csv", "image,x,x\na.jpg,1,1\n", "line 1: the column 'x' is there twice"),
         ("x.csv", "image,,x\na.jpg,1,1\n", "line 1: column 2 has no name"),
         ("x.csv", "image,x\na.jpg,1\nb.jpg\n", "line 3: 1 cells, but the header names 2 columns"),

@@ -102,7 +102,7 @@ def clean(
     asked, _ = _request({"data.path": data, "data.cache": cache}, config, settings, plugin=plugin, with_data=False)
     folder = cache_folder(asked.data)
     count, freed = clean_cache(folder)
-    typer.echo(f"{folder}: removed {count} stores, {readable_size(freed)} freed")
+    typer.echo(f"{folder}: removed {count} {'store' if count == 1 else 'stores'}, {readable_size(freed)} freed")
 
 
 @app.command()

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shutil
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,23 @@ def readable_size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+@contextmanager
+def folder_in_use(cache: Path) -> Iterator[None]:
+    """Makes the folder, and takes it away again if nothing has come to lie in it.
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    existed = cache.exists()
+    make_folder(cache)
+    try:
+        yield
+    finally:
+        if not existed:
+            with suppress(OSError):  # as a rule it is not empty
+                cache.rmdir()
 
 
 def make_folder(cache: Path) -> None:

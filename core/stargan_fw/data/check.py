@@ -7,14 +7,13 @@ import io
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from stargan_fw.data.framing import framed
-from stargan_fw.data.images import UNREADABLE, reason
+from stargan_fw.data.images import UNREADABLE, encoded_bytes, reason
 from stargan_fw.data.ingest import in_order, store_bytes
 from stargan_fw.data.source import build_dataset, encode_leniently, keep, name_of
 from stargan_fw.data.splits import limited, split
@@ -22,7 +21,7 @@ from stargan_fw.errors import ConfigError, DataError
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 
     from numpy.typing import NDArray
 
@@ -136,7 +135,7 @@ def _check(alias: str, table: DatasetConfig, config: Config, plugins: PluginMana
     size = config.data.image_size
     report.store_bytes = store_bytes(report.images, size)
     readable = _read(report, dataset, examples, size, progress)
-    _judge(report, table, schema)
+    _judge(report, dataset, table, schema)
     kept = [index for side in sides for index in side if index in readable]
     return Checked(report, [examples[i] for i in kept], labels[kept], schema.names, dataset.crop_size)
 
@@ -191,7 +190,7 @@ def _read(
 
     def look(example: Example) -> tuple[str, str]:
         try:
-            content = example.image.read_bytes() if isinstance(example.image, Path) else example.image.read()
+            content = encoded_bytes(example.image)
             with Image.open(io.BytesIO(content)) as image:
                 _, note = framed(image, image_size, dataset.crop_size, example.crop)
         except UNREADABLE as error:
@@ -214,38 +213,70 @@ def _read(
     return readable
 
 
-def _judge(report: DatasetReport, table: DatasetConfig, schema: LabelSchema) -> None:
+def _judge(report: DatasetReport, dataset: Dataset, table: DatasetConfig, schema: LabelSchema) -> None:
     """Says what follows from what was found."""
-    problems, warnings = report.problems, report.warnings
-    if report.unreadable:
-        first, why = next(iter(report.unreadable.items()))
-        said = f"{len(report.unreadable)} images cannot be read, such as '{first}': {why}."
-        skip = table.on_bad_image == "skip"
-        (warnings if skip else problems).append(said + ("" if skip else ' Replace them, or set on_bad_image = "skip".'))
-    if report.images and len(report.unreadable) >= report.images - 2:
-        problems.append("Hardly an image can be read.")
-    for notes, what in ((report.violations, "exclusive groups violated"), (report.wrong_labels, "wrong labels")):
-        if notes:
-            first, why = next(iter(notes.items()))
-            problems.append(f"{len(notes)} images have {what}, such as '{first}': {why}.")
+    _judge_images(report, table)
+    _judge_values(report, dataset)
     if report.training == 1:
-        problems.append("There is one training image: there is nothing to translate between.")
+        report.problems.append("There is one training image: there is nothing to translate between.")
     if report.people_on_both_sides:
         some = ", ".join(report.people_on_both_sides[:3])
         count = len(report.people_on_both_sides)
-        warnings.append(f'{count} people are on both sides of the split ({some}). Set test_split = "person".')
+        remedy = _set(report, "test_split", "person")
+        report.warnings.append(
+            f"{count} of the people are on both sides of the split ({some}). To divide them: {remedy}"
+        )
+    _judge_labels(report, schema)
+
+
+def _judge_images(report: DatasetReport, table: DatasetConfig) -> None:
+    if report.unreadable:
+        said = f"{_images(report.unreadable)} cannot be read, {_such_as(report.unreadable)}"
+        if table.on_bad_image == "skip":
+            report.warnings.append(said)
+        else:
+            report.problems.append(f"{said} Replace them, or leave them out: {_set(report, 'on_bad_image', 'skip')}")
+    if report.images and len(report.unreadable) >= report.images - 2:
+        report.problems.append("Hardly an image can be read.")
     for note in sorted(set(report.notes.values())):
         names = [name for name, said in report.notes.items() if said == note]
-        warnings.append(f"{len(names)} images: {note}, such as on '{names[0]}'. Look at them with --sheet.")
+        report.warnings.append(f"{_images(names)}: {note}, such as on '{names[0]}'. Look at them with --sheet.")
     if report.duplicates:
-        warnings.append(f"{len(report.duplicates)} images come more than once, such as {report.duplicates[0][:3]}.")
-    _judge_labels(report, schema)
+        some = " = ".join(f"'{name}'" for name in report.duplicates[0][:3])
+        report.warnings.append(f"Repeated: {_images(report.duplicates)}, such as {some}.")
+
+
+def _judge_values(report: DatasetReport, dataset: Dataset) -> None:
+    if report.violations:
+        said = f"{_images(report.violations)} with an exclusive group violated, {_such_as(report.violations)}"
+        if dataset.on_contradiction == "unknown":
+            report.warnings.append(f"{said} The group counts as unknown on them.")
+        else:
+            remedy = _set(report, "on_contradiction", "unknown")
+            report.problems.append(f"{said} Correct them, or let the group count as unknown on them: {remedy}")
+    if report.wrong_labels:
+        report.problems.append(f"{_images(report.wrong_labels)} with wrong labels, {_such_as(report.wrong_labels)}")
+
+
+def _images(found: Sized) -> str:
+    return "1 image" if len(found) == 1 else f"{len(found)} images"
+
+
+def _such_as(reasons: Mapping[str, str]) -> str:
+    name, why = next(iter(reasons.items()))
+    return f"such as '{name}': {why.rstrip('.?')}."
+
+
+def _set(report: DatasetReport, key: str, value: str) -> str:
+    return f"--set datasets.{report.alias}.{key}={value}"
 
 
 def _judge_labels(report: DatasetReport, schema: LabelSchema) -> None:
     for label in report.labels:
         if not label.train + label.test:
             report.warnings.append(f"No image has '{label.name}': it cannot be learned.")
+        elif not label.train:
+            report.warnings.append(f"No training image has '{label.name}', but {label.test} of the test images do.")
         elif label.train < FEWEST:
             report.warnings.append(f"'{label.name}' has {label.train} training images, fewer than {FEWEST}.")
     for attribute, _ in schema.parts:

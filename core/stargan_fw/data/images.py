@@ -9,10 +9,12 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+
+from stargan_fw.interfaces.dataset import EncodedImage
 
 if TYPE_CHECKING:
-    from stargan_fw.interfaces import EncodedImage
+    from stargan_fw.interfaces.dataset import ImageSource
 
 # What Pillow raises for broken images, and for one whose header claims more pixels than it is safe to make room for.
 UNREADABLE = (
@@ -27,28 +29,40 @@ UNREADABLE = (
 )
 
 
-def open_image(image: Path | EncodedImage) -> Image.Image:
+def open_image(image: ImageSource) -> Image.Image:
     """Opens an image, whose pixels are read when they are first asked for.
 
     Raises:
         UNREADABLE: it is missing or no image.
     """
-    return Image.open(image if isinstance(image, Path) else io.BytesIO(image.read()))
+    return Image.open(io.BytesIO(image.read()) if isinstance(image, EncodedImage) else image)
 
 
-def fingerprint(image: Path | EncodedImage) -> str:
+def encoded_bytes(image: ImageSource) -> bytes:
+    """Returns what the file, or the place in a larger one, holds.
+
+    Raises:
+        UNREADABLE: there is nothing.
+    """
+    return image.read() if isinstance(image, EncodedImage) else Path(image).read_bytes()
+
+
+def fingerprint(image: ImageSource) -> str:
     """Returns what changes when the image does: path, size, time and permissions of a file.
 
     Raises:
         OSError: the file is missing or cannot be reached.
     """
-    if not isinstance(image, Path):
+    if isinstance(image, EncodedImage):
         return f"{image.name}\0{image.fingerprint}"
-    status = os.stat(image)  # noqa: PTH116 - `Path.stat` takes twice as long, for hundreds of thousands of files
-    return f"{image}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_mode}"
+    path = str(image)
+    status = os.stat(path)  # noqa: PTH116 - `Path.stat` takes twice as long, for hundreds of thousands of files
+    return f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_mode}"
 
 
 def reason(error: Exception) -> str:
     """Returns why an image cannot be read, in one line and without its name."""
+    if isinstance(error, UnidentifiedImageError):  # whose words are those of Python for a place in memory
+        return "no image, or one of an unknown format"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__

@@ -1,6 +1,7 @@
 """Decodes, crops and resizes every image once."""
 
 import hashlib
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-from stargan_fw.data.cache import check_space, make_folder, partial_path, remove_stale_partials
+from stargan_fw.data.cache import check_space, folder_in_use, partial_path, remove_stale_partials
 from stargan_fw.data.framing import framed
 from stargan_fw.data.images import UNREADABLE, fingerprint, open_image, reason
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
 from stargan_fw.interfaces.crop import Crop
-from stargan_fw.interfaces.dataset import EncodedImage
+from stargan_fw.interfaces.dataset import ImageSource
 
 FORMAT = "4"  # changes when the same files would give other bytes
 
@@ -62,7 +63,7 @@ class Ingestion:
     """
 
     name: str
-    images: Sequence[Path | EncodedImage]
+    images: Sequence[ImageSource]
     framing: Framing
     cache: Path
     on_bad_image: BadImages = "error"
@@ -93,9 +94,9 @@ class Ingestion:
         """
         if not self.path.exists():
             check_space(self.cache, self.needed)
-            make_folder(self.cache)
-            remove_stale_partials(self.cache)
-            self._write(partial_path(self.path), progress)
+            with folder_in_use(self.cache):
+                remove_stale_partials(self.cache)
+                self._write(partial_path(self.path), progress)
         store = Store(self.path, self.framing.image_size)
         if store.errors and self.on_bad_image == "error":
             number, why = next(iter(store.errors.items()))
@@ -118,7 +119,7 @@ def store_bytes(count: int, image_size: int) -> int:
 
 
 def _decoded(
-    images: Sequence[Path | EncodedImage], framing: Framing, errors: dict[int, str] | None, notes: dict[int, str]
+    images: Sequence[ImageSource], framing: Framing, errors: dict[int, str] | None, notes: dict[int, str]
 ) -> Iterator[bytes]:
     """Yields the images in order; notes why one cannot be read before its blank is yielded, or raises without a book."""
 
@@ -141,7 +142,7 @@ def _decoded(
             yield bytes(store_bytes(1, framing.image_size)) if pixels is None else pixels
 
 
-def _bad_image(source: Path | EncodedImage, why: str) -> DataError:
+def _bad_image(source: ImageSource, why: str) -> DataError:
     return DataError(
         f"The image '{source}' cannot be read: {why}. "
         'Replace it or take it out, or leave such images out with on_bad_image = "skip" of its dataset.'
@@ -159,15 +160,14 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
         yield waiting.popleft().result()
 
 
-def _fingerprint(images: Sequence[Path | EncodedImage], framing: Framing, on_bad_image: BadImages) -> str:
+def _fingerprint(images: Sequence[ImageSource], framing: Framing, on_bad_image: BadImages) -> str:
     digest = hashlib.sha256(f"{FORMAT} {framing.image_size} {framing.crop_size} {framing.maker}".encode())
-    for number, image in enumerate(images):
+    for image, crop in zip(images, framing.crops or itertools.repeat(None), strict=False):
         try:
             line = fingerprint(image)
         except OSError as error:
             if on_bad_image == "error":
                 raise _bad_image(image, reason(error)) from None
             line = f"{image}\0{reason(error)}"
-        crop = framing.crop(number)
         digest.update(f"{line}\0{crop!r}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]

@@ -17,7 +17,8 @@ from stargan_fw.data.images import open_image
 from stargan_fw.data.ingest import Framing
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
-from stargan_fw_registry import LabelSchema, LabelSpace
+from stargan_fw.interfaces.dataset import EncodedImage
+from stargan_fw_registry import ExclusiveLabelsError, LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -101,7 +102,7 @@ class Source:
         train, test = split(dataset, examples)
         if config.limit and config.limit < len(train):
             examples, train, test = keep(examples, limited(train, config.limit), test)
-        return cls(alias, dataset, schema, examples, _encode(schema, examples), train, test)
+        return cls(alias, dataset, schema, examples, _encode(dataset, schema, examples), train, test)
 
     def without(self, bad: Collection[int]) -> Source:
         """Returns the source with these examples on neither side; places and labels stay.
@@ -161,6 +162,9 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if on:
+            if not gc.get_freeze_count():  # together they pass all objects on to the oldest generation, unseen
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -175,10 +179,10 @@ def keep(
 
 def name_of(example: Example, root: Path) -> str:
     """Returns an example's name: its path below the dataset's root, or what the plugin calls it."""
-    image = example.image
-    if isinstance(image, Path) and image.is_relative_to(root):
-        return image.relative_to(root).as_posix()
-    return str(image)
+    if isinstance(example.image, EncodedImage):
+        return example.image.name
+    path = Path(example.image)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def encode_leniently(
@@ -188,17 +192,29 @@ def encode_leniently(
 
     A wrong attribute is NaN.
     """
-    labels = np.full((len(examples), schema.dim), math.nan, dtype=np.float32)
-    wrong: dict[int, LabelError] = {}
-    known: dict[tuple[str, ...], tuple[list[float], LabelError | None]] = {}
-    for row, example in enumerate(examples):
-        said = (*example.labels, *map(repr, example.labels.values()))
-        if said not in known:  # hundreds of thousands of examples say a few things
-            known[said] = _encoded(schema, example)
-        labels[row], error = known[said]
-        if error:
-            wrong[row] = error
-    return labels, wrong
+    kinds, kind_of = _alike(examples)
+    encoded = [_encoded(schema, example) for example in kinds]
+    numbers = np.array([row for row, _ in encoded], dtype=np.float32).reshape(len(encoded), schema.dim)
+    errors = {kind: error for kind, (_, error) in enumerate(encoded) if error}
+    return numbers[kind_of], {row: errors[kind] for row, kind in enumerate(kind_of) if kind in errors}
+
+
+def _alike(examples: Sequence[Example]) -> tuple[list[Example], list[int]]:
+    """Returns one example of each that have the same labels, and of which of them each example is a copy.
+
+    Hundreds of thousands of examples say a few things, and plugins may give one mapping to all that say the same.
+    """
+    kinds: list[Example] = []
+    of_said: dict[tuple[str, ...], int] = {}
+    of_mapping: dict[int, int] = {}
+    for example in examples:
+        if id(example.labels) not in of_mapping:
+            said = (*example.labels, *map(repr, example.labels.values()))
+            if said not in of_said:
+                of_said[said] = len(kinds)
+                kinds.append(example)
+            of_mapping[id(example.labels)] = of_said[said]
+    return kinds, [of_mapping[id(example.labels)] for example in examples]
 
 
 def _encoded(schema: LabelSchema, example: Example) -> tuple[list[float], LabelError | None]:
@@ -214,11 +230,18 @@ def _encoded(schema: LabelSchema, example: Example) -> tuple[list[float], LabelE
         except LabelError as error:
             numbers += [math.nan] * attribute.size
             errors.append(error)
+    errors.sort(key=lambda error: isinstance(error, ExclusiveLabelsError))  # which some datasets allow
     return numbers, errors[0] if errors else None
 
 
-def _encode(schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
+def _encode(dataset: Dataset, schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
     labels, wrong = encode_leniently(schema, examples)
     for row, error in wrong.items():
-        raise DataError(f"The labels of '{examples[row].image}' in the dataset '{schema.name}': {error}") from None
+        if not is_allowed(dataset, error):
+            raise DataError(f"The labels of '{examples[row].image}' in the dataset '{schema.name}': {error}") from None
     return labels
+
+
+def is_allowed(dataset: Dataset, error: LabelError) -> bool:
+    """Whether the dataset has such labels count as unknown."""
+    return dataset.on_contradiction == "unknown" and isinstance(error, ExclusiveLabelsError)

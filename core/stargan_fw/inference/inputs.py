@@ -238,5 +238,4 @@ def _reading(what: str) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        why = reason(error).split(" <_io.BytesIO")[0]
-        raise DataError(f"{what}: {why}.") from None
+        raise DataError(f"{what}: {reason(error)}.") from None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from PIL import Image
 
@@ -36,6 +36,10 @@ class EncodedImage:
         return self.name
 
 
+ImageSource: TypeAlias = Path | str | EncodedImage
+"""An image file, or a place in a larger one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One image of a dataset, before anything is decoded.
@@ -49,7 +53,7 @@ class Example:
         crop: finds the square that is kept; None is the centre, of the dataset's `crop_size`.
     """
 
-    image: Path | EncodedImage
+    image: ImageSource
     labels: Mapping[str, LabelValue] = field(default_factory=dict)
     identity: str | None = None
     split: SplitName | None = None
@@ -79,6 +83,8 @@ class Dataset(ABC):
         crop_size: side in pixels of the centre crop before the resize; None crops to the short side.
         test_split: who is held out: `"random"` images, `"person"` (identities), or as `"given"` by the examples.
         test_size: the held-out share (a float below 1) or number (an int) of images or, by person, of people.
+        on_contradiction: what to do with an image that has several labels of an exclusive group: an `"error"`, or the
+            group counts as `"unknown"` on it.
     """
 
     name: ClassVar[str]
@@ -87,6 +93,7 @@ class Dataset(ABC):
     crop_size: int | None = None
     test_split: Literal["random", "person", "given"] = "random"
     test_size: float | int = 0.1
+    on_contradiction: Literal["error", "unknown"] = "error"
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -1,16 +1,19 @@
 """CelebA: 202,599 aligned faces of 178 x 218 pixels with 40 binary attributes (Liu et al., 2015)."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.changed_looks import changed
+from stargan_fw_plugins.datasets.celeba_files import AttributeFile, read_values
 from stargan_fw_plugins.datasets.location import advice
 from stargan_fw_plugins.sample_faces import (
     Look,
@@ -40,7 +43,6 @@ COLUMNS = tuple(
 )
 PAPER_ATTRIBUTES = ["Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young"]
 HAIR_COLORS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-ATTRIBUTE_VALUES = frozenset({"-1", "1"})
 # 0 is the training, 1 the validation and 2 the test partition; nothing here is tuned on the validation images.
 PARTITIONS: Mapping[str, SplitName] = {"0": "train", "1": "train", "2": "test"}
 
@@ -57,7 +59,7 @@ class CelebA(Dataset):
         root/list_eval_partition.txt      optional: file and 0 (train), 1 (validation, trained on) or 2 (test)
 
     The hair colours among the selected attributes, if two or more, are exclusive; all else is binary. A few images
-    carry two hair colours: theirs is contradictory and counts as unknown, the other labels stay.
+    carry two hair colours, which count as unknown (`on_contradiction`); their other labels stay.
 
     Args:
         root: the folder above.
@@ -71,13 +73,13 @@ class CelebA(Dataset):
     crop_size = 178
     test_split = "random"
     test_size = 2000
+    on_contradiction = "unknown"
 
     def __init__(self, root: Path, *, attributes: list[str] = PAPER_ATTRIBUTES) -> None:
         super().__init__(root)
         _check_selection(attributes)
         self.selected = tuple(attributes)
-        self.hair = _exclusive_hair(self.selected)
-        self.attributes: Sequence[Attribute] = _attributes(self.selected, self.hair)
+        self.attributes: Sequence[Attribute] = _attributes(self.selected, _exclusive_hair(self.selected))
 
     def examples(self) -> Iterable[Example]:
         """Returns every image of the attribute file, in its order.
@@ -87,23 +89,22 @@ class CelebA(Dataset):
                 attribute, or listed images are absent.
         """
         _check_layout(self.root)
-        examples = list(self._read())
-        _check_images(self.root / IMAGE_FOLDER, [example.image.name for example in examples])
-        return examples
+        names, are_set = AttributeFile(self.root / ATTRIBUTE_FILE).read(self.selected)
+        people = read_values(self.root / IDENTITY_FILE, names)
+        partitions = read_values(self.root / PARTITION_FILE, names, PARTITIONS)
+        paths = _find_images(self.root / IMAGE_FOLDER, names)
+        return [
+            Example(path, labels, person, PARTITIONS[partition] if partition else None)
+            for path, labels, person, partition in zip(paths, self._labels(are_set), people, partitions, strict=True)
+        ]
 
-    def _read(self) -> Iterator[Example]:
-        table = AttributeFile(self.root / ATTRIBUTE_FILE)
-        positions = {name: table.position(name) for name in self.selected}
-        hair = [positions[name] for name in self.hair]
-        identities = read_pairs(self.root / IDENTITY_FILE)
-        partitions = read_pairs(self.root / PARTITION_FILE, PARTITIONS)
-        folder = self.root / IMAGE_FOLDER
-        for file, fields in table.rows():
-            labels: dict[str, LabelValue] = {name: fields[position] == "1" for name, position in positions.items()}
-            if [fields[position] for position in hair].count("1") > 1:
-                labels |= dict.fromkeys(self.hair)
-            partition = partitions.get(file)
-            yield Example(folder / file, labels, identities.get(file), PARTITIONS[partition] if partition else None)
+    def _labels(self, are_set: NDArray[np.bool_]) -> Iterable[Mapping[str, LabelValue]]:
+        """Returns the labels of each image; images of the same labels share one mapping."""
+        _, first, kind_of = np.unique(
+            are_set @ (1 << np.arange(len(self.selected))), return_index=True, return_inverse=True
+        )
+        labels = [dict(zip(self.selected, bits, strict=True)) for bits in are_set[first].tolist()]
+        return map(labels.__getitem__, kind_of.tolist())
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
         """Draws the same person on the same background with another gender, hair, age or smile, where it is a stand-in.
@@ -111,10 +112,11 @@ class CelebA(Dataset):
         See `changed_looks.changed` for what follows from a change. Attributes that it cannot draw give None.
         """
         seed = drawn_with(self.root)
-        if seed is None or not isinstance(example.image, Path) or not example.image.stem.isdigit():
+        path = Path(str(example.image))
+        if seed is None or not path.stem.isdigit():
             return None
-        index = int(example.image.stem) - 1
-        drawn = _stand_in(example.image.parent, index, seed)
+        index = int(path.stem) - 1
+        drawn = _stand_in(path.parent, index, seed)
         rest, smile = {key: value for key, value in labels.items() if key != SMILE}, labels.get(SMILE)
         look = changed(drawn.look, rest, ("celeba", seed, "changed", index // IMAGES_OF_ONE))
         if look is None:
@@ -183,101 +185,6 @@ def _attributes(selected: Sequence[str], hair: Sequence[str]) -> list[Attribute]
     return attributes
 
 
-class AttributeFile:
-    """`list_attr_celeba.txt`: a line with the count, a line with the column names, then a line an image.
-
-    Attributes:
-        path: the file.
-        columns: the names of its columns, in order.
-
-    Raises:
-        DataError: a line cannot be read, or their number is not the one that the first line promises.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        first, header, *self._lines = [*path.read_text(encoding="utf-8", errors="replace").splitlines(), "", ""]
-        self._count = self._parse_count(first)
-        self.columns = header.split()
-
-    def position(self, column: str) -> int:
-        """Returns where a row's fields hold the column; 0 is the file name."""
-        if column not in self.columns:
-            raise DataError(
-                f"{self.path}, line 2: no column '{column}'. Restore the file, or leave '{column}' out of"
-                f" `attributes`; {closest(column, self.columns)}"
-            )
-        return self.columns.index(column) + 1
-
-    def rows(self) -> Iterator[tuple[str, list[str]]]:
-        """Yields (image file name, fields): the fields are the name and then "1" or "-1" a column."""
-        width = len(self.columns) + 1
-        rows = 0
-        for number, line in enumerate(self._lines, start=3):
-            fields = line.split()
-            if not fields:
-                continue
-            if len(fields) != width or not ATTRIBUTE_VALUES.issuperset(fields[1:]):
-                raise DataError(self._what_is_wrong(number, fields))
-            rows += 1
-            yield fields[0], fields
-        if rows != self._count:
-            raise DataError(
-                f"{self.path}, line 1: promises {self._count} images, but {rows} are listed."
-                " The file is incomplete or was edited: download it again, or correct the number."
-            )
-
-    def _parse_count(self, line: str) -> int:
-        if not line.strip().isdigit():
-            raise DataError(
-                f"{self.path}, line 1: '{line[:40]}' is not the number of images."
-                " Expected CelebA's own file: a line with the count, a line with the 40 names, then a line an image."
-            )
-        return int(line)
-
-    def _what_is_wrong(self, number: int, fields: list[str]) -> str:
-        if len(fields) != len(self.columns) + 1:
-            return (
-                f"{self.path}, line {number}: {len(fields) - 1} values instead of {len(self.columns)}."
-                " The line is cut short or damaged: download the file again."
-            )
-        column, value = next(pair for pair in enumerate(fields) if pair[0] and pair[1] not in ATTRIBUTE_VALUES)
-        return (
-            f"{self.path}, line {number}, column {self.columns[column - 1]}: '{value}' is not -1 or 1."
-            " Correct the value, or download the file again."
-        )
-
-
-def read_pairs(path: Path, allowed: Iterable[str] = ()) -> dict[str, str]:
-    """Returns image file name → value of a two-column annotation file; nothing where there is no such file.
-
-    Args:
-        path: the file.
-        allowed: the values that may stand in the second column; any where empty.
-
-    Raises:
-        DataError: a line has not two fields, or the value is not allowed.
-    """
-    if not path.exists():
-        return {}
-    values = frozenset(allowed)
-    pairs: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        fields = line.split()
-        if not fields:
-            continue
-        if len(fields) != 2 or (values and fields[1] not in values):
-            expected = (
-                f"a file name and one of {', '.join(sorted(values))}" if values else "a file name and an identity"
-            )
-            raise DataError(
-                f"{path}, line {number}: '{line[:60]}' is not {expected}."
-                " Download the file again, or remove it: it is optional."
-            )
-        pairs[fields[0]] = fields[1]
-    return pairs
-
-
 def is_celeba(folder: Path) -> bool:
     """Whether the folder holds CelebA's images and attribute file."""
     return (folder / IMAGE_FOLDER).is_dir() and (folder / ATTRIBUTE_FILE).is_file()
@@ -298,10 +205,12 @@ def _check_layout(root: Path) -> None:
     )
 
 
-def _check_images(folder: Path, names: Sequence[str]) -> None:
-    """Raises DataError where listed images are not in the folder; reads the folder once."""
-    with os.scandir(folder) as entries:
-        present = {entry.name for entry in entries}
+def _find_images(folder: Path, names: Sequence[str]) -> list[str]:
+    """Returns the paths of listed images; reads the folder once, and raises DataError where some are not in it.
+
+    They are texts: a `Path` each, and its text when it is read, would take as long as all the rest of the listing.
+    """
+    present = set(os.listdir(folder))  # noqa: PTH208 - likewise
     absent = [name for name in names if name not in present]
     if absent:
         some = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
@@ -309,6 +218,8 @@ def _check_images(folder: Path, names: Sequence[str]) -> None:
             f"{folder}: {len(absent)} of the {len(names)} images that {ATTRIBUTE_FILE} lists are absent ({some})."
             f" Unpack the image archive so that {folder / absent[0]} exists."
         )
+    start = os.path.join(folder, "")  # noqa: PTH118 - likewise
+    return [start + name for name in names]
 
 
 def _stand_in(folder: Path, index: int, seed: int) -> Portrait:

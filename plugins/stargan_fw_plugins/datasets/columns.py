@@ -114,7 +114,6 @@ def interpret(records: Records, choice: Choice, image: str) -> Meaning:
     groups = {group: _found(records, members, f"exclusive.{group}") for group, members in choice.exclusive.items()}
     names = _selected(records, choice, spoken_for, groups)
     columns = {name: _interpret_column(cells, name, asked=choice.labels is not None) for name in names}
-    _forget_contradictions(columns, groups)
     return Meaning(
         _attributes(records, columns, groups),
         {label_name(name): values for name, (_, values) in columns.items()},
@@ -282,18 +281,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _forget_contradictions(
-    columns: Mapping[str, tuple[Attribute, list[LabelValue]]], groups: Mapping[str, Sequence[str]]
-) -> None:
-    """Makes a group unknown on the rows where more than one of its columns is set."""
-    for members in groups.values():
-        values = [columns[member][1] for member in members]
-        for row, labels in enumerate(zip(*values, strict=True)):
-            if sum(label is True for label in labels) > 1:
-                for column in values:
-                    column[row] = None
 
 
 def _attributes(

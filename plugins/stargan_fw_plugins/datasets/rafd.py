@@ -176,7 +176,7 @@ class RaFD(Dataset):
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
         """Draws the same person, gaze and wall with another expression, where the data is a stand-in."""
         seed = drawn_with(self.root)
-        photo = _parse(example.image) if isinstance(example.image, Path) else None
+        photo = _parse(Path(str(example.image)))
         if seed is None or photo is None:
             return None
         drawn = _stand_in(self.root, int(photo.person), photo.expression, photo.gaze, seed)

@@ -87,7 +87,10 @@ def _delimiter(path: Path) -> str:
 
 def _check_header(where: str, header: Sequence[str]) -> None:
     if len(header) < 2:
-        raise DataError(f"{where}: not a table: its first line names {len(header)} columns. It names all, separated.")
+        raise DataError(
+            f"{where}: not a table: {len(header)} columns are named. The first line names all columns, one of image paths"
+            " and at least one of labels, separated by commas, semicolons or tabs."
+        )
     for index, name in enumerate(header):
         if not name and index:  # the first is what pandas writes for its row numbers
             raise DataError(f"{where}: column {index + 1} has no name. Give it one.")

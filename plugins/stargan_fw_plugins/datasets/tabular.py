@@ -11,11 +11,9 @@ from stargan_fw_plugins.datasets.columns import Choice, interpret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from stargan_fw import Crop
-    from stargan_fw.interfaces import EncodedImage
-    from stargan_fw.interfaces.dataset import SplitName
+    from stargan_fw.interfaces.dataset import ImageSource, SplitName
     from stargan_fw_plugins.datasets.columns import Meaning, Records
     from stargan_fw_registry import Attribute
 
@@ -27,6 +25,8 @@ class Tabular(Dataset):
         choice: what the configuration says about the columns.
         crop: of every image; None is the centre.
     """
+
+    on_contradiction = "unknown"
 
     choice: Choice
     crop: Crop | None = None
@@ -42,7 +42,7 @@ class Tabular(Dataset):
         """The column of images."""
 
     @abstractmethod
-    def images(self) -> Sequence[Path | EncodedImage]:
+    def images(self) -> Sequence[ImageSource]:
         """Returns the image of each row."""
 
     def sides(self, meaning: Meaning) -> Sequence[SplitName | None]:
