@@ -94,7 +94,7 @@ class TrainRequest:
             layers = [*layers[:1], below, *layers[1:]] if resume else [below, *layers]
         config = complete(merge(_with_datasets(layers, datasets), layers), plugins, layers)
         if resume:
-            _check_same_run(previous, config, run)
+            check_same_run(previous, config, run)
         return cls(config, plugins, run, resume, start)
 
     def adopt(self, method: Method) -> Adoption | None:
@@ -202,7 +202,8 @@ def _with_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]
     return [*without, chosen]
 
 
-def _check_same_run(previous: Config, asked: Config, run: RunFolder) -> None:
+def check_same_run(previous: Config, asked: Config, run: RunFolder) -> None:
+    """Raises RunError where a run that began with one configuration would go on with another."""
     if list(previous.datasets) != list(asked.datasets):
         was, now = ", ".join(previous.datasets), ", ".join(asked.datasets)
         raise RunError(
