@@ -81,7 +81,7 @@ def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.devi
     from stargan_fw.training.execution import carry_out
 
     run = request.run
-    before, after = carry_out(console, plan, request, device, max_steps)
+    before, after = carry_out(console, plan, request, device, max_steps=max_steps)
     if before == after:
         console.print(f"{run.path} is at step {after} of {plan.steps}: nothing is left to do.")
         return

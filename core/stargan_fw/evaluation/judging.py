@@ -133,7 +133,9 @@ class Outcomes:
                 whole.features[space] += batches
             whole.refused += part.refused
         labels = dict.fromkeys(label for part in every for label in part.read)
-        whole.read = {label: cls.together([part.read[label] for part in every if label in part.read]) for label in labels}
+        whole.read = {
+            label: cls.together([part.read[label] for part in every if label in part.read]) for label in labels
+        }
         return whole
 
 

@@ -23,6 +23,7 @@ def carry_out(
     plan: Plan,
     request: TrainRequest,
     device: torch.device,
+    *,
     max_steps: int | None = None,
     observers: Sequence[Tracker] = (),
 ) -> tuple[int, int]:
@@ -52,7 +53,7 @@ def carry_out(
         run.create(plan.config, plan.space)
         run.write_splits({source.alias: record(source, stores[source.alias]) for source in plan.sources})
     last = min(plan.steps, max_steps or plan.steps)
-    with plan.trainer(run, stores, device, request.plugins, Progress(console), observers) as trainer:
+    with plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers) as trainer:
         if request.resume:
             trainer.resume()
         before = trainer.step

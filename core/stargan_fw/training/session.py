@@ -112,6 +112,7 @@ class Plan:
         device: torch.device,
         plugins: PluginManager,
         progress: Progress,
+        *,
         observers: Sequence[Tracker] = (),
     ) -> Iterator[Trainer]:
         """Lends the trainer of a run folder that exists, and closes what it shows progress on.
