@@ -162,7 +162,7 @@ class Reproduction:
         if self.asked.budget is not None:
             return self.asked.budget / len(self.runs)
         earlier = {run.minutes for run in self.begun}
-        if self.experiment.equal == "time" and len(earlier) == 1:
+        if self.experiment.equal == "time" and len(earlier) == 1 and earlier != {None}:
             return earlier.pop()
         return self.experiment.minutes / len(self.runs) if self.asked.size == "small" else None
 
@@ -181,8 +181,13 @@ class Reproduction:
             self._check_equal_steps()
         elif self.asked.steps is None:
             for run in self.begun:
-                if self.experiment.equal == "time" or self._sized_otherwise_here(run):
+                if self._must_be_equal() or self._sized_otherwise_here(run):
                     self._check_share(run)
+
+    def _must_be_equal(self) -> bool:
+        """Whether runs that are there must have had what is asked for now: not where all are, and had the same."""
+        complete = self.asked.budget is None and len(self.begun) == len(self.runs)
+        return self.experiment.equal == "time" and not (complete and len({run.minutes for run in self.runs}) == 1)
 
     def _sized_otherwise_here(self, run: SeededRun) -> bool:
         """Whether this experiment itself gave the run a length, and another one is asked for."""
@@ -229,7 +234,7 @@ def seeded_run(planned: PlannedRun, seed: int, asked: Asked) -> SeededRun:
         previous = folder.config()
         if asked.steps is None and previous.training.steps:
             run.last(previous.training.steps)
-        check_same_run(previous, run.config, folder)
+        check_same_run(previous, run.config, folder, "--runs")
     return run
 
 
