@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces.experiment import Size
     from stargan_fw.plugin_manager import PluginManager
 
-CLOSE = 0.01  # minutes by which two budgets may differ and be the same
+CLOSE = 0.01  # share by which two budgets may differ and be the same
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ class Reproduction:
         was, now = run.minutes, self.share
         if was is None and now is None:
             return
-        if was is None or now is None or abs(was - now) > CLOSE:
+        if was is None or now is None or not math.isclose(was, now, rel_tol=CLOSE):
             had = "the steps that it was given" if was is None else f"{was:.2f} minutes"
             same = "" if was is None else f"Give --budget {was * len(self.runs):.6g}, which is {was:.2f} for each, or n"
             wanted = "its preset's own length" if now is None else f"{now:.2f} minutes, as every run would now get"
