@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Pace:
 
 def save_every(steps: int) -> int:
     """Returns the steps between checkpoints, and between sheets, of a run of so many."""
-    return min(MOST_STEPS_BETWEEN, max(1, steps // SAVES))
+    return min(MOST_STEPS_BETWEEN, math.ceil(steps / SAVES))
 
 
 def find_pace(config: Config, plugins: PluginManager, device: torch.device, seconds: float) -> Pace:
