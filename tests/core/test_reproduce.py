@@ -93,8 +93,13 @@ def test_figure_7_is_measured_with_both_masks_and_its_run_serves_figure_6(reprod
     assert outcome.code == 0, outcome.err
     assert "index.html written" in outcome.out
     report = document(tmp_path, "fig7")
-    assert [one["of"][0]["settings"]["mask"] for one in report["evaluations"]] == ["right", "wrong"]
-    for measured in report["evaluations"]:
+    assert [one["of"][0]["settings"]["mask"] for one in report["evaluations"]] == ["right", "wrong"] * 2
+    assert [one["title"] for one in report["evaluations"][3]["of"]] == [
+        f"StarGAN-JNT, step {step}" for step in (1, 2, 3)
+    ]
+    assert [row[0] for row in report["tables"][1]["rows"]] == ["1", "2", "3"]
+    assert "The mask was not learned" in report["tables"][1]["note"]
+    for measured in report["evaluations"][:2]:
         rows = {(row["metric"], row["target"]): row for row in measured["of"][0]["rows"]}
         assert rows["classification_error", "rafd"]["n"] == 2 * 8
         assert rows["share_read", "celeba.Young"]["n"] == rows["share_read_of_input", "celeba.Young"]["n"] == 2 * 8
@@ -106,6 +111,8 @@ def test_figure_7_is_measured_with_both_masks_and_its_run_serves_figure_6(reprod
     assert (folder / report["sheets"][0]["file"]).is_file()
     assert len(list((folder / "inputs" / "masks").glob("*.png"))) == 4
     page = (folder / "index.html").read_text()
+    assert any("is no measure there" in note for note in report["notes"])
+    assert "is no measure there" in page
     assert "stargan-fw train --datasets celeba,rafd" in page
     assert not re.search(r'(src|href)="(?!data:)', page)
 

@@ -132,6 +132,8 @@ def _show(console: Console, report: Report) -> None:
         for row in section.rows:
             table.add_row(*map(escape, row))
         console.print(table)
+    for note in report.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     for claim in report.claims:
         verdict = "holds" if claim.holds else "DOES NOT HOLD"
         console.print(f"{verdict}: {claim.text} {claim.measured}", markup=False, highlight=False, soft_wrap=True)

@@ -166,6 +166,32 @@ class Bench(Protocol):
             What was found of each run, a seed each.
         """
 
+    def history(
+        self,
+        run: PlannedRun,
+        *,
+        datasets: Sequence[str],
+        images: str | None = None,
+        source: str | None = None,
+        mask: Mask = "right",
+        read: Sequence[str] = (),
+        limit: int = 40,
+    ) -> Sequence[tuple[int, Measured]]:
+        """Evaluates the checkpoints that a run has kept (`training.keep_checkpoints`); of several seeds the first's.
+
+        Args:
+            run: the run.
+            datasets: as `evaluate` takes them, and so on.
+            images: likewise.
+            source: likewise.
+            mask: likewise.
+            read: likewise.
+            limit: how many images are translated at most, since this is done for every checkpoint.
+
+        Returns:
+            Steps, and what was found then; the last is the run's end.
+        """
+
     def overview(self, title: str, found: Mapping[PlannedRun, Sequence[Measured]]) -> Table:
         """Returns every figure of an evaluation, a column for each run and seed."""
 

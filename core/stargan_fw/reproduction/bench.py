@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw.config import Layer
@@ -22,7 +24,6 @@ from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     import torch
 
@@ -67,7 +68,41 @@ class WorkBench(Bench):
         """Evaluates; see the interface."""
         asked = self.reproduction.asked
         seeded = [run for planned in runs for run in self.reproduction.of(planned)]
-        question = Question(
+        question = self._question(datasets=datasets, images=images, source=source, mask=mask, read=read)
+        found = evaluate([run.folder.path for run in seeded], question, self.device, self.progress)
+        options = {"--datasets": ",".join(datasets), "--images": images, "--source": source, "--read": list(read)}
+        options["--mask"] = mask if mask != "right" else None
+        command = evaluate_command(seeded, asked, options, str(self.device))
+        self.commands.append(command)
+        self._keep(command, [run.title for run in seeded], found)
+        return {planned: _of(planned, seeded, found) for planned in runs}
+
+    def history(
+        self,
+        run: PlannedRun,
+        *,
+        datasets: Sequence[str],
+        images: str | None = None,
+        source: str | None = None,
+        mask: Mask = "right",
+        read: Sequence[str] = (),
+        limit: int = 40,
+    ) -> Sequence[tuple[int, Measured]]:
+        """Evaluates all checkpoints; see the interface."""
+        question = self._question(datasets=datasets, images=images, source=source, mask=mask, read=read)
+        question = replace(question, limit=min(limit, question.limit or limit))
+        first = self.reproduction.of(run)[0]
+        with tempfile.TemporaryDirectory() as folder:
+            earlier = first.folder.at_checkpoints(Path(folder))
+            found = evaluate(list(earlier.values()), question, self.device, self.progress)
+        self._keep(None, [f"{first.title}, step {step}" for step in earlier], found)
+        return list(zip(earlier, found, strict=True))
+
+    def _question(
+        self, *, datasets: Sequence[str], images: str | None, source: str | None, mask: Mask, read: Sequence[str]
+    ) -> Question:
+        asked = self.reproduction.asked
+        return Question(
             datasets=tuple(datasets),
             images=images,
             source=source,
@@ -78,23 +113,18 @@ class WorkBench(Bench):
             mask=mask,
             read=tuple(read),
         )
-        found = evaluate([run.folder.path for run in seeded], question, self.device, self.progress)
-        options = {"--datasets": ",".join(datasets), "--images": images, "--source": source, "--read": list(read)}
-        options["--mask"] = mask if mask != "right" else None
-        command = evaluate_command(seeded, asked, options, str(self.device))
-        self.commands.append(command)
-        titled = zip(seeded, found, strict=True)
-        documents = [{"title": run.title, **evaluation.to_dict()} for run, evaluation in titled]
+
+    def _keep(self, command: str | None, titles: Sequence[str], found: Sequence[Evaluation]) -> None:
+        titled = zip(titles, found, strict=True)
+        documents = [{"title": title, **evaluation.to_dict()} for title, evaluation in titled]
         self.evaluations.append({"command": command, "of": documents})
-        return {planned: _of(planned, seeded, found) for planned in runs}
 
     def overview(self, title: str, found: Mapping[PlannedRun, Sequence[Measured]]) -> Table:
         """Lists all figures; see the interface."""
         runs = [run for planned in found for run in self.reproduction.of(planned)]
         evaluations: list[Any] = [evaluation for one in found.values() for evaluation in one]
         header, *rows = table(evaluations, brief=True)
-        notes = dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes)
-        return Table(title, [*header[:3], *(run.title for run in runs)], rows, "\n\n".join(notes))
+        return Table(title, [*header[:3], *(run.title for run in runs)], rows)
 
     def sheet(
         self,

@@ -35,6 +35,7 @@ def draw_page(report: Report) -> str:
         about=_paragraphs(report.about),
         facts=_facts(report.settings),
         claims=_claims(report.claims),
+        notes=_notes(report.notes),
         sections="\n".join(map(_section, report.sections)),
         runs=_runs(report.runs),
         commands=html.escape("\n".join(report.commands)),
@@ -102,6 +103,10 @@ def _claims(claims: Iterable[Claim]) -> str:
         for claim in claims
     ]
     return f'<section><h2>Claims</h2><ul class="claims">{"".join(items)}</ul></section>' if items else ""
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return f"<section><h2>To be known</h2>{''.join(map(_paragraphs, notes))}</section>" if notes else ""
 
 
 def _runs(runs: Sequence[SeededRun]) -> str:

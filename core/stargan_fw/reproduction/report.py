@@ -61,6 +61,11 @@ class Report:
     def _(self, section: Claim) -> None:
         self.claims.append(section)
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know to believe the figures, each note once."""
+        return list(dict.fromkeys(note for one in self.evaluations for found in one["of"] for note in found["notes"]))
+
     def to_dict(self) -> dict[str, Any]:
         """Returns it as `report.json` has it; shares are 0 to 1, and sheets are named by their files."""
         sheets = [section for section in self.sections if isinstance(section, Sheet)]
@@ -70,6 +75,7 @@ class Report:
             "title": self.title,
             "settings": dict(self.settings),
             "claims": [asdict(claim) for claim in self.claims],
+            "notes": self.notes,
             "tables": [asdict(section) for section in self.sections if isinstance(section, Table)],
             "sheets": [{"file": _file(one), "caption": one.caption, "command": one.command} for one in sheets],
             "runs": [_run(run) for run in self.runs],

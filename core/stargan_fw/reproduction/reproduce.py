@@ -61,7 +61,7 @@ def facts(reproduction: Reproduction, device: torch.device) -> dict[str, Any]:
         "steps": asked.steps,
         "seeds": reproduction.seeds if any(run.planned.seeded for run in reproduction.runs) else None,
         "data": asked.data,
-        "device": str(device) if device.type == "cpu" else f"{device} ({torch.cuda.get_device_name(device)})",
+        "device": f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
         "stargan-fw": importlib.metadata.version("stargan-fw"),
         "torch": torch.__version__,

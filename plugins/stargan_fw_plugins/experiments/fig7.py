@@ -42,6 +42,7 @@ class Figure7(Experiment):
             [[mask, share_read(one), young(one).text, youth_of_inputs(one).text] for mask, one in found.items()],
             f"The model was trained for {bench.minutes(JOINT):.1f} minutes, {bench.steps(JOINT):,} steps.",
         )
+        yield _course(bench)
         rows = [SheetRow(JOINT, "right mask"), SheetRow(JOINT, "wrong mask", "wrong")]
         caption = "Unseen CelebA faces in every expression, with the right and with the wrong mask."
         yield bench.sheet("masks", caption, rows, images="celeba", to=EXPRESSIONS)
@@ -83,6 +84,22 @@ def _youth(right: Measured, wrong: Measured) -> Claim:
     return Claim(
         "With the wrong mask fewer faces are read as young, than with the right one and than before.", measured, holds
     )
+
+
+def _course(bench: Bench) -> Table:
+    """Returns what was read at each checkpoint, and when the mask was learned: from where on both shares keep to it."""
+    courses = [bench.history(JOINT, datasets=("rafd",), images="celeba", mask=mask, read=(YOUNG,)) for mask in MASKS]
+    minutes = bench.minutes(JOINT) / bench.steps(JOINT)
+    rows, learned = [], None
+    for (step, right), (_, wrong) in zip(*courses, strict=True):
+        holds = read(right) >= LEAST_RIGHT and read(wrong) <= MOST_WRONG
+        learned = (learned or step) if holds else None
+        shares = [f"{share:.1%}" for share in (read(right), read(wrong), young(right).value, young(wrong).value)]
+        rows.append([f"{step:,}", f"{minutes * step:.1f}", *shares])
+    header = ["step", "minutes", "right mask: expression", "wrong mask: expression", "right: young", "wrong: young"]
+    when = f"The mask was learned after {minutes * learned:.1f} minutes" if learned else "The mask was not learned"
+    note = f"{when}: both claims about the expression are to hold from there on. Measured on a part of the faces."
+    return Table("When the mask was learned", header, rows, note)
 
 
 def _by_expression(right: Measured, wrong: Measured) -> Table:

@@ -5,7 +5,9 @@ from stargan_fw.interfaces import PlannedRun, Setup
 NEUTRAL = {"method.source": "neutral"}  # the domain that Table 3 translates from
 LONG = {"training.epochs": 200}  # of RaFD, which is small (Sec. 5.3)
 
-JOINT = PlannedRun("joint", "StarGAN-JNT", "celeba,rafd", Setup("quickstart"), Setup("paper"))
+COURSE = {"training.keep_checkpoints": 10}  # of small models: to see when something was learned
+
+JOINT = PlannedRun("joint", "StarGAN-JNT", "celeba,rafd", Setup("quickstart", COURSE), Setup("paper"))
 STARGAN = PlannedRun("rafd-stargan", "StarGAN", "rafd", Setup("quickstart"), Setup("paper", LONG), seeded=True)
 VANILLA = PlannedRun(
     "rafd-stargan-vanilla",
