@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Dataset,
         Discriminator,
         Embedding,
+        Experiment,
         Generator,
         Importer,
         Method,
@@ -71,3 +72,8 @@ def register_importers(register: Callable[[type[Importer]], None]) -> None:
 @hookspec
 def register_presets(register: Callable[[Path], None]) -> None:
     """Registers presets, which `--preset` names: TOML files, called by their stems."""
+
+
+@hookspec
+def register_experiments(register: Callable[[type[Experiment]], None]) -> None:
+    """Registers experiments, which `reproduce` names."""

@@ -33,6 +33,7 @@ KINDS = {
     "register_trackers": ("tracker", "Tracker"),
     "register_importers": ("importer", "Importer"),
     "register_presets": ("preset", None),
+    "register_experiments": ("experiment", "Experiment"),
 }
 
 

@@ -111,6 +111,36 @@ def test_two_runs_stand_side_by_side_and_one_may_translate_another_dataset_s_ima
     assert one["real_classification_error", "rafd"] == other["real_classification_error", "rafd"]
 
 
+def test_the_wrong_mask_and_other_labels_are_measured(evaluate, trained):
+    faces = ("--images", "celeba", "--datasets", "rafd", "--to", "happy", "--read", "Young", "--json")
+    found = [json.loads(evaluate(*faces, *more).out)[0] for more in ((), ("--mask", "wrong"))]
+    right, wrong = map(rows_of, found)
+    assert [(one["settings"]["mask"], one["settings"]["read"]) for one in found] == [
+        ("right", ["Young"]),
+        ("wrong", ["Young"]),
+    ]
+    assert right["classifier_frechet_distance", "rafd"] != wrong["classifier_frechet_distance", "rafd"]
+    for rows in (right, wrong):
+        assert rows["share_read", "celeba.Young"]["n"] == rows["classification_error", "rafd"]["n"] == 6
+        assert 0 <= rows["share_read", "celeba.Young"]["value"] <= 1
+        assert ("real_classification_error", "celeba.hair") in rows, "whoever reads must be known to read well"
+        assert ("classification_error", "celeba.Young") not in rows
+    assert right["share_read_of_input", "celeba.Young"] == wrong["share_read_of_input", "celeba.Young"]
+    own = rows_of(json.loads(evaluate("--datasets", "rafd", "--to", "sad", "--mask", "wrong", "--json").out)[0])
+    assert own["classification_error", "rafd.sad"]["n"] == own["reconstruction_l1", "rafd.sad"]["n"] > 0
+
+
+def test_a_run_without_a_mask_has_no_wrong_one(evaluate, train, trained, tmp_path):
+    assert train("--max-steps", "1", datasets="rafd", out=tmp_path / "single").code == 0
+    outcome = evaluate("--mask", "wrong", runs=(tmp_path / "single",))
+    assert (outcome.code, "and so has no mask" in outcome.err) == (2, True)
+    pairs = ("--set", "method.name=diat", "--set", "generator.name=resnet", "--set", "discriminator.name=patch")
+    pairs += ("--set", "embedding.name=classifier", "--set", "training.ema=0")
+    assert train("--max-steps", "1", *pairs, out=tmp_path / "pairs").code == 0
+    outcome = evaluate("--mask", "wrong", runs=(tmp_path / "pairs",))
+    assert (outcome.code, "'diat' has no mask" in outcome.err) == (2, True)
+
+
 def test_a_limit_takes_images_spread_over_all(small_data, trained_once):
     source = Source.open(
         "rafd", RunFolder(trained_once).config().datasets["rafd"], str(small_data), PluginManager.discover()
@@ -181,6 +211,8 @@ def test_the_classifier_s_weights_change_with_what_they_depend_on(evaluate, cach
         (["--to", "hapy"], "did you mean 'happy'"),
         (["--to", "Blond_Hair,Young"], "not one label"),
         (["--images", "celebb"], "celeb"),
+        (["--read", "Yuong"], "did you mean 'Young'"),
+        (["--read", "Male,Young"], "not one label"),
         (["--inception", "nowhere.pth"], "no such file"),
         (["--csv", "nowhere/t.csv"], "does not exist"),
         (["--markdown", "."], "is a folder"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,6 +33,13 @@ def evaluate(
         str | None, typer.Option(metavar="LABELS", help="Translate only images that have these: neutral for Table 3.")
     ] = None,
     to: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only to this label; repeatable.")] = None,
+    mask: Annotated[
+        Literal["right", "wrong"], typer.Option(help="'wrong' translates under another dataset's mask (Fig. 7).")
+    ] = "right",
+    read: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="Count inputs and translations read as this label too; repeatable."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Test images of a dataset at most.")] = None,
     classifier_steps: Annotated[
         int | None, typer.Option(min=1, help="Updates of a classifier that is missing.")
@@ -69,6 +76,8 @@ def evaluate(
         classifier_steps=classifier_steps,
         inception=inception,
         seed=seed,
+        mask=mask,
+        read=tuple(read or ()),
     )
     evaluations = evaluate_runs(runs, asked, choose_device(device), _progress)
     for evaluation in evaluations:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stargan_fw.allocator import keep_freed_memory
-from stargan_fw.cli import bench, data, evaluate, hub, plugins, share, study, train, translate
+from stargan_fw.cli import bench, data, evaluate, hub, plugins, reproduce, share, study, train, translate
 from stargan_fw.errors import RequestError
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
@@ -24,6 +24,7 @@ app.command("train")(train.train)
 app.command("translate")(translate.translate)
 app.command("sheet")(translate.sheet)
 app.command("evaluate")(evaluate.evaluate)
+app.command("reproduce")(reproduce.reproduce)
 app.command("export")(share.export)
 app.command("extend")(share.extend)
 app.command("import")(share.import_)

@@ -81,27 +81,14 @@ def train(
 
 
 def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.device, max_steps: int | None) -> None:
-    from stargan_fw.training.progress import Progress, decoding_progress, show_skipped
-    from stargan_fw.training.split_record import check_splits, record
+    from stargan_fw.training.execution import carry_out
 
     run = request.run
-    stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
-    show_skipped(console, plan.sources, stores)
-    plan.check_readable(stores, device)  # before the run folder is made
-    if request.resume:
-        check_splits(run, plan.sources, stores)
-    else:
-        run.create(plan.config, plan.space)
-        run.write_splits({source.alias: record(source, stores[source.alias]) for source in plan.sources})
-    last = min(plan.steps, max_steps or plan.steps)
-    with plan.trainer(run, stores, device, request.plugins, Progress(console)) as trainer:
-        if request.resume:
-            trainer.resume()
-        if trainer.step >= last:
-            console.print(f"{run.path} is at step {trainer.step} of {plan.steps}: nothing is left to do.")
-            return
-        trainer.train(last)
-    console.print(f"{run.path}: step {last} of {plan.steps}. Look at {run.path / 'samples'}.", soft_wrap=True)
+    before, after = carry_out(console, plan, request, device, max_steps=max_steps)
+    if before == after:
+        console.print(f"{run.path} is at step {after} of {plan.steps}: nothing is left to do.")
+        return
+    console.print(f"{run.path}: step {after} of {plan.steps}. Look at {run.path / 'samples'}.", soft_wrap=True)
 
 
 def _show_plan(console: Console, plan: Plan) -> None:

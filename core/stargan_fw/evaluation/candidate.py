@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.config import Config
     from stargan_fw.evaluation.targets import Target
+    from stargan_fw.inference.pipeline import Mask
     from stargan_fw.interfaces import Method
     from stargan_fw_registry import LabelSpace
 
@@ -37,6 +38,7 @@ class Candidate:
         labels: its label space.
         translator: with its newest weights.
         checkpoint: their name.
+        mask: "wrong" translates under the mask of another dataset (Fig. 7).
     """
 
     run: RunFolder
@@ -44,18 +46,30 @@ class Candidate:
     labels: LabelSpace
     translator: Translator
     checkpoint: str
+    mask: Mask = "right"
 
     @classmethod
-    def open(cls, path: Path, device: torch.device) -> Candidate:
+    def open(cls, path: Path, device: torch.device, mask: Mask = "right") -> Candidate:
         """Opens a run at its newest checkpoint.
 
         Raises:
             RunError: there is no run, or nothing is trained yet.
-            ModelError: the weights do not fit.
+            ModelError: the weights do not fit, or the method has no mask that could be wrong.
+            LabelError: the run has one dataset, and so no mask.
         """
         run = RunFolder(path)
         config, labels, checkpoint = run.config(), run.labels(), run.checkpoints.latest().name
-        return cls(run, config, labels, Translator.from_pretrained(path, device=str(device)), checkpoint)
+        found = cls(run, config, labels, Translator.from_pretrained(path, device=str(device)), checkpoint, mask)
+        if mask == "wrong":
+            found.check_mask(device)
+        return found
+
+    @torch.no_grad()
+    def check_mask(self, device: torch.device) -> None:
+        """Raises where the run cannot translate under a wrong mask, before its refusals would count as outcomes."""
+        schema, side = self.labels.schemas[0], self.config.data.image_size
+        probe, target = torch.zeros(1, 3, side, side, device=device), torch.zeros(1, schema.dim, device=device)
+        self.method.translate_masked(probe, schema.name, target, self.labels.wrong_mask(schema.name))
 
     @property
     def method(self) -> Method:
@@ -89,7 +103,11 @@ class Candidate:
 
     def _change(self, images: Tensor, dataset: str, wanted: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         try:
-            changed = self.method.translate(images, dataset, wanted, current).float()
+            if self.mask == "wrong":
+                mask = self.labels.wrong_mask(dataset)
+                changed = self.method.translate_masked(images, dataset, wanted, mask).float()
+            else:
+                changed = self.method.translate(images, dataset, wanted, current).float()
         except ModelError:
             if len(images) == 1:
                 return _nothing(images)
@@ -99,7 +117,7 @@ class Candidate:
 
     def _read_and_change(self, images: Tensor, edit: str) -> tuple[Tensor, Tensor]:
         try:
-            changed = self.translator.translate(images, to=edit).float()
+            changed = self.translator.translate(images, to=edit, mask=self.mask).float()
         except ModelError:
             if len(images) == 1:
                 return _nothing(images)

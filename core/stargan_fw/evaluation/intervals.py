@@ -21,7 +21,8 @@ def interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0)
 
     Outcomes of one group (a person, or an image that is translated to several labels) are not independent, so groups
     are resampled: the percentile bootstrap of clusters. Counts with one outcome a group have Wilson's interval, and so
-    do counts that are all alike, of which a bootstrap would claim certainty; they count as one outcome a group.
+    do counts whose shares are alike in all groups, of which a bootstrap would claim certainty; they count as one outcome
+    a group.
 
     Args:
         values: outcomes; 0 and 1 where something is counted.
@@ -35,11 +36,11 @@ def interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0)
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     of = np.array([numbers[group] for group in groups], dtype=np.int64)
     counted = bool(np.isin(outcomes, (0.0, 1.0)).all())
-    if counted and (len(numbers) == len(outcomes) or outcomes.min() == outcomes.max()):
+    sums, counts = np.bincount(of, outcomes).astype(np.float64), np.bincount(of).astype(np.float64)
+    alike = bool(np.ptp(outcomes) == 0 or (len(numbers) > 1 and np.ptp(sums / counts) == 0))
+    if counted and (len(numbers) == len(outcomes) or alike):
         return wilson(float(outcomes.mean()), len(numbers))
-    if len(numbers) < 2:
-        return None
-    return _bootstrap(np.bincount(of, outcomes).astype(np.float64), np.bincount(of).astype(np.float64), seed)
+    return None if len(numbers) < 2 else _bootstrap(sums, counts, seed)
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:

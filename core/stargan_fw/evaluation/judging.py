@@ -64,6 +64,23 @@ class Faces:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """Who looks for one label, whatever was asked for.
+
+    Attributes:
+        label: that is looked for.
+        classifier: reads the labels of its dataset.
+    """
+
+    label: Target
+    classifier: LabelClassifier
+
+    def reads(self, images: Tensor) -> list[float]:
+        """Returns 1 for each image (B, 3, H, W) on which the label is read, 0 for the others."""
+        return self.label.is_read(self.classifier.look(images)[0]).float().tolist()
+
+
+@dataclass(frozen=True)
 class Judge:
     """Who reads translations.
 
@@ -71,11 +88,13 @@ class Judge:
         classifier: reads the labels of a dataset, and gives features.
         inception: features of FID proper; None where it is not asked for.
         device: of all that is computed.
+        readers: look for labels besides.
     """
 
     classifier: LabelClassifier
     inception: Callable[[Tensor], Tensor] | None
     device: torch.device
+    readers: Sequence[Reader] = ()
 
 
 @dataclass
@@ -86,12 +105,14 @@ class Outcomes:
         values: metric → one value an image.
         groups: metric → the group of each value, see `Faces.groups`.
         features: space ("classifier", "inception") → features of the translations, batch by batch.
+        read: label that a reader looks for → shares of translations and inputs on which it is read.
         refused: how many images the method cannot translate so.
     """
 
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     groups: dict[str, list[Hashable]] = field(default_factory=lambda: defaultdict(list))
     features: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    read: dict[str, Outcomes] = field(default_factory=dict)
     refused: int = 0
 
     def note(self, metric: str, values: Iterable[float], groups: Sequence[Hashable]) -> None:
@@ -103,14 +124,18 @@ class Outcomes:
     @classmethod
     def together(cls, parts: Iterable[Outcomes]) -> Outcomes:
         """Returns the outcomes of several targets as one."""
-        whole = cls()
-        for part in parts:
+        whole, every = cls(), list(parts)
+        for part in every:
             for metric, values in part.values.items():
                 whole.values[metric] += values
                 whole.groups[metric] += part.groups[metric]
             for space, batches in part.features.items():
                 whole.features[space] += batches
             whole.refused += part.refused
+        labels = dict.fromkeys(label for part in every for label in part.read)
+        whole.read = {
+            label: cls.together([part.read[label] for part in every if label in part.read]) for label in labels
+        }
         return whole
 
 
@@ -159,6 +184,10 @@ def _measure(candidate: Candidate, judge: Judge, target: Target, batch: _Batch, 
     outcomes.features["classifier"].append(features.cpu())
     if judge.inception:
         outcomes.features["inception"].append(judge.inception(batch.translated).cpu())
+    for reader in judge.readers:
+        found = outcomes.read.setdefault(reader.label.name, Outcomes())
+        found.note("share_read", reader.reads(batch.translated), batch.groups)
+        found.note("share_read_of_input", reader.reads(batch.images), batch.groups)
     if batch.labels is not None:
         back, able = candidate.restore(batch.translated, target, batch.labels)
         errors = (back - batch.images).abs().flatten(1).mean(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +12,7 @@ from stargan_fw.evaluation.classifier_cache import trained_classifier
 from stargan_fw.evaluation.classifier_training import Settings
 from stargan_fw.evaluation.ground_truth import GroundTruth
 from stargan_fw.evaluation.intervals import interval
-from stargan_fw.evaluation.judging import Faces, Judge, Outcomes, judge_target, real_outcomes
+from stargan_fw.evaluation.judging import Faces, Judge, Outcomes, Reader, judge_target, real_outcomes
 from stargan_fw.evaluation.report import METRICS, Evaluation, Row
 from stargan_fw.evaluation.targets import Target, chosen, targets
 from stargan_fw.plugin_manager import PluginManager
@@ -77,7 +77,7 @@ def evaluate(
     """
     request.check(asked)
     inception = distances.inception(asked.inception, device) if asked.inception else None
-    candidates = request.open_candidates(runs, device)
+    candidates = request.open_candidates(runs, device, asked.mask)
     arena = prepare(candidates, asked, device, inception, progress)
     return [measure(candidate, arena, device, progress) for candidate in candidates]
 
@@ -91,7 +91,9 @@ def prepare(
 ) -> Arena:
     """Reads the data, trains what classifiers are missing, and has them read the real test images."""
     names = request.judged(candidates, asked.datasets)
-    every = list(dict.fromkeys([*names, *([asked.images] if asked.images else [])]))
+    watched = request.watched(candidates, asked)
+    extra = [*([asked.images] if asked.images else []), *(label.schema.name for label in watched)]
+    every = list(dict.fromkeys([*names, *extra]))
     config = request.complete_config(candidates[0].config, every, candidates, asked)
     plugins = PluginManager.discover(tuple(dict.fromkeys(file for one in candidates for file in one.config.plugins)))
     sources = {name: request.open_source(name, config, plugins, candidates) for name in every}
@@ -103,16 +105,20 @@ def prepare(
         name: request.images_with(sources[name], asked, schemas)
         for name in ([asked.images] if asked.images else arena.targets)
     }
-    needed = {*arena.targets, *chosen_images}
+    needed = {*arena.targets, *chosen_images, *(label.schema.name for label in watched)}
     stores = decode(config, [source for name, source in sources.items() if name in needed])
     readable = {name: request.without_bad(sources[name], store) for name, store in stores.items()}
     settings = Settings(asked.classifier_steps, config.training.flip, asked.seed)
-    for name in arena.targets:
+    judges: dict[str, Judge] = {}
+    for name in dict.fromkeys([*arena.targets, *(label.schema.name for label in watched)]):
         model = trained_classifier(readable[name], stores[name], settings, device, progress)
-        arena.judges[name] = Judge(model, inception, device)
+        judges[name] = Judge(model, inception, device)
+        _look_at_real_images(arena, judges[name], readable[name], stores[name])
+    readers = [Reader(label, judges[label.schema.name].classifier) for label in watched]
+    for name in arena.targets:
+        arena.judges[name] = replace(judges[name], readers=readers)
         origin = asked.images or name
         arena.faces[name] = _faces(arena, readable[origin], stores[origin], chosen_images[origin], own=origin == name)
-        _look_at_real_images(arena, readable[name], stores[name])
     if not distances.can_measure():
         arena.notes.append(f"Without torchmetrics there are no distances and no SSIM. {distances.REMEDY}")
     return arena
@@ -126,10 +132,11 @@ def _faces(arena: Arena, source: Source, store: Store, indices: Sequence[int], *
     return Faces(source, store, [index for index in indices if index not in store.errors], truth)
 
 
-def _look_at_real_images(arena: Arena, source: Source, store: Store) -> None:
+def _look_at_real_images(arena: Arena, judge: Judge, source: Source, store: Store) -> None:
     name = source.alias
-    whole, attributes = real_outcomes(arena.judges[name], Faces(source, store, source.test))
-    has = [any(source.labels[i, one.position] == one.value for one in arena.targets[name]) for i in source.test]
+    whole, attributes = real_outcomes(judge, Faces(source, store, source.test))
+    wanted = arena.targets.get(name, [])
+    has = [any(source.labels[i, one.position] == one.value for one in wanted) for i in source.test]
     arena.real[name] = {space: torch.cat(found)[has] for space, found in whole.features.items()}
     parts = (
         {f"{name}.{attribute}": outcomes for attribute, outcomes in attributes.items()} if len(attributes) > 1 else {}
@@ -152,12 +159,16 @@ def measure(
     evaluation = Evaluation(str(candidate.run.path), candidate.checkpoint, arena.asked.document())
     evaluation.rows += arena.rows
     evaluation.notes += arena.notes
+    read: list[Outcomes] = []
     for name, judge in arena.judges.items():
         faces, every = arena.faces[name], arena.targets[name]
         found: dict[str, Outcomes] = {}
         for number in progress(f"{candidate.run.path.name}: {name}", range(len(every))):
             found[every[number].name] = judge_target(candidate, judge, faces, every[number])
         _summarise(evaluation, arena, name, found)
+        read += found.values()
+    for label, outcomes in Outcomes.together(read).read.items():
+        evaluation.rows += _means(outcomes, label, arena.asked.seed)
     evaluation.rows += _costs(candidate, arena, device)
     return evaluation
 

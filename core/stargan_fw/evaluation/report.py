@@ -22,6 +22,8 @@ COLUMNS = ("run", "metric", "target", "value", "low", "high", "split", "n")
 METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "classification_error": ("classification error", "{:.2%}".format),
     "real_classification_error": ("error on real images", "{:.2%}".format),
+    "share_read": ("read as", "{:.2%}".format),
+    "share_read_of_input": ("inputs read as", "{:.2%}".format),
     "reconstruction_l1": ("reconstruction L1", "{:.4f}".format),
     "classifier_frechet_distance": ("classifier Fréchet distance", "{:.3f}".format),
     "classifier_kernel_distance": ("classifier kernel distance", "{:.5f}".format),
@@ -162,7 +164,8 @@ def table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[lis
 
 
 def _is_detail(row: Row) -> bool:
-    return "." in row.target and not row.metric.endswith("classification_error")
+    of_all_labels = row.metric.endswith("classification_error") or row.metric.startswith("share_read")
+    return "." in row.target and not of_all_labels
 
 
 def names(runs: Sequence[str]) -> list[str]:

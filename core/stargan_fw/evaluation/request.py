@@ -9,7 +9,7 @@ from stargan_fw.config import DatasetConfig
 from stargan_fw.data.source import Source
 from stargan_fw.errors import ConfigError, DataError, RunError, closest
 from stargan_fw.evaluation.candidate import Candidate
-from stargan_fw.evaluation.targets import with_labels
+from stargan_fw.evaluation.targets import Target, chosen, targets, with_labels
 from stargan_fw_registry.edits import parse_edit
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.config import Config
     from stargan_fw.data.store import Store
+    from stargan_fw.inference.pipeline import Mask
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw_registry import LabelSchema
 
@@ -39,6 +40,8 @@ class Asked:
         classifier_steps: updates of a classifier; None leaves it to the size of the data.
         inception: weights for FID proper; None leaves it out.
         seed: of all that is random.
+        mask: "wrong" translates under the mask of another dataset (Fig. 7).
+        read: labels, as edits of one label, whose share among inputs and translations is counted.
     """
 
     datasets: tuple[str, ...] = ()
@@ -51,6 +54,8 @@ class Asked:
     classifier_steps: int | None = None
     inception: Path | None = None
     seed: int = 0
+    mask: Mask = "right"
+    read: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Returns what decides the figures, as JSON."""
@@ -62,19 +67,22 @@ class Asked:
             "limit": self.limit,
             "classifier_steps": self.classifier_steps,
             "seed": self.seed,
+            "mask": self.mask,
+            "read": list(self.read),
         }
 
 
-def open_candidates(paths: Sequence[Path], device: torch.device) -> list[Candidate]:
+def open_candidates(paths: Sequence[Path], device: torch.device, mask: Mask = "right") -> list[Candidate]:
     """Opens the runs.
 
     Raises:
         RunError: one is missing or empty, is named twice, or they are of several image sizes.
+        LabelError, ModelError: one has no mask that could be wrong.
     """
     twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
     if twice:
         raise RunError(f"'{twice}' is named twice. Name every run once.")
-    candidates = [Candidate.open(path, device) for path in paths]
+    candidates = [Candidate.open(path, device, mask) for path in paths]
     sizes = {candidate.config.data.image_size: candidate for candidate in candidates}
     if len(sizes) > 1:
         described = ", ".join(f"'{candidate.run.path}' {size}" for size, candidate in sizes.items())
@@ -100,6 +108,17 @@ def judged(candidates: Sequence[Candidate], asked: Sequence[str]) -> list[str]:
     if not common:
         raise RunError("The runs have no dataset in common. Evaluate them apart.")
     return list(dict.fromkeys(asked)) or common
+
+
+def watched(candidates: Sequence[Candidate], asked: Asked) -> list[Target]:
+    """Returns the labels that are looked for besides the targets, of any dataset that a run knows.
+
+    Raises:
+        LabelError: an edit that cannot be read, or that is not one label.
+    """
+    schemas = {schema.name: schema for candidate in candidates for schema in candidate.labels.schemas}
+    every = [target for schema in schemas.values() for target in targets(schema)]
+    return chosen(every, asked.read, list(schemas.values())) if asked.read else []
 
 
 def complete_config(config: Config, names: Sequence[str], candidates: Sequence[Candidate], asked: Asked) -> Config:

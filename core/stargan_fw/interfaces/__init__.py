@@ -8,6 +8,20 @@ from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
 
 if TYPE_CHECKING:
     from stargan_fw.interfaces.embedding import Embedding
+    from stargan_fw.interfaces.experiment import (
+        Bench,
+        Claim,
+        Experiment,
+        Figure,
+        Measured,
+        PlannedRun,
+        Section,
+        Setup,
+        Sheet,
+        SheetRow,
+        Table,
+        Text,
+    )
     from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, Losses, Method, Phase
@@ -17,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AdversarialLoss",
     "Batch",
+    "Bench",
+    "Claim",
     "ComponentBuilder",
     "CriticLoss",
     "Crop",
@@ -25,14 +41,24 @@ __all__ = [
     "Embedding",
     "EncodedImage",
     "Example",
+    "Experiment",
+    "Figure",
     "Generator",
     "ImportedNetwork",
     "Importer",
     "Losses",
+    "Measured",
     "Method",
     "Phase",
+    "PlannedRun",
     "PortraitSquare",
+    "Section",
+    "Setup",
+    "Sheet",
+    "SheetRow",
     "Square",
+    "Table",
+    "Text",
     "Tracker",
 ]
 
@@ -42,6 +68,23 @@ __getattr__ = lazy_exports(
         "Embedding": "stargan_fw.interfaces.embedding",
         "AdversarialLoss": "stargan_fw.interfaces.loss",
         "CriticLoss": "stargan_fw.interfaces.loss",
+        **dict.fromkeys(
+            (
+                "Bench",
+                "Claim",
+                "Experiment",
+                "Figure",
+                "Measured",
+                "PlannedRun",
+                "Section",
+                "Setup",
+                "Sheet",
+                "SheetRow",
+                "Table",
+                "Text",
+            ),
+            "stargan_fw.interfaces.experiment",
+        ),
         "ImportedNetwork": "stargan_fw.interfaces.importer",
         "Importer": "stargan_fw.interfaces.importer",
         "Batch": "stargan_fw.interfaces.method",

@@ -94,7 +94,7 @@ class TrainRequest:
             layers = [*layers[:1], below, *layers[1:]] if resume else [below, *layers]
         config = complete(merge(_with_datasets(layers, datasets), layers), plugins, layers)
         if resume:
-            _check_same_run(previous, config, run)
+            check_same_run(previous, config, run)
         return cls(config, plugins, run, resume, start)
 
     def adopt(self, method: Method) -> Adoption | None:
@@ -231,12 +231,20 @@ def _with_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]
     return [*without, chosen]
 
 
-def _check_same_run(previous: Config, asked: Config, run: RunFolder) -> None:
+def check_same_run(previous: Config, asked: Config, run: RunFolder, elsewhere: str = "--out") -> None:
+    """Raises RunError where a run that began with one configuration would go on with another.
+
+    Args:
+        previous: what it began with.
+        asked: what is asked for.
+        run: its folder.
+        elsewhere: the option that names another folder.
+    """
     if list(previous.datasets) != list(asked.datasets):
         was, now = ", ".join(previous.datasets), ", ".join(asked.datasets)
         raise RunError(
             f"'{run.path}' was trained on {was} and cannot go on with {now}. "
-            "Leave --datasets out, or start a new run with another --out."
+            f"Leave --datasets out, or start a new run with another {elsewhere}."
         )
     before, after = dict(_flat(previous.model_dump(mode="json"))), dict(_flat(asked.model_dump(mode="json")))
     changed = [
@@ -248,7 +256,7 @@ def _check_same_run(previous: Config, asked: Config, run: RunFolder) -> None:
         key = changed[0]
         raise RunError(
             f"'{run.path}' was trained with {key} = {before.get(key)!r} and cannot go on with {after.get(key)!r}. "
-            "Leave that out, or start a new run with another --out."
+            f"Leave that out, or start a new run with another {elsewhere}."
         )
 
 

@@ -78,6 +78,23 @@ class RunFolder:
         except (OSError, ValueError, TypeError) as error:
             raise RunError(f"'{path}' cannot be read: {error}. Restore it, or start a new run.") from None
 
+    def at_checkpoints(self, folder: Path) -> dict[int, Path]:
+        """Makes a run folder of links for every checkpoint, to open the run as it was then, and returns them by step.
+
+        Args:
+            folder: an empty one.
+        """
+        earlier = {}
+        for checkpoint in self.checkpoints.paths():
+            run = folder / checkpoint.name
+            (run / "checkpoints").mkdir(parents=True)
+            (run / "checkpoints" / checkpoint.name).symlink_to(checkpoint.resolve(), target_is_directory=True)
+            for name in ("config.toml", "labels.json", "splits.json"):
+                if (self.path / name).exists():
+                    (run / name).symlink_to((self.path / name).resolve())
+            earlier[int(checkpoint.name.removeprefix("step-"))] = run
+        return earlier
+
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Adds a line to `metrics.jsonl`."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.config import Config
     from stargan_fw.data.store import Store
-    from stargan_fw.interfaces import Method
+    from stargan_fw.interfaces import Method, Tracker
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.training.progress import Progress
     from stargan_fw.training.run_folder import RunFolder
@@ -112,8 +112,19 @@ class Plan:
         device: torch.device,
         plugins: PluginManager,
         progress: Progress,
+        *,
+        observers: Sequence[Tracker] = (),
     ) -> Iterator[Trainer]:
-        """Lends the trainer of a run folder that exists, and closes what it shows progress on."""
+        """Lends the trainer of a run folder that exists, and closes what it shows progress on.
+
+        Args:
+            run: the folder.
+            stores: the decoded images by dataset.
+            device: to train on.
+            plugins: that have the configured trackers.
+            progress: shows how it goes.
+            observers: are told besides, and not closed.
+        """
         training = self.config.training
         readable = [source.without(stores[source.alias].errors) for source in self.sources]
         for network in self.method.networks.values():
@@ -135,7 +146,7 @@ class Plan:
                 schedule=LinearDecay(training.learning_rate, self.steps, training.decay),
                 precision=Precision.choose(training.precision, device),
                 sample=SampleSheet(self._held_out(readable), device),
-                observers=[progress, *trackers],
+                observers=[progress, *trackers, *observers],
             )
 
     def _held_out(self, sources: Sequence[Source]) -> dict[str, tuple[list[Image.Image], torch.Tensor]]:

@@ -1,0 +1,24 @@
+"""The runs that the experiments share. At the small size they take minutes on two cores, of drawn faces of 64 pixels."""
+
+from stargan_fw.interfaces import PlannedRun, Setup
+
+NEUTRAL = {"method.source": "neutral"}  # the domain that Table 3 translates from
+LONG = {"training.epochs": 200}  # of RaFD, which is small (Sec. 5.3)
+
+COURSE = {"training.keep_checkpoints": 10}  # of small models: to see when something was learned
+
+JOINT = PlannedRun("joint", "StarGAN-JNT", "celeba,rafd", Setup("quickstart", COURSE), Setup("paper"))
+STARGAN = PlannedRun("rafd-stargan", "StarGAN", "rafd", Setup("quickstart"), Setup("paper", LONG), seeded=True)
+VANILLA = PlannedRun(
+    "rafd-stargan-vanilla",
+    "StarGAN, Eq. 1",
+    "rafd",
+    Setup("quickstart", {"loss.name": "vanilla"}),
+    Setup("paper", {"loss.name": "vanilla", **LONG}),
+    seeded=True,
+)
+DIAT = PlannedRun("rafd-diat", "DIAT", "rafd", Setup("diat_64", NEUTRAL), Setup("paper_diat", {**NEUTRAL, **LONG}))
+CYCLEGAN = PlannedRun(
+    "rafd-cyclegan", "CycleGAN", "rafd", Setup("cyclegan_64", NEUTRAL), Setup("paper_cyclegan", {**NEUTRAL, **LONG})
+)
+ICGAN = PlannedRun("rafd-icgan", "IcGAN", "rafd", Setup("icgan_64"), Setup("paper_icgan", LONG))
