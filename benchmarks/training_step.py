@@ -4,12 +4,14 @@
     python benchmarks/training_step.py --cost-of 192,8        # of 200 labels against 13, both ours
 
 One round of each, taking turns, is `n_critic` updates of the critic and one of the generator on batches of 16; the
-medians of the rounds are compared. Peak memory is taken in a process of its own for each (Linux). Ours is the real
-trainer with its loader, on noise; the reference's is given its batches for nothing.
+medians of the rounds are compared. Each is a process of its own, which waits while the other works, since the command line
+has the C library keep freed memory and the reference does not; peak memory is taken in another for each (Linux). Ours is
+the real trainer with its loader, on noise; the reference's is given its batches for nothing.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from pathlib import Path
 import torch
 from reference_step import ReferenceStep
 
+from stargan_fw.allocator import HUGE_PAGES, keep_freed_memory
 from stargan_fw.components import complete
 from stargan_fw.config import Layer
 from stargan_fw.plugin_manager import PluginManager
@@ -62,22 +65,67 @@ def reference(options: argparse.Namespace) -> Callable[[], int]:
     return work
 
 
-def built(name: str, options: argparse.Namespace, folder: Path) -> Callable[[], int]:
-    """Returns the cycle of that name."""
-    return ours(options, folder) if name == "ours" else reference(options)
+def built(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
+    """Returns the cycle that this process is for, and has it find what a process of its kind has."""
+    if options.only == "reference":
+        return reference(options)
+    keep_freed_memory()
+    return ours(options, folder)
 
 
-def compare(work: dict[str, Callable[[], int]], options: argparse.Namespace) -> float:
-    """Prints images a second of both, and returns the first's over the second's."""
+class Contender:
+    """A process that runs cycles as it is told to, since what the C library does with memory is a process's own.
+
+    Args:
+        name: what it runs, "ours" or "reference".
+        arguments: of this program, besides those that it was started with.
+    """
+
+    def __init__(self, name: str, *arguments: str) -> None:
+        command = [sys.executable, *sys.argv, "--only", name, *arguments]
+        huge = {HUGE_PAGES: "1"} if name == "ours" else {}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **huge}
+        )
+
+    def ask(self, what: str) -> float:
+        """Returns images a second of a cycle ("rate"), or the most bytes that a cycle adds ("peak")."""
+        if self.process.stdin is None or self.process.stdout is None:
+            raise RuntimeError("The process has no pipes.")
+        self.process.stdin.write(f"{what}\n")
+        self.process.stdin.flush()
+        return float(json.loads(self.process.stdout.readline()))
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self.process.communicate()
+
+
+def serve(options: argparse.Namespace, folder: Path) -> None:
+    """Answers what `Contender.ask` asks, until there is nothing more."""
     device = choose_device(options.device)
-    rates: dict[str, list[float]] = {name: [] for name in work}
-    for number in range(options.rounds + 1):
-        for name, run in work.items():
+    PluginManager.discover(()).index("method")
+    before = peak_bytes(lambda: None, device) or 0
+    run = built(options, folder)
+    for line in sys.stdin:
+        if line.strip() == "peak":
+            run()
+            answer: float = (peak_bytes(run, device) or 0) - before
+        else:
             wait_for(device)
             start = time.perf_counter()
             images = run()
             wait_for(device)
-            rates[name].append(images / (time.perf_counter() - start))
+            answer = images / (time.perf_counter() - start)
+        print(json.dumps(answer), flush=True)
+
+
+def compare(contenders: dict[str, Contender], options: argparse.Namespace) -> float:
+    """Prints images a second of both, and returns the first's over the second's."""
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(options.rounds + 1):
+        for name, contender in contenders.items():
+            rates[name].append(contender.ask("rate"))
         latest = ", ".join(f"{name} {values[-1]:.2f}/s" for name, values in rates.items())
         print(f"round {number}{' (not counted)' if number == 0 else ''}: {latest}", flush=True)
     first, second = (statistics.median(values[1:]) for values in rates.values())
@@ -86,35 +134,21 @@ def compare(work: dict[str, Callable[[], int]], options: argparse.Namespace) -> 
     return first / second
 
 
-def peak(name: str) -> int:
-    """Returns the most bytes that a cycle adds to a process that has loaded everything but the networks."""
-    result = subprocess.run([sys.executable, *sys.argv, "--peak-of", name], check=True, capture_output=True, text=True)
-    return int(json.loads(result.stdout.splitlines()[-1]))
-
-
-def measure_peak(options: argparse.Namespace, folder: Path) -> None:
-    """Prints, for `peak`, what a cycle takes in this process."""
-    device = choose_device(options.device)
-    PluginManager.discover(()).index("method")
-    before = peak_bytes(lambda: None, device) or 0
-    run = built(options.peak_of, options, folder)
-    run()
-    print((peak_bytes(run, device) or 0) - before)
+def compare_memory() -> None:
+    """Prints the most memory that a cycle adds to a process that has loaded everything but the networks."""
+    peaks = []
+    for name in ("ours", "reference"):
+        contender = Contender(name)
+        peaks.append(contender.ask("peak"))
+        contender.stop()
+    mine, theirs = peaks
+    print(f"peak memory: ours {mine / 2**20:,.0f} MB, the reference's {theirs / 2**20:,.0f} MB")
+    print(f"ratio {mine / theirs:.2f}", flush=True)
 
 
 def numbers(text: str) -> list[int]:
     """Reads "5,8"."""
     return [int(part) for part in text.split(",")]
-
-
-def compare_labels(options: argparse.Namespace, folder: Path) -> None:
-    """Prints what a step costs with `--cost-of` labels, in steps with `--labels`."""
-    work = {}
-    for name, labels in (("few", options.labels), ("many", options.cost_of)):
-        (folder / name).mkdir()
-        chosen = argparse.Namespace(**{**vars(options), "labels": labels})
-        work[f"{sum(labels)} labels"] = ours(chosen, folder / name)
-    print(f"cost of {sum(options.cost_of)} labels: {compare(work, options):.3f} of {sum(options.labels)}")
 
 
 def main() -> None:
@@ -128,21 +162,23 @@ def main() -> None:
     parser.add_argument("--device")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-memory", action="store_true")
-    parser.add_argument("--peak-of", help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=["ours", "reference"], help=argparse.SUPPRESS)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        if options.peak_of:
-            measure_peak(options, Path(name))
-            return
-        if options.cost_of:
-            compare_labels(options, Path(name))
-            return
-        work = {of: built(of, options, Path(name)) for of in ("ours", "reference")}
-        print(f"ratio {compare(work, options):.2f}", flush=True)
-        if not options.no_memory:
-            mine, theirs = peak("ours"), peak("reference")
-            print(f"peak memory: ours {mine / 2**20:,.0f} MB, the reference's {theirs / 2**20:,.0f} MB")
-            print(f"ratio {mine / theirs:.2f}")
+    if options.only:
+        with tempfile.TemporaryDirectory() as name:
+            serve(options, Path(name))
+        return
+    if options.cost_of:
+        few, many = (",".join(map(str, labels)) for labels in (options.labels, options.cost_of))
+        contenders = {f"{labels} labels": Contender("ours", "--labels", labels) for labels in (few, many)}
+        print(f"cost of {many} labels: {compare(contenders, options):.3f} of {few}", flush=True)
+    else:
+        contenders = {name: Contender(name) for name in ("ours", "reference")}
+        print(f"ratio {compare(contenders, options):.2f}", flush=True)
+    for contender in contenders.values():
+        contender.stop()
+    if not options.no_memory and not options.cost_of:
+        compare_memory()
 
 
 if __name__ == "__main__":

@@ -244,3 +244,9 @@ def test_the_trunk_may_be_shallower():
     scores, logits = build(StarGANDiscriminator, 64, repeat_num=3)(images(size=64))
     assert scores.shape == (3, 1, 8, 8)
     assert logits.shape == (3, 7)
+
+
+@pytest.mark.parametrize(("init", "kept"), [("he", True), ("torch", False)])
+def test_hes_way_to_begin_keeps_the_size_of_a_signal(init, kept):
+    network = StarGANDiscriminator(image_size=64, label_dim=7, conv_dim=16, init=init)
+    assert (network.trunk(images(8, 64)).std() > 0.1) == kept
