@@ -23,10 +23,10 @@ from pathlib import Path
 import torch
 from reference_step import ReferenceStep
 
-from stargan_fw.allocator import HUGE_PAGES, keep_freed_memory
 from stargan_fw.components import complete
 from stargan_fw.config import Layer
 from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.process import HUGE_PAGES, keep_freed_memory
 from stargan_fw.speed.limits import wait_for
 from stargan_fw.speed.memory import peak_bytes
 from stargan_fw.speed.rehearsal import STEPS, cycle, rehearse
@@ -83,7 +83,7 @@ class Contender:
 
     def __init__(self, name: str, *arguments: str) -> None:
         command = [sys.executable, *sys.argv, "--only", name, *arguments]
-        huge = {HUGE_PAGES: "1"} if name == "ours" else {}
+        huge = {HUGE_PAGES: "1"} if name == "ours" else {}  # before it imports torch
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **huge}
         )

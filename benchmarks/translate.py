@@ -1,8 +1,9 @@
 """`stargan-fw translate` against a plain loop that translates one picture at a time in fp32, over the same JPEGs.
 
     python benchmarks/translate.py [--images 1000] [--rounds 3] [--threads 1] [--compile]
+    python benchmarks/translate.py --forward          # the generator alone on batches of 16
 
-Both read, crop and resize JPEGs of CelebA's size, read the current labels with the model's classifier, translate at
+The loop's networks are the reference's formulation in plain torch, with the same weights. Both read, crop and resize JPEGs of CelebA's size, read the current labels with the model's classifier, translate at
 128 px with the paper's networks (conv_dim 64, random weights) and write PNGs. They take turns; the medians of the rounds
 are compared, by the clock and by processor time, which other work on the machine changes less; with more than one thread
 it also counts threads that wait. Compiling, where it happens, is part of `translate`.
@@ -21,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from reference_step import ReferenceDiscriminator, ReferenceGenerator
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from stargan_fw import Method
 from stargan_fw.cli.outputs import Pictures
 from stargan_fw.cli.translate import _write_all
 from stargan_fw.inference import engine
@@ -36,7 +37,7 @@ from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminat
 from stargan_fw_plugins.networks.stargan_generator import StarGANGenerator
 from stargan_fw_registry import Binary, Exclusive, LabelSchema, LabelSpace
 
-SIDE, EDIT = 128, "Blond_Hair,Male=0"  # leaves the age to be read
+SIDE, BATCH, EDIT = 128, 16, "Blond_Hair,Male=0"  # leaves the age to be read
 SPACE = LabelSpace(
     [
         LabelSchema(
@@ -72,16 +73,32 @@ def draw(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def plain(method: Method, paths: list[Path], out: Path) -> None:
-    """Runs the loop that anybody would write."""
-    out.mkdir()
-    with torch.no_grad():
+class Plain:
+    """The networks in the reference's formulation."""
+
+    def __init__(self, weights: dict[str, StoredWeights]) -> None:
+        method = StarGAN(SPACE, SIDE, Build())
+        for name, stored in weights.items():
+            stored.load_into(method.networks[name])
+        self.generator = ReferenceGenerator(SPACE.dim)
+        self.discriminator = ReferenceDiscriminator(SIDE, SPACE.label_dim)
+        # Strict but for the running statistics, which the reference has and does not use.
+        missing = self.generator.load_state_dict(method.generator.state_dict(), strict=False).missing_keys
+        if not all("running" in name or "batches" in name for name in missing):
+            raise RuntimeError(f"The reference's generator lacks {missing}.")
+        trunk = {name.replace("trunk.", "main."): value for name, value in method.discriminator.state_dict().items()}
+        self.discriminator.load_state_dict(trunk)
+
+    @torch.no_grad()
+    def run(self, paths: list[Path], out: Path) -> None:
+        """Runs the loop that anybody would write."""
+        out.mkdir()
         for path in paths:
             with Image.open(path) as picture:
                 square = picture.convert("RGB").crop((0, 20, 178, 198)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
             image = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None].float() / 127.5 - 1
-            labels = SPACE.edit("celeba", method.read_labels(image, "celeba"), EDIT)
-            result: Tensor = method.networks["generator"](image, SPACE.join("celeba", labels))
+            labels = SPACE.edit("celeba", SPACE.decode("celeba", self.discriminator(image)[1]), EDIT)
+            result: Tensor = self.generator(image, SPACE.join("celeba", labels))
             pixels = ((result[0] + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
             Image.fromarray(pixels).save(out / f"{path.stem}.png")
 
@@ -93,7 +110,7 @@ def ours(translator: Translator, paths: list[Path], out: Path) -> None:
         _write_all(translator, output, output.plan([(path, Path(path.name)) for path in paths]))
 
 
-def timed(run: Callable[[], None]) -> tuple[float, float]:
+def timed(run: Callable[[], object]) -> tuple[float, float]:
     """Returns the seconds that it takes, by the clock and of the processor."""
     clock, processor = time.perf_counter(), time.process_time()
     run()
@@ -124,28 +141,59 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--compile", action="store_true", help="whatever the number of images")
+    parser.add_argument("--forward", action="store_true", help="the generator alone")
     arguments = parser.parse_args()
     if arguments.compile:
         engine.WORTH_COMPILING["cpu"] = 1
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    seconds: dict[str, list[tuple[float, float]]] = {"translate": [], "plain": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths, weights = draw(folder, arguments.images), model(folder)
-        exact = opened(weights).configure(precision="fp32")
-        exact.translate(paths[0], EDIT)  # reads both networks
-        for number in range(arguments.rounds):
-            fast = opened(weights).configure(batch_size=arguments.batch_size)
-            seconds["translate"].append(timed(partial(ours, fast, paths, folder / f"ours {number}")))
-            seconds["plain"].append(timed(partial(plain, exact._method, paths, folder / f"plain {number}")))  # noqa: SLF001
-            print(", ".join(f"{name} {values[-1][0]:.1f} s" for name, values in seconds.items()), flush=True)
+        if arguments.forward:
+            compare_forward(weights, arguments.rounds)
+        else:
+            compare_loops(weights, paths, folder, arguments)
+
+
+def compare_loops(
+    weights: dict[str, StoredWeights], paths: list[Path], folder: Path, arguments: argparse.Namespace
+) -> None:
+    """Prints how fast pictures become pictures."""
+    seconds: dict[str, list[tuple[float, float]]] = {"translate": [], "plain": []}
+    slow_loop = Plain(weights)
+    slow_loop.run(paths[:1], folder / "warm")
+    for number in range(arguments.rounds):
+        fast = opened(weights).configure(batch_size=arguments.batch_size)
+        seconds["translate"].append(timed(partial(ours, fast, paths, folder / f"ours {number}")))
+        seconds["plain"].append(timed(partial(slow_loop.run, paths, folder / f"plain {number}")))
+        print(", ".join(f"{name} {values[-1][0]:.1f} s" for name, values in seconds.items()), flush=True)
     for kind, what in enumerate(("by the clock", "of processor time")):
         fast_time, slow = (statistics.median(pair[kind] for pair in values) for values in seconds.values())
-        count = arguments.images
+        count = len(paths)
         print(
             f"{what}: translate {count / fast_time:.2f} images/s, plain {count / slow:.2f}; ratio {slow / fast_time:.2f}"
         )
+
+
+@torch.no_grad()
+def compare_forward(weights: dict[str, StoredWeights], rounds: int) -> None:
+    """Prints how fast the generators alone are."""
+    images = torch.rand(BATCH, 3, SIDE, SIDE) * 2 - 1
+    labels = SPACE.join("celeba", torch.randint(2, (BATCH, SPACE.label_dim)).float())
+    slow, fast = Plain(weights).generator, opened(weights)
+    work: dict[str, Callable[[], object]] = {
+        "ours": lambda: fast.method.translate(images, "celeba", labels[:, : SPACE.label_dim]),
+        "reference": lambda: slow(images, labels),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds + 1):
+        for name, run in work.items():
+            rates[name].append(BATCH / timed(run)[0])
+    first, second = (statistics.median(values[1:]) for values in rates.values())
+    print(
+        f"forward, batches of {BATCH}: ours {first:.2f} images/s, the reference's {second:.2f}; ratio {first / second:.2f}"
+    )
 
 
 if __name__ == "__main__":

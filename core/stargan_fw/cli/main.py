@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from stargan_fw.allocator import keep_freed_memory
 from stargan_fw.cli import bench, data, evaluate, hub, plugins, reproduce, share, study, train, translate
 from stargan_fw.errors import RequestError
+from stargan_fw.process import prepare_process
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
 
@@ -49,7 +49,7 @@ def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 failed while working, 2 the request was wrong."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    keep_freed_memory()
+    prepare_process()
     try:
         app(arguments, prog_name="stargan-fw")
     except RequestError as error:

@@ -44,7 +44,8 @@ class Engine:
     def batch_size(self) -> int:
         """Images that are read together, and that in bf16 go through the network together.
 
-        Of itself it is 1 in fp32 on a processor, where a larger batch is no faster and changes the last bits.
+        Of itself it is 1 on a processor that was told to compute in fp32: a larger batch is faster and changes the last
+        bits.
         """
         if self._given_batch_size is not None:
             return self._given_batch_size
@@ -57,18 +58,19 @@ class Engine:
         self._given_batch_size = images
 
     def set_precision(self, name: PrecisionName) -> None:
-        """Computes in fp32, in bf16, or with "auto" in bf16 where the processor has it.
+        """Computes in fp32, in bf16, or with "auto" in what is fastest: bf16 where the processor has it.
 
         In bf16 the networks are laid out channels last where that pays; in fp32 they stay as training had them, so that
         they give the same bits.
         """
         self._precision = Precision.choose(name, self._device)
+        self._exact = name == "fp32"
         self._lay_out()
 
     def expect(self, translations: int) -> None:
         """Compiles the networks where so many translations pay for it; says so where it cannot."""
         worth = WORTH_COMPILING.get(self._device.type)
-        if self._compiled or self._exact or worth is None or translations < worth:
+        if self._compiled or not self._bf16 or worth is None or translations < worth:
             return
         networks = [network for name, network in self._translating.items() if name in self._method.compilable]
         self._compiled = bool(networks) and compile_where_it_pays(networks, "on", self._device, translations)
@@ -80,8 +82,8 @@ class Engine:
     ) -> Tensor:
         """Translates as `Method.translate` does; with a mask as `Method.translate_masked` does.
 
-        A batch that is larger than the batch size is cut, but in fp32 only where that was set: the last bits of a result
-        depend on what goes through the network with it.
+        A batch that is larger than the batch size is cut, but where fp32 was asked for only if that was set: the last bits
+        of a result depend on what goes through the network with it.
 
         Returns:
             (B, 3, H, W) in fp32, on the images' own device.
@@ -98,8 +100,8 @@ class Engine:
         return torch.cat([self._method.read_labels(part.to(self._device), dataset) for part in parts]).to(images.device)
 
     @property
-    def _exact(self) -> bool:
-        return self._precision.dtype is torch.float32
+    def _bf16(self) -> bool:
+        return self._precision.dtype is torch.bfloat16
 
     def _translated(self, dataset: str, mask: str | None, images: Tensor, target: Tensor, source: Tensor) -> Tensor:
         count = len(images)
@@ -114,7 +116,7 @@ class Engine:
         return result[:count].to(images.device, torch.float32).contiguous()
 
     def _lay_out(self) -> None:
-        pays = not self._exact and (self._compiled or prefers_channels_last(self._device))
+        pays = self._bf16 and (self._compiled or prefers_channels_last(self._device))
         self._layout = torch.channels_last if pays else torch.contiguous_format
         for network in self._translating.values():
             network.to(memory_format=self._layout)

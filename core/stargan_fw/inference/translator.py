@@ -116,7 +116,7 @@ class Translator:
         """Says how to compute, and returns the translator; what is None stays as it is.
 
         Args:
-            precision: "fp32", which gives the bits that the trained network gives; "bf16"; or "auto", which is bf16 where
+            precision: "fp32", which gives the bits that the trained network gives; "bf16"; or "auto", the fastest: bf16 where
                 the processor has it, and what a translator starts with.
             batch_size: images that go through the network at once.
         """
