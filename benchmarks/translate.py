@@ -30,6 +30,7 @@ from stargan_fw.cli.outputs import Pictures
 from stargan_fw.cli.translate import _write_all
 from stargan_fw.inference import engine
 from stargan_fw.inference.translator import Translator
+from stargan_fw.process import prepare_process
 from stargan_fw.sharing.weights import StoredWeights
 from stargan_fw_plugins.losses.wgan_gp import WGANGP
 from stargan_fw_plugins.methods.stargan import StarGAN
@@ -107,7 +108,7 @@ def ours(translator: Translator, paths: list[Path], out: Path) -> None:
     """Runs the command, but for its start."""
     output = Pictures([EDIT], out, 1.0, "model")
     with redirect_stdout(io.StringIO()):  # the files' names
-        _write_all(translator, output, output.plan([(path, Path(path.name)) for path in paths]))
+        _write_all(translator, output, output.plan([(path, Path(path.name)) for path in paths]), None)
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="whatever the number of images")
     parser.add_argument("--forward", action="store_true", help="the generator alone")
     arguments = parser.parse_args()
+    prepare_process()  # as the command line does, before a tensor is made
     if arguments.compile:
         engine.WORTH_COMPILING["cpu"] = 1
     if arguments.threads:

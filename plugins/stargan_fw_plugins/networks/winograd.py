@@ -20,9 +20,9 @@ RESULTS = 4  # of a tile, in each direction
 TILE = RESULTS + TAPS - 1
 OVERLAP = TILE - RESULTS
 FEWEST_CHANNELS = 128  # below, what is cheap costs more than the products save
-# Evaluated data and filters are two to four times as large as they were: only so much waits for the backward pass,
-# more is computed again.
-KEPT_BYTES = 2**23
+# Data at the points is over twice as large as it was. A batch goes in parts whose data stays in the cache, which halves the
+# time of all but the products. Only where there is one part does it wait for the backward pass; more is computed again.
+PART_BYTES = 10 * 2**20
 # With 0 and infinity, the points of six: in fp32 the mean error is 1.4 times that of adding up the products, with the
 # usual 1, −1, 2, −2 it is 2.5 times.
 POINTS = (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2))
@@ -62,27 +62,41 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor) -> Tensor:
-        data, kernel = _data(images), _kernel(weight)
-        ctx.kept = data.nbytes + kernel.nbytes <= KEPT_BYTES
+        kernel, parts, results = _kernel(weight), _parts(images), []
+        for part in parts:
+            data = _data(part)
+            results.append(_joined(_transforms().result @ _flat(data @ kernel), part.shape))
+        ctx.kept = len(parts) == 1
         ctx.save_for_backward(*((data, kernel) if ctx.kept else (images, weight)))
         ctx.shapes = images.shape, weight.shape
-        return _joined(_transforms().result @ _flat(data @ kernel), images.shape)
+        return results[0] if ctx.kept else torch.cat(results)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        for_images, for_weight = ctx.needs_input_grad
-        images, weight = ctx.shapes
-        data, kernel = ctx.saved_tensors
-        products = (_transforms().result.T @ _split(gradient)).view(TILE**2, -1, gradient.shape[1])
-        to_images = to_weight = None
-        if for_images:
-            kernel = kernel if ctx.kept else _kernel(kernel)
-            to_images = _added(_transforms().data.T @ _flat(products @ kernel.mT), images)
-        if for_weight:
-            data = data if ctx.kept else _data(data)
-            to_weight = _taps(_transforms().kernel.T @ _flat(data.mT @ products), weight)
-        return to_images, to_weight
+        images, kernel = ctx.saved_tensors  # or the images' data, where there is one part
+        shape, weight = ctx.shapes
+        kernel = kernel if ctx.kept else _kernel(kernel)
+        parts = [images] if ctx.kept else _parts(images)
+        slopes = [gradient] if ctx.kept else gradient.split([len(part) for part in parts])
+        to_images, to_kernel = [], torch.zeros_like(kernel)
+        for part, slope in zip(parts, slopes, strict=True):
+            products = (_transforms().result.T @ _split(slope)).view(TILE**2, -1, weight[0])
+            if ctx.needs_input_grad[0]:
+                whole = torch.Size([len(slope), *shape[1:]])
+                to_images.append(_added(_transforms().data.T @ _flat(products @ kernel.mT), whole))
+            if ctx.needs_input_grad[1]:
+                to_kernel.baddbmm_((part if ctx.kept else _data(part)).mT, products)
+        return (
+            torch.cat(to_images) if to_images else None,
+            _taps(_transforms().kernel.T @ _flat(to_kernel), weight) if ctx.needs_input_grad[1] else None,
+        )
+
+
+def _parts(images: Tensor) -> tuple[Tensor, ...]:
+    """Cuts a batch into parts whose data fits a processor's cache."""
+    bytes_each = images[0].nbytes * TILE**2 // RESULTS**2
+    return images.split(max(1, PART_BYTES // bytes_each))
 
 
 def _data(images: Tensor) -> Tensor:
