@@ -43,7 +43,7 @@ def ours(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
     device = choose_device(options.device)
     trainer = rehearse(complete(config, plugins), plugins, options.labels, device, folder)
     networks = [trainer.method.networks[name] for name in trainer.method.compilable]
-    compile_where_it_pays(networks, options.compile, device, STEPS)
+    compile_where_it_pays(networks, options.compile, trainer.precision, STEPS)
     # One dataset's turn after the other would make a round twice as long; which one it is costs the same.
     trainer.loaders = dict(list(trainer.loaders.items())[:1])
     trainer.turns = type(trainer.turns)({next(iter(trainer.loaders)): 1})

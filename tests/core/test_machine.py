@@ -91,15 +91,20 @@ def test_networks_are_compiled_where_it_pays(compiler, choice, steps, compiled):
     compiler("g++")
     network = Compilable()
 
-    assert compile_where_it_pays([network], choice, CPU, steps) is compiled
+    assert compile_where_it_pays([network], choice, Precision(CPU, torch.bfloat16), steps) is compiled
     assert network.compiled is compiled
+
+
+def test_in_fp32_a_processor_does_better_uncompiled(compiler):
+    compiler("g++")
+    assert not compile_where_it_pays([Compilable()], "auto", Precision(CPU, torch.float32), 10**9)
 
 
 def test_a_device_of_another_kind_is_left_alone_unless_asked(compiler):
     compiler()
 
-    assert not compile_where_it_pays([Compilable()], "auto", torch.device("mps"), 10**9)
-    assert compile_where_it_pays([Compilable()], "on", torch.device("mps"), 1)
+    assert not compile_where_it_pays([Compilable()], "auto", Precision(torch.device("mps"), torch.bfloat16), 10**9)
+    assert compile_where_it_pays([Compilable()], "on", Precision(torch.device("mps"), torch.float32), 1)
 
 
 @pytest.mark.parametrize("choice", ["auto", "on"])
@@ -108,7 +113,7 @@ def test_without_a_compiler_a_warning_says_so(compiler, caplog, choice):
     network = Compilable()
 
     with caplog.at_level(logging.WARNING):
-        assert not compile_where_it_pays([network], choice, CPU, 10**6)
+        assert not compile_where_it_pays([network], choice, Precision(CPU, torch.bfloat16), 10**6)
 
     assert not network.compiled
     assert [record.getMessage() for record in caplog.records] == [
@@ -120,7 +125,7 @@ def test_the_compiler_may_be_named(compiler, monkeypatch):
     compiler("my-c++")
     monkeypatch.setitem(os.environ, "CXX", "my-c++")
 
-    assert compile_where_it_pays([Compilable()], "on", CPU, 1)
+    assert compile_where_it_pays([Compilable()], "on", Precision(CPU, torch.float32), 1)
 
 
 @pytest.mark.parametrize("flags, there", [("fma avx512_bf16", False), ("avx512_bf16 amx_bf16", True)])

@@ -58,7 +58,9 @@ def bench(
     with TemporaryDirectory() as folder:
         trainer = rehearse(asked, plugins, counts, place, Path(folder))
         networks = [trainer.method.networks[name] for name in trainer.method.compilable]
-        report = measure(trainer, lambda: compile_where_it_pays(networks, asked.training.compile, place, STEPS), rounds)
+        report = measure(
+            trainer, lambda: compile_where_it_pays(networks, asked.training.compile, trainer.precision, STEPS), rounds
+        )
         parts = profile_training(trainer, profile) if profile else []
     if as_json:
         costliest = [{"part": name, "share": share} for name, share in parts]

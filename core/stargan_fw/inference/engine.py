@@ -73,7 +73,7 @@ class Engine:
         if self._compiled or not self._bf16 or worth is None or translations < worth:
             return
         networks = [network for name, network in self._translating.items() if name in self._method.compilable]
-        self._compiled = bool(networks) and compile_where_it_pays(networks, "on", self._device, translations)
+        self._compiled = bool(networks) and compile_where_it_pays(networks, "on", self._precision, translations)
         self._lay_out()
 
     @torch.no_grad()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from stargan_fw.speed.limits import wait_for
-from stargan_fw.training.machine import STEPS_WORTH_COMPILING
+from stargan_fw.training.machine import Precision, steps_worth_compiling
 from stargan_fw.training.progress import Progress
 from stargan_fw.training.run_folder import RunFolder
 from stargan_fw.training.session import Plan
@@ -69,7 +69,7 @@ def find_pace(config: Config, plugins: PluginManager, device: torch.device, seco
     Raises:
         RequestError: the run cannot begin.
     """
-    worth = STEPS_WORTH_COMPILING.get(device.type)
+    worth = steps_worth_compiling(Precision.choose(config.training.precision, device))
     pace = rehearse(config, plugins, device, worth - 1 if worth else FEW)
     steps = pace.steps(seconds)
     return rehearse(config, plugins, device, steps) if worth and steps >= worth else pace

@@ -15,8 +15,9 @@ from stargan_fw.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-# Below as many steps, compiling costs more seconds than it saves.
-STEPS_WORTH_COMPILING = {"cuda": 1000, "cpu": 5000}
+# Below as many steps, compiling costs more seconds than it saves. In fp32 on processors it never pays: the compiler does not
+# know of ways to convolve with fewer products, which save more than it does.
+STEPS_WORTH_COMPILING = {("cuda", torch.float32): 1000, ("cuda", torch.bfloat16): 1000, ("cpu", torch.bfloat16): 5000}
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -86,23 +87,29 @@ class Precision:
         return {torch.float32: "fp32", torch.bfloat16: "bf16"}[self.dtype]
 
 
+def steps_worth_compiling(precision: Precision) -> int | None:
+    """Returns from how many steps on compiling pays; None where it never does."""
+    return STEPS_WORTH_COMPILING.get((precision.device.type, precision.dtype))
+
+
 def compile_where_it_pays(
-    networks: list[nn.Module], choice: Literal["auto", "on", "off"], device: torch.device, steps: int
+    networks: list[nn.Module], choice: Literal["auto", "on", "off"], precision: Precision, steps: int
 ) -> bool:
     """Compiles the networks in place, where that is asked for or pays.
 
     Args:
         networks: those that can be compiled.
         choice: `training.compile`.
-        device: that they run on.
+        precision: what they compute in, and on which device.
         steps: how long they will train.
 
     Returns:
         Whether they are compiled. Without a compiler they are not, and a log message says so.
     """
-    if choice == "off" or (choice == "auto" and steps < STEPS_WORTH_COMPILING.get(device.type, steps + 1)):
+    worth = steps_worth_compiling(precision)
+    if choice == "off" or (choice == "auto" and (worth is None or steps < worth)):
         return False
-    if device.type == "cpu" and not _cpp_compiler():
+    if precision.device.type == "cpu" and not _cpp_compiler():
         logger.warning("No C++ compiler is found: the networks run uncompiled.")
         return False
     torch._dynamo.config.suppress_errors = True  # noqa: SLF001 - what cannot be compiled runs as it is

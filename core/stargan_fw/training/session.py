@@ -130,7 +130,8 @@ class Plan:
         for network in self.method.networks.values():
             network.to(device)
         compilable = [self.method.networks[name] for name in self.method.compilable]
-        compile_where_it_pays(compilable, training.compile, device, self.steps)
+        precision = Precision.choose(training.precision, device)
+        compile_where_it_pays(compilable, training.compile, precision, self.steps)
         indices = {source.alias: source.train for source in readable}
         images = lodge(stores, indices, device, self.config.data.resident)
         trackers = [plugins.index("tracker").get(name)(run.path) for name in training.trackers]
@@ -144,7 +145,7 @@ class Plan:
                 training,
                 turns=self.turns,
                 schedule=LinearDecay(training.learning_rate, self.steps, training.decay),
-                precision=Precision.choose(training.precision, device),
+                precision=precision,
                 sample=SampleSheet(self._held_out(readable), device),
                 observers=[progress, *trackers, *observers],
             )
