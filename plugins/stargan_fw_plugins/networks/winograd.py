@@ -52,6 +52,7 @@ def _pays(images: Tensor, weight: Tensor) -> bool:
         and images.dtype is weight.dtype is torch.float32
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and len(images) > 0
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
         and all(side % RESULTS == 0 for side in images.shape[2:])
     )
@@ -78,7 +79,7 @@ class _Convolve(torch.autograd.Function):
         shape, weight = ctx.shapes
         kernel = kernel if ctx.kept else _kernel(kernel)
         parts = [images] if ctx.kept else _parts(images)
-        slopes = [gradient] if ctx.kept else gradient.split([len(part) for part in parts])
+        slopes = [gradient] if ctx.kept else torch.split(gradient, [len(part) for part in parts])
         to_images, to_kernel = [], torch.zeros_like(kernel)
         for part, slope in zip(parts, slopes, strict=True):
             products = (_transforms().result.T @ _split(slope)).view(TILE**2, -1, weight[0])
@@ -96,7 +97,7 @@ class _Convolve(torch.autograd.Function):
 def _parts(images: Tensor) -> tuple[Tensor, ...]:
     """Cuts a batch into parts whose data fits a processor's cache."""
     bytes_each = images[0].nbytes * TILE**2 // RESULTS**2
-    return images.split(max(1, PART_BYTES // bytes_each))
+    return torch.split(images, max(1, PART_BYTES // bytes_each))
 
 
 def _data(images: Tensor) -> Tensor:
