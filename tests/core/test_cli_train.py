@@ -38,7 +38,7 @@ def test_a_run_writes_what_the_contract_names(train, tmp_path):
 
     config = tomllib.loads((run / "config.toml").read_text())
     assert config["generator"] == {"name": "attention", "conv_dim": 4, "repeat_num": 1}
-    assert config["loss"] == {"name": "wgan_gp", "lambda_gp": 10.0, "lambda_cls": 1.0, "lambda_rec": 10.0}
+    assert config["loss"] == {"name": "wgan_gp", "lambda_gp": 10.0, "lambda_cls": 0.3, "lambda_rec": 5.0}
     assert [table["name"] for table in json.loads((run / "labels.json").read_text())["datasets"]] == ["celeba", "rafd"]
     assert [path.name for path in sorted((run / "checkpoints").iterdir())] == ["step-00000010", "step-00000012"]
     names = {path.name for path in (run / "checkpoints" / "step-00000012").iterdir()}

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -236,7 +237,7 @@ def test_other_settings_or_lengths_are_refused(reproduce, tmp_path, unpaced):
     assert reproduce("fig5", "--budget", "0.01").code == 0
     before = sorted(tmp_path.rglob("*"))
     for options, message in (
-        (("--set", "loss.lambda_rec=5"), "trained with loss.lambda_rec = 10.0 and cannot go on with 5.*--runs"),
+        (("--set", "loss.lambda_rec=7"), "trained with loss.lambda_rec = 5.0 and cannot go on with 7.*--runs"),
         (("--steps", 99), "training.steps = 5 and cannot go on with 99.*--runs"),
         (("--budget", "0.5"), "trained for 0.01 minutes, and not 0.50 minutes.*--runs"),
     ):
@@ -320,7 +321,10 @@ def test_a_pace_leaves_time_for_checkpoints():
 def test_a_run_that_is_long_enough_to_be_compiled_is_rehearsed_so(monkeypatch):
     asked = []
     monkeypatch.setattr(pace, "rehearse", lambda *more: asked.append(more[-1]) or Pace(0.0, 0.01, 0.0))
-    pace.find_pace(None, None, torch.device("cpu"), 10)
+    bf16, fp32 = (SimpleNamespace(training=SimpleNamespace(precision=name)) for name in ("bf16", "fp32"))
+    pace.find_pace(bf16, None, torch.device("cpu"), 10)
     assert asked == [4999]
-    pace.find_pace(None, None, torch.device("cpu"), 60)
+    pace.find_pace(bf16, None, torch.device("cpu"), 60)
     assert asked[1:] == [4999, 6000]
+    pace.find_pace(fp32, None, torch.device("cpu"), 60)
+    assert asked[3:] == [pace.FEW]  # never compiled of itself
