@@ -8,6 +8,8 @@ from torch.nn import functional as F  # noqa: N812
 from stargan_fw_plugins.networks import winograd
 from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
 from stargan_fw_plugins.networks.instance_norm import InstanceNorm
+from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
+from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
 from stargan_fw_plugins.networks.winograd import WinogradConvolution
 
 
@@ -99,3 +101,34 @@ def test_instance_norm_is_torchs(affine):
         layer.load_state_dict({"weight": drawn(5), "bias": drawn(5) + 1})
     assert layer.state_dict().keys() == plain.state_dict().keys()
     assert_same(layer, lambda x, w=None, b=None: F.instance_norm(x, weight=w, bias=b), drawn(3, 5, 7, 9))
+
+
+def test_a_convolution_of_patches_is_the_convolution_and_can_be_differentiated_twice():
+    layer = PatchConvolution(2, 3, 4, stride=2, padding=1).double()
+    images = drawn(2, 2, 4, 6).double().requires_grad_()
+    given = (images, *layer.parameters())
+    plain = F.conv2d(images, layer.weight, layer.bias, stride=2, padding=1)
+    assert_close(layer(images), plain)
+    assert torch.autograd.gradcheck(lambda x, *_: layer(x), given)
+    assert torch.autograd.gradgradcheck(lambda x, *_: layer(x), given)
+
+
+def test_a_convolution_of_patches_gives_gradients_that_are_added_in_place():
+    layer, images = PatchConvolution(2, 3, 4, stride=2, padding=1), drawn(2, 2, 4, 4)
+    layer(images).sum().backward()
+    assert not layer.weight.grad._is_view()
+
+
+def test_leaky_relu_is_torchs_and_can_be_differentiated_twice():
+    layer, x = LeakyReLU(0.1), drawn(3, 5).double().requires_grad_()
+    assert torch.equal(layer(x), F.leaky_relu(x, 0.1))
+    assert torch.autograd.gradcheck(layer, x)
+    assert torch.autograd.gradgradcheck(layer, x)
+
+
+def test_the_gradient_of_a_gradient_takes_the_slopes_of_leaky_relu_as_constants():
+    x, weight = drawn(3, 5).requires_grad_(), drawn(5).requires_grad_()
+    (slope,) = torch.autograd.grad((LeakyReLU(0.1)(x) * weight).sum(), x, create_graph=True)
+    to_x, to_weight = torch.autograd.grad(slope.square().sum(), [x, weight], allow_unused=True)
+    assert to_x is None
+    assert_close(to_weight, (2 * weight * torch.where(x > 0, 1, 0.1) ** 2).sum(0))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from stargan_fw import Discriminator, hookimpl
 from stargan_fw.errors import ConfigError
+from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
 from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
 
 DEEPEST = 6
@@ -70,7 +71,7 @@ class StarGANDiscriminator(Discriminator):
         self.trunk = nn.Sequential()
         for before, after in pairwise(widths):
             self.trunk.append(PatchConvolution(before, after, 4, stride=2, padding=1))
-            self.trunk.append(nn.LeakyReLU(SLOPE, inplace=True))
+            self.trunk.append(LeakyReLU(SLOPE))
         if init == "he":
             self.trunk.apply(_begin_as_he)
         self.src = PatchConvolution(widths[-1], 1, 3, padding=1, bias=False)
