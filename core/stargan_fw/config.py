@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from stargan_fw.errors import ConfigError
 from stargan_fw.options import describe, place
@@ -84,6 +84,9 @@ class TrainingConfig(_Strict):
 
     Attributes:
         batch_size: images of a batch, at least 2: a permutation of one label never translates.
+        micro_batch_size: images whose gradients are computed at a time where a method can add them up, as the generator's
+            in `stargan`: the same update, but for rounding, in less memory. "auto" is 4 images of 128 pixels in fp32 on a
+            processor, else the batch.
         n_critic: discriminator updates to one generator update, counted for each dataset.
         learning_rate: Adam's, before it decays.
         beta1: Adam's.
@@ -106,6 +109,7 @@ class TrainingConfig(_Strict):
     """
 
     batch_size: int = Field(default=16)
+    micro_batch_size: PositiveInt | Literal["auto"] = "auto"
     n_critic: int = Field(default=5, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
     beta1: float = Field(default=0.5, ge=0, lt=1)

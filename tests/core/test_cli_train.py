@@ -79,6 +79,18 @@ def test_continuing_gives_the_bits_of_an_uninterrupted_run(train, tmp_path):
     assert (stopped / state).read_text() == (straight / state).read_text()
 
 
+def test_micro_batches_train_to_the_same_losses(train, tmp_path):
+    options = ("--max-steps", "4", "--set", "training.n_critic=1", "--set", "training.log_every=2")
+    for size in ("1", "4"):
+        assert train(*options, "--set", f"training.micro_batch_size={size}", out=tmp_path / size).code == 0
+    cut, whole = (
+        [{name: value for name, value in row.items() if "/" in name} for row in metrics(tmp_path / size)]
+        for size in "14"
+    )
+    for one, other in zip(cut, whole, strict=True):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-6)
+
+
 def test_resident_images_train_to_the_same_bits(train, tmp_path):
     for choice in ("off", "on"):
         where = ("--set", f"data.resident={choice}", "--set", "training.log_every=2")

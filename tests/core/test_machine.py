@@ -10,7 +10,14 @@ from torch import nn
 
 from stargan_fw.errors import ConfigError
 from stargan_fw.training import machine
-from stargan_fw.training.machine import Precision, choose_device, compile_where_it_pays, has_bf16, prefers_channels_last
+from stargan_fw.training.machine import (
+    Precision,
+    choose_device,
+    choose_micro_batch,
+    compile_where_it_pays,
+    has_bf16,
+    prefers_channels_last,
+)
 
 CPU = torch.device("cpu")
 
@@ -134,3 +141,17 @@ def test_tiles_want_channels_last(tmp_path, monkeypatch, flags, there):
     monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
     assert prefers_channels_last(CPU) is there
     assert prefers_channels_last(torch.device("cuda"))
+
+
+@pytest.mark.parametrize(("size", "images"), [(64, 16), (128, 4), (192, 1), (512, 1)])
+def test_a_processor_takes_as_many_images_at_a_time_as_its_caches_hold(size, images):
+    assert choose_micro_batch("auto", Precision(CPU, torch.float32), size) == images
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype"), [("cuda", torch.float32), ("cuda", torch.bfloat16), ("cpu", torch.bfloat16)]
+)
+def test_elsewhere_a_batch_is_not_cut_unless_it_is_asked_for(device, dtype):
+    precision = Precision(torch.device(device), dtype)
+    assert choose_micro_batch("auto", precision, 128) is None
+    assert choose_micro_batch(3, precision, 128) == 3

@@ -54,4 +54,7 @@ class AdversarialLoss(ABC):
 
     @abstractmethod
     def generator(self, scores: Tensor) -> Tensor:
-        """Returns the generator's part of `L_adv`, a scalar, from D_src of generated images, (B, 1, h, w)."""
+        """Returns the generator's part of `L_adv`, a scalar, from D_src of generated images, (B, 1, h, w).
+
+        A mean over the images, as it may be given a batch in parts.
+        """

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 import torch
@@ -25,6 +25,7 @@ class Batch:
         dataset: the dataset's name in the label space.
         kind: which of the method's own kinds of batches it is: an index of `Method.batches`.
         progress: the share of the run that is done, from 0 to below 1, for methods that train in stages.
+        micro_batch: how many images' graphs a phase should hold at a time; None is all of them.
     """
 
     images: Tensor
@@ -32,19 +33,36 @@ class Batch:
     dataset: str
     kind: int = 0
     progress: float = 0.0
+    micro_batch: int | None = None
+
+    def micro_batches(self) -> Iterator[slice]:
+        """Yields which images are a micro-batch, one after the other: a single slice where there is no need to cut."""
+        size = self.micro_batch or len(self.images)
+        for first in range(0, len(self.images), size):
+            yield slice(first, min(first + size, len(self.images)))
+
+    def cut(self, images: slice) -> "Batch":
+        """Returns a batch of these images alone."""
+        return replace(self, images=self.images[images], labels=self.labels[images])
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """One objective.
+    """One objective, or of a micro-batch its share of one.
 
     Attributes:
         total: the scalar to minimise.
         terms: its parts by name, unweighted, as the metrics show them after the phase's name ("d/adv").
+        last: whether the phase is complete with it. Else more of it follows, and what is yielded adds up.
     """
 
     total: Tensor
     terms: dict[str, Tensor]
+    last: bool = True
+
+    def share(self, of: float, *, last: bool) -> "Losses":
+        """Returns the share of the whole that a micro-batch with a share `of` the images has, of losses that are means."""
+        return Losses(self.total * of, {name: term.detach() * of for name, term in self.terms.items()}, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +177,8 @@ class Method(ABC):
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         """Yields the losses of one step, phase by phase.
 
-        The trainer updates a phase's networks between its yield and the next, so a later phase sees them updated.
+        The trainer updates a phase's networks between its yield and the next, so a later phase sees them updated. A
+        phase whose graph would be large can be yielded in micro-batches, one after the other.
         Random numbers come from torch's global generators, which the trainer seeds for every step.
 
         Args:

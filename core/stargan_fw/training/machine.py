@@ -60,6 +60,9 @@ def _processor_flags() -> set[str]:
     return set(flags.read_text().split()) if flags.exists() else set()
 
 
+MICRO_BATCH_PIXELS = 4 * 128**2  # on a processor, with the paper's widths, their maps still lie in its caches
+
+
 @dataclass(frozen=True, slots=True)
 class Precision:
     """What networks compute in; parameters and losses stay in fp32.
@@ -85,6 +88,21 @@ class Precision:
 
     def __str__(self) -> str:
         return {torch.float32: "fp32", torch.bfloat16: "bf16"}[self.dtype]
+
+
+def choose_micro_batch(choice: int | Literal["auto"], precision: Precision, image_size: int) -> int | None:
+    """Returns how many images' graphs to hold at a time, None for all.
+
+    Args:
+        choice: `training.micro_batch_size`; "auto" cuts batches in fp32 on processors, where that saves memory and time.
+        precision: what networks compute in, and on which device.
+        image_size: side in pixels.
+    """
+    if choice != "auto":
+        return choice
+    if precision.device.type != "cpu" or precision.dtype is not torch.float32:
+        return None
+    return max(1, MICRO_BATCH_PIXELS // image_size**2)
 
 
 def steps_worth_compiling(precision: Precision) -> int | None:

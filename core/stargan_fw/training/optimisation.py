@@ -44,12 +44,21 @@ class PhaseOptimizer:
         self.adam = torch.optim.Adam(self.parameters, lr=0.0, betas=betas, fused=True)
 
     def update(self, losses: Losses, rate: float) -> None:
-        """Takes one step of `losses` at the learning rate `rate`; no other network gets gradients."""
-        self.adam.zero_grad(set_to_none=True)
+        """Takes one step of `losses` at the learning rate `rate`, of micro-batches with the last."""
+        self.differentiate(losses)
+        if losses.last:
+            self.step(rate)
+
+    def differentiate(self, losses: Losses) -> None:
+        """Adds to the gradients; no other network gets any."""
         losses.total.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
+
+    def step(self, rate: float) -> None:
+        """Takes one step, and lets go of the gradients, since those of the paper's discriminator have 179 MB."""
         for group in self.adam.param_groups:
             group["lr"] = rate
         self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
         """Returns Adam's state by parameter number and name."""

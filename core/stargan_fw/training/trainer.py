@@ -11,6 +11,7 @@ import torch
 
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch
+from stargan_fw.training.machine import choose_micro_batch
 from stargan_fw.training.optimisation import MovingAverage, PhaseOptimizer
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Trainer:
         self.turns, self.schedule, self.precision = turns, schedule, precision
         self.sample, self.observers = sample, observers
         self.device = precision.device
+        self.micro_batch = choose_micro_batch(config.micro_batch_size, precision, method.image_size)
         betas = (config.beta1, config.beta2)
         self.optimizers = {phase.name: PhaseOptimizer(phase, method, betas) for phase in method.phases}
         self.average = MovingAverage(method.networks["generator"], config.ema) if config.ema else None
@@ -99,7 +101,8 @@ class Trainer:
         flip = torch.rand(len(images), 1, 1, 1, device=self.device) < self.config.flip
         scaled = images.float().mul_(2 / 255).sub_(1)
         progress = (self.step - 1) / self.schedule.steps
-        return Batch(torch.where(flip, scaled.flip(3), scaled), labels, dataset, loader.kind(number), progress)
+        flipped = torch.where(flip, scaled.flip(3), scaled)
+        return Batch(flipped, labels, dataset, loader.kind(number), progress, self.micro_batch)
 
     def update(self, batch: Batch) -> None:
         """Updates the networks of every phase that is due, and keeps the losses without reading them back."""
@@ -107,9 +110,14 @@ class Trainer:
         due = {phase.name for phase in self.method.phases if turn or not phase.every_n_critic}
         rate = self.schedule.at(self.step)
         values = self.pending.setdefault(batch.dataset, {})
+        unfinished: dict[str, Tensor] = {}
         for phase, losses in self._losses(batch, due):
             self.optimizers[phase].update(losses, rate)
-            values.update({f"{phase}/{name}": term.detach() for name, term in losses.terms.items()})
+            for name, term in losses.terms.items():
+                unfinished[name] = unfinished[name] + term.detach() if name in unfinished else term.detach()
+            if losses.last:
+                values.update({f"{phase}/{name}": term for name, term in unfinished.items()})
+                unfinished = {}
         values.update(step=self.step, lr=rate)
         if self.average and turn:
             self.average.update()

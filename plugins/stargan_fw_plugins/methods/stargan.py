@@ -1,6 +1,6 @@
 """StarGAN (Choi et al., 2018): one generator and one discriminator for all domains of all datasets."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -30,12 +30,33 @@ class StarGAN(Method):
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         # Targets are the batch's own labels in another order, so that they follow the dataset's distribution.
         target = batch.labels[torch.randperm(len(batch.labels), device=batch.labels.device)]
-        # One fake serves both updates; its graph is built only where the generator is updated.
-        with torch.set_grad_enabled("g" in due):
-            fake = self.generator(batch.images, self.space.join(batch.dataset, target))
+        parts = self._parts(batch) if "g" in due else []
+        # One fake serves both updates; its graph is built only where the generator is updated. In micro-batches it is built
+        # again: to hold all of it through the discriminator's update would take the memory that they save.
+        with torch.set_grad_enabled(len(parts) == 1):
+            fake = self._translated(batch, target)
         yield "d", self._discriminator_losses(batch, fake.detach())
-        if "g" in due:
+        if len(parts) == 1:
             yield "g", self._generator_losses(batch, fake, target)
+            return
+        del fake
+        for part in parts:
+            few, aim = batch.cut(part), target[part]
+            losses = self._generator_losses(few, self._translated(few, aim), aim)
+            yield "g", losses.share(len(aim) / len(target), last=part is parts[-1])
+
+    @staticmethod
+    def _parts(batch: Batch) -> Sequence[slice]:
+        """Returns the micro-batches of the generator's update.
+
+        Where labels are unknown there is one: the mean over those that are known is not one over images.
+        """
+        parts = list(batch.micro_batches())
+        return [slice(None)] if len(parts) > 1 and batch.labels.isnan().any() else parts
+
+    def _translated(self, batch: Batch, target: Tensor) -> Tensor:
+        result: Tensor = self.generator(batch.images, self.space.join(batch.dataset, target))
+        return result
 
     def _discriminator_losses(self, batch: Batch, fake: Tensor) -> Losses:
         """`L_D = −L_adv + λ_cls L_cls^r` (Eq. 5)."""

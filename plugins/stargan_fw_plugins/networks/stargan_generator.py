@@ -43,7 +43,7 @@ class LabelConvolution(nn.Conv2d):
         sums = over_labels.to(exact).flatten(2) @ _coverage(side, over_labels.device).to(exact)
         distinct = labels.to(exact) @ sums.transpose(0, 1).flatten(1)
         rows = _stretched(distinct.to(images.dtype).view(len(labels), -1, side, side), 2, images.shape[2])
-        return F.conv2d(images, over_images, padding=self.padding) + _stretched(rows, 3, images.shape[3])
+        return F.conv2d(images, over_images, padding=self.padding).add_(_stretched(rows, 3, images.shape[3]))
 
 
 def _coverage(side: int, device: torch.device) -> Tensor:
@@ -77,7 +77,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.main(x)
-        return x + residual
+        return residual.add_(x)
 
 
 class StarGANGenerator(Generator):
