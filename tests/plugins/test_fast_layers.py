@@ -46,10 +46,11 @@ def calls(monkeypatch):
     return counted
 
 
-@pytest.mark.parametrize("part", [1, winograd.PART_BYTES], ids=["in parts", "at once"])
+@pytest.mark.parametrize(("part", "kept"), [(1, 0), (2**20, 0), (2**20, 2**30)], ids=["parts", "again", "kept"])
 @pytest.mark.parametrize("sides", [(8, 8), (4, 12)])
-def test_a_convolution_of_fewer_products_is_the_convolution(monkeypatch, calls, part, sides):
+def test_a_convolution_of_fewer_products_is_the_convolution(monkeypatch, calls, part, kept, sides):
     monkeypatch.setattr(winograd, "PART_BYTES", part)
+    monkeypatch.setattr(winograd, "KEPT_BYTES", kept)
     torch.manual_seed(0)
     layer = WinogradConvolution(128, 136)
     assert_same(layer, lambda x, w: F.conv2d(x, w, padding=1), drawn(2, 128, *sides))
