@@ -65,14 +65,15 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor) -> Tensor:
-        kernel, parts, results = _kernel(weight), _parts(images), []
-        for part in parts:
+        kernel, parts = _kernel(weight), _parts(images)
+        result = images.new_empty(len(images), len(weight), *images.shape[2:])
+        for part, place in zip(parts, _alike(result, parts), strict=True):
             data = _data(part)
-            results.append(_joined(_transforms().result @ _flat(data @ kernel), part.shape))
+            _join(_transforms().result @ _flat(data @ kernel), place)
         ctx.kept = len(parts) == 1 and data.nbytes + kernel.nbytes <= KEPT_BYTES
         ctx.save_for_backward(*((data, kernel) if ctx.kept else (images, weight)))
         ctx.shapes = images.shape, weight.shape
-        return _whole(results)
+        return result
 
     @staticmethod
     @once_differentiable
@@ -80,30 +81,28 @@ class _Convolve(torch.autograd.Function):
         images, kernel = ctx.saved_tensors  # or both at the points, where they are small
         shape, weight = ctx.shapes
         kernel = kernel if ctx.kept else _kernel(kernel)
-        parts = [images] if ctx.kept else _parts(images)
-        slopes = [gradient] if ctx.kept else torch.split(gradient, [len(part) for part in parts])
-        to_images, to_kernel = [], torch.zeros_like(kernel)
-        for part, slope in zip(parts, slopes, strict=True):
+        parts = (gradient,) if ctx.kept else _parts(images)
+        to_images, to_kernel = gradient.new_empty(shape), torch.zeros_like(kernel)
+        for part, slope, place in zip(parts, _alike(gradient, parts), _alike(to_images, parts), strict=True):
             products = (_transforms().result.T @ _split(slope)).view(TILE**2, -1, weight[0])
             if ctx.needs_input_grad[0]:
-                whole = torch.Size([len(slope), *shape[1:]])
-                to_images.append(_added(_transforms().data.T @ _flat(products @ kernel.mT), whole))
+                _add(_transforms().data.T @ _flat(products @ kernel.mT), place)
             if ctx.needs_input_grad[1]:
-                to_kernel.baddbmm_((part if ctx.kept else _data(part)).mT, products)
+                to_kernel.baddbmm_((images if ctx.kept else _data(part)).mT, products)
         return (
-            _whole(to_images) if to_images else None,
+            to_images if ctx.needs_input_grad[0] else None,
             _taps(_transforms().kernel.T @ _flat(to_kernel), weight) if ctx.needs_input_grad[1] else None,
         )
-
-
-def _whole(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _parts(images: Tensor) -> tuple[Tensor, ...]:
     """Cuts a batch into parts whose data fits a processor's cache."""
     bytes_each = images[0].nbytes * TILE**2 // RESULTS**2
     return torch.split(images, max(1, PART_BYTES // bytes_each))
+
+
+def _alike(maps: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return torch.split(maps, [len(part) for part in parts])
 
 
 def _data(images: Tensor) -> Tensor:
@@ -143,23 +142,24 @@ def _flat(products: Tensor) -> Tensor:
     return products.reshape(len(products), -1)
 
 
-def _joined(flat: Tensor, shape: torch.Size) -> Tensor:
-    """Puts tiles of results, (16, tiles · channels), together to (B, channels, H, W)."""
-    batch, _, height, width = shape
-    tiles = flat.view(RESULTS, RESULTS, batch, height // RESULTS, width // RESULTS, -1)
-    return tiles.permute(2, 5, 3, 0, 4, 1).reshape(batch, -1, height, width)
+def _join(flat: Tensor, maps: Tensor) -> None:
+    """Puts tiles of results, (16, tiles · channels), together in maps of (B, channels, H, W)."""
+    batch, channels, height, width = maps.shape
+    tiles = flat.view(RESULTS, RESULTS, batch, height // RESULTS, width // RESULTS, channels)
+    places = maps.view(batch, channels, height // RESULTS, RESULTS, width // RESULTS, RESULTS)
+    places.copy_(tiles.permute(2, 5, 3, 0, 4, 1))
 
 
 def _split(maps: Tensor) -> Tensor:
-    """The adjoint of `_joined`."""
+    """The adjoint of `_join`."""
     batch, channels, height, width = maps.shape
     tiles = _channels_last(maps).view(batch, height // RESULTS, RESULTS, width // RESULTS, RESULTS, channels)
     return tiles.permute(2, 4, 0, 1, 3, 5).reshape(RESULTS**2, -1)
 
 
-def _added(flat: Tensor, shape: torch.Size) -> Tensor:
-    """The adjoint of cutting padded images into tiles that overlap, (36, tiles · channels): they are added up."""
-    batch, channels, height, width = shape
+def _add(flat: Tensor, maps: Tensor) -> None:
+    """The adjoint of cutting padded images into tiles that overlap, (36, tiles · channels): adds them up in `maps`."""
+    batch, channels, height, width = maps.shape
     down, right = height // RESULTS, width // RESULTS
     tiles = flat.view(TILE, TILE, batch, down, right, channels)
     padded = flat.new_zeros(batch, down + 1, RESULTS, right + 1, RESULTS, channels)
@@ -169,7 +169,7 @@ def _added(flat: Tensor, shape: torch.Size) -> Tensor:
     added[:, :OVERLAP, :, :-1, 1:] += tiles[:RESULTS, RESULTS:]
     added[:OVERLAP, :OVERLAP, :, 1:, 1:] += tiles[RESULTS:, RESULTS:]
     whole = padded.view(batch, height + RESULTS, width + RESULTS, channels)
-    return whole[:, 1 : height + 1, 1 : width + 1].permute(0, 3, 1, 2).contiguous()
+    maps.copy_(whole[:, 1 : height + 1, 1 : width + 1].permute(0, 3, 1, 2))
 
 
 class _Transforms:
