@@ -69,7 +69,7 @@ class _Convolve(torch.autograd.Function):
         result = images.new_empty(len(images), len(weight), *images.shape[2:])
         for part, place in zip(parts, _alike(result, parts), strict=True):
             data = _data(part)
-            _join(_transforms().result @ _flat(data @ kernel), place)
+            _join(_in_both(_transforms().result, data @ kernel), place)
         ctx.kept = len(parts) == 1 and data.nbytes + kernel.nbytes <= KEPT_BYTES
         ctx.save_for_backward(*((data, kernel) if ctx.kept else (images, weight)))
         ctx.shapes = images.shape, weight.shape
@@ -84,14 +84,14 @@ class _Convolve(torch.autograd.Function):
         parts = (gradient,) if ctx.kept else _parts(images)
         to_images, to_kernel = gradient.new_empty(shape), torch.zeros_like(kernel)
         for part, slope, place in zip(parts, _alike(gradient, parts), _alike(to_images, parts), strict=True):
-            products = (_transforms().result.T @ _split(slope)).view(TILE**2, -1, weight[0])
+            products = _in_both(_transforms().result.T, _split(slope)).view(TILE**2, -1, weight[0])
             if ctx.needs_input_grad[0]:
-                _add(_transforms().data.T @ _flat(products @ kernel.mT), place)
+                _add(_in_both(_transforms().data.T, products @ kernel.mT), place)
             if ctx.needs_input_grad[1]:
                 to_kernel.baddbmm_((images if ctx.kept else _data(part)).mT, products)
         return (
             to_images if ctx.needs_input_grad[0] else None,
-            _taps(_transforms().kernel.T @ _flat(to_kernel), weight) if ctx.needs_input_grad[1] else None,
+            _taps(_in_both(_transforms().kernel.T, to_kernel), weight) if ctx.needs_input_grad[1] else None,
         )
 
 
@@ -112,7 +112,7 @@ def _data(images: Tensor) -> Tensor:
     padded = images.new_zeros(batch, height + OVERLAP, width + OVERLAP, channels)
     padded[:, 1:-1, 1:-1] = _channels_last(images)
     tiles = padded.unfold(1, TILE, RESULTS).unfold(2, TILE, RESULTS).permute(4, 5, 0, 1, 2, 3)
-    return (_transforms().data @ tiles.reshape(TILE**2, -1)).view(TILE**2, -1, channels)
+    return _in_both(_transforms().data, tiles.reshape(TILE**2, -1)).view(TILE**2, -1, channels)
 
 
 def _channels_last(maps: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ def _channels_last(maps: Tensor) -> Tensor:
 def _kernel(weight: Tensor) -> Tensor:
     """Returns the filters, evaluated at the points: (36, channels, out channels)."""
     taps = weight.permute(2, 3, 1, 0).reshape(TAPS**2, -1)
-    return (_transforms().kernel @ taps).view(TILE**2, weight.shape[1], weight.shape[0])
+    return _in_both(_transforms().kernel, taps).view(TILE**2, weight.shape[1], weight.shape[0])
 
 
 def _taps(flat: Tensor, shape: torch.Size) -> Tensor:
@@ -138,8 +138,11 @@ def _taps(flat: Tensor, shape: torch.Size) -> Tensor:
     return flat.view(TAPS, TAPS, shape[1], shape[0]).permute(3, 2, 0, 1)
 
 
-def _flat(products: Tensor) -> Tensor:
-    return products.reshape(len(products), -1)
+def _in_both(matrix: Tensor, squares: Tensor) -> Tensor:
+    """Applies (m, n) to both directions of (n², …): (m², all others), in a third of the products of their square."""
+    m, n = matrix.shape
+    down = matrix @ squares.reshape(n, -1)
+    return (matrix @ down.view(m, n, -1)).view(m**2, -1)
 
 
 def _join(flat: Tensor, maps: Tensor) -> None:
@@ -173,12 +176,12 @@ def _add(flat: Tensor, maps: Tensor) -> None:
 
 
 class _Transforms:
-    """The matrices of two dimensions, Kronecker products of those of one.
+    """The matrices of one direction.
 
     Attributes:
-        data: Bᵀ, (36, 36), from a tile to its values at the points.
-        kernel: G, (36, 9), from taps to their values at the points.
-        result: Aᵀ, (16, 36), from the products of both to the results.
+        data: Bᵀ, (6, 6), from a tile to its values at the points.
+        kernel: G, (6, 3), from taps to their values at the points.
+        result: Aᵀ, (4, 6), from the products of both to the results.
     """
 
     def __init__(self) -> None:
@@ -188,9 +191,9 @@ class _Transforms:
         kernel = [[x**k / norm for k in range(TAPS)] for x, norm in zip(POINTS, norms, strict=True)]
         result = [[x**k for x in POINTS] + [Fraction(k == RESULTS - 1)] for k in range(RESULTS)]
         data = [[*_coefficients([y for y in POINTS if y != x]), Fraction(0)] for x in POINTS]
-        self.data = _squared([*data, _coefficients(list(POINTS))])
-        self.kernel = _squared([*kernel, [Fraction(k == TAPS - 1) for k in range(TAPS)]])
-        self.result = _squared(result)
+        self.data = _matrix([*data, _coefficients(list(POINTS))])
+        self.kernel = _matrix([*kernel, [Fraction(k == TAPS - 1) for k in range(TAPS)]])
+        self.result = _matrix(result)
 
 
 @cache
@@ -215,6 +218,5 @@ def _coefficients(roots: list[Fraction]) -> list[Fraction]:
     return found
 
 
-def _squared(rows: list[list[Fraction]]) -> Tensor:
-    matrix = torch.tensor([[float(value) for value in row] for row in rows], dtype=torch.float64)
-    return torch.kron(matrix, matrix).float()
+def _matrix(rows: list[list[Fraction]]) -> Tensor:
+    return torch.tensor([[float(value) for value in row] for row in rows])
