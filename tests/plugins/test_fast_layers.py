@@ -5,11 +5,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from stargan_fw_plugins.networks import winograd
+from stargan_fw_plugins.networks import patch_convolution, winograd
 from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
 from stargan_fw_plugins.networks.instance_norm import InstanceNorm
 from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
 from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
+from stargan_fw_plugins.networks.stargan_generator import LabelConvolution
 from stargan_fw_plugins.networks.winograd import WinogradConvolution
 
 
@@ -104,8 +105,9 @@ def test_instance_norm_is_torchs(affine):
     assert_same(layer, lambda x, w=None, b=None: F.instance_norm(x, weight=w, bias=b), drawn(3, 5, 7, 9))
 
 
-def test_a_convolution_of_patches_is_the_convolution_and_can_be_differentiated_twice():
-    layer = PatchConvolution(2, 3, 4, stride=2, padding=1).double()
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_convolution_of_patches_is_the_convolution_and_can_be_differentiated_twice(bias):
+    layer = PatchConvolution(2, 3, 4, stride=2, padding=1, bias=bias).double()
     images = drawn(2, 2, 4, 6).double().requires_grad_()
     given = (images, *layer.parameters())
     plain = F.conv2d(images, layer.weight, layer.bias, stride=2, padding=1)
@@ -114,10 +116,32 @@ def test_a_convolution_of_patches_is_the_convolution_and_can_be_differentiated_t
     assert torch.autograd.gradgradcheck(lambda x, *_: layer(x), given)
 
 
-def test_a_convolution_of_patches_gives_gradients_that_are_added_in_place():
-    layer, images = PatchConvolution(2, 3, 4, stride=2, padding=1), drawn(2, 2, 4, 4)
-    layer(images).sum().backward()
-    assert not layer.weight.grad._is_view()
+def test_a_convolution_of_patches_gives_gradients_that_are_added_in_place(monkeypatch):
+    """The kernel's gradient is one of the two tensors that the images and the penalty gave, and no third one."""
+    given, outer = [], patch_convolution._outer
+
+    def recorded(*tensors):
+        result = outer(*tensors)
+        given.append(result.data_ptr())
+        return result
+
+    monkeypatch.setattr(patch_convolution, "_outer", recorded)
+    layer, images = PatchConvolution(2, 3, 4, stride=2, padding=1), drawn(2, 2, 4, 4).requires_grad_()
+    (slope,) = torch.autograd.grad(layer(images).square().sum(), images, create_graph=True)
+    (layer(drawn(2, 2, 4, 4)).square().sum() + slope.square().sum()).backward()
+    assert layer.weight.grad.data_ptr() in given
+
+
+def test_a_convolution_of_patches_takes_any_layout_of_its_kernel():
+    layer = PatchConvolution(2, 3, 4, stride=2, padding=1)
+    (expected,) = torch.autograd.grad(layer(drawn(2, 2, 4, 4)).square().sum(), layer.weight)
+    layer = layer.to(memory_format=torch.channels_last)
+    (actual,) = torch.autograd.grad(layer(drawn(2, 2, 4, 4)).square().sum(), layer.weight)
+    assert_close(actual, expected)
+
+
+def test_a_convolution_of_patches_takes_no_images():
+    assert PatchConvolution(2, 3, 4, stride=2, padding=1)(torch.empty(0, 2, 4, 6)).shape == (0, 3, 2, 3)
 
 
 def test_leaky_relu_is_torchs_and_can_be_differentiated_twice():
@@ -133,3 +157,14 @@ def test_the_gradient_of_a_gradient_takes_the_slopes_of_leaky_relu_as_constants(
     to_x, to_weight = torch.autograd.grad(slope.square().sum(), [x, weight], allow_unused=True)
     assert to_x is None
     assert_close(to_weight, (2 * weight * torch.where(x > 0, 1, 0.1) ** 2).sum(0))
+
+
+def test_a_negative_slope_is_refused():
+    with pytest.raises(ValueError, match="slope = -1"):
+        LeakyReLU(-1)
+
+
+def test_labels_are_added_in_fp32_where_convolutions_are_in_bf16():
+    layer = LabelConvolution(3 + 2, 4, 7, padding=3, bias=False)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(drawn(1, 3, 8, 8), torch.eye(2)[:1]).dtype is torch.float32

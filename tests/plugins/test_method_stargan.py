@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from stargan_fw.interfaces import Batch
 from stargan_fw.training.optimisation import PhaseOptimizer
+from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator
 
 
 @pytest.fixture
@@ -104,6 +106,18 @@ def test_a_batch_with_unknown_labels_is_not_cut(method, draw_batch):
     batch = replace(draw_batch("celeba", 1), micro_batch=1)
     batch.labels[0] = math.nan
     assert [phase for phase, _ in method.losses(batch, {"d", "g"})] == ["d", "g"]
+
+
+def test_a_batch_that_is_normed_as_one_is_not_cut(tiny_stargan, draw_batch, monkeypatch):
+    init = StarGANDiscriminator.__init__
+
+    def normed(self, **options):
+        init(self, **options)
+        self.trunk.insert(1, nn.BatchNorm2d(self.trunk[0].out_channels))
+
+    monkeypatch.setattr(StarGANDiscriminator, "__init__", normed)
+    batch = replace(draw_batch("celeba", 1), micro_batch=1)
+    assert [phase for phase, _ in tiny_stargan("celeba").losses(batch, {"d", "g"})] == ["d", "g"]
 
 
 def test_gradients_are_on_again_after_a_discriminator_step(method, draw_batch):

@@ -2,6 +2,8 @@
 
 import copy
 import dataclasses
+import itertools
+from collections import Counter
 
 import pytest
 import torch
@@ -128,6 +130,26 @@ def test_every_loss_is_finite_and_named_for_its_phase(name):
         assert phases == [phase for phase in order if phase in phases]
         seen |= set(phases)
     assert seen == set(order)
+
+
+@EVERY_METHOD
+def test_micro_batches_add_up_to_the_batch(name):
+    def run(batch):
+        """Returns the sums of the terms, the phases in turn, and those that were complete."""
+        method = build(name)  # anew, since some remember images of earlier steps
+        torch.manual_seed(1)
+        sums, phases, completed = Counter(), [], []
+        for phase, losses in method.losses(batch, due(method)):
+            sums.update({f"{phase}/{term}": value.item() for term, value in losses.terms.items()})
+            phases.append(phase)
+            completed += [phase] * losses.last
+        return sums, [phase for phase, _ in itertools.groupby(phases)], completed
+
+    for batch in every_batch(build(name)):
+        whole, order, _ = run(batch)
+        added, phases, completed = run(dataclasses.replace(batch, micro_batch=3))
+        assert completed == phases == order
+        assert added == pytest.approx(whole, rel=1e-4, abs=1e-5)
 
 
 @EVERY_METHOD

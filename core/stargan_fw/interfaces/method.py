@@ -60,9 +60,15 @@ class Losses:
     terms: dict[str, Tensor]
     last: bool = True
 
-    def share(self, of: float, *, last: bool) -> "Losses":
-        """Returns the share of the whole that a micro-batch with a share `of` the images has, of losses that are means."""
-        return Losses(self.total * of, {name: term.detach() * of for name, term in self.terms.items()}, last)
+    def share(self, fraction: float, *, last: bool) -> "Losses":
+        """Returns what a micro-batch adds to losses that are means over the batch's images.
+
+        Args:
+            fraction: of the batch's images that are its own.
+            last: whether the phase is complete with it.
+        """
+        terms = {name: term.detach() * fraction for name, term in self.terms.items()}
+        return Losses(self.total * fraction, terms, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +183,9 @@ class Method(ABC):
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         """Yields the losses of one step, phase by phase.
 
-        The trainer updates a phase's networks between its yield and the next, so a later phase sees them updated. A
-        phase whose graph would be large can be yielded in micro-batches, one after the other.
+        The trainer updates a phase's networks after its last losses and before the next yield, so a later phase sees them
+        updated. A phase whose graph would be large can be yielded in micro-batches (`Batch.micro_batches`), one directly
+        after the other: their totals and terms add up to the phase's, and all but the last have `last=False`.
         Random numbers come from torch's global generators, which the trainer seeds for every step.
 
         Args:

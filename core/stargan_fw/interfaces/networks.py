@@ -30,7 +30,7 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Translates images to target labels.
+        """Translates images to target labels, each by itself: a batch may be given in parts.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
@@ -67,7 +67,7 @@ class Discriminator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores images.
+        """Scores images, each by itself: a batch may be given in parts.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].

@@ -84,7 +84,10 @@ def measure(trainer: Trainer, compile_networks: Callable[[], bool], rounds: int)
     device, precision = trainer.device, trainer.precision
     rate = matrix_rate(device, precision.dtype)
     batch = trainer.config.batch_size
+    # What is computed again to save memory is no work that is asked for.
+    given, trainer.micro_batch = trainer.micro_batch, None
     training_work = operations(lambda: cycle(trainer)) / (batch * trainer.config.n_critic * len(trainer.loaders))
+    trainer.micro_batch = given
     translating_work = operations(lambda: translate(trainer)) / batch
     compiled = compile_networks()
     cycle(trainer)

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 # know of ways to convolve with fewer products, which save more than it does.
 STEPS_WORTH_COMPILING = {("cuda", torch.float32): 1000, ("cuda", torch.bfloat16): 1000, ("cpu", torch.bfloat16): 5000}
 
+MICRO_BATCH_PIXELS = 4 * 128**2  # on a processor, with the paper's widths, their maps still lie in its caches
+
 
 def choose_device(name: str | None) -> torch.device:
     """Returns the device of that name; None takes a GPU where there is one.
@@ -58,9 +60,6 @@ def prefers_channels_last(device: torch.device) -> bool:
 def _processor_flags() -> set[str]:
     flags = Path("/proc/cpuinfo")
     return set(flags.read_text().split()) if flags.exists() else set()
-
-
-MICRO_BATCH_PIXELS = 4 * 128**2  # on a processor, with the paper's widths, their maps still lie in its caches
 
 
 @dataclass(frozen=True, slots=True)

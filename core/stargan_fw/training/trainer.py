@@ -110,14 +110,16 @@ class Trainer:
         due = {phase.name for phase in self.method.phases if turn or not phase.every_n_critic}
         rate = self.schedule.at(self.step)
         values = self.pending.setdefault(batch.dataset, {})
-        unfinished: dict[str, Tensor] = {}
+        unfinished: dict[str, dict[str, Tensor]] = {}
         for phase, losses in self._losses(batch, due):
             self.optimizers[phase].update(losses, rate)
+            terms = unfinished.setdefault(phase, {})
             for name, term in losses.terms.items():
-                unfinished[name] = unfinished[name] + term.detach() if name in unfinished else term.detach()
+                terms[name] = terms[name] + term.detach() if name in terms else term.detach()
             if losses.last:
-                values.update({f"{phase}/{name}": term for name, term in unfinished.items()})
-                unfinished = {}
+                values.update({f"{phase}/{name}": term for name, term in unfinished.pop(phase).items()})
+        if unfinished:
+            raise RuntimeError(f"The method '{self.method.name}' yielded no last losses of: {', '.join(unfinished)}.")
         values.update(step=self.step, lr=rate)
         if self.average and turn:
             self.average.update()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stargan_fw import Batch, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder
@@ -26,6 +26,11 @@ class StarGAN(Method):
         self.discriminator = build.discriminator(image_size=image_size, label_dim=space.label_dim)
         self.loss = build.loss()
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
+        self._norms_batches = any(
+            isinstance(module, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - the base of all of them
+            for network in self.networks.values()
+            for module in network.modules()
+        )
 
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         # Targets are the batch's own labels in another order, so that they follow the dataset's distribution.
@@ -45,14 +50,16 @@ class StarGAN(Method):
             losses = self._generator_losses(few, self._translated(few, aim), aim)
             yield "g", losses.share(len(aim) / len(target), last=part is parts[-1])
 
-    @staticmethod
-    def _parts(batch: Batch) -> Sequence[slice]:
+    def _parts(self, batch: Batch) -> Sequence[slice]:
         """Returns the micro-batches of the generator's update.
 
-        Where labels are unknown there is one: the mean over those that are known is not one over images.
+        There is one where they would be another update: under batch norm, and where labels are unknown, since the mean over
+        those that are known is not one over images.
         """
         parts = list(batch.micro_batches())
-        return [slice(None)] if len(parts) > 1 and batch.labels.isnan().any() else parts
+        if len(parts) > 1 and (self._norms_batches or batch.labels.isnan().any()):
+            return [slice(None)]
+        return parts
 
     def _translated(self, batch: Batch, target: Tensor) -> Tensor:
         result: Tensor = self.generator(batch.images, self.space.join(batch.dataset, target))

@@ -13,11 +13,16 @@ class LeakyReLU(nn.Module):
     then computes the backward pass of every layer for nothing, a fifth of a critic's update.
 
     Args:
-        slope: below zero; positive.
+        slope: below zero; not negative.
+
+    Raises:
+        ValueError: it is.
     """
 
     def __init__(self, slope: float) -> None:
         super().__init__()
+        if slope < 0:
+            raise ValueError(f"slope = {slope}: the slope of LeakyReLU below zero cannot be negative.")
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class PatchConvolution(nn.Conv2d):
             result = F.linear(patches, self.weight.flatten(1), self.bias)
         else:
             result = _Multiply.apply(patches.flatten(0, 1), self.weight)
-            result = (result if self.bias is None else result + self.bias).unflatten(0, (len(images), -1))
+            result = (result if self.bias is None else result + self.bias).unflatten(0, (len(images), height * width))
         return result.transpose(1, 2).view(len(images), self.out_channels, height, width)
 
 
@@ -76,6 +76,6 @@ def _outer(gradient: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
     """Returns a kernel's gradient, a tensor of its own unless it is to be differentiated."""
     if torch.is_grad_enabled():
         return (gradient.T @ patches).view_as(kernel)
-    result = torch.empty_like(kernel)
-    torch.mm(gradient.T, patches, out=result.flatten(1))
+    result = kernel.new_empty(kernel.shape)  # consecutive, whatever the kernel's layout
+    torch.mm(gradient.T, patches, out=result.view(len(kernel), -1))
     return result

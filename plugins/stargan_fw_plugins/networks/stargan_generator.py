@@ -43,7 +43,9 @@ class LabelConvolution(nn.Conv2d):
         sums = over_labels.to(exact).flatten(2) @ _coverage(side, over_labels.device).to(exact)
         distinct = labels.to(exact) @ sums.transpose(0, 1).flatten(1)
         rows = _stretched(distinct.to(images.dtype).view(len(labels), -1, side, side), 2, images.shape[2])
-        return F.conv2d(images, over_images, padding=self.padding).add_(_stretched(rows, 3, images.shape[3]))
+        planes, result = _stretched(rows, 3, images.shape[3]), F.conv2d(images, over_images, padding=self.padding)
+        # In bf16 the sum would round away what is left of a label behind instance norm.
+        return result.add_(planes) if result.dtype is planes.dtype else result + planes
 
 
 def _coverage(side: int, device: torch.device) -> Tensor:
