@@ -86,7 +86,7 @@ class TrainingConfig(_Strict):
         batch_size: images of a batch, at least 2: a permutation of one label never translates.
         micro_batch_size: images whose gradients are computed at a time where a method can add them up, as the generator's
             in `stargan`: the same update, but for rounding, in less memory, of networks that look at each image alone.
-            "auto" is 4 images of 128 pixels in fp32 on a processor, else the batch.
+            "auto" is 3 images of 128 pixels in fp32 on a processor, else the batch.
         n_critic: discriminator updates to one generator update, counted for each dataset.
         learning_rate: Adam's, before it decays.
         beta1: Adam's.

@@ -143,7 +143,7 @@ def test_tiles_want_channels_last(tmp_path, monkeypatch, flags, there):
     assert prefers_channels_last(torch.device("cuda"))
 
 
-@pytest.mark.parametrize(("size", "images"), [(64, 16), (128, 4), (192, 1), (512, 1)])
+@pytest.mark.parametrize(("size", "images"), [(64, 12), (128, 3), (192, 1), (512, 1)])
 def test_a_processor_takes_as_many_images_at_a_time_as_its_caches_hold(size, images):
     assert choose_micro_batch("auto", Precision(CPU, torch.float32), size) == images
 

@@ -78,10 +78,10 @@ def test_one_fake_serves_both_updates(method, draw_batch, calls):
     assert [fake.requires_grad for _, fake in calls] == [True, True]  # the fake, and its reconstruction
 
 
-@pytest.mark.parametrize("size", [1, 3], ids=["one by one", "unequal"])
+@pytest.mark.parametrize("size", [1, 2, 3])
 def test_micro_batches_add_up_to_the_batch(double_precision, tiny_stargan, draw_batch, size):
     found = []
-    for batch in (draw_batch("celeba", 1), replace(draw_batch("celeba", 1), micro_batch=size)):
+    for batch in (draw_batch("celeba", 1, 5), replace(draw_batch("celeba", 1, 5), micro_batch=size)):
         method = tiny_stargan("celeba", "rafd")
         torch.manual_seed(1)
         terms, phases = Counter(), optimizers(method)
@@ -99,7 +99,7 @@ def test_micro_batches_hold_a_graph_at_a_time(method, draw_batch, calls):
     batch = replace(draw_batch("celeba", 1), micro_batch=3)
     yielded = [(phase, losses.last) for phase, losses in method.losses(batch, {"d", "g"})]
     assert yielded == [("d", True), ("g", False), ("g", True)]
-    assert [(grad, len(fake)) for grad, fake in calls] == [(False, 4), (True, 3), (True, 3), (True, 1), (True, 1)]
+    assert [(grad, len(fake)) for grad, fake in calls] == [(False, 4), (True, 2), (True, 2), (True, 2), (True, 2)]
 
 
 def test_a_batch_with_unknown_labels_is_not_cut(method, draw_batch):

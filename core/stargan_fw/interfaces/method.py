@@ -1,5 +1,6 @@
 """The interface of methods, which own networks and losses and say what one update is."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,10 +37,11 @@ class Batch:
     micro_batch: int | None = None
 
     def micro_batches(self) -> Iterator[slice]:
-        """Yields which images are a micro-batch, one after the other: a single slice where there is no need to cut."""
-        size = self.micro_batch or len(self.images)
-        for first in range(0, len(self.images), size):
-            yield slice(first, min(first + size, len(self.images)))
+        """Yields which images are a micro-batch, one after the other: all where there is no need to cut, else equal shares."""
+        images = len(self.images)
+        parts = math.ceil(images / (self.micro_batch or images))
+        for part in range(parts):
+            yield slice(images * part // parts, images * (part + 1) // parts)
 
     def cut(self, images: slice) -> "Batch":
         """Returns a batch of these images alone."""
