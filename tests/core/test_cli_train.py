@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from stargan_fw.data import resident
+from stargan_fw_plugins.methods.stargan import StarGAN
 
 UNTIMED = {"images_per_second"}
 
@@ -89,6 +90,16 @@ def test_micro_batches_train_to_the_same_losses(train, tmp_path):
     )
     for one, other in zip(cut, whole, strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-6)
+
+
+def test_a_method_that_never_ends_a_phase_is_told_so(train, monkeypatch):
+    whole = StarGAN.losses
+    monkeypatch.setattr(
+        StarGAN, "losses", lambda *given: ((phase, losses.share(1.0, last=False)) for phase, losses in whole(*given))
+    )
+    outcome = train("--max-steps", "1", "--set", "training.n_critic=1")
+    assert outcome.code == 1
+    assert "'stargan' yielded no last losses of: d, g" in outcome.err
 
 
 def test_resident_images_train_to_the_same_bits(train, tmp_path):

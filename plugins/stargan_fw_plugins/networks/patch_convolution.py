@@ -27,55 +27,40 @@ class PatchConvolution(nn.Conv2d):
         if torch.is_autocast_enabled("cpu"):
             result = F.linear(patches, self.weight.flatten(1), self.bias)
         else:
-            result = _Multiply.apply(patches.flatten(0, 1), self.weight)
+            result = _Multiply.apply(patches.flatten(0, 1), self.weight, False)
             result = (result if self.bias is None else result + self.bias).unflatten(0, (len(images), height * width))
         return result.transpose(1, 2).view(len(images), self.out_channels, height, width)
 
 
 class _Multiply(torch.autograd.Function):
-    """`patches · Wᵀ`, (rows, in) and a kernel of (out, in) numbers, as torch has it but for the kernel's gradient.
+    """`rows · Wᵀ`, or `rows · W` which is its adjoint, as torch has them but for the kernel's gradient.
 
     A kernel of 2,048 by 1,024 channels has 134 MB. Its gradients from the images and from the penalty are added in place
     if each is a tensor of its own, but into a third one if they are views.
     """
 
     @staticmethod
-    def forward(ctx: Any, patches: Tensor, kernel: Tensor) -> Tensor:
-        ctx.save_for_backward(patches, kernel)
-        return patches @ kernel.flatten(1).T
+    def forward(ctx: Any, rows: Tensor, kernel: Tensor, adjoint: bool) -> Tensor:
+        ctx.save_for_backward(rows, kernel)
+        ctx.adjoint = adjoint
+        matrix = kernel.flatten(1)
+        return rows @ (matrix if adjoint else matrix.T)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        patches, kernel = ctx.saved_tensors
-        to_patches, to_kernel = ctx.needs_input_grad
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        rows, kernel = ctx.saved_tensors
+        results, patches = (rows, gradient) if ctx.adjoint else (gradient, rows)
         return (
-            _MultiplyBack.apply(gradient, kernel) if to_patches else None,
-            _outer(gradient, patches, kernel) if to_kernel else None,
+            _Multiply.apply(gradient, kernel, not ctx.adjoint) if ctx.needs_input_grad[0] else None,
+            _outer(results, patches, kernel) if ctx.needs_input_grad[1] else None,
+            None,
         )
 
 
-class _MultiplyBack(torch.autograd.Function):
-    """The adjoint of `_Multiply` with respect to patches: `gradient · W`."""
-
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, kernel: Tensor) -> Tensor:
-        ctx.save_for_backward(gradient, kernel)
-        return gradient @ kernel.flatten(1)
-
-    @staticmethod
-    def backward(ctx: Any, patches: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        gradient, kernel = ctx.saved_tensors
-        to_gradient, to_kernel = ctx.needs_input_grad
-        return (
-            _Multiply.apply(patches, kernel) if to_gradient else None,
-            _outer(gradient, patches, kernel) if to_kernel else None,
-        )
-
-
-def _outer(gradient: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
+def _outer(results: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
     """Returns a kernel's gradient, a tensor of its own unless it is to be differentiated."""
     if torch.is_grad_enabled():
-        return (gradient.T @ patches).view_as(kernel)
+        return (results.T @ patches).view_as(kernel)
     result = kernel.new_empty(kernel.shape)  # consecutive, whatever the kernel's layout
-    torch.mm(gradient.T, patches, out=result.view(len(kernel), -1))
+    torch.mm(results.T, patches, out=result.view(len(kernel), -1))
     return result
