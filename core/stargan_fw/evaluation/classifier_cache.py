@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stargan_fw.data.store import Store
     from stargan_fw.evaluation.classifier_training import Progress, Settings
 
-FORMAT = "1"  # changes when the same images and labels would give other weights
+FORMAT = "2"  # changes when the same images and labels would give other weights
 
 
 def trained_classifier(
