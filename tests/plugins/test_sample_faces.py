@@ -108,6 +108,19 @@ def test_hair_and_smile_labels_are_true_to_the_pixels(drawn):
         assert example.labels["Young"] == (hair != "Gray_Hair")
 
 
+def test_rafd_is_a_studio(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr("stargan_fw_plugins.datasets.rafd.write_portraits", drawn.extend)
+    RaFD.draw_stand_in(tmp_path, images=1, people=67, seed=0)
+    looks = {int(portrait.path.name.split("_")[1]): portrait.look for portrait in drawn}.values()
+    assert {(look.facial_hair, look.glasses, look.clothes, look.clothes_color, look.young) for look in looks} == {
+        (None, None, "shirtCrewNeck", (38, 38, 40), True)
+    }
+    assert not {look.top for look in looks} & {"bob", "curvy", "straightAndStrand"}  # hair over the eyebrows
+    assert {look.skin_tone for look in looks} == {0, 1, 2, 3, 4}
+    assert {look.hair for look in looks} == {"black", "blond", "brown"}
+
+
 def test_looks_are_balanced_and_gender_shows():
     assert 0.4 < sum(look.male for look in LOOKS) / len(LOOKS) < 0.6
     hair = Counter(look.hair for look in LOOKS)

@@ -15,7 +15,19 @@ from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.location import advice
 from stargan_fw_plugins.face_crop import face_crop, face_crop_in_words
-from stargan_fw_plugins.sample_faces import Color, Look, Portrait, draw_look, private_generator, vary, write_portraits
+from stargan_fw_plugins.sample_faces import (
+    HAIR_COLORS,
+    LONG_TOPS,
+    SHORT_TOPS,
+    YOUNG_HAIR,
+    Color,
+    Look,
+    Portrait,
+    draw_look,
+    private_generator,
+    vary,
+    write_portraits,
+)
 from stargan_fw_plugins.stand_in_record import drawn_with, picture, write_record
 from stargan_fw_registry import Categorical, LabelValue
 
@@ -48,6 +60,9 @@ ABSENT_PEOPLE = frozenset({6, 13, 17, 34, 62, 66})
 STAND_IN_SIZE = (256, 256)
 # How far the drawn eyes move, in units of the 280 x 280 drawing: with the eyes a pixel or so at 64 pixels.
 STAND_IN_GAZES = {"left": -4.0, "frontal": 0.0, "right": 4.0}
+# The studio has hair kept out of the face, and black T-shirts.
+FREE_FOREHEADS = tuple(top for top in LONG_TOPS if top not in {"bob", "curvy", "straightAndStrand"})
+BLACK: Color = (38, 38, 40)
 
 
 class Photo(NamedTuple):
@@ -186,7 +201,7 @@ class RaFD(Dataset):
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003
         """Draws RaFD-like avatars under `root`: people x 8 expressions x 3 gazes, seen from the front, 256 x 256.
 
-        A person keeps skin, hair, clothes, glasses and beard on every image; the gaze moves the eyes.
+        A person keeps skin and hair on every image, and all wear the studio's black T-shirt; the gaze moves the eyes.
 
         Args:
             root: the dataset's folder, existing and empty.
@@ -310,10 +325,29 @@ def _stand_ins(root: Path, person: int, seed: int) -> Iterator[Portrait]:
 
 def _stand_in(root: Path, person: int, expression: str, gaze: str, seed: int) -> Portrait:
     """Returns one portrait of a person."""
-    look = draw_look(private_generator("rafd", seed, "person", person))
+    look = _studio_look(private_generator("rafd", seed, "person", person))
     background = _draw_background(private_generator("rafd", seed, person, expression, gaze))
     path = root / _file_name(person, look, expression, gaze)
     return Portrait(path, look, expression, background, STAND_IN_SIZE, STAND_IN_GAZES[gaze])
+
+
+def _studio_look(generator: Random) -> Look:
+    """Draws a person as RaFD shows people: in a black T-shirt, without beard and glasses (Langner et al., 2010).
+
+    Hair is kept out of the face, and nobody is old. So narrow a dataset is what others have to make up for.
+    """
+    look = draw_look(generator)
+    hair = look.hair if look.young else generator.choice(YOUNG_HAIR)
+    return replace(
+        look,
+        hair=hair,
+        hair_color=vary(generator, HAIR_COLORS[hair], 8),
+        top=generator.choice(SHORT_TOPS if look.male else FREE_FOREHEADS),
+        clothes="shirtCrewNeck",
+        clothes_color=BLACK,
+        facial_hair=None,
+        glasses=None,
+    )
 
 
 def _draw_background(generator: Random) -> Color:

@@ -5,20 +5,28 @@ from stargan_fw.interfaces import PlannedRun, Setup
 NEUTRAL = {"method.source": "neutral"}  # the domain that Table 3 translates from
 LONG = {"training.epochs": 200}  # of RaFD, which is small (Sec. 5.3)
 
+# Of drawn faces, seven unseen people are too few to tell systems apart: one whose skin is rare decided the order.
+PEOPLE = {"datasets.rafd.test_size": 0.3}
 COURSE = {"training.keep_checkpoints": 10}  # of small models: to see when something was learned
 
-JOINT = PlannedRun("joint", "StarGAN-JNT", "celeba,rafd", Setup("quickstart", COURSE), Setup("paper"))
-STARGAN = PlannedRun("rafd-stargan", "StarGAN", "rafd", Setup("quickstart"), Setup("paper", LONG), seeded=True)
+JOINT = PlannedRun("joint", "StarGAN-JNT", "celeba,rafd", Setup("quickstart", {**PEOPLE, **COURSE}), Setup("paper"))
+STARGAN = PlannedRun("rafd-stargan", "StarGAN", "rafd", Setup("quickstart", PEOPLE), Setup("paper", LONG), seeded=True)
 VANILLA = PlannedRun(
     "rafd-stargan-vanilla",
     "StarGAN, Eq. 1",
     "rafd",
-    Setup("quickstart", {"loss.name": "vanilla"}),
+    Setup("quickstart", {"loss.name": "vanilla", **PEOPLE}),
     Setup("paper", {"loss.name": "vanilla", **LONG}),
     seeded=True,
 )
-DIAT = PlannedRun("rafd-diat", "DIAT", "rafd", Setup("diat_64", NEUTRAL), Setup("paper_diat", {**NEUTRAL, **LONG}))
-CYCLEGAN = PlannedRun(
-    "rafd-cyclegan", "CycleGAN", "rafd", Setup("cyclegan_64", NEUTRAL), Setup("paper_cyclegan", {**NEUTRAL, **LONG})
+DIAT = PlannedRun(
+    "rafd-diat", "DIAT", "rafd", Setup("diat_64", {**NEUTRAL, **PEOPLE}), Setup("paper_diat", {**NEUTRAL, **LONG})
 )
-ICGAN = PlannedRun("rafd-icgan", "IcGAN", "rafd", Setup("icgan_64"), Setup("paper_icgan", LONG))
+CYCLEGAN = PlannedRun(
+    "rafd-cyclegan",
+    "CycleGAN",
+    "rafd",
+    Setup("cyclegan_64", {**NEUTRAL, **PEOPLE}),
+    Setup("paper_cyclegan", {**NEUTRAL, **LONG}),
+)
+ICGAN = PlannedRun("rafd-icgan", "IcGAN", "rafd", Setup("icgan_64", PEOPLE), Setup("paper_icgan", LONG))
