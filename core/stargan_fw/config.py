@@ -98,6 +98,8 @@ class TrainingConfig(_Strict):
         seed: of everything random.
         precision: "auto" is bf16 where the processor computes in it, else fp32.
         compile: "auto" compiles the networks where a compiler is found and the run is long enough to pay for it.
+        graphs: "auto" captures what is compiled in CUDA graphs, on NVIDIA's GPUs; where that fails, it goes on without.
+        channels_last: how networks and images lie in memory; "auto" is channels last in bf16 on CUDA.
         ema: decay of the moving average of the generator's weights, for each of its updates; 0 is off.
         flip: probability of a horizontal flip.
         log_every: steps between rows of `metrics.jsonl`.
@@ -121,6 +123,8 @@ class TrainingConfig(_Strict):
     seed: int = Field(default=0, ge=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
+    graphs: Literal["auto", "on", "off"] = "auto"
+    channels_last: Literal["auto", "on", "off"] = "auto"
     ema: float = Field(default=0.0, ge=0, lt=1)
     flip: float = Field(default=0.5, ge=0, le=1)
     log_every: int = Field(default=10, gt=0)

@@ -12,7 +12,9 @@ from stargan_fw.errors import ConfigError
 from stargan_fw.training import machine
 from stargan_fw.training.machine import (
     Precision,
+    captures_graphs,
     choose_device,
+    choose_layout,
     choose_micro_batch,
     compile_where_it_pays,
     has_bf16,
@@ -25,8 +27,8 @@ CPU = torch.device("cpu")
 class Compilable(nn.Module):
     compiled = False
 
-    def compile(self):  # as nn.Module's
-        self.compiled = True
+    def compile(self, mode=None):  # as nn.Module's
+        self.compiled, self.mode = True, mode
 
 
 @pytest.fixture
@@ -155,3 +157,47 @@ def test_elsewhere_a_batch_is_not_cut_unless_it_is_asked_for(device, dtype):
     precision = Precision(torch.device(device), dtype)
     assert choose_micro_batch("auto", precision, 128) is None
     assert choose_micro_batch(3, precision, 128) == 3
+
+
+CUDA = torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("choice", "device", "captured", "messages"),
+    [
+        ("auto", CUDA, True, 0),
+        ("on", CUDA, True, 0),
+        ("off", CUDA, False, 0),
+        ("auto", CPU, False, 0),
+        ("on", CPU, False, 1),
+    ],
+)
+def test_kernels_are_captured_where_there_are_graphs(caplog, choice, device, captured, messages):
+    with caplog.at_level(logging.WARNING):
+        assert captures_graphs(choice, device) is captured
+    assert [record.getMessage() for record in caplog.records] == [
+        "training.graphs = on: only CUDA has graphs, and kernels are launched one by one on cpu."
+    ] * messages
+
+
+@pytest.mark.parametrize(("graphs", "mode"), [(True, "reduce-overhead"), (False, None)])
+def test_graphs_are_a_way_to_compile(compiler, graphs, mode):
+    compiler("g++")
+    network = Compilable()
+    compile_where_it_pays([network], "on", Precision(CPU, torch.float32), 1, graphs=graphs)
+    assert network.mode == mode
+
+
+@pytest.mark.parametrize(
+    ("choice", "device", "dtype", "last"),
+    [
+        ("auto", CUDA, torch.bfloat16, True),
+        ("auto", CUDA, torch.float32, False),
+        ("auto", CPU, torch.bfloat16, False),
+        ("off", CUDA, torch.bfloat16, False),
+        ("on", CPU, torch.float32, True),
+    ],
+)
+def test_tensor_cores_train_channels_last(choice, device, dtype, last):
+    layout = torch.channels_last if last else torch.contiguous_format
+    assert choose_layout(choice, Precision(device, dtype)) is layout

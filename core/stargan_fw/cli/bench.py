@@ -43,7 +43,8 @@ def bench(
     from stargan_fw.speed.bench import measure
     from stargan_fw.speed.profile import profile_training
     from stargan_fw.speed.rehearsal import STEPS, rehearse
-    from stargan_fw.training.machine import choose_device, compile_where_it_pays
+    from stargan_fw.training.compilation import compile_trained
+    from stargan_fw.training.machine import choose_device
     from stargan_fw.training.request import data_request, option_layer
 
     files = [str(path.resolve()) for path in plugin or ()] or None
@@ -57,10 +58,7 @@ def bench(
         raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist.")
     with TemporaryDirectory() as folder:
         trainer = rehearse(asked, plugins, counts, place, Path(folder))
-        networks = [trainer.method.networks[name] for name in trainer.method.compilable]
-        report = measure(
-            trainer, lambda: compile_where_it_pays(networks, asked.training.compile, trainer.precision, STEPS), rounds
-        )
+        report = measure(trainer, lambda: compile_trained(trainer, STEPS), rounds)
         parts = profile_training(trainer, profile) if profile else []
     if as_json:
         costliest = [{"part": name, "share": share} for name, share in parts]

@@ -6,7 +6,7 @@ import shutil
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -14,6 +14,8 @@ from torch import nn
 from stargan_fw.errors import ConfigError
 
 logger = logging.getLogger(__name__)
+
+Choice: TypeAlias = Literal["auto", "on", "off"]
 
 # Below as many steps, compiling costs more seconds than it saves. In fp32 on processors it never pays: the compiler does not
 # know of ways to convolve with fewer products, which save more than it does.
@@ -111,7 +113,12 @@ def steps_worth_compiling(precision: Precision) -> int | None:
 
 
 def compile_where_it_pays(
-    networks: list[nn.Module], choice: Literal["auto", "on", "off"], precision: Precision, steps: int
+    networks: list[nn.Module],
+    choice: Choice,
+    precision: Precision,
+    steps: int,
+    *,
+    graphs: bool = False,
 ) -> bool:
     """Compiles the networks in place, where that is asked for or pays.
 
@@ -120,6 +127,7 @@ def compile_where_it_pays(
         choice: `training.compile`.
         precision: what they compute in, and on which device.
         steps: how long they will train.
+        graphs: capture their kernels in CUDA graphs; whoever calls them then says when a step begins, see `Trainer`.
 
     Returns:
         Whether they are compiled. Without a compiler they are not, and a log message says so.
@@ -132,8 +140,35 @@ def compile_where_it_pays(
         return False
     torch._dynamo.config.suppress_errors = True  # noqa: SLF001 - what cannot be compiled runs as it is
     for network in networks:
-        network.compile()
+        network.compile(mode="reduce-overhead" if graphs else None)
     return True
+
+
+def captures_graphs(choice: Choice, device: torch.device) -> bool:
+    """Returns whether compiled networks replay their kernels from CUDA graphs, which spares their launches.
+
+    Args:
+        choice: `training.graphs`; "auto" is where there are such graphs. Where there are none, "on" says so.
+        device: to train on.
+    """
+    if device.type == "cuda":
+        return choice != "off"
+    if choice == "on":
+        logger.warning("training.graphs = on: only CUDA has graphs, and kernels are launched one by one on %s.", device)
+    return False
+
+
+def choose_layout(choice: Choice, precision: Precision) -> torch.memory_format:
+    """Returns how networks and images lie in memory.
+
+    Args:
+        choice: `training.channels_last`; "auto" is where tensor cores want it so: in bf16 on CUDA.
+        precision: what networks compute in, and on which device.
+    """
+    wanted = precision.device.type == "cuda" and precision.dtype is torch.bfloat16
+    if choice == "on" or (choice == "auto" and wanted):
+        return torch.channels_last
+    return torch.contiguous_format
 
 
 def _cpp_compiler() -> str | None:

@@ -17,7 +17,8 @@ from stargan_fw.data.resident import ResidentImages, check_room, lodge
 from stargan_fw.data.source import Source, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.inference.sheets import SampleSheet
-from stargan_fw.training.machine import Precision, compile_where_it_pays
+from stargan_fw.training.compilation import compile_trained
+from stargan_fw.training.machine import Precision
 from stargan_fw.training.optimisation import LinearDecay
 from stargan_fw.training.trainer import Trainer
 from stargan_fw.training.turns import STRATEGIES
@@ -129,16 +130,14 @@ class Plan:
         readable = [source.without(stores[source.alias].errors) for source in self.sources]
         for network in self.method.networks.values():
             network.to(device)
-        compilable = [self.method.networks[name] for name in self.method.compilable]
         precision = Precision.choose(training.precision, device)
-        compile_where_it_pays(compilable, training.compile, precision, self.steps)
         indices = {source.alias: source.train for source in readable}
         images = lodge(stores, indices, device, self.config.data.resident)
         trackers = [plugins.index("tracker").get(name)(run.path) for name in training.trackers]
         with progress, ExitStack() as closing:
             for tracker in trackers:
                 closing.callback(tracker.close)
-            yield Trainer(
+            trainer = Trainer(
                 self.method,
                 {source.alias: self._loader(number, source, images) for number, source in enumerate(readable)},
                 run,
@@ -149,6 +148,8 @@ class Plan:
                 sample=SampleSheet(self._held_out(readable), device),
                 observers=[progress, *trackers, *observers],
             )
+            compile_trained(trainer, self.steps)
+            yield trainer
 
     def _held_out(self, sources: Sequence[Source]) -> dict[str, tuple[list[Image.Image], torch.Tensor]]:
         rows, size = max(1, SAMPLE_ROWS // len(sources)), self.config.data.image_size

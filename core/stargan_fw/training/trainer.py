@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import torch
 
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch
-from stargan_fw.training.machine import choose_micro_batch
+from stargan_fw.training.machine import choose_layout, choose_micro_batch
 from stargan_fw.training.optimisation import MovingAverage, PhaseOptimizer
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from stargan_fw.training.optimisation import LinearDecay
     from stargan_fw.training.run_folder import RunFolder
     from stargan_fw.training.turns import Turns
+
+logger = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -66,12 +69,43 @@ class Trainer:
         self.sample, self.observers = sample, observers
         self.device = precision.device
         self.micro_batch = choose_micro_batch(config.micro_batch_size, precision, method.image_size)
+        self.layout = choose_layout(config.channels_last, precision)
+        self.captures = False
+        for network in method.networks.values():
+            network.to(memory_format=self.layout)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Sets everything to where a run begins, but for the networks."""
+        config, method = self.config, self.method
         betas = (config.beta1, config.beta2)
         self.optimizers = {phase.name: PhaseOptimizer(phase, method, betas) for phase in method.phases}
         self.average = MovingAverage(method.networks["generator"], config.ema) if config.ema else None
         self.step = 0
-        self.updates = dict.fromkeys(loaders, 0)
+        self.updates = dict.fromkeys(self.loaders, 0)
         self.pending: dict[str, dict[str, Any]] = {}
+
+    def try_graphs(self) -> bool:
+        """Takes a few steps whose kernels are captured in graphs and replayed, and takes them back.
+
+        Returns:
+            Whether that worked. Where it did not, a log message says why; the networks are to be compiled anew without.
+        """
+        own = {name: _copied(network.state_dict()) for name, network in self.method.networks.items()}
+        self.captures = True
+        try:
+            # The first run of a kind of step warms up, the second is captured and the third replayed.
+            for _ in range(3 * self.config.n_critic * len(self.loaders)):
+                self.step += 1
+                self.update(self.load())
+        except RuntimeError as error:
+            self.captures = False
+            reason = str(error).strip().splitlines()[0]
+            logger.warning("The GPU's kernels cannot be captured in graphs, and are launched one by one: %s", reason)
+        for name, network in self.method.networks.items():
+            network.load_state_dict(own[name])
+        self._begin()
+        return self.captures
 
     def train(self, last: int) -> None:
         """Trains up to and including step `last`."""
@@ -101,11 +135,13 @@ class Trainer:
         flip = torch.rand(len(images), 1, 1, 1, device=self.device) < self.config.flip
         scaled = images.float().mul_(2 / 255).sub_(1)
         progress = (self.step - 1) / self.schedule.steps
-        flipped = torch.where(flip, scaled.flip(3), scaled)
+        flipped = torch.where(flip, scaled.flip(3), scaled).contiguous(memory_format=self.layout)
         return Batch(flipped, labels, dataset, loader.kind(number), progress, self.micro_batch)
 
     def update(self, batch: Batch) -> None:
         """Updates the networks of every phase that is due, and keeps the losses without reading them back."""
+        if self.captures:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         turn = self.updates[batch.dataset] % self.config.n_critic == 0
         due = {phase.name for phase in self.method.phases if turn or not phase.every_n_critic}
         rate = self.schedule.at(self.step)
@@ -203,12 +239,16 @@ class Trainer:
             yield
             return
         generator = self.method.networks["generator"]
-        own = {name: value.clone() for name, value in generator.state_dict().items()}
+        own = _copied(generator.state_dict())
         generator.load_state_dict(self.average.weights)
         try:
             yield
         finally:
             generator.load_state_dict(own)
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in tensors.items()}
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -1,0 +1,109 @@
+"""Graphs are tried before training, and taking them back leaves no trace."""
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from stargan_fw.components import complete
+from stargan_fw.config import Layer
+from stargan_fw.speed.rehearsal import cycle, rehearse
+from stargan_fw.training import compilation
+from stargan_fw.training.compilation import compile_trained
+from stargan_fw.training.request import data_request
+
+SETTINGS = (
+    *("data.image_size=32", "generator.conv_dim=4", "generator.repeat_num=1", "discriminator.conv_dim=4"),
+    *("training.batch_size=2", "training.n_critic=2", "training.ema=0.9", "training.compile=on"),
+)
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    """Makes trainers on the same noise: `trainer("training.graphs=off")`."""
+
+    def make(*settings):
+        request = Layer.from_settings([*SETTINGS, *settings])
+        config, plugins = data_request([request], datasets=None, preset=None)
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        return rehearse(complete(config, plugins), plugins, (2, 3), torch.device("cpu"), folder)
+
+    return make
+
+
+@pytest.fixture
+def modes(monkeypatch):
+    """As on a machine with a GPU: what networks are compiled with, and nothing is compiled."""
+    found = []
+    monkeypatch.setattr(nn.Module, "compile", lambda network, mode=None: found.append(mode))
+    monkeypatch.setattr("stargan_fw.training.machine._cpp_compiler", lambda: "g++")
+    monkeypatch.setattr(compilation, "captures_graphs", lambda choice, device: choice != "off")
+    with torch._dynamo.config.patch(suppress_errors=False):
+        yield found
+
+
+def weights_after_a_cycle(trainer):
+    cycle(trainer)
+    networks = {name: dict(network.state_dict()) for name, network in trainer.method.networks.items()}
+    return {**networks, "average": trainer.average.weights, "adam": trainer.optimizers["g"].state()}
+
+
+def same(one, other):
+    return all(torch.equal(value, other[part][name]) for part, values in one.items() for name, value in values.items())
+
+
+def test_trying_graphs_changes_nothing(trainer, modes, monkeypatch):
+    begun = []
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(1))
+    plain, captured = trainer("training.graphs=off"), trainer()
+
+    assert compile_trained(plain, 10)
+    assert compile_trained(captured, 10)
+
+    assert modes == [None, "reduce-overhead"]
+    assert (captured.step, set(captured.updates.values())) == (0, {0})
+    tried = len(begun)
+    assert tried == 12  # three times two updates of the discriminator on each of two datasets
+    assert same(weights_after_a_cycle(plain), weights_after_a_cycle(captured))
+    assert len(begun) == tried + 4
+
+
+def test_where_graphs_fail_training_goes_on_without(trainer, modes, monkeypatch, caplog):
+    calls = iter(range(100))
+
+    def begin():
+        if next(calls) == 5:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nand more")
+
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", begin)
+    plain, failed = trainer("training.graphs=off"), trainer()
+
+    with caplog.at_level(logging.WARNING):
+        assert compile_trained(failed, 10)
+
+    assert modes == ["reduce-overhead", None]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "The GPU's kernels cannot be captured in graphs, and are launched one by one: CUDA error: operation not permitted "
+        "when stream is capturing"
+    )
+    assert same(weights_after_a_cycle(plain), weights_after_a_cycle(failed))
+    assert next(calls) == 6  # nobody begins a step of graphs any more
+
+
+def test_channels_last_trains_the_same(trainer):
+    plain, last = (trainer(f"training.channels_last={choice}", "training.compile=off") for choice in ("off", "on"))
+    for _ in range(2):
+        cycle(plain)
+        cycle(last)
+
+    convolutions = (m for m in last.method.networks["discriminator"].modules() if isinstance(m, nn.Conv2d))
+    layer = next(m for m in convolutions if m.kernel_size == (4, 4))
+    assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+    assert not layer.weight.is_contiguous()
+    assert plain.pending.keys() == {"dataset0", "dataset1"}
+    for dataset, values in plain.pending.items():
+        for name, value in values.items():
+            assert float(last.pending[dataset][name]) == pytest.approx(float(value), rel=1e-3, abs=1e-5), name
