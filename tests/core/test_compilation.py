@@ -1,6 +1,7 @@
 """Graphs are tried before training, and taking them back leaves no trace."""
 
 import logging
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -91,6 +92,53 @@ def test_where_graphs_fail_training_goes_on_without(trainer, modes, monkeypatch,
     )
     assert same(weights_after_a_cycle(plain), weights_after_a_cycle(failed))
     assert next(calls) == 6  # nobody begins a step of graphs any more
+
+
+def test_a_try_that_fails_halfway_leaves_no_gradients(trainer, modes, monkeypatch):
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
+    plain, failed = trainer("training.graphs=off"), trainer()
+    adam = failed.optimizers["g"].adam
+
+    def step():
+        raise AssertionError
+
+    monkeypatch.setattr(adam, "step", step)
+    assert compile_trained(failed, 10)
+
+    assert modes[-1] is None
+    assert same(weights_after_a_cycle(plain), weights_after_a_cycle(failed))
+
+
+def test_graphs_of_nothing_are_no_graphs(trainer, modes, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert not compile_trained(trainer("training.graphs=on", "training.compile=off"), 10)
+    assert [record.getMessage() for record in caplog.records] == [
+        "training.graphs = on: nothing is compiled, and so nothing is captured. Set training.compile to on."
+    ]
+
+
+def test_sheets_are_drawn_without_graphs(trainer, modes, monkeypatch):
+    stances = []
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
+    monkeypatch.setattr(torch.compiler, "set_stance", lambda stance: stances.append(stance) or nullcontext())
+    captured = trainer()
+    compile_trained(captured, 10)
+    monkeypatch.setattr(captured.sample, "draw", lambda method: stances.append("drawn"))
+    monkeypatch.setattr(captured.run, "save_sample", lambda step, sheet: None)
+    captured.draw_sample()
+    assert stances == ["force_eager", "drawn"]
+
+
+def test_channels_last_goes_on_where_a_checkpoint_ends(trainer):
+    whole, begun, resumed = (trainer("training.channels_last=on", "training.compile=off") for _ in range(3))
+    cycle(whole)
+    cycle(begun)
+    begun.run.path.mkdir(parents=True)
+    begun.save()
+    resumed.run = begun.run
+    (resumed.run.path / "metrics.jsonl").touch()
+    resumed.resume()
+    assert same(weights_after_a_cycle(whole), weights_after_a_cycle(resumed))
 
 
 def test_channels_last_trains_the_same(trainer):

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -11,6 +12,7 @@ from safetensors import safe_open
 from stargan_fw.data.source import Source
 from stargan_fw.errors import ModelError, PluginError
 from stargan_fw.evaluation import judging
+from stargan_fw.evaluation.classifier_training import _erased
 from stargan_fw.evaluation.ground_truth import GroundTruth
 from stargan_fw.evaluation.report import Evaluation, Row, as_csv, as_markdown
 from stargan_fw.evaluation.request import Asked, images_with
@@ -150,6 +152,19 @@ def test_a_limit_takes_images_spread_over_all(small_data, trained_once):
     assert found[0] == source.test[0]
     assert found[-1] in source.test[-2:]
     assert images_with(source, Asked(limit=1000), [source.schema]) == list(source.test)
+
+
+def test_the_judge_learns_from_images_that_are_partly_blanked():
+    rng, images = np.random.default_rng(0), torch.full((400, 3, 64, 64), 0.5)
+    gone = _erased(images.clone(), rng) != 0.5
+
+    assert torch.equal(gone.all(dim=1), gone.any(dim=1))
+    erased = gone[:, 0][gone.flatten(1).any(1)]
+    assert 160 <= len(erased) <= 240
+    for one in erased:
+        rows, columns = one.any(1), one.any(0)
+        assert torch.equal(one, rows[:, None] & columns[None])
+        assert 10 <= min(rows.sum(), columns.sum()) <= max(rows.sum(), columns.sum()) <= 29
 
 
 def test_real_data_has_no_ground_truth(evaluate, small_data, tmp_path):

@@ -189,15 +189,14 @@ def test_graphs_are_a_way_to_compile(compiler, graphs, mode):
 
 
 @pytest.mark.parametrize(
-    ("choice", "device", "dtype", "last"),
+    ("choice", "device", "dtype", "layout"),
     [
-        ("auto", CUDA, torch.bfloat16, True),
-        ("auto", CUDA, torch.float32, False),
-        ("auto", CPU, torch.bfloat16, False),
-        ("off", CUDA, torch.bfloat16, False),
-        ("on", CPU, torch.float32, True),
+        ("auto", CUDA, torch.bfloat16, torch.channels_last),
+        ("auto", CUDA, torch.float32, torch.preserve_format),
+        ("auto", CPU, torch.bfloat16, torch.preserve_format),
+        ("off", CUDA, torch.bfloat16, torch.contiguous_format),
+        ("on", CPU, torch.float32, torch.channels_last),
     ],
 )
-def test_tensor_cores_train_channels_last(choice, device, dtype, last):
-    layout = torch.channels_last if last else torch.contiguous_format
+def test_tensor_cores_train_channels_last(choice, device, dtype, layout):
     assert choose_layout(choice, Precision(device, dtype)) is layout

@@ -162,13 +162,14 @@ def choose_layout(choice: Choice, precision: Precision) -> torch.memory_format:
     """Returns how networks and images lie in memory.
 
     Args:
-        choice: `training.channels_last`; "auto" is where tensor cores want it so: in bf16 on CUDA.
+        choice: `training.channels_last`; "auto" is where tensor cores want it so, in bf16 on CUDA, and elsewhere as they
+            come: networks contiguous, images as the store has them.
         precision: what networks compute in, and on which device.
     """
-    wanted = precision.device.type == "cuda" and precision.dtype is torch.bfloat16
-    if choice == "on" or (choice == "auto" and wanted):
-        return torch.channels_last
-    return torch.contiguous_format
+    if choice == "auto":
+        wanted = precision.device.type == "cuda" and precision.dtype is torch.bfloat16
+        return torch.channels_last if wanted else torch.preserve_format
+    return torch.channels_last if choice == "on" else torch.contiguous_format
 
 
 def _cpp_compiler() -> str | None:

@@ -66,12 +66,16 @@ class PhaseOptimizer:
         return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
 
     def load_state(self, flat: Mapping[str, Tensor]) -> None:
-        """Restores what `state` returned."""
+        """Restores what `state` returned, whatever its layout was: the fused Adam wants that of the parameters."""
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in flat.items():
             number, name = key.split(".")
             state.setdefault(int(number), {})[name] = value
         self.adam.load_state_dict({**self.adam.state_dict(), "state": state})
+        for parameter, values in self.adam.state.items():
+            for name, value in values.items():
+                if value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 class MovingAverage:

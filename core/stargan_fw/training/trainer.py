@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +17,7 @@ from stargan_fw.training.optimisation import MovingAverage, PhaseOptimizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from PIL import Image
     from torch import Tensor
@@ -76,9 +77,11 @@ class Trainer:
         self._begin()
 
     def _begin(self) -> None:
-        """Sets everything to where a run begins, but for the networks."""
+        """Sets everything to where a run begins, but for the networks' weights."""
         config, method = self.config, self.method
         betas = (config.beta1, config.beta2)
+        for network in method.networks.values():
+            network.zero_grad()
         self.optimizers = {phase.name: PhaseOptimizer(phase, method, betas) for phase in method.phases}
         self.average = MovingAverage(method.networks["generator"], config.ema) if config.ema else None
         self.step = 0
@@ -98,9 +101,9 @@ class Trainer:
             for _ in range(3 * self.config.n_critic * len(self.loaders)):
                 self.step += 1
                 self.update(self.load())
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:  # as torch's own graphs raise them
             self.captures = False
-            reason = str(error).strip().splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             logger.warning("The GPU's kernels cannot be captured in graphs, and are launched one by one: %s", reason)
         for name, network in self.method.networks.items():
             network.load_state_dict(own[name])
@@ -135,7 +138,7 @@ class Trainer:
         flip = torch.rand(len(images), 1, 1, 1, device=self.device) < self.config.flip
         scaled = images.float().mul_(2 / 255).sub_(1)
         progress = (self.step - 1) / self.schedule.steps
-        flipped = torch.where(flip, scaled.flip(3), scaled).contiguous(memory_format=self.layout)
+        flipped = torch.where(flip, scaled.flip(3), scaled).to(memory_format=self.layout)
         return Batch(flipped, labels, dataset, loader.kind(number), progress, self.micro_batch)
 
     def update(self, batch: Batch) -> None:
@@ -185,7 +188,7 @@ class Trainer:
 
     def draw_sample(self) -> None:
         """Writes a sheet of fixed held-out images in every domain."""
-        with self._averaged(), self.precision.autocast():
+        with self._averaged(), self.precision.autocast(), self._uncompiled():
             sheet: Image.Image = self.sample.draw(self.method)
         self.run.save_sample(self.step, sheet)
         for observer in self.observers:
@@ -231,6 +234,10 @@ class Trainer:
         self.updates.update(checkpoint.state["updates"])
         self.pending = checkpoint.state["pending"]
         self.run.cut_metrics(self.step)
+
+    def _uncompiled(self) -> AbstractContextManager[object]:
+        """A sheet is of another size than batches, and its columns are alive together: not what graphs were captured for."""
+        return torch.compiler.set_stance("force_eager") if self.captures else nullcontext()
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
