@@ -5,7 +5,7 @@ from stargan_fw.interfaces import PlannedRun, Setup
 NEUTRAL = {"method.source": "neutral"}  # the domain that Table 3 translates from
 LONG = {"training.epochs": 200}  # of RaFD, which is small (Sec. 5.3)
 
-# Of drawn faces, seven unseen people are too few to tell systems apart: one whose skin is rare decided the order.
+# Seven unseen people, a tenth of the drawn ones, are too few to tell systems apart: one of them decided the order.
 PEOPLE = {"datasets.rafd.test_size": 0.3}
 COURSE = {"training.keep_checkpoints": 10}  # of small models: to see when something was learned
 
