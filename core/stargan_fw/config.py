@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+
+Choice: TypeAlias = Literal["auto", "on", "off"]  # "auto" follows what the machine has
 
 COMPONENTS = ("method", "generator", "discriminator", "loss", "embedding")
 
@@ -39,7 +41,7 @@ class DataConfig(_Strict):
     image_size: int = Field(default=128, gt=0)
     path: str = "data"
     cache: str | None = None
-    resident: Literal["auto", "on", "off"] = "auto"
+    resident: Choice = "auto"
 
 
 class DatasetConfig(BaseModel):
@@ -122,9 +124,9 @@ class TrainingConfig(_Strict):
     decay: float = Field(default=0.5, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    compile: Literal["auto", "on", "off"] = "auto"
-    graphs: Literal["auto", "on", "off"] = "auto"
-    channels_last: Literal["auto", "on", "off"] = "auto"
+    compile: Choice = "auto"
+    graphs: Choice = "auto"
+    channels_last: Choice = "auto"
     ema: float = Field(default=0.0, ge=0, lt=1)
     flip: float = Field(default=0.5, ge=0, le=1)
     log_every: int = Field(default=10, gt=0)

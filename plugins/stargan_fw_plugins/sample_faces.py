@@ -56,6 +56,7 @@ LONG_TOPS = (
     "straight02",
     "straightAndStrand",
 )
+FRINGES = frozenset({"bob", "curvy", "straightAndStrand"})  # hang into the face
 SHORT_TOPS = (
     "dreads01",
     "frizzle",

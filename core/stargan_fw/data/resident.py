@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from stargan_fw.config import Choice
     from stargan_fw.data.store import Store
-
-Residence: TypeAlias = Literal["auto", "on", "off"]
 
 SHARE = 0.5  # of a GPU's free memory, at most, for images: networks and what they compute need the rest
 READ_AT_ONCE = 1024  # images
@@ -49,7 +48,7 @@ class ResidentImages:
         return self._images.index_select(0, places.to(self._images.device))
 
 
-def check_room(images: int, image_size: int, device: torch.device, choice: Residence) -> None:
+def check_room(images: int, image_size: int, device: torch.device, choice: Choice) -> None:
     """Raises ConfigError where so many images are to be kept on a GPU that is too small for them."""
     needed, room = store_bytes(images, image_size), _room(device)
     if choice == "on" and room is not None and needed > room:
@@ -60,7 +59,7 @@ def check_room(images: int, image_size: int, device: torch.device, choice: Resid
 
 
 def lodge(
-    stores: Mapping[str, Store], indices: Mapping[str, Sequence[int]], device: torch.device, choice: Residence
+    stores: Mapping[str, Store], indices: Mapping[str, Sequence[int]], device: torch.device, choice: Choice
 ) -> Mapping[str, Store | ResidentImages]:
     """Returns where the images of each dataset are read from.
 

@@ -55,7 +55,7 @@ def fit(
     """Trains a classifier: AdamW, one cycle of the rate, images that are mirrored, slightly moved and partly erased.
 
     A judge is to read everything that shows a label, not the one detail that suffices: hence random erasing (Zhong et
-    al., 2020), which also cuts its error on people that it has not seen to a quarter.
+    al., 2020).
 
     Args:
         source: whose training examples it learns.

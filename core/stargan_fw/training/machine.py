@@ -1,21 +1,26 @@
-"""What the machine offers a network: device, precision, compiler."""
+"""What the machine offers a network: device, precision, layout, compiler, graphs."""
+
+from __future__ import annotations
 
 import logging
 import os
 import shutil
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
 
 from stargan_fw.errors import ConfigError
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
-Choice: TypeAlias = Literal["auto", "on", "off"]
+    from stargan_fw.config import Choice
+
+logger = logging.getLogger(__name__)
 
 # Below as many steps, compiling costs more seconds than it saves. In fp32 on processors it never pays: the compiler does not
 # know of ways to convolve with fewer products, which save more than it does.
@@ -77,7 +82,7 @@ class Precision:
     dtype: torch.dtype
 
     @classmethod
-    def choose(cls, name: Literal["auto", "fp32", "bf16"], device: torch.device) -> "Precision":
+    def choose(cls, name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
         """Returns the named precision; "auto" is bf16 where the processor has it."""
         bf16 = name == "bf16" or (name == "auto" and has_bf16(device))
         return cls(device, torch.bfloat16 if bf16 else torch.float32)

@@ -16,6 +16,7 @@ from stargan_fw_plugins.changed_looks import changed
 from stargan_fw_plugins.datasets.celeba_files import AttributeFile, read_values
 from stargan_fw_plugins.datasets.location import advice
 from stargan_fw_plugins.sample_faces import (
+    FRINGES,
     Look,
     Portrait,
     draw_look,
@@ -239,7 +240,7 @@ def _shown_attributes(look: Look, expression: str) -> dict[str, bool]:
     beard, top, smiling = look.facial_hair or "", look.top, expression == "happy"
     return {
         "Bald": top == "sides",
-        "Bangs": top in {"bob", "curvy", "straightAndStrand"},
+        "Bangs": top in FRINGES,
         "Black_Hair": look.hair == "black",
         "Blond_Hair": look.hair == "blond",
         "Brown_Hair": look.hair == "brown",

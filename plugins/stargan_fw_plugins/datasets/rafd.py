@@ -16,6 +16,7 @@ from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.location import advice
 from stargan_fw_plugins.face_crop import face_crop, face_crop_in_words
 from stargan_fw_plugins.sample_faces import (
+    FRINGES,
     HAIR_COLORS,
     LONG_TOPS,
     SHORT_TOPS,
@@ -61,7 +62,7 @@ STAND_IN_SIZE = (256, 256)
 # How far the drawn eyes move, in units of the 280 x 280 drawing: with the eyes a pixel or so at 64 pixels.
 STAND_IN_GAZES = {"left": -4.0, "frontal": 0.0, "right": 4.0}
 # The studio has hair kept out of the face, and black T-shirts.
-FREE_FOREHEADS = tuple(top for top in LONG_TOPS if top not in {"bob", "curvy", "straightAndStrand"})
+FREE_FOREHEADS = tuple(top for top in LONG_TOPS if top not in FRINGES)
 BLACK: Color = (38, 38, 40)
 
 
