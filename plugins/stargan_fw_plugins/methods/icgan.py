@@ -1,6 +1,7 @@
 """IcGAN (Perarnau et al., 2016): a conditional GAN, and encoders that invert it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor, nn
 
 from stargan_fw import Batch, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder
-from stargan_fw_plugins.at_rest import at_rest
 from stargan_fw_plugins.losses.classification import classification_loss
 from stargan_fw_plugins.networks.icgan_discriminator import IcGANDiscriminator
 from stargan_fw_plugins.networks.icgan_encoder import IcGANEncoder
@@ -118,6 +118,16 @@ class IcGAN(Method):
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
         with at_rest(self.encoder_c):
             return self.space.decode(dataset, self.encoder_c(images))
+
+
+@contextmanager
+def at_rest(*networks: nn.Module) -> Iterator[None]:
+    """Puts networks in evaluation mode, where a batch norm uses its averages and does not change them."""
+    with ExitStack() as restoring:
+        for network in networks:
+            restoring.callback(network.train, network.training)
+            network.eval()
+        yield
 
 
 @hookimpl

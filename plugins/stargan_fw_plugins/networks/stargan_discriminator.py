@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from stargan_fw import Discriminator, hookimpl
 from stargan_fw.errors import ConfigError
-from stargan_fw_plugins.networks.erasing import Erasing
 from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
 from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
 
@@ -48,8 +47,6 @@ class StarGANDiscriminator(Discriminator):
         init: how the trunk begins: "torch", torch's own way, as the reference implementation's, in which a signal loses
             two thirds of its size from layer to layer; or "he" (He et al., 2015), which keeps it. Classification, which
             is what the generator learns from, then begins hundreds of updates earlier.
-        erase: the chance that a training image is seen with a square of it blanked (see `Erasing`). Above 0,
-            classification cannot rest on one part of a face, nor the generator on changing that part alone.
     """
 
     name = "stargan"
@@ -62,10 +59,8 @@ class StarGANDiscriminator(Discriminator):
         conv_dim: PositiveInt = 64,
         repeat_num: PositiveInt | None = None,
         init: Literal["torch", "he"] = "torch",
-        erase: Annotated[float, Field(ge=0, le=1)] = 0.0,
     ) -> None:
         super().__init__()
-        self.erasing = Erasing(erase)
         depth = depth_for(image_size) if repeat_num is None else repeat_num
         if image_size % 2**depth:
             raise ConfigError(
@@ -84,7 +79,7 @@ class StarGANDiscriminator(Discriminator):
         self.cls = PatchConvolution(widths[-1], label_dim, side, bias=False) if label_dim else None
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.trunk(self.erasing(images))
+        features = self.trunk(images)
         scores: Tensor = self.src(features)
         logits = scores.new_empty(len(images), 0) if self.cls is None else self.cls(features).flatten(1)
         return scores, logits
