@@ -5,13 +5,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from stargan_fw_plugins.networks import patch_convolution, winograd
+from stargan_fw.speed.operations import operations
+from stargan_fw_plugins.networks import patch_convolution, products, winograd
 from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
 from stargan_fw_plugins.networks.instance_norm import InstanceNorm
 from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
 from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
 from stargan_fw_plugins.networks.stargan_generator import LabelConvolution
-from stargan_fw_plugins.networks.winograd import WinogradConvolution
+from stargan_fw_plugins.networks.winograd import WinogradConvolution, WinogradTransposed
 
 
 def assert_close(actual, expected, tolerance=1e-5):
@@ -42,47 +43,146 @@ def drawn(*shape):
 def calls(monkeypatch):
     """Counts what goes by way of fewer products."""
     counted = []
-    convolve = winograd._Convolve.apply
-    monkeypatch.setattr(winograd._Convolve, "apply", lambda *given: counted.append(1) or convolve(*given))
+    partial = winograd._Partial.apply
+    monkeypatch.setattr(winograd._Partial, "apply", lambda *given: counted.append(1) or partial(*given))
+    monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
     return counted
 
 
-@pytest.mark.parametrize(("part", "kept"), [(1, 0), (2**20, 0), (2**20, 2**30)], ids=["parts", "again", "kept"])
-@pytest.mark.parametrize("sides", [(8, 8), (4, 12)])
-def test_a_convolution_of_fewer_products_is_the_convolution(monkeypatch, calls, part, kept, sides):
+def of_3(channels, out):
+    return WinogradConvolution(channels, out), lambda x, w: F.conv2d(x, w, padding=1)
+
+
+def halving(channels, out):
+    return WinogradConvolution(channels, out, 4, stride=2), lambda x, w: F.conv2d(x, w, padding=1, stride=2)
+
+
+def doubling(channels, out):
+    return WinogradTransposed(channels, out), lambda x, w: F.conv_transpose2d(x, w, padding=1, stride=2)
+
+
+EACH = pytest.mark.parametrize("make", [of_3, halving, doubling])
+
+
+@EACH
+@pytest.mark.parametrize("part", [1, 2**20])
+@pytest.mark.parametrize("sides", [(8, 8), (16, 24)])
+def test_a_convolution_of_fewer_products_is_the_convolution(monkeypatch, calls, make, part, sides):
     monkeypatch.setattr(winograd, "PART_BYTES", part)
-    monkeypatch.setattr(winograd, "KEPT_BYTES", kept)
     torch.manual_seed(0)
-    layer = WinogradConvolution(128, 136)
-    assert_same(layer, lambda x, w: F.conv2d(x, w, padding=1), drawn(2, 128, *sides))
+    assert_same(*make(64, 69), drawn(3, 64, *sides))
     assert calls
 
 
-@pytest.mark.parametrize("of", ["images", "weight"])
-def test_a_convolution_of_fewer_products_computes_only_the_gradients_that_are_wanted(of):
+@EACH
+def test_a_convolution_of_fewer_products_can_be_differentiated_twice(calls, make):
     torch.manual_seed(0)
-    layer, images = WinogradConvolution(128, 128), drawn(1, 128, 4, 4)
+    layer, plain = make(66, 80)
+
+    def slopes(convolve, images, weight):
+        result = convolve(images, weight) if weight.dtype is torch.float64 else layer(images)
+        given = torch.autograd.grad(result.square().sum(), [images, weight], create_graph=True)
+        return torch.autograd.grad(sum(one.square().sum() for one in given), [images, weight])
+
+    images = drawn(2, 66, 8, 16)
+    exact = images.double().requires_grad_(), layer.weight.detach().double().requires_grad_()
+    for actual, expected in zip(
+        slopes(plain, images.requires_grad_(), layer.weight), slopes(plain, *exact), strict=True
+    ):
+        assert_close(actual, expected)
+    assert len(calls) > 1
+
+
+@EACH
+@pytest.mark.parametrize("of", ["images", "weight"])
+def test_a_convolution_of_fewer_products_computes_only_the_gradients_that_are_wanted(calls, make, of):
+    torch.manual_seed(0)
+    (layer, _), images = make(64, 64), drawn(1, 64, 8, 8)
     layer.weight.requires_grad_(of == "weight")
     images.requires_grad_(of == "images")
     layer(images).sum().backward()
     assert (images.grad is not None, layer.weight.grad is not None) == (of == "images", of == "weight")
+    assert calls
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_convolution_of_fewer_products_takes_any_layout(calls, layout):
+    torch.manual_seed(0)
+    layer, plain = of_3(64, 64)
+    images = drawn(2, 128, 8, 8).to(memory_format=layout)[:, 32:96]
+    assert_close(layer(images), plain(images.double(), layer.weight.double()))
+    assert calls
+
+
+@EACH
 @pytest.mark.parametrize(
     ("channels", "side", "dtype"),
-    [(127, 8, torch.float32), (128, 6, torch.float32), (128, 8, torch.float64)],
+    [(63, 8, torch.float32), (64, 6, torch.float32), (64, 8, torch.float64)],
     ids=["few channels", "an odd side", "fp64"],
 )
-def test_a_convolution_takes_the_plain_way_where_it_must(calls, channels, side, dtype):
-    layer, images = WinogradConvolution(channels, channels).to(dtype), drawn(1, channels, side, side).to(dtype)
-    assert torch.equal(layer(images), F.conv2d(images, layer.weight, padding=1))
+def test_a_convolution_takes_the_plain_way_where_it_must(calls, make, channels, side, dtype):
+    layer, plain = make(channels, channels)
+    images = drawn(1, channels, side, side).to(dtype)
+    assert torch.equal(layer.to(dtype)(images), plain(images, layer.weight))
     assert not calls
 
 
-def test_a_convolution_of_fewer_products_leaves_bf16_to_the_processor(calls):
+def test_a_convolution_of_few_tiles_takes_the_plain_way(calls, monkeypatch):
+    monkeypatch.setattr(winograd, "FEWEST_TILES", 5)
+    layer, plain = of_3(64, 64)
+    assert torch.equal(layer(drawn(1, 64, 8, 8)), plain(drawn(1, 64, 8, 8), layer.weight))
+    layer(drawn(2, 64, 8, 8))
+    assert len(calls) == 1
+
+
+@EACH
+def test_a_convolution_of_fewer_products_leaves_bf16_to_the_processor(calls, make):
     with torch.autocast("cpu", torch.bfloat16):
-        assert WinogradConvolution(128, 128)(drawn(1, 128, 4, 4)).dtype is torch.bfloat16
+        assert make(64, 64)[0](drawn(1, 64, 8, 8)).dtype is torch.bfloat16
     assert not calls
+
+
+def test_a_transposed_convolution_takes_the_size_that_is_asked_for():
+    layer, _ = doubling(64, 64)
+    assert layer(drawn(1, 64, 8, 8), output_size=[17, 16]).shape == (1, 64, 17, 16)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_convolution_of_patches_takes_fewer_products_for_large_maps(calls, bias):
+    torch.manual_seed(0)
+    layer = PatchConvolution(64, 64, 4, stride=2, padding=1, bias=bias)
+    assert_same(layer, lambda x, w, b=None: F.conv2d(x, w, b, padding=1, stride=2), drawn(2, 64, 16, 16))
+    assert calls
+
+
+@pytest.mark.parametrize("more", [True, False])
+@pytest.mark.parametrize("layout", ["rows", "columns", "neither"])
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 16, 1), (6, 32, 7), (101, 48, 258), (13, 272, 520)])
+def test_products_of_matrices_are_torchs(layout, m, n, k, more):
+    first, second, result = drawn(3, m, k), drawn(3, k, n), drawn(3, m, n + 16)[:, :, :n]
+    if layout == "columns":
+        first, second = (matrix.mT.contiguous().mT for matrix in (first, second))
+    if layout == "neither":
+        first, second = (torch.stack([matrix, matrix], dim=3).flatten(2)[:, :, ::2] for matrix in (first, second))
+    expected = first.double() @ second.double() + (result.double() if more else 0)
+    assert_close(products.multiply(first, second, result, more=more), expected)
+
+
+def test_products_of_matrices_are_counted():
+    assert operations(lambda: products.multiply(drawn(2, 3, 5), drawn(2, 5, 16), drawn(2, 3, 16))) == 2 * 2 * 3 * 5 * 16
+
+
+def test_a_gradient_penalty_takes_no_gradient_of_weights_that_it_does_not_need(calls, monkeypatch):
+    asked = []
+    partials = winograd._partials
+    monkeypatch.setattr(winograd, "_partials", lambda form, given, by: asked.append(by) or partials(form, given, by))
+    layer, images = WinogradConvolution(64, 64), drawn(1, 64, 8, 8).requires_grad_()
+    result = layer(images).square().sum()
+    torch.autograd.grad(result, images, create_graph=True)
+    torch.autograd.grad(result, images, retain_graph=True)
+    assert asked == [{winograd.RESULT}, {winograd.IMAGES}, {winograd.IMAGES}]
+    result.backward()
+    assert asked[3:] == [{winograd.IMAGES, winograd.KERNEL}]
 
 
 def test_a_colour_convolution_is_the_convolution():

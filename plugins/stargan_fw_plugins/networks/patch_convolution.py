@@ -6,6 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
+from stargan_fw_plugins.networks.gradients import wanted
+from stargan_fw_plugins.networks.native import available
+from stargan_fw_plugins.networks.products import COLUMNS, multiply
+from stargan_fw_plugins.networks.winograd import HALVED, Form, convolve, pays
+
 SMALL_MAP = 16  # pixels of the result, and fewer: above, a processor's convolutions are the faster
 
 
@@ -22,7 +27,7 @@ class PatchConvolution(nn.Conv2d):
         kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
         height, width = ((side + 2 * padding - kernel) // stride + 1 for side in images.shape[2:])
         if images.device.type != "cpu" or height * width > SMALL_MAP or torch.compiler.is_exporting():
-            return super().forward(images)
+            return self._of_large_maps(images)
         patches = F.unfold(images, kernel, padding=padding, stride=stride).transpose(1, 2)
         if torch.is_autocast_enabled("cpu"):
             result = F.linear(patches, self.weight.flatten(1), self.bias)
@@ -30,6 +35,13 @@ class PatchConvolution(nn.Conv2d):
             result = _Multiply.apply(patches.flatten(0, 1), self.weight, False)
             result = (result if self.bias is None else result + self.bias).unflatten(0, (len(images), height * width))
         return result.transpose(1, 2).view(len(images), self.out_channels, height, width)
+
+    def _of_large_maps(self, images: Tensor) -> Tensor:
+        form = Form(self.kernel_size[0], self.stride[0])
+        if form != HALVED or self.padding[0] != 1 or not pays(images, self.weight, form):
+            return super().forward(images)
+        result = convolve(images, self.weight, form)
+        return result if self.bias is None else result.add_(self.bias[:, None, None])
 
 
 class _Multiply(torch.autograd.Function):
@@ -44,15 +56,16 @@ class _Multiply(torch.autograd.Function):
         ctx.save_for_backward(rows, kernel)
         ctx.adjoint = adjoint
         matrix = kernel.flatten(1)
-        return rows @ (matrix if adjoint else matrix.T)
+        return _product(rows, matrix if adjoint else matrix.T, rows.new_empty(len(rows), matrix.shape[adjoint]))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         rows, kernel = ctx.saved_tensors
         results, patches = (rows, gradient) if ctx.adjoint else (gradient, rows)
+        asked = wanted(ctx, (0, 1))
         return (
-            _Multiply.apply(gradient, kernel, not ctx.adjoint) if ctx.needs_input_grad[0] else None,
-            _outer(results, patches, kernel) if ctx.needs_input_grad[1] else None,
+            _Multiply.apply(gradient, kernel, not ctx.adjoint) if 0 in asked else None,
+            _outer(results, patches, kernel) if 1 in asked else None,
             None,
         )
 
@@ -62,5 +75,11 @@ def _outer(results: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
     if torch.is_grad_enabled():
         return (results.T @ patches).view_as(kernel)
     result = kernel.new_empty(kernel.shape)  # consecutive, whatever the kernel's layout
-    torch.mm(results.T, patches, out=result.view(len(kernel), -1))
+    _product(results.T, patches, result.view(len(kernel), -1))
     return result
+
+
+def _product(first: Tensor, second: Tensor, result: Tensor) -> Tensor:
+    if result.dtype is torch.float32 and result.device.type == "cpu" and second.shape[1] % COLUMNS == 0 and available():
+        return multiply(first[None], second[None], result[None])[0]
+    return torch.mm(first, second, out=result)

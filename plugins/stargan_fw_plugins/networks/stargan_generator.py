@@ -11,7 +11,7 @@ from stargan_fw import Generator, hookimpl
 from stargan_fw.errors import ConfigError
 from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
 from stargan_fw_plugins.networks.instance_norm import InstanceNorm
-from stargan_fw_plugins.networks.winograd import WinogradConvolution
+from stargan_fw_plugins.networks.winograd import WinogradConvolution, WinogradTransposed
 
 
 def check_quarters(image_size: int) -> None:
@@ -106,11 +106,11 @@ class StarGANGenerator(Generator):
         d = conv_dim
         self.main = nn.Sequential(
             *_normed(LabelConvolution(3 + label_dim, d, 7, padding=3, bias=False), d),
-            *_normed(nn.Conv2d(d, 2 * d, 4, stride=2, padding=1, bias=False), 2 * d),
-            *_normed(nn.Conv2d(2 * d, 4 * d, 4, stride=2, padding=1, bias=False), 4 * d),
+            *_normed(WinogradConvolution(d, 2 * d, 4, stride=2), 2 * d),
+            *_normed(WinogradConvolution(2 * d, 4 * d, 4, stride=2), 4 * d),
             *(ResidualBlock(4 * d) for _ in range(repeat_num)),
-            *_normed(nn.ConvTranspose2d(4 * d, 2 * d, 4, stride=2, padding=1, bias=False), 2 * d),
-            *_normed(nn.ConvTranspose2d(2 * d, d, 4, stride=2, padding=1, bias=False), d),
+            *_normed(WinogradTransposed(4 * d, 2 * d), 2 * d),
+            *_normed(WinogradTransposed(2 * d, d), d),
             ColourConvolution(d, 3, 7, padding=3, bias=False),
             nn.Tanh(),
         )

@@ -1,215 +1,257 @@
-"""A 3×3 convolution with a quarter of the multiplications (Winograd, 1980; for networks Lavin and Gray, 2016).
+"""Convolutions with a third of the multiplications (Winograd, 1980; for networks Lavin and Gray, 2016).
 
 Four results in a row of a filter of three taps need twelve products. As the value of one polynomial product they need
 six: evaluate data and filter at six points, multiply, interpolate. In two dimensions 36 products serve 16 results, which
 need 144. For maps of many channels those products are 36 matrix products, and the rest is cheap.
+
+A filter of 4×4 that halves the maps is the sum of four, of 2×2, each over every second row and column: four results of
+two taps need five points, in two dimensions 25 products instead of 64. The one that doubles them is its adjoint.
 """
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-TAPS = 3
-RESULTS = 4  # of a tile, in each direction
-TILE = RESULTS + TAPS - 1
-OVERLAP = TILE - RESULTS
-FEWEST_CHANNELS = 128  # below, what is cheap costs more than the products save
-# Data at the points is over twice as large as it was. A batch goes in parts whose data stays in the cache, where the
-# matrices of the transforms run twice as fast.
+from stargan_fw_plugins.networks import tiles
+from stargan_fw_plugins.networks.gradients import wanted as asked_for
+from stargan_fw_plugins.networks.native import available
+from stargan_fw_plugins.networks.products import multiply
+from stargan_fw_plugins.networks.tiles import RESULTS, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+FEWEST_CHANNELS = 64  # below, what is cheap costs more than the products save
+FEWEST_TILES = 48  # of a batch: below, the filters at the points cost more
+# Data at the points is up to twice as large as it was. A batch goes in parts whose data stays in the cache.
 PART_BYTES = 10 * 2**20
-# Data and filters at the points that wait for the backward pass; what is larger is computed again.
-KEPT_BYTES = 5 * 2**20
-# With 0 and infinity, the points of six: in fp32 the mean error is 1.4 times that of adding up the products, with the
-# usual 1, −1, 2, −2 it is 2.5 times.
-POINTS = (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2))
+# With infinity, the points of two and of three taps. In fp32 the mean error is 1.2 and 1.4 times that of adding up the
+# products; with the usual 0, 1, −1, 2, −2 it is 2.5 times.
+POINTS = {
+    2: (Fraction(1, 2), Fraction(-1, 2), Fraction(3, 2), Fraction(-3, 2)),
+    3: (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2)),
+}
+
+
+class Form(NamedTuple):
+    """Which convolution: the side of its kernels and its stride, (3, 1) or (4, 2). It is padded by 1 pixel."""
+
+    side: int
+    stride: int
+
+
+SAME, HALVED = Form(3, 1), Form(4, 2)
 
 
 class WinogradConvolution(nn.Conv2d):
-    """A 3×3 convolution of stride 1 that keeps the size: fast in fp32 on processors, `nn.Conv2d` elsewhere.
+    """A convolution of 3×3 that keeps the size, or of 4×4 that halves it: fast in fp32 on processors.
 
-    GPUs choose such algorithms themselves, and units for bf16 matrices outrun them. It cannot be differentiated twice.
-
-    (B, c, H, W) and out; sides that are no multiple of 4 take the plain way.
+    Elsewhere, and where it does not pay, it is `nn.Conv2d`: GPUs choose such algorithms themselves, and units for bf16
+    matrices outrun them. (B, c, H, W) in.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, TAPS, padding=1, bias=False)
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding=1, bias=False)
+        self.form = Form(kernel_size, stride)
 
     def forward(self, images: Tensor) -> Tensor:
-        if not _pays(images, self.weight):
+        if not pays(images, self.weight, self.form):
             return super().forward(images)
-        result: Tensor = _Convolve.apply(images, self.weight)
+        return convolve(images, self.weight, self.form)
+
+
+class WinogradTransposed(nn.ConvTranspose2d):
+    """A transposed convolution of 4×4 that doubles the size: the adjoint of one that halves it, and as fast."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, HALVED.side, HALVED.stride, padding=1, bias=False)
+
+    def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if output_size is not None or not _pays(images, self.weight, images.shape[2:]):
+            return super().forward(images, output_size)
+        result: Tensor = _Partial.apply(HALVED, None, self.weight, images)
         return result
 
 
-def _pays(images: Tensor, weight: Tensor) -> bool:
+def convolve(images: Tensor, weight: Tensor, form: Form) -> Tensor:
+    """Returns the convolution, which can be differentiated any number of times; `pays` must have said so."""
+    result: Tensor = _Partial.apply(form, images, weight, None)
+    return result
+
+
+def pays(images: Tensor, weight: Tensor, form: Form) -> bool:
+    """Says whether `convolve` can and should convolve (B, c, H, W) with (out, c, side, side)."""
+    even = all(side % form.stride == 0 for side in images.shape[2:])
+    return even and _pays(images, weight, torch.Size(side // form.stride for side in images.shape[2:]))
+
+
+def _pays(images: Tensor, weight: Tensor, size: torch.Size) -> bool:
     return (
         images.device.type == "cpu"
         and images.dtype is weight.dtype is torch.float32
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
-        and len(images) > 0
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
-        and all(side % RESULTS == 0 for side in images.shape[2:])
+        and all(side % RESULTS == 0 for side in size)
+        and len(images) * size.numel() >= FEWEST_TILES * RESULTS**2
+        and available()
     )
 
 
-class _Convolve(torch.autograd.Function):
-    """`Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A` (Lavin and Gray, Eq. 8), and its adjoints."""
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor) -> Tensor:
-        kernel, parts = _kernel(weight), _parts(images)
-        result = images.new_empty(len(images), len(weight), *images.shape[2:])
-        for part, place in zip(parts, _cut_as(parts, result), strict=True):
-            data = _data(part)
-            _join(_in_both(_transforms().result, data @ kernel), place)
-        ctx.kept = len(parts) == 1 and data.nbytes + kernel.nbytes <= KEPT_BYTES
-        ctx.save_for_backward(*((data, kernel) if ctx.kept else (images, weight)))
-        ctx.shapes = images.shape, weight.shape
-        return result
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        images, kernel = ctx.saved_tensors  # or both at the points, where they are small
-        shape, weight = ctx.shapes
-        kernel = kernel if ctx.kept else _kernel(kernel)
-        parts = (gradient,) if ctx.kept else _parts(images)
-        to_images, to_kernel = gradient.new_empty(shape), torch.zeros_like(kernel)
-        for part, slope, place in zip(parts, _cut_as(parts, gradient), _cut_as(parts, to_images), strict=True):
-            products = _in_both(_transforms().result.T, _split(slope)).view(TILE**2, -1, weight[0])
-            if ctx.needs_input_grad[0]:
-                _add(_in_both(_transforms().data.T, products @ kernel.mT), place)
-            if ctx.needs_input_grad[1]:
-                to_kernel.baddbmm_((images if ctx.kept else _data(part)).mT, products)
-        return (
-            to_images if ctx.needs_input_grad[0] else None,
-            _taps(_in_both(_transforms().kernel.T, to_kernel), weight) if ctx.needs_input_grad[1] else None,
-        )
+IMAGES, KERNEL, RESULT = range(3)
 
 
-def _parts(images: Tensor) -> tuple[Tensor, ...]:
-    """Cuts a batch into parts whose data fits a processor's cache."""
-    bytes_each = images[0].nbytes * TILE**2 // RESULTS**2
-    return torch.split(images, max(1, PART_BYTES // bytes_each))
+class _Partial(torch.autograd.Function):
+    """The derivative of `⟨result, images ∗ kernel⟩`, which is linear in each of the three, by the one that is None.
 
-
-def _cut_as(parts: tuple[Tensor, ...], maps: Tensor) -> tuple[Tensor, ...]:
-    """Cuts maps where the parts are cut."""
-    return torch.split(maps, [len(part) for part in parts])
-
-
-def _data(images: Tensor) -> Tensor:
-    """Returns the overlapping tiles of padded images, evaluated at the points: (36, tiles, channels)."""
-    batch, channels, height, width = images.shape
-    # Channels last, so that every tile is rows of consecutive numbers.
-    padded = images.new_zeros(batch, height + OVERLAP, width + OVERLAP, channels)
-    padded[:, 1:-1, 1:-1] = _channels_last(images)
-    tiles = padded.unfold(1, TILE, RESULTS).unfold(2, TILE, RESULTS).permute(4, 5, 0, 1, 2, 3)
-    return _in_both(_transforms().data, tiles.reshape(TILE**2, -1)).view(TILE**2, -1, channels)
-
-
-def _channels_last(maps: Tensor) -> Tensor:
-    """Returns (B, H, W, channels), consecutive.
-
-    Image by image, since torch transposes matrices in blocks, twice as fast as a dimension of a larger tensor.
+    By the result it is the convolution, by the images its adjoint, by the kernel what training asks for. The derivatives
+    of any of them are the others.
     """
-    batch, channels, height, width = maps.shape
-    result = maps.new_empty(batch, height, width, channels)
-    for here, there in zip(maps, result, strict=True):
-        there.view(-1, channels).copy_(here.reshape(channels, -1).T)
-    return result
+
+    @staticmethod
+    def forward(ctx: Any, form: Form, *factors: Tensor | None) -> Tensor:
+        given = {by: factor for by, factor in enumerate(factors) if factor is not None}
+        (ctx.by,) = {IMAGES, KERNEL, RESULT} - given.keys()
+        ctx.form = form
+        ctx.save_for_backward(*given.values())
+        return _partials(form, given, {ctx.by})[ctx.by]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        factors = list(ctx.saved_tensors)
+        factors.insert(ctx.by, gradient)
+        wanted = {place - 1 for place in asked_for(ctx, [1 + by for by in (IMAGES, KERNEL, RESULT) if by != ctx.by])}
+        if torch.is_grad_enabled():
+            found = {by: _Partial.apply(ctx.form, *factors[:by], None, *factors[by + 1 :]) for by in wanted}
+        else:
+            found = _partials(ctx.form, dict(enumerate(factors)), wanted)
+        return None, *(found.get(by) for by in (IMAGES, KERNEL, RESULT))
 
 
-def _kernel(weight: Tensor) -> Tensor:
-    """Returns the filters, evaluated at the points: (36, channels, out channels)."""
-    taps = weight.permute(2, 3, 1, 0).reshape(TAPS**2, -1)
-    return _in_both(_transforms().kernel, taps).view(TILE**2, weight.shape[1], weight.shape[0])
+def _partials(form: Form, given: Mapping[int, Tensor], wanted: set[int]) -> dict[int, Tensor]:
+    """Returns the derivatives by what is wanted, each of the other two.
+
+    By the result it is `Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A` (Lavin and Gray, Eq. 8), and else its adjoints.
+    """
+    shapes, transforms = _shapes(form, given), _transforms(form.side // form.stride)
+    windows = _windows(form, shapes[RESULT])
+    found = {by: torch.empty(shapes[by], dtype=torch.float32) for by in wanted}
+    needed = [by for by in given if wanted - {by}]
+
+    def cut(by: int, maps: Tensor) -> Tensor:
+        """Returns the tiles at the points: (points, tiles, channels of all filters)."""
+        window, matrix = windows[by], transforms.to_points[by]
+        rows, columns = len(maps) * window.down * window.right, window.pace**2 * tiles.filled(maps.shape[1])
+        points = _empty(len(matrix) ** 2, rows, columns)
+        tiles.evaluate(maps, window, matrix, points)
+        return points
+
+    def join(by: int, points: Tensor, maps: Tensor) -> None:
+        tiles.combine(points, windows[by], transforms.from_points[by], maps)
+
+    filters = {KERNEL: _filled(cut(KERNEL, given[KERNEL]))} if KERNEL in needed else {}
+    to_filters: Tensor | None = None
+    for part in _parts(shapes[IMAGES], transforms.growth):
+        at = filters | {by: cut(by, given[by][part]) for by in needed if by != KERNEL}
+        if RESULT in wanted:
+            join(RESULT, _product(at[IMAGES], at[KERNEL].mT), found[RESULT][part])
+        if IMAGES in wanted:
+            join(IMAGES, _product(at[RESULT], at[KERNEL]), found[IMAGES][part])
+        if KERNEL in wanted and to_filters is None:
+            to_filters = _product(at[RESULT].mT, at[IMAGES])
+        elif to_filters is not None:
+            multiply(at[RESULT].mT, at[IMAGES], to_filters, more=True)
+    if to_filters is not None:
+        join(KERNEL, to_filters, found[KERNEL])
+    return found
 
 
-def _taps(flat: Tensor, shape: torch.Size) -> Tensor:
-    """Returns (9, channels · out channels) as a weight of that shape."""
-    return flat.view(TAPS, TAPS, shape[1], shape[0]).permute(3, 2, 0, 1)
+def _shapes(form: Form, given: Mapping[int, Tensor]) -> dict[int, tuple[int, ...]]:
+    """Returns those of all three, of which two are given."""
+    if IMAGES in given:
+        batch, channels, height, width = given[IMAGES].shape
+    else:
+        batch, _, height, width = given[RESULT].shape
+        channels, height, width = given[KERNEL].shape[1], height * form.stride, width * form.stride
+    out = len(given[KERNEL]) if KERNEL in given else given[RESULT].shape[1]
+    return {
+        IMAGES: (batch, channels, height, width),
+        KERNEL: (out, channels, form.side, form.side),
+        RESULT: (batch, out, height // form.stride, width // form.stride),
+    }
 
 
-def _in_both(matrix: Tensor, squares: Tensor) -> Tensor:
-    """Applies (m, n) to both directions of (n², …): (m², all others), in half of the products of their square or fewer."""
-    m, n = matrix.shape
-    down = matrix @ squares.reshape(n, -1)
-    return (matrix @ down.view(m, n, -1)).view(m**2, -1)
+def _windows(form: Form, result: tuple[int, ...]) -> dict[int, Window]:
+    """Returns the tiles of each: of as many filters as the convolution is the sum of, and of their one result."""
+    down, right = (side // RESULTS for side in result[2:])
+    return {
+        IMAGES: Window(-1, -1, form.stride, down, right),
+        KERNEL: Window(0, 0, form.stride, 1, 1),
+        RESULT: Window(0, 0, 1, down, right),
+    }
 
 
-def _join(flat: Tensor, maps: Tensor) -> None:
-    """Puts tiles of results, (16, tiles · channels), together in maps of (B, channels, H, W)."""
-    batch, channels, height, width = maps.shape
-    tiles = flat.view(RESULTS, RESULTS, batch, height // RESULTS, width // RESULTS, channels)
-    places = maps.view(batch, channels, height // RESULTS, RESULTS, width // RESULTS, RESULTS)
-    places.copy_(tiles.permute(2, 5, 3, 0, 4, 1))
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    return multiply(first, second, _empty(len(first), first.shape[1], second.shape[2]))
 
 
-def _split(maps: Tensor) -> Tensor:
-    """The adjoint of `_join`."""
-    batch, channels, height, width = maps.shape
-    tiles = _channels_last(maps).view(batch, height // RESULTS, RESULTS, width // RESULTS, RESULTS, channels)
-    return tiles.permute(2, 4, 0, 1, 3, 5).reshape(RESULTS**2, -1)
+def _filled(filters: Tensor) -> Tensor:
+    """Returns as many filters as the results have channels at the points, where zeros fill them up."""
+    missing = tiles.filled(filters.shape[1]) - filters.shape[1]
+    return F.pad(filters, (0, 0, 0, missing)) if missing else filters
 
 
-def _add(flat: Tensor, maps: Tensor) -> None:
-    """The adjoint of cutting padded images into tiles that overlap, (36, tiles · channels): adds them up in `maps`."""
-    batch, channels, height, width = maps.shape
-    down, right = height // RESULTS, width // RESULTS
-    tiles = flat.view(TILE, TILE, batch, down, right, channels)
-    padded = flat.new_zeros(batch, down + 1, RESULTS, right + 1, RESULTS, channels)
-    added = padded.permute(2, 4, 0, 1, 3, 5)
-    added[:, :, :, :-1, :-1] = tiles[:RESULTS, :RESULTS]
-    added[:OVERLAP, :, :, 1:, :-1] += tiles[RESULTS:, :RESULTS]
-    added[:, :OVERLAP, :, :-1, 1:] += tiles[:RESULTS, RESULTS:]
-    added[:OVERLAP, :OVERLAP, :, 1:, 1:] += tiles[RESULTS:, RESULTS:]
-    whole = padded.view(batch, height + RESULTS, width + RESULTS, channels)
-    maps.copy_(whole[:, 1 : height + 1, 1 : width + 1].permute(0, 3, 1, 2))
+def _empty(count: int, rows: int, columns: int) -> Tensor:
+    """Returns matrices with a line between them: powers of two from one to the next would share a place in the cache."""
+    flat = torch.empty(count, rows * columns + tiles.LINE, dtype=torch.float32)
+    return flat[:, : -tiles.LINE].view(count, rows, columns)
+
+
+def _parts(images: tuple[int, ...], growth: float) -> Iterator[slice]:
+    """Cuts a batch into parts whose data at the points fits a processor's cache."""
+    size = max(1, int(PART_BYTES / (4 * math.prod(images[1:]) * growth)))
+    return (slice(first, first + size) for first in range(0, images[0], size))
 
 
 class _Transforms:
-    """The matrices of one direction.
+    """The matrices of one direction, for filters of so many taps.
 
     Attributes:
-        data: Bᵀ, (6, 6), from a tile to its values at the points.
-        kernel: G, (6, 3), from taps to their values at the points.
-        result: Aᵀ, (4, 6), from the products of both to the results.
+        to_points: of the images Bᵀ, of the kernel G, from tiles or taps to their values at the points; of the results A.
+        from_points: their transposes: of the results Aᵀ, from the products of both to the results.
+        growth: how much larger the images are at the points.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, taps: int) -> None:
         # Evaluation at a point x is Σ tap_k x^k, at infinity the last coefficient. By transposition the results are
         # evaluations too, and the data is what Lagrange's interpolation takes: coefficients of Π_{j≠i} (x − x_j).
-        norms = [_product([x - y for y in POINTS if y != x]) for x in POINTS]
-        kernel = [[x**k / norm for k in range(TAPS)] for x, norm in zip(POINTS, norms, strict=True)]
-        result = [[x**k for x in POINTS] + [Fraction(k == RESULTS - 1)] for k in range(RESULTS)]
-        data = [[*_coefficients([y for y in POINTS if y != x]), Fraction(0)] for x in POINTS]
-        self.data = _matrix([*data, _coefficients(list(POINTS))])
-        self.kernel = _matrix([*kernel, [Fraction(k == TAPS - 1) for k in range(TAPS)]])
-        self.result = _matrix(result)
+        points = POINTS[taps]
+        norms = [math.prod(x - y for y in points if y != x) for x in points]
+        kernel = [[x**k / norm for k in range(taps)] for x, norm in zip(points, norms, strict=True)]
+        result = [[x**k for k in range(RESULTS)] for x in points]
+        data = [[*_coefficients([y for y in points if y != x]), Fraction(0)] for x in points]
+        self.to_points = {
+            IMAGES: _matrix([*data, _coefficients(points)]),
+            KERNEL: _matrix([*kernel, [Fraction(k == taps - 1) for k in range(taps)]]),
+            RESULT: _matrix([*result, [Fraction(k == RESULTS - 1) for k in range(RESULTS)]]),
+        }
+        self.from_points = {by: matrix.T.contiguous() for by, matrix in self.to_points.items()}
+        self.growth = (len(points) + 1) ** 2 / RESULTS**2
 
 
 @cache
-def _transforms() -> _Transforms:
-    return _Transforms()
+def _transforms(taps: int) -> _Transforms:
+    return _Transforms(taps)
 
 
-def _product(factors: list[Fraction]) -> Fraction:
-    total = Fraction(1)
-    for factor in factors:
-        total *= factor
-    return total
-
-
-def _coefficients(roots: list[Fraction]) -> list[Fraction]:
+def _coefficients(roots: Sequence[Fraction]) -> list[Fraction]:
     """Returns those of Π (x − root), the constant first."""
     found = [Fraction(1)]
     for root in roots:
