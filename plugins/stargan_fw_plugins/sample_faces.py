@@ -93,7 +93,7 @@ EXPRESSIONS: Mapping[str, tuple[str, str, str]] = {
     "fearful": ("surprised", "sadConcerned", "concerned"),
     "happy": ("happy", "default", "smile"),
     "neutral": ("default", "flatNatural", "serious"),
-    "sad": ("cry", "sadConcernedNatural", "sad"),
+    "sad": ("default", "sadConcernedNatural", "sad"),
     "surprised": ("surprised", "raisedExcited", "screamOpen"),
 }
 
