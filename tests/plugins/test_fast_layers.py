@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from stargan_fw.speed.operations import operations
-from stargan_fw_plugins.networks import patch_convolution, products, winograd
+from stargan_fw_plugins.networks import native, patch_convolution, products, winograd
 from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
 from stargan_fw_plugins.networks.instance_norm import InstanceNorm
 from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
@@ -42,6 +42,8 @@ def drawn(*shape):
 @pytest.fixture
 def calls(monkeypatch):
     """Counts what goes by way of fewer products."""
+    if not native.available():
+        pytest.skip("no C compiler with OpenMP")
     counted = []
     partial = winograd._Partial.apply
     monkeypatch.setattr(winograd._Partial, "apply", lambda *given: counted.append(1) or partial(*given))
@@ -155,10 +157,55 @@ def test_a_convolution_of_patches_takes_fewer_products_for_large_maps(calls, bia
     assert calls
 
 
+def test_a_convolution_of_fewer_products_takes_images_with_a_pending_sign(calls):
+    torch.manual_seed(0)
+    (layer, plain), pairs = of_3(64, 64), torch.view_as_complex(drawn(2, 64, 8, 8, 2))
+    images = pairs.conj().imag
+    assert images.is_neg()
+    assert_close(layer(images), plain(images.double(), layer.weight.double()))
+    assert calls
+
+
+@EACH
+@pytest.mark.parametrize("shape", [(2, 61, 8, 8), (2, 80, 8, 8)])
+def test_a_convolution_of_other_channels_is_torchs_error(calls, make, shape):
+    with pytest.raises(RuntimeError, match="channels"):
+        make(64, 64)[0](drawn(*shape))
+
+
+@EACH
+def test_a_convolution_takes_the_plain_way_for_what_has_no_numbers_here(calls, make):
+    layer, _ = make(64, 64)
+    layer.to("meta")
+    for device in ("meta", "cpu"):
+        layer(drawn(2, 64, 8, 8).to(device))
+    assert not calls
+
+
+@EACH
+def test_a_convolution_takes_images_without_a_batch(make):
+    layer, plain = make(64, 64)
+    assert torch.equal(layer(drawn(64, 16, 16)), plain(drawn(64, 16, 16), layer.weight))
+
+
+def test_a_convolution_computes_on_the_processor_whatever_the_default_device(calls):
+    layer, plain = of_3(64, 64)
+    images = drawn(2, 64, 8, 8)
+    with torch.device("meta"):
+        result = layer(images)
+    assert_close(result, plain(images.double(), layer.weight.double()))
+    assert calls
+
+
+def test_other_kernels_are_refused():
+    with pytest.raises(ValueError, match="kernel_size = 3, stride = 2"):
+        WinogradConvolution(64, 64, 3, stride=2)
+
+
 @pytest.mark.parametrize("more", [True, False])
 @pytest.mark.parametrize("layout", ["rows", "columns", "neither"])
 @pytest.mark.parametrize(("m", "n", "k"), [(1, 16, 1), (6, 32, 7), (101, 48, 258), (13, 272, 520)])
-def test_products_of_matrices_are_torchs(layout, m, n, k, more):
+def test_products_of_matrices_are_torchs(calls, layout, m, n, k, more):
     first, second, result = drawn(3, m, k), drawn(3, k, n), drawn(3, m, n + 16)[:, :, :n]
     if layout == "columns":
         first, second = (matrix.mT.contiguous().mT for matrix in (first, second))
@@ -168,7 +215,28 @@ def test_products_of_matrices_are_torchs(layout, m, n, k, more):
     assert_close(products.multiply(first, second, result, more=more), expected)
 
 
-def test_products_of_matrices_are_counted():
+def test_products_of_nothing_are_zero(calls):
+    empty, result = torch.empty(2, 3, 0), torch.ones(2, 3, 16)
+    assert products.multiply(empty, torch.empty(2, 0, 16), result, more=True).eq(1).all()
+    assert products.multiply(empty, torch.empty(2, 0, 16), result).eq(0).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "result"),
+    [
+        (drawn(1, 2, 3).double(), drawn(1, 3, 16), drawn(1, 2, 16)),
+        (drawn(1, 2, 4), drawn(1, 3, 16), drawn(1, 2, 16)),
+        (drawn(1, 2, 3), drawn(1, 3, 15), drawn(1, 2, 15)),
+        (drawn(1, 2, 3), drawn(1, 3, 16), drawn(1, 16, 2).mT),
+    ],
+    ids=["fp64", "shapes", "no sixteens", "columns apart"],
+)
+def test_products_of_what_does_not_fit_are_refused(first, second, result):
+    with pytest.raises(ValueError, match="cannot be computed"):
+        products.multiply(first, second, result)
+
+
+def test_products_of_matrices_are_counted(calls):
     assert operations(lambda: products.multiply(drawn(2, 3, 5), drawn(2, 5, 16), drawn(2, 3, 16))) == 2 * 2 * 3 * 5 * 16
 
 
@@ -241,7 +309,25 @@ def test_a_convolution_of_patches_takes_any_layout_of_its_kernel():
 
 
 def test_a_convolution_of_patches_takes_no_images():
-    assert PatchConvolution(2, 3, 4, stride=2, padding=1)(torch.empty(0, 2, 4, 6)).shape == (0, 3, 2, 3)
+    layer = PatchConvolution(2, 16, 4, stride=2, padding=1)
+    result = layer(torch.empty(0, 2, 4, 6))
+    assert result.shape == (0, 16, 2, 3)
+    result.sum().backward()
+    assert layer.weight.grad.eq(0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_convolution_of_patches_refuses_images_of_another_type(dtype):
+    layer = PatchConvolution(64, 64, 4, stride=2, padding=1, bias=False).to(dtype)
+    with pytest.raises(RuntimeError):
+        layer(drawn(1, 64, 4, 4))
+
+
+def test_a_convolution_of_patches_is_compiled_whole():
+    layer, images = PatchConvolution(4, 16, 4, stride=2, padding=1), drawn(2, 4, 4, 4).requires_grad_()
+    result = torch.compile(layer, backend="aot_eager", fullgraph=True)(images)
+    assert_close(result, layer(images))
+    result.sum().backward()
 
 
 def test_leaky_relu_is_torchs_and_can_be_differentiated_twice():

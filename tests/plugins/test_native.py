@@ -10,6 +10,8 @@ import torch
 from stargan_fw_plugins.networks import native
 from stargan_fw_plugins.networks.winograd import WinogradConvolution
 
+pytestmark = pytest.mark.skipif(not native.available(), reason="no C compiler with OpenMP")
+
 
 @pytest.fixture
 def source(tmp_path, monkeypatch):
@@ -44,7 +46,7 @@ def test_a_changed_file_is_compiled_anew(source):
     [
         ({"CC": "no-such-compiler"}, "no-such-compiler"),
         ({"CC": "false"}, "Command"),
-        ({"CC": "", "PATH": ""}, "none is found"),
+        ({"CC": "", "PATH": ""}, "no C compiler is found"),
     ],
     ids=["missing", "failing", "none"],
 )
@@ -55,7 +57,7 @@ def test_without_a_compiler_a_message_says_so_once(source, monkeypatch, caplog, 
         assert native.library(source) is None
         assert native.library(source) is None
     (record,) = caplog.records
-    assert "No C compiler" in record.getMessage()
+    assert "answer.c cannot be compiled here" in record.getMessage()
     assert said in record.getMessage()
 
 
@@ -68,6 +70,59 @@ def test_it_can_be_switched_off(source, monkeypatch, caplog):
 def test_a_cache_that_cannot_be_written_is_passed_by(source, tmp_path):
     (tmp_path / "cache").write_text("no folder")
     assert native.library(source).answer() == 42
+
+
+def test_a_cache_that_others_can_write_is_passed_by(source, tmp_path):
+    folder = tmp_path / "cache" / "stargan-fw"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    assert native.library(source).answer() == 42
+    assert not list(folder.iterdir())
+
+
+def test_a_home_that_nobody_knows_is_passed_by(source, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "~nobody-of-that-name/cache")
+    assert native.library(source).answer() == 42
+
+
+def test_what_was_kept_and_does_not_load_is_compiled_anew(source, tmp_path):
+    native.library(source)
+    native.library.cache_clear()
+    (kept,) = (tmp_path / "cache" / "stargan-fw").iterdir()
+    kept.unlink()  # the process has the old one open
+    kept.write_text("no library")
+    assert native.library(source).answer() == 42
+
+
+def test_a_compiler_may_have_arguments_and_spaces_in_its_path(source, tmp_path, monkeypatch):
+    compiler = tmp_path / "my own" / "compiler"
+    compiler.parent.mkdir()
+    compiler.write_text('#!/bin/sh\nexec cc "$@"\n')
+    compiler.chmod(0o700)
+    monkeypatch.setenv("CC", f"'{compiler}' -g")
+    assert native.library(source).answer() == 42
+
+
+def test_a_compiler_that_says_what_no_encoding_has_is_one_message(source, monkeypatch, caplog, tmp_path):
+    compiler = tmp_path / "compiler"
+    compiler.write_bytes(b"#!/bin/sh\nprintf 'd\\351faut' >&2; exit 1\n")
+    compiler.chmod(0o700)
+    monkeypatch.setenv("CC", str(compiler))
+    assert native.library(source) is None
+    assert "faut" in caplog.text
+
+
+def test_a_compiler_that_hangs_is_ended(source, monkeypatch, caplog):
+    monkeypatch.setattr(native, "COMPILE_SECONDS", 0.1)
+    monkeypatch.setattr(native, "_command", lambda: ["sh", "-c", "exec sleep 60"])
+    assert native.library(source) is None
+    assert "took more than 0.1 s" in caplog.text
+
+
+def test_kernels_say_that_they_are_not_there(source, monkeypatch):
+    monkeypatch.setenv("STARGAN_FW_NATIVE", "0")
+    with pytest.raises(RuntimeError, match="kernels.c cannot be used here"):
+        native.kernels()
 
 
 def test_layers_take_the_plain_way_without_it(source, monkeypatch):

@@ -16,6 +16,8 @@ def wanted(ctx: Any, arguments: Iterable[int]) -> list[int]:
         ctx: of the function's backward pass.
         arguments: the places of all tensors among the function's arguments.
     """
+    if torch.compiler.is_compiling():
+        return [place for place in arguments if ctx.needs_input_grad[place]]
     nodes = (node for node, _ in ctx.next_functions)
     return [place for place, node in zip(arguments, nodes, strict=True) if ctx.needs_input_grad[place] and _runs(node)]
 

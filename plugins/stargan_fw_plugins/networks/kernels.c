@@ -56,7 +56,7 @@ typedef struct {
 
 typedef struct {
     float *first;
-    int64_t to_point, to_tile;  // numbers from one to the next
+    int64_t to_point, to_tile;  // numbers from one to the next; like the first, whole lines
 } points;
 
 // 16 channels of an image.
@@ -71,8 +71,8 @@ typedef struct {
 inlined slice slice_of(const maps *m, int n, int64_t unit) {
     slice s = {.of = m, .blocks = (m->channels + LINE - 1) / LINE};
     s.image = unit / s.blocks, s.block = unit % s.blocks;
-    const int64_t left = m->channels - s.block * LINE;
-    s.channels = left < LINE ? left : LINE;
+    const int64_t rest = m->channels - s.block * LINE;
+    s.channels = rest < LINE ? rest : LINE;
     s.first = m->first + s.image * m->to_image + s.block * LINE * m->to_channel;
     s.span = m->pace * (STEP * (m->right - 1) + n);
     s.begin = m->left < 0 ? -m->left : 0;
@@ -129,7 +129,7 @@ inlined void evaluate(int n, int p, const maps *m, const float *matrix, const po
     const slice s = slice_of(m, n, unit);
     const int64_t columns = s.span / m->pace;
     const int overlap = n > STEP ? n - STEP : 0;
-    line *down = rows + n * s.span;  // points down, pixels across
+    line *half = rows + n * s.span;  // points down, pixels across
     for (int64_t row = 0; row < m->down * m->pace; row++) {
         const int64_t y = row % m->down, above = row / m->down;
         if (y) memmove(rows, rows + STEP * s.span, sizeof(line) * overlap * s.span);
@@ -140,14 +140,14 @@ inlined void evaluate(int n, int p, const maps *m, const float *matrix, const po
                 for (int h = 0; h < PARTS; h++) {
                     lanes column[MOST];
                     unrolled for (int r = 0; r < n; r++) column[r] = rows[r * s.span + beside + m->pace * k].part[h];
-                    unrolled for (int i = 0; i < p; i++) down[i * columns + k].part[h] = weighed(n, matrix + i * n, column);
+                    unrolled for (int i = 0; i < p; i++) half[i * columns + k].part[h] = weighed(n, matrix + i * n, column);
                 }
             for (int64_t x = 0; x < m->right; x++) {
                 float *tile = tile_of(&s, to, y, x, above * m->pace + beside);
                 for (int i = 0; i < p; i++)
                     for (int h = 0; h < PARTS; h++) {
                         lanes across[MOST];
-                        unrolled for (int c = 0; c < n; c++) across[c] = down[i * columns + STEP * x + c].part[h];
+                        unrolled for (int c = 0; c < n; c++) across[c] = half[i * columns + STEP * x + c].part[h];
                         unrolled for (int j = 0; j < p; j++)
                             ((line *)(tile + (i * p + j) * to->to_point))->part[h] = weighed(n, matrix + j * n, across);
                     }
@@ -226,16 +226,16 @@ int from_points(int n, int p, maps m, const float *matrix, points of, int thread
 // 256 rows at a time, as registers and caches hold them.
 
 #define ROWS (12 / PARTS)  // of results, in the registers
-#define WIDE 16                    // lines
-#define DEEP 256                   // terms of a sum
-#define HIGH 96                    // rows of the first factor
+#define WIDE 16            // lines
+#define DEEP 256           // terms of a sum
+#define HIGH 96            // rows of the first factor
 
 typedef struct {
     float *first;
     int64_t to_matrix, to_row, to_column;  // numbers from one to the next
 } matrices;
 
-// Rows of one line, of `deep` terms each.
+// Sums of `deep` terms: as many rows as the registers hold, or fewer, of one line.
 inlined void sums(int rows, const float *a, int64_t to_row, int64_t to_term, const line *b, float *c, int64_t to_result,
                   int64_t deep, int more) {
     lanes sum[ROWS][PARTS];
@@ -253,6 +253,7 @@ inlined void sums(int rows, const float *a, int64_t to_row, int64_t to_term, con
         }
 }
 
+// The same of all rows; `to_rows` is from as many as the registers hold to the next.
 inlined void column_of_sums(int64_t rows, const float *a, int64_t to_row, int64_t to_term, int64_t to_rows, const line *b,
                             float *c, int64_t to_result, int64_t deep, int more) {
     for (; rows >= ROWS; rows -= ROWS, a += to_rows, c += ROWS * to_result)

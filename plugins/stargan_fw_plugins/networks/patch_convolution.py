@@ -8,7 +8,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw_plugins.networks.gradients import wanted
 from stargan_fw_plugins.networks.native import available
-from stargan_fw_plugins.networks.products import COLUMNS, multiply
+from stargan_fw_plugins.networks.products import COLUMNS, fp32_here, multiply
 from stargan_fw_plugins.networks.winograd import HALVED, Form, convolve, pays
 
 SMALL_MAP = 16  # pixels of the result, and fewer: above, a processor's convolutions are the faster
@@ -80,6 +80,8 @@ def _outer(results: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _product(first: Tensor, second: Tensor, result: Tensor) -> Tensor:
-    if result.dtype is torch.float32 and result.device.type == "cpu" and second.shape[1] % COLUMNS == 0 and available():
+    fast = not torch.compiler.is_compiling() and all(fp32_here(matrix) for matrix in (first, second, result))
+    fitting = first.shape[1] == second.shape[0] and second.shape[1] % COLUMNS == 0
+    if fast and fitting and available():
         return multiply(first[None], second[None], result[None])[0]
     return torch.mm(first, second, out=result)

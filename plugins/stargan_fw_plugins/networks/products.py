@@ -4,7 +4,7 @@ import ctypes
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import register_flop_formula
 
 from stargan_fw_plugins.networks.native import kernels
@@ -27,13 +27,26 @@ def multiply(first: Tensor, second: Tensor, result: Tensor, *, more: bool = Fals
 
     Returns:
         The result.
+
+    Raises:
+        ValueError: the matrices are not such.
     """
-    assert first.shape[0] == second.shape[0] == result.shape[0]
-    assert (first.shape[2], first.shape[1], second.shape[2]) == (second.shape[1], *result.shape[1:])
-    assert second.shape[2] % COLUMNS == 0
-    assert result.stride(2) == 1
-    torch.ops.stargan_fw.multiply(first, second, result, more)
+    matrices = first, second, result
+    (count, m, k), n = first.shape, second.shape[2]
+    fitting = second.shape == (count, k, n) and result.shape == (count, m, n)
+    if not fitting or n % COLUMNS or result.stride(2) != 1 or not all(fp32_here(matrix) for matrix in matrices):
+        given = ", ".join(f"{matrix.dtype} {(*matrix.shape,)} on {matrix.device}" for matrix in matrices)
+        raise ValueError(f"The product of the first two as the third cannot be computed: {given}.")
+    if k:
+        torch.ops.stargan_fw.multiply(*matrices, more)
+    elif not more:
+        result.zero_()
     return result
+
+
+def fp32_here(tensor: Tensor) -> bool:
+    """Says whether a tensor has numbers in fp32 in the processor's memory: no stand-in that is traced."""
+    return tensor.device.type == "cpu" and tensor.dtype is torch.float32 and type(tensor) in (Tensor, nn.Parameter)
 
 
 # An operator of torch's, so that what counts or records operations sees it.

@@ -54,8 +54,9 @@ def evaluate(maps: Tensor, window: Window, matrix: Tensor, points: Tensor) -> No
         maps: (B, channels, H, W), of any layout.
         window: the tiles, of n × n pixels.
         matrix: (p, n), from pixels to points, consecutive.
-        points: (p², B · down · right, pace² · filled(channels)), consecutive: the result. Its channels are those of the
-            first set, filled up, then those of the set one column on, and so on.
+        points: (p², B · down · right, pace² · filled(channels)), consecutive channels and rows,
+            every line aligned to 64 bytes: the result. Its channels are those of the first set, filled up, then those of
+            the set one column on, and so on.
     """
     sizes = matrix.shape[1], matrix.shape[0]
     _done(kernels().to_points(*sizes, _maps(maps, window), _first(matrix), _points(points), torch.get_num_threads()))
@@ -65,7 +66,7 @@ def combine(points: Tensor, window: Window, matrix: Tensor, maps: Tensor) -> Non
     """Writes `matrix · point · matrixᵀ` as tiles of maps, which are added up where they overlap.
 
     Args:
-        points: (p², B · down · right, pace² · filled(channels)), consecutive, as `evaluate` writes them.
+        points: (p², B · down · right, pace² · filled(channels)), as `evaluate` writes them.
         window: the tiles, of n × n pixels, which cover the maps.
         matrix: (n, p), from points to pixels, consecutive.
         maps: (B, channels, H, W), of any layout: the result.

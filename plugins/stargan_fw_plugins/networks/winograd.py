@@ -22,7 +22,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from stargan_fw_plugins.networks import tiles
 from stargan_fw_plugins.networks.gradients import wanted as asked_for
 from stargan_fw_plugins.networks.native import available
-from stargan_fw_plugins.networks.products import multiply
+from stargan_fw_plugins.networks.products import fp32_here, multiply
 from stargan_fw_plugins.networks.tiles import RESULTS, Window
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class WinogradConvolution(nn.Conv2d):
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> None:
+        if (kernel_size, stride) not in (SAME, HALVED):
+            raise ValueError(f"kernel_size = {kernel_size}, stride = {stride}: they must be 3 and 1, or 4 and 2.")
         super().__init__(in_channels, out_channels, kernel_size, stride, padding=1, bias=False)
         self.form = Form(kernel_size, stride)
 
@@ -74,30 +76,37 @@ class WinogradTransposed(nn.ConvTranspose2d):
         super().__init__(in_channels, out_channels, HALVED.side, HALVED.stride, padding=1, bias=False)
 
     def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
-        if output_size is not None or not _pays(images, self.weight, images.shape[2:]):
+        if output_size is not None or not _pays(images, self.weight, self.in_channels, images.shape[2:]):
             return super().forward(images, output_size)
         result: Tensor = _Partial.apply(HALVED, None, self.weight, images)
         return result
 
 
 def convolve(images: Tensor, weight: Tensor, form: Form) -> Tensor:
-    """Returns the convolution, which can be differentiated any number of times; `pays` must have said so."""
+    """Returns a convolution that can be differentiated any number of times, but for `torch.func`.
+
+    (B, c, H, W) and (out, c, side, side) in, (B, out, H / stride, W / stride) out; `pays` must have said so.
+    """
     result: Tensor = _Partial.apply(form, images, weight, None)
     return result
 
 
 def pays(images: Tensor, weight: Tensor, form: Form) -> bool:
-    """Says whether `convolve` can and should convolve (B, c, H, W) with (out, c, side, side)."""
+    """Says whether `convolve` can and should convolve them."""
     even = all(side % form.stride == 0 for side in images.shape[2:])
-    return even and _pays(images, weight, torch.Size(side // form.stride for side in images.shape[2:]))
+    return even and _pays(images, weight, weight.shape[1], torch.Size(side // form.stride for side in images.shape[2:]))
 
 
-def _pays(images: Tensor, weight: Tensor, size: torch.Size) -> bool:
+def _pays(images: Tensor, weight: Tensor, channels: int, size: torch.Size) -> bool:
+    """Says so of images of so many channels; `size` is that of the smaller maps."""
     return (
-        images.device.type == "cpu"
-        and images.dtype is weight.dtype is torch.float32
+        fp32_here(images)
+        and fp32_here(weight)
+        and images.dim() == weight.dim() == 4
+        and images.shape[1] == channels
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
         and all(side % RESULTS == 0 for side in size)
         and len(images) * size.numel() >= FEWEST_TILES * RESULTS**2
@@ -142,7 +151,8 @@ def _partials(form: Form, given: Mapping[int, Tensor], wanted: set[int]) -> dict
     """
     shapes, transforms = _shapes(form, given), _transforms(form.side // form.stride)
     windows = _windows(form, shapes[RESULT])
-    found = {by: torch.empty(shapes[by], dtype=torch.float32) for by in wanted}
+    given = {by: factor.resolve_neg() for by, factor in given.items()}
+    found = {by: torch.empty(shapes[by], dtype=torch.float32, device="cpu") for by in wanted}
     needed = [by for by in given if wanted - {by}]
 
     def cut(by: int, maps: Tensor) -> Tensor:
@@ -210,7 +220,7 @@ def _filled(filters: Tensor) -> Tensor:
 
 def _empty(count: int, rows: int, columns: int) -> Tensor:
     """Returns matrices with a line between them: powers of two from one to the next would share a place in the cache."""
-    flat = torch.empty(count, rows * columns + tiles.LINE, dtype=torch.float32)
+    flat = torch.empty(count, rows * columns + tiles.LINE, dtype=torch.float32, device="cpu")
     return flat[:, : -tiles.LINE].view(count, rows, columns)
 
 
@@ -262,4 +272,4 @@ def _coefficients(roots: Sequence[Fraction]) -> list[Fraction]:
 
 
 def _matrix(rows: list[list[Fraction]]) -> Tensor:
-    return torch.tensor([[float(value) for value in row] for row in rows], dtype=torch.float32)
+    return torch.tensor([[float(value) for value in row] for row in rows], dtype=torch.float32, device="cpu")
