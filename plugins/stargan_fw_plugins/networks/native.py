@@ -58,7 +58,7 @@ def library(source: Path) -> ctypes.CDLL | None:
         with _folder() as folder:
             return _loaded(source, folder)
     except (OSError, subprocess.SubprocessError) as error:
-        logger.warning("%s cannot be compiled here, so that training is slower: %s", source.name, _said(error))
+        logger.warning("%s cannot be compiled here, so that networks are slower: %s", source.name, _said(error))
         return None
 
 
