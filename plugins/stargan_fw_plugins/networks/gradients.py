@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 
-def wanted(ctx: Any, arguments: Iterable[int]) -> list[int]:
+def asked_for(ctx: Any, arguments: Iterable[int]) -> list[int]:
     """Returns those of the arguments of a `torch.autograd.Function` whose gradients this backward pass needs.
 
     `ctx.needs_input_grad` says whether any backward pass might: a gradient penalty, which differentiates by the images

@@ -59,6 +59,9 @@ typedef struct {
     int64_t to_point, to_tile;  // numbers from one to the next; like the first, whole lines
 } points;
 
+// How many lines the channels take.
+inlined int64_t blocks_of(const maps *m) { return (m->channels + LINE - 1) / LINE; }
+
 // 16 channels of an image.
 typedef struct {
     const maps *of;
@@ -69,7 +72,7 @@ typedef struct {
 } slice;
 
 inlined slice slice_of(const maps *m, int n, int64_t unit) {
-    slice s = {.of = m, .blocks = (m->channels + LINE - 1) / LINE};
+    slice s = {.of = m, .blocks = blocks_of(m)};
     s.image = unit / s.blocks, s.block = unit % s.blocks;
     const int64_t rest = m->channels - s.block * LINE;
     s.channels = rest < LINE ? rest : LINE;
@@ -194,10 +197,10 @@ inlined void combine(int n, int p, const maps *m, const float *matrix, const poi
 #define EACH_SIZE(one) one(6, 6) one(4, 6) one(3, 6) one(5, 5) one(4, 5) one(2, 5)
 #define SIZED(way, N, P)                                                                              \
     static void way##_##N##_##P(const maps *m, const float *matrix, const points *at, int threads) {  \
-        const int64_t units = m->images * ((m->channels + LINE - 1) / LINE);                          \
-        const size_t size = sizeof(line) * m->pace * (STEP * m->right + MOST) * (N + P);             \
+        const int64_t units = m->images * blocks_of(m);                                               \
+        const size_t size = sizeof(line) * m->pace * (STEP * m->right + MOST) * (N + P);              \
         _Pragma("omp parallel num_threads(threads)") {                                                \
-            line *rows = aligned_alloc(sizeof(line), size);                                         \
+            line *rows = aligned_alloc(sizeof(line), size);                                           \
             _Pragma("omp for") for (int64_t u = 0; u < units; u++) way(N, P, m, matrix, at, rows, u); \
             free(rows);                                                                               \
         }                                                                                             \

@@ -20,6 +20,7 @@ import torch
 logger = logging.getLogger(__name__)
 
 KERNELS = Path(__file__).with_name("kernels.c")
+LINE = 16  # channels or columns that it computes together
 SWITCH = "STARGAN_FW_NATIVE"
 FLAGS = ("-O2", "-std=gnu11", "-shared", "-fPIC", "-fopenmp", "-Wno-psabi")
 # What torch found that the processor has, rather than the compiler's own look: it heeds ATEN_CPU_CAPABILITY.

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from stargan_fw_plugins.networks.gradients import wanted
-from stargan_fw_plugins.networks.native import available
-from stargan_fw_plugins.networks.products import COLUMNS, fp32_here, multiply
+from stargan_fw_plugins.networks.gradients import asked_for
+from stargan_fw_plugins.networks.native import LINE, available
+from stargan_fw_plugins.networks.products import fp32_here, multiply
 from stargan_fw_plugins.networks.winograd import HALVED, Form, convolve, pays
 
 SMALL_MAP = 16  # pixels of the result, and fewer: above, a processor's convolutions are the faster
@@ -62,7 +62,7 @@ class _Multiply(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         rows, kernel = ctx.saved_tensors
         results, patches = (rows, gradient) if ctx.adjoint else (gradient, rows)
-        asked = wanted(ctx, (0, 1))
+        asked = asked_for(ctx, (0, 1))
         return (
             _Multiply.apply(gradient, kernel, not ctx.adjoint) if 0 in asked else None,
             _outer(results, patches, kernel) if 1 in asked else None,
@@ -81,7 +81,7 @@ def _outer(results: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
 
 def _product(first: Tensor, second: Tensor, result: Tensor) -> Tensor:
     fast = not torch.compiler.is_compiling() and all(fp32_here(matrix) for matrix in (first, second, result))
-    fitting = first.shape[1] == second.shape[0] and second.shape[1] % COLUMNS == 0
+    fitting = first.shape[1] == second.shape[0] and second.shape[1] % LINE == 0
     if fast and fitting and available():
         return multiply(first[None], second[None], result[None])[0]
     return torch.mm(first, second, out=result)

@@ -7,9 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import register_flop_formula
 
-from stargan_fw_plugins.networks.native import kernels
-
-COLUMNS = 16  # are computed together
+from stargan_fw_plugins.networks.native import LINE, kernels
 
 
 class _Matrices(ctypes.Structure):
@@ -34,7 +32,7 @@ def multiply(first: Tensor, second: Tensor, result: Tensor, *, more: bool = Fals
     matrices = first, second, result
     (count, m, k), n = first.shape, second.shape[2]
     fitting = second.shape == (count, k, n) and result.shape == (count, m, n)
-    if not fitting or n % COLUMNS or result.stride(2) != 1 or not all(fp32_here(matrix) for matrix in matrices):
+    if not fitting or n % LINE or result.stride(2) != 1 or not all(fp32_here(matrix) for matrix in matrices):
         given = ", ".join(f"{matrix.dtype} {(*matrix.shape,)} on {matrix.device}" for matrix in matrices)
         raise ValueError(f"The product of the first two as the third cannot be computed: {given}.")
     if k:

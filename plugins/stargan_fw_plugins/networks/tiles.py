@@ -6,10 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stargan_fw_plugins.networks.native import kernels
+from stargan_fw_plugins.networks.native import LINE, kernels
 
 RESULTS = 4  # of a tile, in each direction: as far as it is from one tile to the next
-LINE = 16  # channels are computed together
 
 
 class Window(NamedTuple):
@@ -18,7 +17,7 @@ class Window(NamedTuple):
     Attributes:
         top, left: where the first tile begins; pixels outside of the maps are 0.
         pace: pixels from a row or column of a tile to the next. Tiles are `4 * pace` pixels apart, and there are `pace²`
-            sets of them, the first rows of which are the first of the maps and those after it.
+            sets of them, which begin at each of the first `pace` rows and columns.
         down, right: number of tiles of a set.
     """
 
@@ -54,9 +53,9 @@ def evaluate(maps: Tensor, window: Window, matrix: Tensor, points: Tensor) -> No
         maps: (B, channels, H, W), of any layout.
         window: the tiles, of n × n pixels.
         matrix: (p, n), from pixels to points, consecutive.
-        points: (p², B · down · right, pace² · filled(channels)), consecutive channels and rows,
-            every line aligned to 64 bytes: the result. Its channels are those of the first set, filled up, then those of
-            the set one column on, and so on.
+        points: (p², B · down · right, pace² · filled(channels)), consecutive channels and rows, every
+            line aligned to 64 bytes: the result. Its channels are those of the first set, filled up, then those of the
+            set one column on, and so on.
     """
     sizes = matrix.shape[1], matrix.shape[0]
     _done(kernels().to_points(*sizes, _maps(maps, window), _first(matrix), _points(points), torch.get_num_threads()))

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw_plugins.networks import tiles
-from stargan_fw_plugins.networks.gradients import wanted as asked_for
-from stargan_fw_plugins.networks.native import available
+from stargan_fw_plugins.networks.gradients import asked_for
+from stargan_fw_plugins.networks.native import LINE, available
 from stargan_fw_plugins.networks.products import fp32_here, multiply
 from stargan_fw_plugins.networks.tiles import RESULTS, Window
 
@@ -220,8 +220,8 @@ def _filled(filters: Tensor) -> Tensor:
 
 def _empty(count: int, rows: int, columns: int) -> Tensor:
     """Returns matrices with a line between them: powers of two from one to the next would share a place in the cache."""
-    flat = torch.empty(count, rows * columns + tiles.LINE, dtype=torch.float32, device="cpu")
-    return flat[:, : -tiles.LINE].view(count, rows, columns)
+    flat = torch.empty(count, rows * columns + LINE, dtype=torch.float32, device="cpu")
+    return flat[:, :-LINE].view(count, rows, columns)
 
 
 def _parts(images: tuple[int, ...], growth: float) -> Iterator[slice]:
