@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from stargan_fw import Translator
+from stargan_fw.data.source import decode
 from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.training.run_folder import RunFolder
-from stargan_fw.training.session import decode
-from stargan_fw.training.split_record import recorded_sources
+from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw.runs.split_record import recorded_sources
 
 EPOCHS, BATCH, MOST_ERROR, TRIES = 12, 32, 0.01, 3
 

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stargan_fw.data.framing import prepare
+from stargan_fw.data.images import prepare
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.store import Store, write_store

@@ -24,14 +24,13 @@ import torch
 from reference_step import ReferenceStep
 
 from stargan_fw.components import complete
+from stargan_fw.compute.machine import choose_device, compile_where_it_pays, wait_for
 from stargan_fw.config import Layer
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.process import HUGE_PAGES, keep_freed_memory
-from stargan_fw.speed.limits import wait_for
-from stargan_fw.speed.memory import peak_bytes
+from stargan_fw.speed.measurement import peak_bytes
 from stargan_fw.speed.rehearsal import STEPS, cycle, rehearse
-from stargan_fw.training.machine import choose_device, compile_where_it_pays
-from stargan_fw.training.request import data_request
+from stargan_fw.training.train_request import data_request
 
 BATCH, CRITIC = 16, 5
 

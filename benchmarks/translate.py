@@ -30,8 +30,8 @@ from stargan_fw.cli.outputs import Pictures
 from stargan_fw.cli.translate import _write_all
 from stargan_fw.inference import engine
 from stargan_fw.inference.translator import Translator
+from stargan_fw.models.weights import StoredWeights
 from stargan_fw.process import prepare_process
-from stargan_fw.sharing.weights import StoredWeights
 from stargan_fw_plugins.losses.wgan_gp import WGANGP
 from stargan_fw_plugins.methods.stargan import StarGAN
 from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from stargan_fw.cli.main import main
-from stargan_fw.sharing.export import export_run
-from stargan_fw.training.run_folder import RunFolder
+from stargan_fw.models.export import export_run
+from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_plugins.datasets.celeba import CelebA
 from stargan_fw_plugins.datasets.rafd import RaFD
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from stargan_fw._lazy import lazy_exports
-from stargan_fw.interfaces.crop import Crop, PortraitSquare, Square
-from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
+from stargan_fw.interfaces.command import Command
+from stargan_fw.interfaces.dataset import Crop, Dataset, EncodedImage, Example, PortraitSquare, Square
 
 if TYPE_CHECKING:
     from stargan_fw.inference.translator import Translator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AdversarialLoss",
     "Batch",
+    "Command",
     "CriticLoss",
     "Crop",
     "Dataset",

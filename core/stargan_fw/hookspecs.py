@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.interfaces import (
         AdversarialLoss,
+        Command,
         Dataset,
         Discriminator,
         Embedding,
@@ -77,3 +78,8 @@ def register_presets(register: Callable[[Path], None]) -> None:
 @hookspec
 def register_experiments(register: Callable[[type[Experiment]], None]) -> None:
     """Registers experiments, which `reproduce` names."""
+
+
+@hookspec
+def register_commands(register: Callable[[Command], None]) -> None:
+    """Registers commands, which `stargan-fw NAME` names; only from modules in the entry point group `stargan_fw.commands`."""

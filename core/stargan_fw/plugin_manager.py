@@ -20,9 +20,10 @@ from stargan_fw.errors import PluginError, closest
 from stargan_fw_registry import Index
 
 GROUP = "stargan_fw"
+COMMANDS = "stargan_fw.commands"  # modules that the program imports whenever it starts
 STRICT = "STARGAN_FW_STRICT"
 
-# hook → what it registers: the kind's name, and the interface that a class of it implements (presets are paths).
+# hook → what it registers: the kind's name, and the interface that a class of it implements (presets are paths, commands are `Command`s).
 KINDS = {
     "register_datasets": ("dataset", "Dataset"),
     "register_generators": ("generator", "Generator"),
@@ -34,6 +35,7 @@ KINDS = {
     "register_importers": ("importer", "Importer"),
     "register_presets": ("preset", None),
     "register_experiments": ("experiment", "Experiment"),
+    "register_commands": ("command", None),
 }
 
 
@@ -83,6 +85,7 @@ class PluginManager:
             PluginError: a named file cannot be used; under `STARGAN_FW_STRICT=1`, any plugin.
         """
         manager = cls()
+        manager.load_entry_points(COMMANDS)
         manager.load_entry_points()
         for file in files:
             manager.load_file(Path(file))
@@ -97,9 +100,9 @@ class PluginManager:
         """The kinds of components there are."""
         return tuple(self._indexes)
 
-    def load_entry_points(self) -> None:
+    def load_entry_points(self, group: str = GROUP) -> None:
         """Loads every plugin that an installed distribution declares; a failing one is reported and left out."""
-        for entry in importlib.metadata.entry_points(group=GROUP):
+        for entry in importlib.metadata.entry_points(group=group):
             origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else None
             for name in self._modules_of(entry.module, origin):
                 report = PluginReport(name, "entry point", origin)
@@ -115,6 +118,11 @@ class PluginManager:
             raise PluginError(f"The plugin file '{path}' does not exist. --plugin names a Python file.")
         report = PluginReport(str(path), "file")
         self._load(report, lambda: _import_file(path))
+        if any(component.startswith("command ") for component in report.components):
+            report.error = (
+                f"it registers a command, which only an installed plugin can: name its module in the entry point group "
+                f"'{COMMANDS}'."
+            )
         if report.error:
             raise PluginError(f"The plugin '{path}' cannot be used: {report.error}")
 
@@ -181,7 +189,7 @@ def _collector(kind: str, interface: str | None, staged: list[tuple[str, str, An
     """Returns the `register` function that a hook is given."""
 
     def register(item: Any) -> None:
-        name = _preset_name(item) if interface is None else _component_name(item, interface)
+        name = _component_name(item, interface) if interface else OTHERS[kind](item)
         if any(taken[:2] == (kind, name) for taken in staged):
             raise PluginError(f"it registers the {kind} '{name}' twice.")
         staged.append((kind, name, item))
@@ -206,6 +214,15 @@ def _preset_name(item: Any) -> str:
     if not (isinstance(item, Path) and item.suffix == ".toml"):
         raise PluginError(f"it registers {item!r} as a preset, which is not a pathlib.Path of a TOML file.")
     return item.stem
+
+
+def _command_name(item: Any) -> str:
+    if not isinstance(item, interfaces.Command):
+        raise PluginError(f"it registers {item!r} as a command, which is not a stargan_fw.Command.")
+    return item.name
+
+
+OTHERS: dict[str, Callable[[Any], str]] = {"preset": _preset_name, "command": _command_name}  # no classes
 
 
 def _import_file(path: Path) -> ModuleType:

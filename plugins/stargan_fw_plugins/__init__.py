@@ -23,11 +23,4 @@ plugin_modules = (
     "stargan_fw_plugins.importers.stargan_reference",
     "stargan_fw_plugins.trackers.tensorboard",
     "stargan_fw_plugins.presets",
-    "stargan_fw_plugins.experiments.table3",
-    "stargan_fw_plugins.experiments.losses",
-    "stargan_fw_plugins.experiments.fig4",
-    "stargan_fw_plugins.experiments.fig5",
-    "stargan_fw_plugins.experiments.fig6",
-    "stargan_fw_plugins.experiments.fig7",
-    "stargan_fw_plugins.experiments.params",
 )

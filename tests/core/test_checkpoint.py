@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from stargan_fw.errors import RunError
-from stargan_fw.training import checkpoint as checkpoint_module
-from stargan_fw.training.checkpoint import Checkpoints
+from stargan_fw.runs import checkpoint as checkpoint_module
+from stargan_fw.runs.checkpoint import Checkpoints
 
 
 @pytest.fixture

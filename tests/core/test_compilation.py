@@ -10,9 +10,9 @@ from torch import nn
 from stargan_fw.components import complete
 from stargan_fw.config import Layer
 from stargan_fw.speed.rehearsal import cycle, rehearse
-from stargan_fw.training import compilation
-from stargan_fw.training.compilation import compile_trained
-from stargan_fw.training.request import data_request
+from stargan_fw.training import session as compilation
+from stargan_fw.training.session import compile_trained
+from stargan_fw.training.train_request import data_request
 
 SETTINGS = (
     *("data.image_size=32", "generator.conv_dim=4", "generator.repeat_num=1", "discriminator.conv_dim=4"),
@@ -39,7 +39,7 @@ def modes(monkeypatch):
     """As on a machine with a GPU: what networks are compiled with, and nothing is compiled."""
     found = []
     monkeypatch.setattr(nn.Module, "compile", lambda network, mode=None: found.append(mode))
-    monkeypatch.setattr("stargan_fw.training.machine._cpp_compiler", lambda: "g++")
+    monkeypatch.setattr("stargan_fw.compute.machine._cpp_compiler", lambda: "g++")
     monkeypatch.setattr(compilation, "captures_graphs", lambda choice, device: choice != "off")
     with torch._dynamo.config.patch(suppress_errors=False):
         yield found

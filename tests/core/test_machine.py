@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from stargan_fw.errors import ConfigError
-from stargan_fw.training import machine
-from stargan_fw.training.machine import (
+from stargan_fw.compute import machine
+from stargan_fw.compute.machine import (
     Precision,
     captures_graphs,
     choose_device,
@@ -20,6 +19,7 @@ from stargan_fw.training.machine import (
     has_bf16,
     prefers_channels_last,
 )
+from stargan_fw.errors import ConfigError
 
 CPU = torch.device("cpu")
 

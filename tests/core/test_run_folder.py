@@ -8,7 +8,7 @@ from PIL import Image
 
 from stargan_fw.config import Layer, merge
 from stargan_fw.errors import ConfigError, RunError
-from stargan_fw.training.run_folder import RunFolder
+from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_registry import Binary, LabelSchema, LabelSpace
 
 CONFIG = merge([Layer("here", {"training": {"steps": 5}, "datasets": {"pets": {"location": "~/pets"}}})])

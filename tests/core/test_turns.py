@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from stargan_fw.training.turns import STRATEGIES
+from stargan_fw.training.dataset_schedule import STRATEGIES
 
 IMAGES = {"large": 6000, "middle": 3000, "small": 1000}
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from stargan_fw import Square
-from stargan_fw.data.framing import prepare
+from stargan_fw.data.images import prepare
 from stargan_fw.errors import ConfigError, PluginError
 from stargan_fw_plugins import face_crop as face_crop_module
 from stargan_fw_plugins.datasets.celeba import CelebA

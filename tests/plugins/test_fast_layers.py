@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from stargan_fw.speed.operations import operations
+from stargan_fw.speed.measurement import operations
 from stargan_fw_plugins.networks import native, patch_convolution, products, winograd
 from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
 from stargan_fw_plugins.networks.instance_norm import InstanceNorm

@@ -4,9 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from stargan_fw.components import complete
+from stargan_fw.components import complete, parameters_of
 from stargan_fw.config import Layer, merge
-from stargan_fw.parameters import parameters_of
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_registry import Binary, Categorical, LabelSchema, LabelSpace
 

@@ -13,7 +13,7 @@ from stargan_fw.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stargan_fw.speed.bench import Report
+    from stargan_fw.speed.measurement import Report
 
 
 def bench(
@@ -39,13 +39,12 @@ def bench(
     from rich.console import Console
 
     from stargan_fw.components import complete
+    from stargan_fw.compute.machine import choose_device
     from stargan_fw.config import Layer
-    from stargan_fw.speed.bench import measure
-    from stargan_fw.speed.profile import profile_training
+    from stargan_fw.speed.measurement import measure, profile_training
     from stargan_fw.speed.rehearsal import STEPS, rehearse
-    from stargan_fw.training.compilation import compile_trained
-    from stargan_fw.training.machine import choose_device
-    from stargan_fw.training.request import data_request, option_layer
+    from stargan_fw.training.session import compile_trained
+    from stargan_fw.training.train_request import data_request, option_layer
 
     files = [str(path.resolve()) for path in plugin or ()] or None
     layers = [Layer.from_file(config)] if config else []

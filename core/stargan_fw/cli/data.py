@@ -71,9 +71,8 @@ def prepare(
     from rich.console import Console
 
     from stargan_fw.data.cache import cache_folder, readable_size
-    from stargan_fw.data.source import open_sources
+    from stargan_fw.data.source import decode, open_sources
     from stargan_fw.training.progress import decoding_progress, show_skipped
-    from stargan_fw.training.session import decode
 
     options = {"data.path": data, "data.cache": cache, "data.image_size": image_size}
     asked, plugins = _request(options, config, settings, plugin=plugin, datasets=datasets, preset=preset)
@@ -155,7 +154,7 @@ def _request(
     with_data: bool = True,
 ) -> "tuple[Config, PluginManager]":
     from stargan_fw.config import Layer
-    from stargan_fw.training.request import data_request, option_layer
+    from stargan_fw.training.train_request import data_request, option_layer
 
     files = [str(path.resolve()) for path in plugin or ()] or None
     layers = [Layer.from_file(config)] if config else []

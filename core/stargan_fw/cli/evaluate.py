@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from stargan_fw.evaluation.report import Evaluation
+    from stargan_fw.runs.evaluation_record import Evaluation
 
 
 def evaluate(
@@ -56,10 +56,10 @@ def evaluate(
     """Measure runs on the same unseen images: classification error, parameters, speed and more (Table 3)."""
     from rich.console import Console
 
+    from stargan_fw.compute.machine import choose_device
+    from stargan_fw.evaluation.evaluation_request import Asked
     from stargan_fw.evaluation.protocol import evaluate as evaluate_runs
-    from stargan_fw.evaluation.report import as_csv, as_markdown
-    from stargan_fw.evaluation.request import Asked
-    from stargan_fw.training.machine import choose_device
+    from stargan_fw.runs.evaluation_record import as_csv, as_markdown
 
     files = {"--csv": csv, "--markdown": markdown}
     for option, file in files.items():
@@ -109,7 +109,7 @@ def _show(console: Console, evaluations: list[Evaluation]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from stargan_fw.evaluation.report import table
+    from stargan_fw.runs.evaluation_record import table
 
     header, *rows = table(evaluations, brief=True)
     shown = Table(*map(escape, header))

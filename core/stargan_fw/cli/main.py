@@ -6,37 +6,13 @@ from typing import Annotated
 
 import typer
 
-from stargan_fw.cli import bench, data, evaluate, hub, plugins, reproduce, share, study, train, translate
 from stargan_fw.errors import RequestError
+from stargan_fw.plugin_manager import COMMANDS, PluginManager
 from stargan_fw.process import prepare_process
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
 
-app = typer.Typer(
-    name="stargan-fw",
-    help="Image-to-image translation between many domains, learned from several datasets at once.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("train")(train.train)
-app.command("translate")(translate.translate)
-app.command("sheet")(translate.sheet)
-app.command("evaluate")(evaluate.evaluate)
-app.command("reproduce")(reproduce.reproduce)
-app.command("export")(share.export)
-app.command("extend")(share.extend)
-app.command("import")(share.import_)
-app.command("push")(hub.push)
-app.command("pull")(hub.pull)
-app.command("bench")(bench.bench)
-app.add_typer(data.app, name="data")
-app.add_typer(plugins.app, name="plugins")
-app.add_typer(study.app, name="study")
 
-
-@app.callback()
 def options(
     *,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Goes anywhere.")] = False,
@@ -45,13 +21,42 @@ def options(
     del debug  # `main` takes it out wherever it stands
 
 
+def program() -> typer.Typer:
+    """Returns the command line with every command that is registered; a plugin that fails is named and left out.
+
+    Raises:
+        PluginError: a plugin fails, under `STARGAN_FW_STRICT=1`.
+    """
+    app = typer.Typer(
+        name="stargan-fw",
+        help="Image-to-image translation between many domains, learned from several datasets at once.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    manager = PluginManager()
+    manager.load_entry_points(COMMANDS)
+    for report in manager.reports:
+        if report.error:
+            print(f"The plugin '{report.name}' is left out: {report.error}", file=sys.stderr)  # noqa: T201
+    names = [component.removeprefix("command ") for report in manager.reports for component in report.components]
+    for command in map(manager.index("command").get, names):
+        if isinstance(command.run, typer.Typer):
+            app.add_typer(command.run, name=command.name)
+        else:
+            app.command(command.name)(command.run)
+    return app
+
+
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 failed while working, 2 the request was wrong."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     prepare_process()
     try:
-        app(arguments, prog_name="stargan-fw")
+        program()(arguments, prog_name="stargan-fw")
     except RequestError as error:
         sys.exit(_report(error, WRONG_REQUEST, debug=debug))
     except KeyboardInterrupt:

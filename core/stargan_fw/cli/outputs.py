@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import glob
 import itertools
 import os
 import re
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stargan_fw.cli.image_files import SUFFIXES
 from stargan_fw.errors import DataError, LabelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from PIL import Image
 
     from stargan_fw.inference.pipeline import Size, Translated
-    from stargan_fw.inference.targets import Target
+    from stargan_fw.inference.target_labels import Target
     from stargan_fw_registry import LabelSpace
+
 
 FRAMES = 12  # of an animation, from one edit to the next
 MILLISECONDS = 80  # a frame
@@ -49,7 +50,7 @@ class Output(ABC):
 
     def targets(self, space: LabelSpace) -> list[Target]:
         """Returns the translations that it needs; LabelError where there is no such edit."""
-        from stargan_fw.inference.targets import Target
+        from stargan_fw.inference.target_labels import Target
 
         return [Target.make(space, edit, None, self.strength) for edit in self.edits]
 
@@ -124,7 +125,7 @@ class Grid(Stills):
         return [self.out / relative.with_name(f"{relative.stem}-grid.png")]
 
     def pictures(self, translated: Translated) -> list[Image.Image]:
-        from stargan_fw.inference.sheets import draw_sheet, heading
+        from stargan_fw.rendering.sheets import draw_sheet, heading
 
         row = [translated.input(self.size), *translated.results(self.size)]
         return [draw_sheet([row], ["input", *map(heading, self.edits)])]
@@ -137,7 +138,7 @@ class Animation(Output):
     """
 
     def targets(self, space: LabelSpace) -> list[Target]:
-        from stargan_fw.inference.targets import Target
+        from stargan_fw.inference.target_labels import Target
 
         if len(self.edits) > 1 and self.strength != 1:
             raise LabelError("--gif goes from one edit to the next in full: leave --strength out, or give one --to")
@@ -171,3 +172,51 @@ def _check_place(target: Path) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         why = "cannot be written to" if folder.is_dir() else "is a file"
         raise DataError(f"'{folder}' {why}. Name another folder with --out.")
+
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+
+
+def image_files(named: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yields each picture once, with the path that it has below its folder, or below what a glob leaves open.
+
+    Raises:
+        DataError: a path that is missing or no picture, or a folder or glob without pictures.
+    """
+    seen: set[Path] = set()
+    for path in named:
+        for file, relative in _below(path):
+            if file not in seen:
+                seen.add(file)
+                _check(file)
+                yield file, relative
+
+
+def _below(path: Path) -> list[tuple[Path, Path]]:
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        return _some(found, path, f"The folder '{path}' holds no pictures")
+    if path.exists() or not glob.has_magic(str(path)):
+        return [(path, Path(path.name))]
+    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - takes absolute ones
+    found = [file for file in matches if file.suffix.lower() in SUFFIXES]
+    fixed = list(path.parts[: next(i for i, part in enumerate(path.parts) if glob.has_magic(part))])
+    return _some(found, Path(*fixed), f"The glob '{path}' finds no pictures")
+
+
+def _some(found: list[Path], below: Path, otherwise: str) -> list[tuple[Path, Path]]:
+    if not found:
+        raise DataError(f"{otherwise} ({', '.join(sorted(SUFFIXES))}).")
+    return [(file, file.relative_to(below)) for file in found]
+
+
+def _check(file: Path) -> None:
+    """Reads the header only, so that what is no picture is refused before anything is written."""
+    from PIL import Image
+
+    from stargan_fw.data.images import UNREADABLE, reason
+
+    try:
+        Image.open(file).close()
+    except UNREADABLE as error:
+        raise DataError(f"The image '{file}' cannot be read: {reason(error)}.") from None

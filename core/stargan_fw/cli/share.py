@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from stargan_fw.config import Config
     from stargan_fw.plugin_manager import PluginManager
 
+
 Plugins = Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key; repeatable.")]
 Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it must not hold anything.")]
@@ -25,8 +26,8 @@ def export(
     plugin: Plugins = None,
 ) -> None:
     """Write a run's newest checkpoint as a folder that anyone can open: weights, configuration, model card."""
-    from stargan_fw.sharing.export import export_onnx, export_run
-    from stargan_fw.training.run_folder import RunFolder
+    from stargan_fw.models.export import export_onnx, export_run
+    from stargan_fw.runs.run_folder import RunFolder
 
     if form == "onnx":
         export_onnx(run, target, plugins=plugin or (), licence=licence)
@@ -48,7 +49,7 @@ def import_(
     plugin: Plugins = None,
 ) -> None:
     """Make a model folder of the reference implementation's checkpoints."""
-    from stargan_fw.sharing.foreign import ForeignModel, import_model, with_attributes
+    from stargan_fw.models.foreign import ForeignModel, import_model, with_attributes
 
     asked, plugins = _asked(datasets, data, settings, plugin)
     if attributes:
@@ -67,7 +68,7 @@ def extend(
     plugin: Plugins = None,
 ) -> None:
     """Add datasets to a trained model, old outputs unchanged; `train --from` then teaches it the new labels."""
-    from stargan_fw.sharing.extension import extend_model
+    from stargan_fw.models.extension import extend_model
 
     asked, plugins = _asked(datasets, data, settings, plugin)
     extension = extend_model(model, out, asked, plugins, files=plugin or ())
@@ -79,8 +80,38 @@ def _asked(
     datasets: str, data: str | None, settings: list[str] | None, plugin: list[Path] | None
 ) -> "tuple[Config, PluginManager]":
     from stargan_fw.config import Layer
-    from stargan_fw.training.request import data_request, option_layer
+    from stargan_fw.training.train_request import data_request, option_layer
 
     options = {"plugins": [str(path) for path in plugin] if plugin else None, "data.path": data}
     layers = [option_layer("the command line", options), Layer.from_settings(settings or ())]
     return data_request(layers, datasets=datasets, preset=None)
+
+
+Repo = Annotated[str, typer.Argument(metavar="REPO", help="user/name on the Hugging Face Hub.")]
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A model folder, as `export` writes it.")],
+    repo: Repo,
+    *,
+    private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
+    revision: Annotated[str | None, typer.Option(help="A branch, made where it is missing.  [default: main]")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Push a new version to a repository that exists.")] = False,
+) -> None:
+    """Publish a model folder on the Hugging Face Hub."""
+    from stargan_fw.models import hub
+
+    typer.echo(hub.push(folder, repo, private=private, revision=revision, update=update))
+
+
+def pull(
+    repo: Repo,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    *,
+    revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.  [default: main]")] = None,
+) -> None:
+    """Fetch a model folder from the Hugging Face Hub."""
+    from stargan_fw.models import hub
+
+    hub.pull(repo, folder, revision)
+    typer.echo(folder)

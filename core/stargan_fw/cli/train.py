@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import torch
     from rich.console import Console
 
-    from stargan_fw.training.request import TrainRequest
     from stargan_fw.training.session import Plan
+    from stargan_fw.training.train_request import TrainRequest
 
 
 def train(
@@ -50,10 +50,10 @@ def train(
     """Train one model on one or several datasets."""
     from rich.console import Console
 
+    from stargan_fw.compute.machine import choose_device
     from stargan_fw.config import Layer
-    from stargan_fw.training.machine import choose_device
-    from stargan_fw.training.request import TrainRequest, option_layer
     from stargan_fw.training.session import Plan
+    from stargan_fw.training.train_request import TrainRequest, option_layer
 
     files = [str(path.resolve()) for path in plugin or ()] or None
     options = {
@@ -81,7 +81,7 @@ def train(
 
 
 def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.device, max_steps: int | None) -> None:
-    from stargan_fw.training.execution import carry_out
+    from stargan_fw.training.session import carry_out
 
     run = request.run
     before, after = carry_out(console, plan, request, device, max_steps=max_steps)
@@ -94,7 +94,7 @@ def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.devi
 def _show_plan(console: Console, plan: Plan) -> None:
     from rich.table import Table
 
-    from stargan_fw.parameters import parameters
+    from stargan_fw.components import parameters
 
     table = Table("dataset", "training", "test", "labels", title=f"{plan.steps} steps", title_justify="left")
     for source in plan.sources:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import typer
 
-from stargan_fw.cli.image_files import image_files
+from stargan_fw.cli.outputs import image_files
 from stargan_fw.errors import DataError, RequestError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
     from concurrent.futures import ThreadPoolExecutor
 
     from stargan_fw.inference.inputs import FileGiven
-    from stargan_fw.inference.streaming import WriteBehind
+    from stargan_fw.inference.pipeline import WriteBehind
 
     unreadable: list[DataError] = []
     targets = output.targets(translator.labels)
@@ -215,8 +215,8 @@ def _shown(
 def _held_out(model: str, plugins: Sequence[Path]) -> tuple[list["Image.Image"], list["Edit"]]:
     """Returns a few test images of each of a run's datasets, with their labels."""
     from stargan_fw.plugin_manager import PluginManager
-    from stargan_fw.training.run_folder import RunFolder
-    from stargan_fw.training.split_record import recorded_sources
+    from stargan_fw.runs.run_folder import RunFolder
+    from stargan_fw.runs.split_record import recorded_sources
 
     run = RunFolder(Path(model))
     config = run.config()

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from stargan_fw.data.framing import framed
-from stargan_fw.data.images import UNREADABLE, encoded_bytes, reason
+from stargan_fw.data.images import UNREADABLE, encoded_bytes, framed, reason
 from stargan_fw.data.ingest import in_order, store_bytes
 from stargan_fw.data.source import build_dataset, encode_leniently, keep, name_of
 from stargan_fw.data.splits import limited, split

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from stargan_fw.data.framing import prepare
-from stargan_fw.data.images import open_image
+from stargan_fw.data.images import open_image, prepare
 from stargan_fw.data.source import name_of
 from stargan_fw.errors import DataError
 

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 from stargan_fw.data.cache import check_space, folder_in_use, partial_path, remove_stale_partials
-from stargan_fw.data.framing import framed
-from stargan_fw.data.images import UNREADABLE, fingerprint, open_image, reason
+from stargan_fw.data.images import UNREADABLE, fingerprint, framed, open_image, reason
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
-from stargan_fw.interfaces.crop import Crop
-from stargan_fw.interfaces.dataset import ImageSource
+from stargan_fw.interfaces.dataset import Crop, ImageSource
 
 FORMAT = "4"  # changes when the same files would give other bytes
 

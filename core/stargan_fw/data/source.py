@@ -6,29 +6,33 @@ import gc
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from stargan_fw.components import dataset_options
-from stargan_fw.data.framing import prepare
-from stargan_fw.data.images import open_image
-from stargan_fw.data.ingest import Framing
+from stargan_fw.data.cache import cache_folder, check_space
+from stargan_fw.data.images import open_image, prepare
+from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw.interfaces.dataset import EncodedImage
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
 
     from stargan_fw.config import Config, DatasetConfig
+    from stargan_fw.data.store import Store
     from stargan_fw.interfaces import Dataset, Example
     from stargan_fw.plugin_manager import PluginManager
+
+    DecodingProgress: TypeAlias = Callable[[str, int, Iterable[bytes]], Iterable[bytes]]
 
 
 @dataclass(frozen=True)
@@ -245,3 +249,33 @@ def _encode(dataset: Dataset, schema: LabelSchema, examples: Sequence[Example]) 
 def is_allowed(dataset: Dataset, error: LabelError) -> bool:
     """Whether the dataset has such labels count as unknown."""
     return dataset.on_contradiction == "unknown" and isinstance(error, ExclusiveLabelsError)
+
+
+def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress | None = None) -> dict[str, Store]:
+    """Decodes the images that no earlier call has decoded, and returns the stores by dataset.
+
+    Args:
+        config: says where decoded images are kept, and at which size.
+        sources: the datasets.
+        progress: wraps a dataset's images while they are decoded, given the dataset's name and their number.
+
+    Raises:
+        DataError: an image cannot be read, or the disk is too small.
+    """
+    ingestions = [_ingestion(config, source) for source in sources]
+    check_space(cache_folder(config.data), sum(ingestion.needed for ingestion in ingestions))
+    stores = {}
+    for ingestion in ingestions:
+        name, count = ingestion.name, len(ingestion.images)
+        stores[name] = ingestion.run(partial(progress, name, count) if progress else iter)
+    return stores
+
+
+def _ingestion(config: Config, source: Source) -> Ingestion:
+    return Ingestion(
+        source.alias,
+        [example.image for example in source.examples],
+        source.framing(config.data.image_size),
+        cache_folder(config.data),
+        config.datasets[source.alias].on_bad_image,
+    )

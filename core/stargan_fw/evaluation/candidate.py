@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from stargan_fw.components import count_parameters
+from stargan_fw.compute.machine import wait_for
 from stargan_fw.errors import ModelError
 from stargan_fw.inference.translator import Translator
-from stargan_fw.parameters import count_parameters
-from stargan_fw.speed.limits import wait_for
-from stargan_fw.training.run_folder import RunFolder
+from stargan_fw.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stargan_fw.config import Config
-    from stargan_fw.evaluation.targets import Target
+    from stargan_fw.evaluation.evaluation_request import Target
     from stargan_fw.inference.pipeline import Mask
     from stargan_fw.interfaces import Method
     from stargan_fw_registry import LabelSpace

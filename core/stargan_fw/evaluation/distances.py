@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from stargan_fw.errors import ConfigError, ModelError
-from stargan_fw.sharing.one_line import one_line
+from stargan_fw.errors import ConfigError, ModelError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

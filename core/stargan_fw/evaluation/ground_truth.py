@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stargan_fw.data.framing import prepare
+from stargan_fw.data.images import prepare
 from stargan_fw.errors import PluginError
 from stargan_fw.evaluation.distances import can_measure
-from stargan_fw.inference.pictures import to_tensor
+from stargan_fw.rendering.pictures import to_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
-    from stargan_fw.evaluation.targets import Target
+    from stargan_fw.evaluation.evaluation_request import Target
 
 CHANGED = 16 / 255  # of the range of a channel, above which a pixel of the true picture counts as changed
 SMALLEST_ERROR = 1e-10  # 100 dB

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stargan_fw.evaluation import distances, request
-from stargan_fw.evaluation.classifier_cache import trained_classifier
-from stargan_fw.evaluation.classifier_training import Settings
+from stargan_fw.data.source import decode
+from stargan_fw.evaluation import distances
+from stargan_fw.evaluation import evaluation_request as request
+from stargan_fw.evaluation.classifier import Settings, trained_classifier
+from stargan_fw.evaluation.evaluation_request import Target, chosen, targets
 from stargan_fw.evaluation.ground_truth import GroundTruth
 from stargan_fw.evaluation.intervals import interval
-from stargan_fw.evaluation.judging import Faces, Judge, Outcomes, Reader, judge_target, real_outcomes
-from stargan_fw.evaluation.report import METRICS, Evaluation, Row
-from stargan_fw.evaluation.targets import Target, chosen, targets
+from stargan_fw.evaluation.scoring import Faces, Judge, Outcomes, Reader, judge_target, real_outcomes
 from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.training.session import decode
+from stargan_fw.runs.evaluation_record import METRICS, Evaluation, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
     from stargan_fw.evaluation.candidate import Candidate
-    from stargan_fw.evaluation.request import Asked
+    from stargan_fw.evaluation.evaluation_request import Asked
 
     Progress = Callable[[str, Iterable[int]], Iterable[int]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from stargan_fw.training.machine import Precision, compile_where_it_pays, prefers_channels_last
+from stargan_fw.compute.machine import Precision, compile_where_it_pays, prefers_channels_last
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

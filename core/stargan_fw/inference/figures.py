@@ -9,8 +9,8 @@ from PIL import Image
 
 from stargan_fw.errors import LabelError, ModelError
 from stargan_fw.inference.inputs import given
-from stargan_fw.inference.pictures import to_pictures
-from stargan_fw.inference.sheets import Domain, domains, draw_sheet, heading
+from stargan_fw.rendering.pictures import to_pictures
+from stargan_fw.rendering.sheets import Domain, domains, draw_sheet, heading
 from stargan_fw_registry import Edit
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, get_args, overload
 
+from stargan_fw.compute.machine import choose_device
 from stargan_fw.errors import DataError, ModelError, closest
 from stargan_fw.inference.engine import Engine, PrecisionName
 from stargan_fw.inference.figures import Row, draw_figure
 from stargan_fw.inference.inputs import given, is_single
 from stargan_fw.inference.pipeline import Current, Mask, Pipeline, Size
-from stargan_fw.inference.targets import Target
-from stargan_fw.sharing.loading import HubOptions, load, open_model
-from stargan_fw.training.machine import choose_device
+from stargan_fw.inference.target_labels import Target
+from stargan_fw.models.loading import HubOptions, load, open_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stargan_fw.interfaces import Method
-    from stargan_fw.sharing.weights import StoredWeights
+    from stargan_fw.models.weights import StoredWeights
     from stargan_fw_registry import LabelSpace
 
 # What is given back as it came: arrays and tensors of any shape, a picture's bytes, a PIL image.

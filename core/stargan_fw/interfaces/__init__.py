@@ -3,11 +3,10 @@
 from typing import TYPE_CHECKING
 
 from stargan_fw._lazy import lazy_exports
-from stargan_fw.interfaces.crop import Crop, PortraitSquare, Square
-from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example
+from stargan_fw.interfaces.command import Command
+from stargan_fw.interfaces.dataset import Crop, Dataset, EncodedImage, Example, PortraitSquare, Square
 
 if TYPE_CHECKING:
-    from stargan_fw.interfaces.embedding import Embedding
     from stargan_fw.interfaces.experiment import (
         Bench,
         Claim,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, Losses, Method, Phase
-    from stargan_fw.interfaces.networks import Discriminator, Generator
+    from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator
     from stargan_fw.interfaces.tracker import Tracker
 
 __all__ = [
@@ -33,6 +32,7 @@ __all__ = [
     "Batch",
     "Bench",
     "Claim",
+    "Command",
     "ComponentBuilder",
     "CriticLoss",
     "Crop",
@@ -65,7 +65,6 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "Embedding": "stargan_fw.interfaces.embedding",
         "AdversarialLoss": "stargan_fw.interfaces.loss",
         "CriticLoss": "stargan_fw.interfaces.loss",
         **dict.fromkeys(
@@ -93,6 +92,7 @@ __getattr__ = lazy_exports(
         "Method": "stargan_fw.interfaces.method",
         "Phase": "stargan_fw.interfaces.method",
         "Discriminator": "stargan_fw.interfaces.networks",
+        "Embedding": "stargan_fw.interfaces.networks",
         "Generator": "stargan_fw.interfaces.networks",
         "Tracker": "stargan_fw.interfaces.tracker",
     },

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from stargan_fw.errors import ModelError
-from stargan_fw.interfaces.embedding import Embedding
 from stargan_fw.interfaces.loss import AdversarialLoss
-from stargan_fw.interfaces.networks import Discriminator, Generator
+from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator
 from stargan_fw_registry import LabelSpace
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from stargan_fw.components import build_method
+from stargan_fw.compute.machine import Precision
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.store import Store, write_store
-from stargan_fw.inference.sheets import SampleSheet
-from stargan_fw.training.machine import Precision
+from stargan_fw.rendering.sheets import SampleSheet
+from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw.training.dataset_schedule import STRATEGIES
 from stargan_fw.training.optimisation import LinearDecay
-from stargan_fw.training.run_folder import RunFolder
 from stargan_fw.training.trainer import Trainer
-from stargan_fw.training.turns import STRATEGIES
 from stargan_fw_registry import Binary, Categorical, LabelSchema, LabelSpace
 
 if TYPE_CHECKING:

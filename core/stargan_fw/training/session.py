@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 
 from stargan_fw.components import build_method
-from stargan_fw.data.cache import cache_folder, check_space
-from stargan_fw.data.ingest import Ingestion
+from stargan_fw.compute.machine import Precision, captures_graphs, compile_where_it_pays
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.resident import ResidentImages, check_room, lodge
-from stargan_fw.data.source import Source, label_space, open_sources
+from stargan_fw.data.source import Source, decode, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
-from stargan_fw.inference.sheets import SampleSheet
-from stargan_fw.training.compilation import compile_trained
-from stargan_fw.training.machine import Precision
+from stargan_fw.rendering.sheets import SampleSheet
+from stargan_fw.runs.split_record import check_splits, record
+from stargan_fw.training.dataset_schedule import STRATEGIES
 from stargan_fw.training.optimisation import LinearDecay
+from stargan_fw.training.progress import Progress, decoding_progress, show_skipped
 from stargan_fw.training.trainer import Trainer
-from stargan_fw.training.turns import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+    from rich.console import Console
 
     from stargan_fw.config import Config
+    from stargan_fw.data.source import DecodingProgress
     from stargan_fw.data.store import Store
     from stargan_fw.interfaces import Method, Tracker
     from stargan_fw.plugin_manager import PluginManager
-    from stargan_fw.training.progress import Progress
-    from stargan_fw.training.run_folder import RunFolder
-    from stargan_fw.training.turns import Turns
+    from stargan_fw.runs.run_folder import RunFolder
+    from stargan_fw.training.dataset_schedule import Turns
+    from stargan_fw.training.train_request import TrainRequest
     from stargan_fw_registry import LabelSpace
 
-    DecodingProgress: TypeAlias = Callable[[str, int, Iterable[bytes]], Iterable[bytes]]
 
 SAMPLE_ROWS = 8  # rows of a sample sheet, shared by the datasets
 
@@ -166,27 +167,6 @@ class Plan:
         return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds)
 
 
-def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress | None = None) -> dict[str, Store]:
-    """Returns the decoded images by dataset; see `Plan.decode`."""
-    ingestions = [_ingestion(config, source) for source in sources]
-    check_space(cache_folder(config.data), sum(ingestion.needed for ingestion in ingestions))
-    stores = {}
-    for ingestion in ingestions:
-        name, count = ingestion.name, len(ingestion.images)
-        stores[name] = ingestion.run(partial(progress, name, count) if progress else iter)
-    return stores
-
-
-def _ingestion(config: Config, source: Source) -> Ingestion:
-    return Ingestion(
-        source.alias,
-        [example.image for example in source.examples],
-        source.framing(config.data.image_size),
-        cache_folder(config.data),
-        config.datasets[source.alias].on_bad_image,
-    )
-
-
 def _kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
     return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
 
@@ -206,3 +186,74 @@ def _steps(config: Config, turns: Turns) -> int:
     if not training.epochs:
         raise ConfigError("The length of the run is not set: give training.steps or training.epochs.")
     return training.epochs * turns.epoch(training.batch_size)
+
+
+def carry_out(
+    console: Console,
+    plan: Plan,
+    request: TrainRequest,
+    device: torch.device,
+    *,
+    max_steps: int | None = None,
+    observers: Sequence[Tracker] = (),
+) -> tuple[int, int]:
+    """Trains.
+
+    Args:
+        console: to show progress on.
+        plan: what is trained.
+        request: with the run folder, and whether its run is continued.
+        device: to train on.
+        max_steps: where to stop early.
+        observers: are told of steps besides the configured trackers.
+
+    Returns:
+        The steps that were done before and are done now; the same where nothing is left to do.
+
+    Raises:
+        RequestError: the data cannot be used, or is not what the run began with; nothing is written then.
+    """
+    run = request.run
+    stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
+    show_skipped(console, plan.sources, stores)
+    plan.check_readable(stores, device)  # before the run folder is made
+    if request.resume:
+        check_splits(run, plan.sources, stores)
+    else:
+        run.create(plan.config, plan.space)
+        run.write_splits({source.alias: record(source, stores[source.alias]) for source in plan.sources})
+    last = min(plan.steps, max_steps or plan.steps)
+    with plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers) as trainer:
+        if request.resume:
+            trainer.resume()
+        before = trainer.step
+        if before < last:
+            trainer.train(last)
+        return before, trainer.step
+
+
+logger = logging.getLogger(__name__)
+
+
+def compile_trained(trainer: Trainer, steps: int) -> bool:
+    """Compiles what a trainer trains, where that is asked for or pays; see `[training]`.
+
+    Args:
+        trainer: where graphs are tried, it is set back to its beginning, with the weights that it has.
+        steps: how long it will train.
+
+    Returns:
+        Whether networks are compiled. What is asked for and cannot be had, a log message says.
+    """
+    config, precision = trainer.config, trainer.precision
+    networks = [trainer.method.networks[name] for name in trainer.method.compilable]
+    graphs = captures_graphs(config.graphs, precision.device) and bool(networks)
+    compiled = compile_where_it_pays(networks, config.compile, precision, steps, graphs=graphs)
+    if graphs and not compiled and config.graphs == "on":
+        logger.warning(
+            "training.graphs = on: nothing is compiled, and so nothing is captured. Set training.compile to on."
+        )
+    if compiled and graphs and not trainer.try_graphs():
+        torch.compiler.reset()
+        compile_where_it_pays(networks, "on", precision, steps)
+    return compiled

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from stargan_fw.compute.machine import choose_layout, choose_micro_batch
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch
-from stargan_fw.training.machine import choose_layout, choose_micro_batch
 from stargan_fw.training.optimisation import MovingAverage, PhaseOptimizer
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from stargan_fw.compute.machine import Precision
     from stargan_fw.config import TrainingConfig
     from stargan_fw.data.loader import Loader
-    from stargan_fw.inference.sheets import SampleSheet
     from stargan_fw.interfaces import Losses, Method, Tracker
-    from stargan_fw.training.machine import Precision
+    from stargan_fw.rendering.sheets import SampleSheet
+    from stargan_fw.runs.run_folder import RunFolder
+    from stargan_fw.training.dataset_schedule import Turns
     from stargan_fw.training.optimisation import LinearDecay
-    from stargan_fw.training.run_folder import RunFolder
-    from stargan_fw.training.turns import Turns
 
 logger = logging.getLogger(__name__)
 

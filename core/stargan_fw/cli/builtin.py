@@ -1,0 +1,33 @@
+"""The commands of core, registered as a plugin's are: through the entry point group `stargan_fw.commands`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stargan_fw import Command, hookimpl
+from stargan_fw.cli import bench, data, evaluate, plugins, share, train, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMANDS = (
+    Command("train", train.train),
+    Command("translate", translate.translate),
+    Command("sheet", translate.sheet),
+    Command("evaluate", evaluate.evaluate),
+    Command("export", share.export),
+    Command("extend", share.extend),
+    Command("import", share.import_),
+    Command("push", share.push),
+    Command("pull", share.pull),
+    Command("bench", bench.bench),
+    Command("data", data.app),
+    Command("plugins", plugins.app),
+)
+
+
+@hookimpl
+def register_commands(register: Callable[[Command], None]) -> None:
+    """Registers them."""
+    for command in COMMANDS:
+        register(command)

@@ -1,0 +1,1 @@
+"""What a machine offers a network: device, precision, layout, compiling."""

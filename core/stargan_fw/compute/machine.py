@@ -1,0 +1,187 @@
+"""What the machine offers a network: device, precision, layout, compiler, graphs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import nn
+
+from stargan_fw.errors import ConfigError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from stargan_fw.config import Choice
+
+logger = logging.getLogger(__name__)
+
+# Below as many steps, compiling costs more seconds than it saves. In fp32 on processors it never pays: the compiler does not
+# know of ways to convolve with fewer products, which save more than it does.
+STEPS_WORTH_COMPILING = {("cuda", torch.float32): 1000, ("cuda", torch.bfloat16): 1000, ("cpu", torch.bfloat16): 5000}
+
+# On a processor, with the paper's widths: their maps still lie in its caches, and fewer take longer.
+MICRO_BATCH_PIXELS = 3 * 128**2
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Returns the device of that name; None takes a GPU where there is one.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    if name is None:
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("it has shapes and no numbers.")  # noqa: TRY301 - said like the rest
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--device {name} cannot be used here: {reason} Leave it out, or use cpu.") from None
+    return device
+
+
+def wait_for(device: torch.device) -> None:
+    """Waits until the device has done what it was given."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Tells whether the processor multiplies bf16 matrices in hardware."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and not {"amx_bf16", "avx512_bf16"}.isdisjoint(_processor_flags())
+
+
+def prefers_channels_last(device: torch.device) -> bool:
+    """Tells whether convolutions in bf16 are faster channels last without being compiled.
+
+    Tile units (AMX, tensor cores) want it so; AVX-512 took 133 ms an image against 118 in the layout of training.
+    """
+    return device.type == "cuda" or (device.type == "cpu" and "amx_bf16" in _processor_flags())
+
+
+def _processor_flags() -> set[str]:
+    flags = Path("/proc/cpuinfo")
+    return set(flags.read_text().split()) if flags.exists() else set()
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """What networks compute in; parameters and losses stay in fp32.
+
+    Attributes:
+        dtype: of convolutions and matrix products.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @classmethod
+    def choose(cls, name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
+        """Returns the named precision; "auto" is bf16 where the processor has it."""
+        bf16 = name == "bf16" or (name == "auto" and has_bf16(device))
+        return cls(device, torch.bfloat16 if bf16 else torch.float32)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Returns the context to run networks in."""
+        if self.dtype is torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def __str__(self) -> str:
+        return {torch.float32: "fp32", torch.bfloat16: "bf16"}[self.dtype]
+
+
+def choose_micro_batch(choice: int | Literal["auto"], precision: Precision, image_size: int) -> int | None:
+    """Returns how many images' graphs to hold at a time, None for all.
+
+    Args:
+        choice: `training.micro_batch_size`; "auto" cuts batches in fp32 on processors, where that saves memory and time.
+        precision: what networks compute in, and on which device.
+        image_size: side in pixels.
+    """
+    if choice != "auto":
+        return choice
+    if precision.device.type != "cpu" or precision.dtype is not torch.float32:
+        return None
+    return max(1, MICRO_BATCH_PIXELS // image_size**2)
+
+
+def steps_worth_compiling(precision: Precision) -> int | None:
+    """Returns from how many steps on compiling pays; None where it never does."""
+    return STEPS_WORTH_COMPILING.get((precision.device.type, precision.dtype))
+
+
+def compile_where_it_pays(
+    networks: list[nn.Module],
+    choice: Choice,
+    precision: Precision,
+    steps: int,
+    *,
+    graphs: bool = False,
+) -> bool:
+    """Compiles the networks in place, where that is asked for or pays.
+
+    Args:
+        networks: those that can be compiled.
+        choice: `training.compile`.
+        precision: what they compute in, and on which device.
+        steps: how long they will train.
+        graphs: capture their kernels in CUDA graphs; whoever calls them then says when a step begins, see `Trainer`.
+
+    Returns:
+        Whether they are compiled. Without a compiler they are not, and a log message says so.
+    """
+    worth = steps_worth_compiling(precision)
+    if choice == "off" or (choice == "auto" and (worth is None or steps < worth)):
+        return False
+    if precision.device.type == "cpu" and not _cpp_compiler():
+        logger.warning("No C++ compiler is found: the networks run uncompiled.")
+        return False
+    torch._dynamo.config.suppress_errors = True  # noqa: SLF001 - what cannot be compiled runs as it is
+    for network in networks:
+        network.compile(mode="reduce-overhead" if graphs else None)
+    return True
+
+
+def captures_graphs(choice: Choice, device: torch.device) -> bool:
+    """Returns whether compiled networks replay their kernels from CUDA graphs, which spares their launches.
+
+    Args:
+        choice: `training.graphs`; "auto" is where there are such graphs. Where there are none, "on" says so.
+        device: to train on.
+    """
+    if device.type == "cuda":
+        return choice != "off"
+    if choice == "on":
+        logger.warning("training.graphs = on: only CUDA has graphs, and kernels are launched one by one on %s.", device)
+    return False
+
+
+def choose_layout(choice: Choice, precision: Precision) -> torch.memory_format:
+    """Returns how networks and images lie in memory.
+
+    Args:
+        choice: `training.channels_last`; "auto" is where tensor cores want it so, in bf16 on CUDA, and elsewhere as they
+            come: networks contiguous, images as the store has them.
+        precision: what networks compute in, and on which device.
+    """
+    if choice == "auto":
+        wanted = precision.device.type == "cuda" and precision.dtype is torch.bfloat16
+        return torch.channels_last if wanted else torch.preserve_format
+    return torch.channels_last if choice == "on" else torch.contiguous_format
+
+
+def _cpp_compiler() -> str | None:
+    return shutil.which(os.environ.get("CXX", "")) or shutil.which("g++") or shutil.which("clang++")

@@ -1,0 +1,1 @@
+"""Trained models: opening, sharing and growing them."""

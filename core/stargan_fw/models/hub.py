@@ -1,0 +1,179 @@
+"""Model folders on the Hugging Face Hub, through its own library.
+
+Cache, token, endpoint and offline mode are the library's: `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from huggingface_hub import CommitOperationAdd, HfApi, constants, errors, get_token, snapshot_download
+
+from stargan_fw.errors import HubError, ModelError
+from stargan_fw.models.card import addressed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What belongs to a model folder. Nothing else is sent or fetched, so that no pickle ever is.
+CARD = "README.md"
+FILES = (CARD, "config.json", "model.safetensors", "classifier.safetensors", "model.onnx", "sheet.png")
+NEEDED = ("config.json", "model.safetensors")
+REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def is_repo(model: str | Path) -> bool:
+    """Tells whether MODEL means a repository, "user/name", rather than a folder that exists or was meant to."""
+    return isinstance(model, str) and REPO.fullmatch(model) is not None and not Path(model).exists()
+
+
+def download(
+    repo: str,
+    revision: str | None = None,
+    *,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """Returns the folder of a model in the Hub's cache, fetching what is not there yet.
+
+    Args:
+        repo: "user/name".
+        revision: a branch, tag or commit; None is the main branch.
+        cache_dir: of the Hub's library; None is its own.
+        local_files_only: whether to stay offline.
+
+    Raises:
+        HubError: there is no such repository or revision, or it can neither be reached nor is it in the cache.
+        ModelError: it holds no model.
+    """
+    with _explained(repo, revision, local_files_only=local_files_only):
+        folder = snapshot_download(
+            repo,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            allow_patterns=list(FILES),
+        )
+    missing = [name for name in NEEDED if not (Path(folder) / name).is_file()]
+    if missing:
+        raise ModelError(f"The repository '{repo}' holds no model: it has no {' and no '.join(missing)}.")
+    return Path(folder)
+
+
+def pull(repo: str, folder: Path, revision: str | None = None) -> None:
+    """Copies a model from the Hub into a new folder, which appears whole or not at all.
+
+    Raises:
+        HubError: as `download`.
+        ModelError: the folder exists and is not empty, or the repository holds no model.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ModelError(f"'{folder}' exists and is not empty: nothing is written over. Name another folder.")
+    snapshot = download(repo, revision)
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{folder.name}.") as temporary:
+        partial = Path(temporary) / "model"
+        partial.mkdir()
+        for file in _files(snapshot):
+            shutil.copyfile(file, partial / file.name)  # follows the cache's links
+        if folder.is_dir():
+            folder.rmdir()
+        partial.rename(folder)
+
+
+def push(folder: Path, repo: str, *, private: bool = False, revision: str | None = None, update: bool = False) -> str:
+    """Uploads a model folder, and returns the address of its repository.
+
+    Args:
+        folder: the model folder; what is no part of it stays here.
+        repo: "user/name"; it is made.
+        private: whether only its owner may see it.
+        revision: a branch, made where it is missing; None is the main branch.
+        update: whether the repository may exist already.
+
+    Raises:
+        ModelError: the folder holds no model.
+        HubError: there is no token, the repository exists, the token may not write it, or the Hub cannot be reached.
+    """
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(
+            f"'{folder}' holds no model: it has no {' and no '.join(missing)}. Make one with stargan-fw export RUN DIR."
+        )
+    if not REPO.fullmatch(repo):
+        raise HubError(f"'{repo}' is no repository's name: write user/name.")
+    if constants.is_offline_mode():
+        raise HubError("The Hub is switched off by HF_HUB_OFFLINE, and a push needs it: unset the variable.")
+    if get_token() is None:
+        raise HubError("There is no Hugging Face token. Log in with 'hf auth login', or set HF_TOKEN.")
+    api = HfApi()
+    with _explained(repo, revision):
+        address = api.create_repo(repo, private=private, exist_ok=update)
+        if revision is not None:
+            api.create_branch(repo, branch=revision, exist_ok=True)
+        message = "Upload a model with stargan-fw"
+        api.create_commit(repo, [*_additions(folder, repo)], commit_message=message, revision=revision)
+    return str(address)
+
+
+def _additions(folder: Path, repo: str) -> Iterator[CommitOperationAdd]:
+    """Yields the files to upload; the card's commands name the repository instead of the folder."""
+    for file in _files(folder):
+        content: Path | bytes = file
+        if file.name == CARD:
+            content = addressed(file.read_text(encoding="utf-8"), repo).encode()
+        yield CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=content)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield from sorted(file for pattern in FILES for file in folder.glob(pattern) if file.is_file())
+
+
+@contextmanager
+def _explained(repo: str, revision: str | None, *, local_files_only: bool = False) -> Iterator[None]:
+    """Turns what the Hub's library raises into a message that says what to do."""
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise HubError(f"'{repo}' is gated: ask for access at {constants.ENDPOINT}/{repo}, and log in.") from None
+    except errors.RepositoryNotFoundError:
+        raise HubError(
+            f"The Hub has no repository '{repo}' that you may see. Check the name; for a private one log in with "
+            "'hf auth login', or set HF_TOKEN."
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise HubError(f"'{repo}' has no revision '{revision}'. Name a branch, a tag or a commit.") from None
+    except errors.HFValidationError:
+        raise HubError(f"'{repo}' is no repository's name: write user/name.") from None
+    except (errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError):
+        raise HubError(_not_cached(repo, revision, local_files_only=local_files_only)) from None
+    except errors.HfHubHTTPError as error:
+        raise HubError(_answered(repo, error)) from None
+    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]  # the client that the library uses, or its sockets
+        raise HubError(f"{constants.ENDPOINT} cannot be reached ({type(error).__name__}): check the network.") from None
+
+
+def _not_cached(repo: str, revision: str | None, *, local_files_only: bool) -> str:
+    which = f"'{repo}'" if revision is None else f"'{repo}' at '{revision}'"
+    if local_files_only:
+        return f"{which} is not whole in the cache, and only local files were asked for: fetch it once without that."
+    if constants.is_offline_mode():
+        return f"{which} is not whole in the cache, and HF_HUB_OFFLINE is set: fetch it once without that."
+    return f"{which} is not in the cache, and {constants.ENDPOINT} cannot be reached: check the network."
+
+
+def _answered(repo: str, error: errors.HfHubHTTPError) -> str:
+    status = error.response.status_code
+    if status == 409:
+        return f"The repository '{repo}' exists already. Push a new version with --update, or name another repository."
+    if status == 401:
+        return "The Hub does not accept the token. Log in again with 'hf auth login', or set HF_TOKEN."
+    if status == 403:
+        return f"The token may not write '{repo}'. Use one with write access, and a name below your own user's."
+    said = (error.server_message or str(error)).splitlines()
+    return f"The Hub answered {status} for '{repo}': {said[0] if said else 'nothing more'}."

@@ -1,0 +1,212 @@
+"""Opens trained models: run folders, model folders and those on the Hub."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+import torch
+from torch.nn.modules import module as torch_modules
+
+from stargan_fw.components import build_method, complete
+from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, RunError, one_line
+from stargan_fw.models import hub as hub_library
+from stargan_fw.models.model_config import ModelConfig, check_format
+from stargan_fw.models.provenance import model_config
+from stargan_fw.models.weights import Header, StoredWeights
+from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.runs.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from torch import nn
+
+    from stargan_fw.interfaces import Method
+
+TRANSLATING, READING, CONFIG, CARD = "model.safetensors", "classifier.safetensors", "config.json", "README.md"
+FORMAT_KEY = "stargan_fw_format"  # of the metadata of both weight files
+MOST_MODULES = 20_000  # of all networks of a model
+
+
+class HubOptions(TypedDict, total=False):
+    """What of the Hub's own library can be said when a model is opened."""
+
+    revision: str | None
+    cache_dir: str | Path | None
+    local_files_only: bool
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model whose weights are still on disk.
+
+    Attributes:
+        path: its folder.
+        method: with networks on the meta device.
+        weights: by network; a network without any is not there.
+        plugins: that it is built with.
+        describe: says what it is; a run asks its datasets, which may take a while.
+    """
+
+    path: Path
+    method: Method
+    weights: Mapping[str, StoredWeights]
+    plugins: PluginManager
+    describe: Callable[[], ModelConfig]
+
+    @cached_property
+    def config(self) -> ModelConfig:
+        """What the model is."""
+        return self.describe()
+
+    def load(self, *networks: str, device: torch.device | str = "cpu") -> None:
+        """Gives networks of the method their weights, where that has not been done.
+
+        Raises:
+            ModelError: the model comes without one of them, or its weights cannot be used.
+        """
+        load(self.method, self.weights, networks, device)
+
+
+def load(
+    method: Method, weights: Mapping[str, StoredWeights], networks: Sequence[str], device: torch.device | str = "cpu"
+) -> None:
+    """Gives networks of a method their weights, where that has not been done; see `TrainedModel.load`."""
+    for name in networks:
+        network: nn.Module | None = method.networks.get(name)
+        if network is None or not any(parameter.is_meta for parameter in network.parameters()):
+            continue
+        if name not in weights:
+            raise ModelError(f"The model comes without its {name}, which reads current labels: name every label.")
+        weights[name].load_into(network, device)
+        network.eval().requires_grad_(requires_grad=False)
+
+
+def open_model(model: str | Path, *, plugins: Sequence[str | Path] = (), **hub: Unpack[HubOptions]) -> TrainedModel:
+    """Opens a run folder, at its newest checkpoint, a model folder, or a model on the Hub.
+
+    Nothing of a model folder is run: its components are those that installed or named plugins register.
+
+    Args:
+        model: the folder, or "user/name".
+        plugins: plugin files to use besides what is installed.
+        **hub: as `Translator.from_pretrained` takes them.
+
+    Raises:
+        HubError: there is no such folder and no such repository, or the Hub cannot be reached.
+        RunError: the folder holds neither, or nothing is trained yet.
+        ModelError: the model cannot be used; what about it, and the remedy.
+        PluginError: a plugin file cannot be used.
+    """
+    folder = _fetched(str(model), hub) if hub_library.is_repo(model) else Path(model)
+    if RunFolder(folder).holds_run:
+        return _open_run(RunFolder(folder), plugins)
+    if (folder / CONFIG).exists():
+        return _open_folder(folder, PluginManager.discover(tuple(plugins)))
+    raise RunError(
+        f"'{folder}' holds no run and no model: it has no config.toml and no {CONFIG}. Name a folder that `train` or "
+        "`export` wrote."
+    )
+
+
+def _fetched(repo: str, hub: HubOptions) -> Path:
+    try:
+        return hub_library.download(repo, **hub)
+    except HubError as error:
+        raise HubError(f"There is no folder '{repo}', and as a repository: {error}") from None
+
+
+def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
+    config = run.config()
+    files = dict.fromkeys(Path(file).resolve() for file in (*config.plugins, *plugins))
+    manager = PluginManager.discover(tuple(files))
+    checkpoint = run.checkpoints.latest()
+    with torch.device("meta"):
+        method = build_method(config, run.labels(), manager)
+    weights = {name: StoredWeights(checkpoint / f"{name}.safetensors") for name in method.networks}
+    averaged = checkpoint / "ema.safetensors"
+    if averaged.exists():
+        weights["generator"] = StoredWeights(averaged)
+    return TrainedModel(run.path, method, weights, manager, partial(model_config, config, run.labels(), manager))
+
+
+def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
+    config = ModelConfig.read(folder / CONFIG)
+    _check_needs(folder, config, plugins)
+    method = build(config, plugins, folder / CONFIG)
+    weights = stored(folder / TRANSLATING, method.translating)
+    if (folder / READING).exists():
+        weights |= stored(folder / READING, method.reading)
+    for name in method.translating:
+        weights[name].check(method.networks[name].state_dict())
+    _check_metadata(folder / TRANSLATING)
+    return TrainedModel(folder, method, weights, plugins, lambda: config)
+
+
+def stored(path: Path, networks: Sequence[str]) -> dict[str, StoredWeights]:
+    """Returns where a model folder's file has the networks' weights: under their names, where there are several."""
+    return {name: StoredWeights(path, f"{name}." if len(networks) > 1 else "") for name in networks}
+
+
+def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:
+    """Builds a model's method on the meta device, which takes no room for weights.
+
+    Args:
+        config: a stranger's, perhaps.
+        plugins: where its components are.
+        path: of the configuration, for messages.
+
+    Raises:
+        ModelError: the networks cannot be built so.
+    """
+    try:
+        with torch.device("meta"), _bounded():
+            return build_method(complete(config.config(), plugins), config.space, plugins)
+    except ModelError:
+        raise
+    except RequestError as error:
+        raise ModelError(f"'{path}': {one_line(str(error))}") from None
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
+        reason = one_line(str(error)) or type(error).__name__
+        raise ModelError(f"'{path}': networks cannot be built from it: {reason}.") from None
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Stops a network that goes on adding layers: even without weights, each takes memory."""
+    count = 0
+
+    def count_module(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > MOST_MODULES:
+            raise ConfigError(f"a network of more than {MOST_MODULES:,} layers is no model that was trained.")
+
+    handle = torch_modules.register_module_module_registration_hook(count_module)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_needs(folder: Path, config: ModelConfig, plugins: PluginManager) -> None:
+    """Raises ModelError where a component is not there, with how to get it."""
+    for kind, component in (("method", config.method), *config.components.items()):
+        if component.name in plugins.index(kind):
+            continue
+        need = next((need for need in config.plugins if f"{kind} {component.name}" in need.provides), None)
+        remedy = need.remedy() if need else "Name the file of its plugin with --plugin FILE"
+        raise ModelError(
+            f"The model '{folder}' needs the {kind} '{component.name}', which no plugin registers here. {remedy}; "
+            "'stargan-fw plugins list' shows what is there, and what failed."
+        )
+
+
+def _check_metadata(path: Path) -> None:
+    """Raises ModelError where a file of weights is of a newer format."""
+    version = Header.read(path).metadata.get(FORMAT_KEY)
+    check_format(int(version) if isinstance(version, str) and version.isdecimal() and len(version) < 9 else None, path)

@@ -1,0 +1,55 @@
+"""Writes a model folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safetensors.torch import save_file
+
+from stargan_fw.files import whole_folder
+from stargan_fw.models.card import write_card
+from stargan_fw.models.loading import CONFIG, FORMAT_KEY, READING, TRANSLATING, stored
+from stargan_fw.models.model_config import FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from stargan_fw.interfaces import Method
+    from stargan_fw.models.card import Facts
+    from stargan_fw.models.model_config import ModelConfig
+
+
+def write_model(target: Path, config: ModelConfig, method: Method, networks: Sequence[str], facts: Facts) -> None:
+    """Writes a model whose networks hold their weights.
+
+    Args:
+        target: the folder, which appears whole or not at all.
+        config: what the model is.
+        method: owns the networks.
+        networks: those that have weights; all that translating needs, at least.
+        facts: what the card says besides.
+
+    Raises:
+        ModelError: the target holds something.
+    """
+    with whole_folder(target) as folder:
+        _save(folder / TRANSLATING, method, method.translating)
+        if reading := [name for name in method.reading if name in networks and name in method.networks]:
+            _save(folder / READING, method, reading)
+        (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
+        write_card(folder, config, facts)
+
+
+def _save(path: Path, method: Method, networks: Sequence[str]) -> None:
+    weights: dict[str, Tensor] = {}
+    for name, place in stored(path, networks).items():
+        weights |= {place.prefix + key: value for key, value in _own(method.networks[name].state_dict()).items()}
+    save_file(weights, path, metadata={"format": "pt", FORMAT_KEY: str(FORMAT)})
+
+
+def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns copies: safetensors writes no two tensors that share memory, as tied weights do."""
+    return {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}

@@ -1,0 +1,124 @@
+"""The run folder: its files, and when it may be used."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from stargan_fw.config import Config, Layer, merge
+from stargan_fw.errors import LabelError, RunError
+from stargan_fw.runs.checkpoint import Checkpoints
+from stargan_fw_registry import LabelSpace
+
+
+class RunFolder:
+    """`RUN/`, with names and formats that people script against.
+
+    Attributes:
+        path: the folder.
+        checkpoints: `RUN/checkpoints`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = Checkpoints(path / "checkpoints")
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run has begun here."""
+        return (self.path / "config.toml").exists()
+
+    def create(self, config: Config, space: LabelSpace) -> None:
+        """Writes `config.toml` and `labels.json`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "labels.json").write_text(json.dumps(space.to_dict(), indent=1) + "\n", encoding="utf-8")
+        (self.path / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+
+    def config(self) -> Config:
+        """Reads `config.toml`.
+
+        Raises:
+            RunError: there is no run here.
+        """
+        if not self.holds_run:
+            raise RunError(f"'{self.path}' holds no run: it has no config.toml. Name the folder that `train` wrote.")
+        return merge([Layer.from_file(self.path / "config.toml")])
+
+    def labels(self) -> LabelSpace:
+        """Reads `labels.json`.
+
+        Raises:
+            RunError: it is missing or broken.
+        """
+        path = self.path / "labels.json"
+        try:
+            return LabelSpace.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, LabelError) as error:
+            raise RunError(
+                f"'{path}' cannot be read: {error}. It says what the labels mean, so the run is lost."
+            ) from None
+
+    def write_splits(self, splits: Mapping[str, Any]) -> None:
+        """Writes `splits.json`."""
+        (self.path / "splits.json").write_text(json.dumps(splits, indent=1) + "\n", encoding="utf-8")
+
+    def splits(self) -> dict[str, Any]:
+        """Reads `splits.json`; empty where the run is older than that file.
+
+        Raises:
+            RunError: it is broken.
+        """
+        path = self.path / "splits.json"
+        if not path.exists():
+            return {}
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"'{path}' cannot be read: {error}. Restore it, or start a new run.") from None
+
+    def at_checkpoints(self, folder: Path) -> dict[int, Path]:
+        """Makes a run folder of links for every checkpoint, to open the run as it was then, and returns them by step.
+
+        Args:
+            folder: an empty one.
+        """
+        earlier = {}
+        for checkpoint in self.checkpoints.paths():
+            run = folder / checkpoint.name
+            (run / "checkpoints").mkdir(parents=True)
+            (run / "checkpoints" / checkpoint.name).symlink_to(checkpoint.resolve(), target_is_directory=True)
+            for name in ("config.toml", "labels.json", "splits.json"):
+                if (self.path / name).exists():
+                    (run / name).symlink_to((self.path / name).resolve())
+            earlier[int(checkpoint.name.removeprefix("step-"))] = run
+        return earlier
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Adds a line to `metrics.jsonl`."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def cut_metrics(self, step: int) -> None:
+        """Drops what was logged after `step`: the steps from there on are taken again."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return
+        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        partial.replace(path)
+
+    def save_sample(self, step: int, sheet: Image.Image) -> None:
+        """Writes `samples/step-….png`."""
+        folder = self.path / "samples"
+        folder.mkdir(exist_ok=True)
+        sheet.save(folder / f"step-{step:08d}.png")
+
+
+def _step_of(line: str) -> float:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):  # the last line of a run that was killed while it wrote
+        return float("inf")

@@ -1,0 +1,109 @@
+"""What a run remembers of its split, so that resuming and evaluating hold the same images out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from stargan_fw.data.source import Source, label_space
+from stargan_fw.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stargan_fw.config import Config
+    from stargan_fw.data.store import Store
+    from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw.runs.run_folder import RunFolder
+
+
+def record(source: Source, store: Store | None = None) -> dict[str, Any]:
+    """Returns a dataset's entry of `splits.json`.
+
+    `test` names the held-out examples, `training` counts the others and `training_hash` stands for their names, whether
+    or not they can be read; `skipped`, once there is a store, names those of both that cannot.
+    """
+    digest = hashlib.sha256("\n".join(source.name_of(i) for i in source.train).encode(errors="surrogateescape"))
+    split: dict[str, Any] = {
+        "test": [source.name_of(i) for i in source.test],
+        "training": len(source.train),
+        "training_hash": digest.hexdigest()[:16],
+    }
+    return split if store is None else {**split, "skipped": [source.name_of(i) for i in store.errors]}
+
+
+def check_splits(run: RunFolder, sources: Sequence[Source], stores: Mapping[str, Store] | None = None) -> None:
+    """Raises RunError where the data is divided otherwise than when the run began.
+
+    Args:
+        run: that is continued.
+        sources: as they are now.
+        stores: by dataset, once the images are decoded.
+    """
+    before = run.splits()
+    for source in sources:
+        then, now = before.get(source.alias), record(source, stores[source.alias] if stores else None)
+        if isinstance(then, dict) and any(key in then and then[key] != value for key, value in now.items()):
+            raise RunError(
+                f"The images of the dataset '{source.alias}' at '{source.dataset.root}' are not those that '{run.path}' "
+                f"began with: {_difference(then, now)}. Restore the data, or start a new run with another --out."
+            )
+
+
+def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    if then.get("training") != now["training"]:
+        return f"{then.get('training')} were trained on, now there are {now['training']}"
+    for key, said in (("test", "held out"), ("skipped", "unreadable")):
+        was, become = set(then.get(key, [])), set(now.get(key, []))
+        if was != become:
+            return f"'{min(was ^ become)}' {'is no longer' if min(was ^ become) in was else 'is now'} {said}"
+    if then.get("training_hash", now["training_hash"]) != now["training_hash"]:
+        return "others are trained on, or in another order"
+    return "the held-out images are in another order"
+
+
+def recorded_sources(run: RunFolder, plugins: PluginManager) -> list[Source]:
+    """Returns a run's datasets, divided as when it began, whatever has been added to the data since.
+
+    Raises:
+        RunError: an image that was held out is gone, or the labels are not those of the run.
+        RequestError: of a dataset that cannot be listed.
+    """
+    config = run.config()
+    sources = [_recorded_source(run, alias, config, plugins) for alias in config.datasets]
+    if label_space(sources).to_dict() != run.labels().to_dict():
+        raise RunError(f"The datasets' labels are not those that '{run.path}' was trained with. Restore the data.")
+    return sources
+
+
+def _recorded_source(run: RunFolder, alias: str, config: Config, plugins: PluginManager) -> Source:
+    table = config.datasets[alias]
+    source = Source.open(alias, table, config.data.path, plugins)
+    entry = run.splits().get(alias)
+    if not isinstance(entry, dict):  # the run is older than the record
+        return source
+    if table.limit and _absent(source, entry):  # what is drawn now may leave out what was held out then
+        source = Source.open(alias, table.model_copy(update={"limit": None}), config.data.path, plugins)
+    absent = _absent(source, entry)
+    if absent:
+        raise RunError(
+            f"The image '{absent}' of the dataset '{alias}', which '{run.path}' holds out, is no longer at "
+            f"'{source.dataset.root}'. Restore the data, or name pictures."
+        )
+    return _divided(source, set(entry["test"]), set(entry.get("skipped", ())))
+
+
+def _absent(source: Source, entry: Mapping[str, Any]) -> str | None:
+    present = {source.name_of(index) for index in range(len(source.examples))}
+    return next((name for name in entry["test"] if name not in present), None)
+
+
+def _divided(source: Source, test: set[str], skipped: set[str]) -> Source:
+    names = [(index, source.name_of(index)) for index in range(len(source.examples))]
+    readable = [(index, name) for index, name in names if name not in skipped]
+    return replace(
+        source,
+        train=[index for index, name in readable if name not in test],
+        test=[index for index, name in readable if name in test],
+    )

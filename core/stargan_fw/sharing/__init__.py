@@ -1,1 +1,0 @@
-"""Models as folders: written, opened safely, converted, grown."""

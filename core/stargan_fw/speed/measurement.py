@@ -1,0 +1,260 @@
+"""Images a second of training, translating and reading, and their share of what the machine can do."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from stargan_fw.compute.machine import wait_for
+from stargan_fw.speed.rehearsal import cycle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stargan_fw.training.trainer import Trainer
+
+
+LOADED_BATCHES = 200  # of a round: a batch takes less than a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """One row of the report.
+
+    Attributes:
+        work: what was done.
+        images_per_second: the median of the rounds.
+        slowest: the slowest round's.
+        fastest: the fastest round's.
+        share: of the measured matrix rate, 0 to 1; None where no matrices are multiplied.
+        peak_bytes: the most memory in use; None where the system does not say.
+    """
+
+    work: str
+    images_per_second: float
+    slowest: float
+    fastest: float
+    share: float | None = None
+    peak_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `bench` found.
+
+    Attributes:
+        device: its name.
+        precision: what networks computed in.
+        compiled: whether they were compiled.
+        threads: of the processor.
+        matrix_rate: floating-point operations a second of a large matrix product in that precision.
+        copy_bandwidth: bytes a second, read and written together.
+        speeds: a row for each kind of work.
+    """
+
+    device: str
+    precision: str
+    compiled: bool
+    threads: int
+    matrix_rate: float
+    copy_bandwidth: float
+    speeds: list[Speed]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON has it."""
+        return asdict(self)
+
+
+def measure(trainer: Trainer, compile_networks: Callable[[], bool], rounds: int) -> Report:
+    """Measures a rehearsal.
+
+    Operations are counted in an uncompiled cycle, since a compiler hides them; the penalty's, which are in fp32
+    whatever the precision, count as all others.
+
+    Args:
+        trainer: on noise, as `rehearse` makes it.
+        compile_networks: compiles its networks where that is wanted, and says whether it did.
+        rounds: of which the medians are taken.
+    """
+    device, precision = trainer.device, trainer.precision
+    rate = matrix_rate(device, precision.dtype)
+    batch = trainer.config.batch_size
+    # What is computed again to save memory is no work that is asked for.
+    given, trainer.micro_batch = trainer.micro_batch, None
+    training_work = operations(lambda: cycle(trainer)) / (batch * trainer.config.n_critic * len(trainer.loaders))
+    trainer.micro_batch = given
+    translating_work = operations(lambda: translate(trainer)) / batch
+    compiled = compile_networks()
+    cycle(trainer)
+    peak = peak_bytes(lambda: cycle(trainer), device)
+    return Report(
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        precision=str(precision),
+        compiled=compiled,
+        threads=torch.get_num_threads(),
+        matrix_rate=rate,
+        copy_bandwidth=copy_bandwidth(device),
+        speeds=[
+            _speed("training", _rates(lambda: cycle(trainer), device, rounds), training_work / rate, peak),
+            _speed("translating", _rates(lambda: translate(trainer), device, rounds), translating_work / rate),
+            _speed("reading", _rates(lambda: read(trainer), device, rounds)),
+        ],
+    )
+
+
+def translate(trainer: Trainer) -> int:
+    """Translates a batch as samples are translated, and returns its images."""
+    method, (dataset, loader) = trainer.method, next(iter(trainer.loaders.items()))
+    images, labels = loader.batch(0)
+    scaled = images.to(trainer.device).float().mul_(2 / 255).sub_(1)
+    with trainer.precision.autocast():
+        source = labels.to(trainer.device)
+        method.translate(scaled, dataset, source.roll(len(source) // 2, 0), source)  # each to another's labels
+    return len(images)
+
+
+def read(trainer: Trainer) -> int:
+    """Reads batches from the store, and returns their images."""
+    loader = next(iter(trainer.loaders.values()))
+    return sum(len(loader.batch(number)[0]) for number in range(LOADED_BATCHES))
+
+
+def _rates(work: Callable[[], int], device: torch.device, rounds: int) -> list[float]:
+    """Returns images a second of each round, after one that is not counted."""
+    work()
+    rates = []
+    for _ in range(rounds):
+        wait_for(device)
+        start = time.perf_counter()
+        images = work()
+        wait_for(device)
+        rates.append(images / (time.perf_counter() - start))
+    return rates
+
+
+def _speed(name: str, rates: list[float], seconds_at_best: float | None = None, peak: int | None = None) -> Speed:
+    """Returns the row of work whose images would take `seconds_at_best` each at the matrix rate."""
+    median = statistics.median(rates)
+    share = None if seconds_at_best is None else median * seconds_at_best
+    return Speed(name, median, min(rates), max(rates), share, peak)
+
+
+REPEATS = 7
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Returns floating-point operations a second of a large square matrix product, the best of a few."""
+    side = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    return 2 * side**3 / _shortest(lambda: a @ b, device)
+
+
+def copy_bandwidth(device: torch.device) -> float:
+    """Returns bytes a second read and written together by copying 256 MB, the best of a few."""
+    source = torch.zeros(2**26, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / _shortest(lambda: target.copy_(source), device)
+
+
+def _shortest(work: Callable[[], object], device: torch.device) -> float:
+    work()
+    seconds = []
+    for _ in range(REPEATS):
+        wait_for(device)
+        start = time.perf_counter()
+        work()
+        wait_for(device)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+STATUS, REFERENCES = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def peak_bytes(work: Callable[[], object], device: torch.device) -> int | None:
+    """Runs `work` and returns the most bytes that were in use meanwhile.
+
+    On a GPU what torch had allocated; on a processor what the process had resident, weights and libraries included.
+    None where the system does not say (anything but Linux).
+    """
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        work()
+        return int(torch.cuda.max_memory_allocated(device))
+    if device.type != "cpu" or not REFERENCES.exists():
+        work()
+        return None
+    REFERENCES.write_text("5", encoding="ascii")  # the high-water mark starts again from here
+    work()
+    line = next(line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+class _Counter(TorchDispatchMode):
+    """Counts by torch's own formulas; its `FlopCounterMode` hooks modules and refuses `autograd.grad` inside."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count:
+            self.total += int(count(*args, **(kwargs or {}), out_val=out))
+        return out
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Runs `work` and returns its multiplications and additions in convolutions and matrix products.
+
+    Networks must not be compiled: a compiler hides what it does.
+    """
+    counter = _Counter()
+    with counter:
+        work()
+    return counter.total
+
+
+COSTLIEST = 5
+
+
+def profile_training(trainer: Trainer, trace: Path) -> list[tuple[str, float]]:
+    """Profiles one cycle, writes a trace that chrome://tracing and Perfetto read, and returns the costliest parts.
+
+    Returns:
+        operation and shapes of its inputs, with its share of the time, 0 to 1; the costliest first.
+    """
+    activities = [ProfilerActivity.CPU]
+    if trainer.device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+    cycle(trainer)
+    with profile(activities=activities, record_shapes=True) as recorded:
+        cycle(trainer)
+    recorded.export_chrome_trace(str(trace))
+    parts = recorded.key_averages(group_by_input_shape=True)
+    total = sum(_time(part) for part in parts) or 1.0
+    costliest = sorted(parts, key=_time, reverse=True)[:COSTLIEST]
+    return [(_named(part), _time(part) / total) for part in costliest]
+
+
+def _time(part: Any) -> float:
+    return float(part.self_device_time_total or part.self_cpu_time_total)
+
+
+def _named(part: Any) -> str:
+    shapes = " ".join("x".join(map(str, shape)) for shape in part.input_shapes if shape)
+    return f"{part.key.removeprefix('aten::')} {shapes}".strip()

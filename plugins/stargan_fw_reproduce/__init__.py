@@ -1,0 +1,11 @@
+"""The paper's experiments: what is trained, measured and shown, as the command `reproduce`."""
+
+plugin_modules = (
+    "stargan_fw_reproduce.experiments.table3",
+    "stargan_fw_reproduce.experiments.losses",
+    "stargan_fw_reproduce.experiments.fig4",
+    "stargan_fw_reproduce.experiments.fig5",
+    "stargan_fw_reproduce.experiments.fig6",
+    "stargan_fw_reproduce.experiments.fig7",
+    "stargan_fw_reproduce.experiments.params",
+)

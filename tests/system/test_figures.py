@@ -1,0 +1,95 @@
+"""`sheet` for the paper's figures: combinations (5), two models (6), the wrong mask (7)."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stargan_fw import Translator
+from stargan_fw.inference.figures import Row, draw_figure
+from stargan_fw.rendering.sheets import GAP, heading
+
+CELL = 96 + GAP
+
+
+@pytest.fixture
+def face(small_data):
+    return min((small_data / "rafd").glob("*.jpg"))
+
+
+@pytest.fixture(scope="module")
+def translator(trained_once):
+    return Translator.from_pretrained(trained_once, device="cpu").configure(precision="fp32")
+
+
+def cells(sheet, rows, columns):
+    """The pixels of each cell, from the lower right corner, where no heading or name is."""
+    array = np.asarray(sheet).astype(int)
+    lower, right = array.shape[0] - GAP, array.shape[1] - GAP
+    return [
+        [
+            array[lower - (rows - y) * CELL + GAP :][:96, right - (columns - x) * CELL + GAP :][:, :96]
+            for x in range(columns)
+        ]
+        for y in range(rows)
+    ]
+
+
+def enlarged(picture):
+    return np.asarray(picture.resize((96, 96), Image.Resampling.LANCZOS)).astype(int)
+
+
+def test_figure_5_combines_edits(translator, face):
+    edits = ["Blond_Hair,Male=flip", "Blond_Hair,Male=flip,Young=flip"]
+    [row] = cells(draw_figure([Row(translator)], [face], edits), 1, 3)
+    for cell, edit in zip(row[1:], edits, strict=True):
+        assert np.array_equal(cell, enlarged(translator.translate(face, to=edit)))
+    assert heading(edits[1]) == "Blond_Hair, flip Male, flip Young"
+
+
+def test_figure_6_has_a_row_for_each_model_and_the_domains_that_both_know(
+    cli, train, translator, trained_once, face, tmp_path
+):
+    assert train("--max-steps", "1", datasets="rafd", out=tmp_path / "alone").code == 0
+    alone = Translator.from_pretrained(tmp_path / "alone", device="cpu").configure(precision="fp32")
+    sheet = draw_figure([Row(alone, "SNG"), Row(translator, "JNT")], [face])
+    single, joint = cells(sheet, 2, 9)
+    assert np.array_equal(single[0], joint[0]), "the input"
+    assert np.array_equal(single[5], enlarged(alone.translate(face, to="happy")))
+    assert np.array_equal(joint[5], enlarged(translator.translate(face, to="happy")))
+    assert sheet.width > 9 * CELL + 20, "the rows have names"
+
+    command = ("sheet", trained_once, face, "--against", tmp_path / "alone", "-o", tmp_path / "6.png")
+    assert cli(*command, "--name", "JNT", "--name", "SNG").code == 0
+    with Image.open(tmp_path / "6.png") as picture:
+        assert picture.height > 2 * CELL
+    for options, message in (
+        (["--name", "JNT"], "2 models have 1 names"),
+        (["--to", "Male"], "no label 'Male' in rafd"),
+        (["--mask", "wrong"], "one dataset, 'rafd', and so has no mask"),
+    ):
+        outcome = cli(*command[:-1], tmp_path / "no.png", *options)
+        assert (outcome.code, len(outcome.err.strip().splitlines())) == (2, 1)
+        assert message in outcome.err
+        assert not (tmp_path / "no.png").exists()
+
+
+def test_figure_7_has_the_right_and_the_wrong_mask(cli, translator, trained_once, face, tmp_path):
+    rows = [Row(translator, "right mask"), Row(translator, "wrong mask", "wrong")]
+    right, wrong = cells(draw_figure(rows, [face]), 2, 9)
+    assert np.array_equal(right[5], enlarged(translator.translate(face, to="happy")))
+    assert np.array_equal(wrong[5], enlarged(translator.translate(face, to="happy", mask="wrong")))
+    assert not np.array_equal(right[5], wrong[5])
+
+    assert cli("sheet", trained_once, face, "--mask", "right,wrong", "-o", tmp_path / "7.png").code == 0
+    with Image.open(tmp_path / "7.png") as picture:
+        assert 9 * CELL < picture.width < 11 * CELL
+    outcome = cli("sheet", trained_once, face, "--mask", "left", "-o", tmp_path / "no.png")
+    assert outcome.code == 2
+    assert "'left' is neither right nor wrong" in outcome.err
+
+
+def test_a_sheet_of_no_kind_is_refused(cli, trained_once, face, tmp_path):
+    outcome = cli("sheet", trained_once, face, "-o", tmp_path / "sheet.txt")
+    assert outcome.code == 2
+    assert "end its name in .png" in outcome.err
+    assert cli("sheet", trained_once, face, "--to", "hapy", "-o", tmp_path / "x.png").code == 2

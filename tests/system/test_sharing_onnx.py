@@ -1,0 +1,106 @@
+"""A model as ONNX: what torch gives, for any batch and size, without this program."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from stargan_fw import Translator
+from stargan_fw.models import onnx_folder
+
+EXAMPLE = Path(__file__).parents[2] / "examples/onnx_translate.py"
+HAPPY = [0.0] * 5 + [0, 0, 0, 0, 1, 0, 0, 0] + [0, 1]
+
+
+@pytest.fixture(scope="module")
+def converted(exported_once, tmp_path_factory):
+    """The ONNX folder of the tiny model; not to be written to."""
+    from stargan_fw.models.export import export_onnx
+
+    out = tmp_path_factory.mktemp("onnx") / "model"
+    export_onnx(exported_once, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def session(converted):
+    return onnxruntime.InferenceSession(converted / "model.onnx", providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("batch, height, width", [(1, 32, 32), (3, 32, 32), (16, 32, 32), (2, 64, 40)])
+def test_it_gives_what_torch_does(session, exported_once, batch, height, width):
+    torch.manual_seed(batch)
+    images = torch.rand(batch, 3, height, width) * 2 - 1
+    translator = Translator.from_pretrained(exported_once, device="cpu")
+    target = torch.tensor([HAPPY[5:13]]).expand(batch, -1)
+    expected = translator._method.translate(images, "rafd", target)
+
+    (given,) = session.run(None, {"images": images.numpy(), "labels": np.float32([HAPPY] * batch)})
+
+    assert given.shape == (batch, 3, height, width)
+    assert np.abs(given - expected.numpy()).max() < 1e-3
+
+
+def test_its_metadata_names_the_labels(session, exported_once):
+    about = session.get_modelmeta().custom_metadata_map
+    names = json.loads(about["labels"])
+    assert names[:2] == ["celeba.Black_Hair", "celeba.Blond_Hair"]
+    assert names[-3:] == ["rafd.surprised", "mask.celeba", "mask.rafd"]
+    assert about["image_size"] == "32"
+    assert json.loads(about["label_space"]) == json.loads((exported_once / "config.json").read_text())["labels"]
+
+
+def test_the_folder_has_a_card_and_no_path_of_this_machine(converted):
+    assert sorted(path.name for path in converted.iterdir()) == ["README.md", "model.onnx"]
+    card = (converted / "README.md").read_text()
+    assert "onnxruntime.InferenceSession" in card
+    assert 'wanted = {"celeba.Black_Hair", "mask.celeba"}' in card
+    model = (converted / "model.onnx").read_bytes()
+    assert b"site-packages" not in model
+    assert b".py" not in model
+
+
+def test_the_example_translates_without_torch(converted, exported_once, small_data, tmp_path):
+    face = min((small_data / "rafd").glob("*.jpg"))
+    program = (
+        f"import sys, runpy; runpy.run_path({str(EXAMPLE)!r}); assert not {{'torch', 'stargan_fw'}} & {{*sys.modules}}"
+    )
+    command = [sys.executable, "-c", program, converted / "model.onnx", face, tmp_path / "out.png", "rafd.happy"]
+    subprocess.run(list(map(str, command)), check=True)
+
+    expected = np.asarray(Translator.from_pretrained(exported_once, device="cpu").translate(face, to="happy"), int)
+    given = np.asarray(Image.open(tmp_path / "out.png"), int)
+    assert np.abs(given - expected).mean() < 8  # Pillow's own resize, and whole numbers cut off
+
+
+def test_the_example_is_of_the_promised_size():
+    lines = [line for line in EXAMPLE.read_text().splitlines()[1:] if line and not line.startswith('"""')]
+    assert len(lines) <= 15
+
+
+def test_a_run_is_converted_at_the_command_line(cli, trained_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_folder, "_convert", lambda generator, config, path: path.write_bytes(b"model"))
+    monkeypatch.setattr(onnx_folder, "_difference", lambda *_: 2e-6)
+    outcome = cli("export", trained_once, tmp_path / "model", "--format", "onnx")
+    assert outcome.code == 0
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["README.md", "model.onnx", "sheet.png"]
+    assert "at most 2e-06 apart" in (tmp_path / "model/README.md").read_text()
+
+    monkeypatch.setattr(onnx_folder, "_difference", lambda *_: 0.1)
+    assert cli("export", trained_once, tmp_path / "other", "--format", "onnx").code == 1
+    assert not (tmp_path / "other").exists()
+
+
+def test_without_the_extra(cli, exported_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    outcome = cli("export", exported_once, tmp_path / "model", "--format", "onnx")
+    assert outcome.code == 2
+    assert "pip install 'stargan-fw[onnx]'" in outcome.err
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,167 @@
+"""Pictures to tensors and back, the domains of a label space, and the sheets that show them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stargan_fw.rendering.pictures import to_pictures, to_tensor
+from stargan_fw.rendering.sheets import GAP, Domain, SampleSheet, domains, draw_sheet, translate_to_all
+from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema, LabelSpace
+
+UNKNOWN = float("nan")
+SPACE = LabelSpace(
+    [
+        LabelSchema("celeba", [Exclusive("hair", ["Black_Hair", "Blond_Hair"]), Binary("Male"), Binary("Young")]),
+        LabelSchema("rafd", [Categorical("expression", ["angry", "happy"])]),
+    ]
+)
+LABELS = {"celeba": torch.tensor([[1.0, 0, 1, 0], [0, 0, UNKNOWN, 1]]), "rafd": torch.tensor([[1.0, 0], [0, 1]])}
+
+
+class Painter:
+    """Translates an image by filling it with the number that its target spells in binary."""
+
+    space = SPACE
+
+    def __init__(self):
+        self.asked = []
+
+    def read_labels(self, images, dataset):
+        self.asked.append(dataset)
+        return LABELS[dataset][: len(images)]
+
+    def translate(self, images, dataset, target, source=None):
+        assert torch.equal(source.nan_to_num(9), LABELS[dataset][: len(images)].nan_to_num(9))
+        number = (target.nan_to_num() * 2 ** torch.arange(target.shape[1])).sum(1) + 32 * (dataset == "rafd")
+        return torch.ones_like(images) * (number * 2 / 255 - 1).view(-1, 1, 1, 1)
+
+
+def picture(side, colour):
+    return Image.new("RGB", (side, side), colour)
+
+
+def test_pictures_survive_being_tensors():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    pixels[0].flat[:256] = range(256)
+
+    tensor = to_tensor([Image.fromarray(image) for image in pixels])
+
+    assert (tensor.shape, tensor.dtype) == ((2, 3, 16, 16), torch.float32)
+    assert (tensor.min(), tensor.max()) == (-1, 1)
+    for image, original in zip(to_pictures(tensor), pixels, strict=True):
+        assert image.mode == "RGB"
+        assert np.array_equal(np.asarray(image), original)
+
+
+def test_what_lies_outside_is_clipped_and_gradients_and_precision_do_not_matter():
+    tensor = torch.tensor([-3.0, 0.0, 3.0], dtype=torch.bfloat16, requires_grad=True).view(1, 3, 1, 1)
+
+    assert to_pictures(tensor)[0].getpixel((0, 0)) == (0, 128, 255)
+
+
+def test_domains_are_the_values_of_groups_and_the_flips_of_lone_labels():
+    assert [(domain.dataset, domain.label, domain.heading) for domain in domains(SPACE)] == [
+        ("celeba", "Black_Hair", "Black_Hair"),
+        ("celeba", "Blond_Hair", "Blond_Hair"),
+        ("celeba", "Male", "flip Male"),
+        ("celeba", "Young", "flip Young"),
+        ("rafd", "angry", "angry"),
+        ("rafd", "happy", "happy"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        (Domain("celeba", "Blond_Hair", flips=False), [[0, 1, 1, 0], [0, 1, UNKNOWN, 1]]),
+        (Domain("celeba", "Black_Hair", flips=False), [[1, 0, 1, 0], [1, 0, UNKNOWN, 1]]),
+        (Domain("celeba", "Young", flips=True), [[1, 0, 1, 1], [0, 0, UNKNOWN, 0]]),
+        (Domain("celeba", "Male", flips=True), [[1, 0, 0, 0], [0, 0, 1, 1]]),
+        (Domain("rafd", "happy", flips=False), [[0, 1], [0, 1]]),
+    ],
+)
+def test_the_target_of_a_domain(domain, expected):
+    labels = LABELS[domain.dataset]
+    before = labels.clone()
+
+    target = domain.target(SPACE, labels)
+
+    assert np.array_equal(target, np.array(expected), equal_nan=True)
+    assert np.array_equal(labels, before, equal_nan=True), "the labels stay as they are"
+
+
+def test_every_domain_can_be_asked_for_where_two_labels_are_called_alike():
+    space = LabelSpace(
+        [LabelSchema("a", [Categorical("top", ["red", "blue"]), Categorical("hat", ["red", "green"]), Binary("x")])]
+    )
+
+    targets = [domain.target(space, torch.zeros(1, 5)) for domain in domains(space)]
+
+    assert torch.equal(torch.cat(targets), torch.eye(5))
+
+
+def test_labels_that_are_not_known_are_read_from_the_image():
+    method = Painter()
+
+    columns = translate_to_all(method, torch.zeros(2, 3, 8, 8), {"celeba": LABELS["celeba"]})
+
+    assert method.asked == ["rafd"]
+    assert len(columns) == 6
+    values = torch.stack([column[:, 0, 0, 0] for column in columns], dim=1).add(1).mul(127.5).round()
+    assert values.tolist() == [[5, 6, 1, 13, 33, 34], [9, 10, 12, 0, 33, 34]]
+
+
+def test_a_sample_sheet_has_a_row_an_image_and_the_input_first():
+    rows = {
+        "celeba": ([picture(96, (200, 0, 0)), picture(96, (0, 200, 0))], LABELS["celeba"]),
+        "rafd": ([picture(96, (0, 0, 200))], LABELS["rafd"][:1]),
+    }
+
+    sheet = SampleSheet(rows, torch.device("cpu")).draw(Painter())
+
+    cell = 96 + GAP
+    assert sheet.width == 7 * cell + GAP
+    top = sheet.height - 3 * cell
+    middles = [[sheet.getpixel((GAP + x * cell + 48, top + y * cell + 48)) for x in range(7)] for y in range(3)]
+    assert [row[0] for row in middles] == [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
+    assert [colour[0] for colour in middles[0][1:]] == [5, 6, 1, 13, 33, 34]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "side", "expected"), [(32, None, 96), (96, None, 96), (128, None, 128), (128, 48, 48)]
+)
+def test_the_size_of_a_sheet(pictures, side, expected):
+    rows = [[picture(pictures, (0, 0, 0))] * 3] * 2
+
+    sheet = draw_sheet(rows, ["input", "a", "b"], side)
+
+    assert sheet.mode == "RGB"
+    assert sheet.width == 3 * (expected + GAP) + GAP
+    assert sheet.height == 2 * (expected + GAP) + expected // 6 + 2 * GAP
+    assert sheet.getpixel((sheet.width - GAP - 1, sheet.height - GAP - 1)) == (0, 0, 0), "the last cell"
+
+
+def test_long_headings_take_more_lines():
+    rows = [[picture(96, (0, 0, 0))] * 2]
+    heights = [
+        draw_sheet(rows, ["input", heading]).height
+        for heading in ("Young", "flip Young", "flip Wearing_Necklace", "flip Wearing_a_very_long_Necklace_of_Pearls")
+    ]
+
+    assert heights[0] == heights[1] < heights[2] < heights[3]
+
+
+def test_headings_are_written_above_their_columns():
+    rows = [[picture(96, (255, 255, 255))] * 3]
+
+    sheet = np.asarray(draw_sheet(rows, ["", "happy", ""])).min(axis=2)
+
+    columns = np.flatnonzero((sheet < 128).any(axis=0))
+    assert len(columns) > 10
+    assert GAP + 98 <= columns.min() <= columns.max() <= GAP + 98 + 96
+    assert abs(columns.mean() - (GAP + 98 + 48)) < 6, "centred"
+
+
+def test_a_sheet_of_no_pictures_is_its_headings():
+    assert draw_sheet([], ["input", "happy"]).width == 2 * (96 + GAP) + GAP
