@@ -8,7 +8,7 @@ has to be where the name alone could mean two things.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from stargan_fw_registry.errors import LabelError
 from stargan_fw_registry.names import closest
@@ -16,10 +16,33 @@ from stargan_fw_registry.names import closest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stargan_fw_registry.label_space import LabelSchema
-
 
 FLIP = "flip"
+
+
+class EditableLabels(Protocol):
+    """What an edit is read against: the labels of one dataset, as `LabelSchema` has them."""
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels' names, unique."""
+
+    @property
+    def edit_keys(self) -> tuple[str, ...]:
+        """What an edit can name: every label and every attribute."""
+
+    def resolve_key(self, key: str) -> tuple[str, ...]:
+        """The edit keys that `key` may mean."""
+
+    def assign(self, key: str, value: str | None) -> dict[str, float]:
+        """What the part `key=value` of an edit determines: label name to 0 or 1; None stands for no `=value`."""
+
+    def flip(self, label: str) -> str:
+        """The binary label that `label=flip` turns over; LabelError if it belongs to a group."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +59,7 @@ class Edit:
     assignments: tuple[tuple[str, float], ...]
     flips: tuple[str, ...] = ()
 
-    def is_complete(self, schema: LabelSchema) -> bool:
+    def is_complete(self, schema: EditableLabels) -> bool:
         """Whether every position of the dataset is determined, so that current labels need not be known."""
         return {label for label, _ in self.assignments} == set(schema.names)
 
@@ -50,14 +73,14 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Meaning:
-    schema: LabelSchema
+    schema: EditableLabels
     key: str
 
     def __str__(self) -> str:
         return f"{self.schema.name}.{self.key}"
 
 
-def parse_edit(text: str, schemas: Sequence[LabelSchema]) -> Edit:
+def parse_edit(text: str, schemas: Sequence[EditableLabels]) -> Edit:
     """Read an edit of exactly one of the datasets in `schemas`.
 
     Raises:
@@ -81,7 +104,7 @@ def _read_part(part: str, text: str) -> _Part:
     return _Part(part.strip(), key, value if equals else None)
 
 
-def _meanings(part: _Part, schemas: Sequence[LabelSchema]) -> list[_Meaning]:
+def _meanings(part: _Part, schemas: Sequence[EditableLabels]) -> list[_Meaning]:
     prefixed = [
         _Meaning(schema, key)
         for schema in schemas
@@ -97,7 +120,7 @@ def _meanings(part: _Part, schemas: Sequence[LabelSchema]) -> list[_Meaning]:
     return found
 
 
-def _prefixed(schema: LabelSchema, key: str) -> list[str]:
+def _prefixed(schema: EditableLabels, key: str) -> list[str]:
     return [f"{schema.name}.{known}" for known in schema.edit_keys] if "." in key else []
 
 

@@ -9,9 +9,9 @@ import torch
 from stargan_fw.errors import ConfigError, LabelError, ModelError
 from stargan_fw.evaluation.classifier import Settings, label_loss
 from stargan_fw.evaluation.distances import frechet_distance, inception, kernel_distance
-from stargan_fw.evaluation.evaluation_request import chosen, targets, with_labels
 from stargan_fw.evaluation.ground_truth import compare, identity_error, psnr, ssim
 from stargan_fw.evaluation.intervals import interval, wilson
+from stargan_fw.evaluation.targets import chosen, targets, with_labels
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 from stargan_fw_registry.edits import parse_edit
 

@@ -13,8 +13,9 @@ from stargan_fw.data.source import Source, decode
 from stargan_fw.errors import ModelError, PluginError
 from stargan_fw.evaluation import scoring as judging
 from stargan_fw.evaluation.classifier import _erased
-from stargan_fw.evaluation.evaluation_request import Asked, images_with, targets
+from stargan_fw.evaluation.evaluation_request import Asked, images_with
 from stargan_fw.evaluation.ground_truth import GroundTruth
+from stargan_fw.evaluation.targets import targets
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.evaluation_record import Evaluation, Row, as_csv, as_markdown
 from stargan_fw.runs.run_folder import RunFolder

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stargan_fw.config import Config
-    from stargan_fw.evaluation.evaluation_request import Target
+    from stargan_fw.evaluation.targets import Target
     from stargan_fw.inference.pipeline import Mask
     from stargan_fw.interfaces import Method
     from stargan_fw_registry import LabelSpace

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
-    from stargan_fw.evaluation.evaluation_request import Target
+    from stargan_fw.evaluation.targets import Target
 
 CHANGED = 16 / 255  # of the range of a channel, above which a pixel of the true picture counts as changed
 SMALLEST_ERROR = 1e-10  # 100 dB

@@ -11,10 +11,10 @@ from stargan_fw.data.source import decode
 from stargan_fw.evaluation import distances
 from stargan_fw.evaluation import evaluation_request as request
 from stargan_fw.evaluation.classifier import Settings, trained_classifier
-from stargan_fw.evaluation.evaluation_request import Target, chosen, targets
 from stargan_fw.evaluation.ground_truth import GroundTruth
 from stargan_fw.evaluation.intervals import interval
 from stargan_fw.evaluation.scoring import Faces, Judge, Outcomes, Reader, judge_target, real_outcomes
+from stargan_fw.evaluation.targets import Target, chosen, targets
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.evaluation_record import METRICS, Evaluation, Row
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from stargan_fw.data.store import Store
     from stargan_fw.evaluation.candidate import Candidate
     from stargan_fw.evaluation.classifier import LabelClassifier
-    from stargan_fw.evaluation.evaluation_request import Target
     from stargan_fw.evaluation.ground_truth import GroundTruth
+    from stargan_fw.evaluation.targets import Target
 
 BATCH = 32
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from PIL import Image
 
@@ -18,10 +18,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stargan_fw.inference.pipeline import Current, Mask
-    from stargan_fw.inference.translator import Translator
+    from stargan_fw_registry import LabelSpace
 
 
 NO_WAY = (128, 128, 128)  # as `sheets.translate_to_all` has it
+
+
+class Translates(Protocol):
+    """What a figure asks of a `Translator`."""
+
+    @property
+    def labels(self) -> LabelSpace:
+        """The label space."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the model's pictures in pixels."""
+
+    def translate(self, images: Any, to: Any, *, mask: Mask = "right", current: Current = None) -> Any:
+        """Translates pictures, as `Translator.translate` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +49,7 @@ class Row:
         mask: "wrong" translates under the mask of another dataset.
     """
 
-    translator: Translator
+    translator: Translates
     name: str = ""
     mask: Mask = "right"
 
@@ -81,7 +96,7 @@ def _columns(
 ) -> list[list[Image.Image]]:
     """Returns the images under each edit: image by image where the model cannot do it with all."""
     try:
-        return row.translator.translate(images, edits, mask=row.mask, current=current)
+        return cast("list[list[Image.Image]]", row.translator.translate(images, edits, mask=row.mask, current=current))
     except ModelError as error:
         reason = error
     each = [current] * len(images) if current is None or isinstance(current, str | Edit) else list(current)
