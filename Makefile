@@ -5,7 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart test lint clean
+.PHONY: install quickstart test lint house clean
 
 install: .venv/installed
 
@@ -31,6 +31,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Draws the picture of the house in CONTRIBUTING.md from the imports; a test says when it is stale.
+house: .venv/installed
+	$(BIN)/python docs/draw_house.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
