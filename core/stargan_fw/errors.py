@@ -1,6 +1,6 @@
 """One exception class for each kind of mistake; `stargan_fw.cli.main` alone turns them into exit codes."""
 
-from stargan_fw_registry.errors import LabelError, RequestError
+from stargan_fw_registry.label_errors import LabelError, RequestError
 from stargan_fw_registry.names import closest
 
 __all__ = [

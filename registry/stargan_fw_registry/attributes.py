@@ -1,7 +1,7 @@
-"""The kinds of attribute that a dataset can have, and everything that differs between them.
+"""The kinds of attribute that a dataset can have: binary, categorical and exclusive.
 
-Nobody else asks which kind an attribute is: how a label becomes numbers, what an edit of it implies and how
-logits are read back are methods here. `one_hot` tells a training method which classification loss applies.
+Everything that differs between the kinds is a method here: how a label becomes numbers, what an edit implies, how
+logits become labels. Other code never asks which kind an attribute is.
 """
 
 from __future__ import annotations
@@ -13,30 +13,33 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from stargan_fw_registry.documents import read_fields, read_object
-from stargan_fw_registry.errors import ExclusiveLabelsError, LabelError
+from stargan_fw_registry.label_errors import ExclusiveLabelsError, LabelError
 from stargan_fw_registry.names import check_name, check_names, closest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LabelValue: TypeAlias = bool | int | float | str | None
-"""What an example may say of an attribute; None, like a key that is not there, means unknown."""
+"""The value that an example gives to a label; None means unknown, as does a missing key."""
 
 UNKNOWN = math.nan
-_BINARY_VALUES: dict[Hashable, float] = {1: 1.0, 0: 0.0, -1: 0.0}  # -1 is how CelebA's own list writes "no"
+_BINARY_VALUES: dict[Hashable, float] = {1: 1.0, 0: 0.0, -1: 0.0}  # attribute files often write "no" as -1
 
 
 @dataclass(frozen=True)
 class Attribute(ABC):
-    """One attribute of a dataset: `size` neighbouring positions of its label vector.
+    """One attribute of a dataset, which takes `size` consecutive positions of the label vector.
+
+    Attributes:
+        name: what edits and error messages call the attribute.
 
     Raises:
-        LabelError: a name is empty, occurs twice, or holds what an edit could not spell (one of `.,=`, outer blanks).
+        LabelError: a name is empty, occurs twice, begins or ends with a blank, or contains one of `.,=/`.
     """
 
     kind: ClassVar[str]
     one_hot: ClassVar[bool] = False
-    """Exactly one position is set (softmax, cross-entropy); otherwise each stands alone (binary cross-entropy)."""
+    """True if exactly one position is set (cross-entropy); False if each is set or not (binary cross-entropy)."""
 
     name: str
 
@@ -46,60 +49,71 @@ class Attribute(ABC):
     @property
     @abstractmethod
     def label_names(self) -> tuple[str, ...]:
-        """The positions' own names, in order."""
+        """The name of each position, in order."""
 
     @property
     def qualified_names(self) -> tuple[str, ...]:
-        """The positions' names where another attribute of the dataset has one of the same name."""
+        """The name of each position if another attribute of the dataset uses the short name too."""
         return tuple(f"{self.name}.{label}" for label in self.label_names)
 
     @property
-    def spoken_names(self) -> tuple[str, ...]:
-        """What an edit can call it: the attribute, and each of its positions."""
+    def edit_names(self) -> tuple[str, ...]:
+        """The names that an edit can use: the attribute's own and that of each position."""
         return (self.name, *self.label_names)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of an example's labels that `encode` reads."""
+        """The keys that `encode` reads from an example's labels."""
         return (self.name,)
 
     @property
     def size(self) -> int:
-        """How many positions it takes."""
+        """The number of positions."""
         return len(self.label_names)
 
     @abstractmethod
     def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
-        """One example's labels as `size` numbers: 0, 1, or NaN where they are unknown.
+        """Returns one example's labels as `size` numbers: 0, 1, or NaN for unknown.
 
         Raises:
-            LabelError: a value that this attribute does not have; the message names both.
+            LabelError: the attribute has no such value.
         """
 
     @abstractmethod
     def switch(self, position: int, *, on: bool) -> dict[int, float]:
-        """What an edit that sets or clears one position determines: position to 0 or 1, its peers included."""
+        """Returns the new value, 0 or 1, of each position that changes if an edit sets or clears `position`."""
 
     def choose(self, value: str | None) -> dict[int, float]:
-        """What the edit `name=value` determines: position to 0 or 1; None stands for a missing `=value`."""
+        """Returns the new value, 0 or 1, of each position that the edit `name=value` changes.
+
+        Args:
+            value: one of `label_names`; None if the edit has no `=value`.
+
+        Raises:
+            LabelError: the value is missing, or the attribute has no such value.
+        """
         if value is None:
             raise LabelError(f"{self.name!r} needs a value: write it as '{self.name}={self.label_names[0]}'")
         if value not in self.label_names:
-            raise LabelError(f"{self._said(value)}; {closest(value, self.label_names)}")
+            raise LabelError(f"{self._cannot_be(value)}; {closest(value, self.label_names)}")
         return self.switch(self.label_names.index(value), on=True)
 
     @abstractmethod
     def decode(self, logits: Tensor) -> Tensor:
-        """Logits (B, size) to labels (B, size), 0 or 1 in float32."""
+        """Returns the labels, 0 or 1 in float32 of shape (B, size), for logits of that shape."""
 
     def to_dict(self) -> dict[str, object]:
-        """JSON: the constructor's arguments and the kind."""
+        """Returns the kind and the constructor's arguments as a JSON object."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {"kind": self.kind} | {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
     @staticmethod
     def from_dict(document: object) -> Attribute:
-        """The attribute that `to_dict` wrote; LabelError where anything is missing, unknown or mistyped."""
+        """Returns the attribute that `to_dict` described.
+
+        Raises:
+            LabelError: a key is missing, unknown, or has a value of the wrong type.
+        """
         kind = read_object(document, "attribute").get("kind")
         if not isinstance(kind, str) or kind not in _KINDS:
             raise LabelError(f"attribute: no kind {kind!r}; {closest(kind, _KINDS)}")
@@ -108,15 +122,15 @@ class Attribute(ABC):
         arguments = read_fields(document, ["kind", *keys], f"{kind} attribute")
         return attribute_class(**{key: arguments[key] for key in keys})
 
-    def _said(self, value: object) -> str:
+    def _cannot_be(self, value: object) -> str:
         return f"{self.kind} attribute {self.name!r} cannot be {value!r}"
 
 
 @dataclass(frozen=True)
 class Binary(Attribute):
-    """An attribute that is there or not: one position.
+    """An attribute that an image has or has not: one position.
 
-    An example says True, False, 1, 0, -1 (no) or None (unknown) under its name.
+    An example gives True, False, 1, 0, -1 (no) or None (unknown) under the attribute's name.
     """
 
     kind: ClassVar[str] = "binary"
@@ -130,7 +144,7 @@ class Binary(Attribute):
         return self.label_names
 
     @property
-    def spoken_names(self) -> tuple[str, ...]:
+    def edit_names(self) -> tuple[str, ...]:
         return self.label_names
 
     def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
@@ -145,12 +159,15 @@ class Binary(Attribute):
 
 @dataclass(frozen=True)
 class Categorical(Attribute):
-    """An attribute with exactly one of several values: one-hot.
+    """An attribute that has exactly one of several values: one-hot.
 
-    An example says one of `values`, or None (unknown), under its name.
+    An example gives one of `values`, or None (unknown), under the attribute's name.
+
+    Attributes:
+        values: at least two names, in the order of the positions.
 
     Raises:
-        LabelError: fewer than two values, besides what every attribute refuses.
+        LabelError: there are fewer than two values, or a name is not allowed (see `Attribute`).
     """
 
     kind: ClassVar[str] = "categorical"
@@ -174,7 +191,7 @@ class Categorical(Attribute):
         if _is_unknown(value):
             return [UNKNOWN] * self.size
         if value not in self.values:
-            raise LabelError(f"{self._said(value)}; {closest(value, self.values)}")
+            raise LabelError(f"{self._cannot_be(value)}; {closest(value, self.values)}")
         return [float(candidate == value) for candidate in self.values]
 
     def switch(self, position: int, *, on: bool) -> dict[int, float]:
@@ -191,11 +208,14 @@ class Categorical(Attribute):
 class Exclusive(Attribute):
     """A group of binaries of which at most one is set, such as hair colours.
 
-    An example says each member as a binary under the member's name, each of which may be unknown, or the member
-    that is set under the group's name ("" for none, None for unknown); not both.
+    An example gives either a binary value for each member, under the member's name, or the one member that is set,
+    under the group's name ("" if none is set, None if unknown), but not both.
+
+    Attributes:
+        members: at least one name, in the order of the positions.
 
     Raises:
-        LabelError: no members, or one that is called like the group, besides what every attribute refuses.
+        LabelError: there are no members, one has the group's name, or a name is not allowed (see `Attribute`).
     """
 
     kind: ClassVar[str] = "exclusive"
@@ -220,16 +240,21 @@ class Exclusive(Attribute):
         return (self.name, *self.members)
 
     def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
-        """As `Attribute.encode`; ExclusiveLabelsError where several members are set."""
+        """Returns one example's labels as `size` numbers: 0, 1, or NaN for unknown.
+
+        Raises:
+            ExclusiveLabelsError: several members are set.
+            LabelError: the attribute has no such value, or the group and its members are both given.
+        """
         chosen = labels.get(self.name)
         encoded = [_binary(member, labels.get(member)) for member in self.members]
         if _is_unknown(chosen):
             self._check_at_most_one(encoded)
             return encoded
         if not all(math.isnan(value) for value in encoded):
-            raise LabelError(f"{self._said(chosen)} beside labels for its members: give the group or its members")
+            raise LabelError(f"{self._cannot_be(chosen)} beside labels for its members: give the group or its members")
         if chosen and chosen not in self.members:
-            raise LabelError(f"{self._said(chosen)}; {closest(chosen, self.members)}")
+            raise LabelError(f"{self._cannot_be(chosen)}; {closest(chosen, self.members)}")
         return [float(member == chosen) for member in self.members]
 
     def switch(self, position: int, *, on: bool) -> dict[int, float]:

@@ -1,10 +1,10 @@
-"""Strict reading of what JSON holds: no missing, unknown or mistyped key passes."""
+"""Checks of JSON documents: a key that is missing, unknown or of the wrong type raises LabelError."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw_registry.errors import LabelError
+from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import closest
 
 if TYPE_CHECKING:
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def read_object(document: object, where: str) -> dict[str, Any]:
-    """Return `document` if it is a JSON object; raise LabelError otherwise."""
+    """Returns `document` if it is a JSON object, and raises LabelError otherwise."""
     if not isinstance(document, dict):
         raise LabelError(f"{where}: expected an object, not {document!r}")
     return document
 
 
 def read_fields(document: object, keys: Collection[str], where: str) -> dict[str, Any]:
-    """Return `document` if it is a JSON object with exactly `keys`; raise LabelError otherwise."""
+    """Returns `document` if it is a JSON object with exactly these keys, and raises LabelError otherwise."""
     fields = read_object(document, where)
     for key in fields:
         if key not in keys:
@@ -31,7 +31,7 @@ def read_fields(document: object, keys: Collection[str], where: str) -> dict[str
 
 
 def read_list(value: object, where: str) -> list[Any]:
-    """Return `value` if it is a JSON list; raise LabelError otherwise."""
+    """Returns `value` if it is a JSON list, and raises LabelError otherwise."""
     if not isinstance(value, list):
         raise LabelError(f"{where}: expected a list, not {value!r}")
     return value

@@ -1,8 +1,13 @@
-"""Edits: what `Blond_Hair,Male=0` asks for.
+"""Edits: the meaning of a text such as `Blond_Hair,Male=0`.
 
-An edit is a comma-separated list of `label`, `label=0`, `label=1`, for a binary label `label=flip` (the opposite of
-what it is), and, for a categorical attribute or an exclusive group, `attribute=value`; a group takes `group=` for none. Each may be prefixed with its dataset, `rafd.happy`, and
-has to be where the name alone could mean two things.
+An edit is a comma-separated list of parts, all of one dataset:
+
+- `label` or `label=1` sets a label, `label=0` clears it;
+- `label=flip` replaces the current value of a binary label by its opposite;
+- `attribute=value` chooses a value of a categorical attribute or a member of an exclusive group;
+- `group=` clears every member of an exclusive group.
+
+A part may begin with the dataset's name, as in `rafd.happy`, and must if several datasets have a label of that name.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from stargan_fw_registry.errors import LabelError
+from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import closest
 
 if TYPE_CHECKING:
@@ -21,7 +26,7 @@ FLIP = "flip"
 
 
 class EditableLabels(Protocol):
-    """What an edit is read against: the labels of one dataset, as `LabelSchema` has them."""
+    """The labels of one dataset, as far as reading an edit needs them; `LabelSchema` implements this."""
 
     @property
     def name(self) -> str:
@@ -29,30 +34,30 @@ class EditableLabels(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The labels' names, unique."""
+        """The name of each position, unique within the dataset."""
 
     @property
     def edit_keys(self) -> tuple[str, ...]:
-        """What an edit can name: every label and every attribute."""
+        """The names that an edit can use: every label and every attribute."""
 
     def resolve_key(self, key: str) -> tuple[str, ...]:
-        """The edit keys that `key` may mean."""
+        """Returns the edit keys that `key` may stand for."""
 
     def assign(self, key: str, value: str | None) -> dict[str, float]:
-        """What the part `key=value` of an edit determines: label name to 0 or 1; None stands for no `=value`."""
+        """Returns the new value, 0 or 1, of each label that `key=value` changes; `value` is None if there is no `=`."""
 
     def flip(self, label: str) -> str:
-        """The binary label that `label=flip` turns over; LabelError if it belongs to a group."""
+        """Returns `label` if `label=flip` is possible, and raises LabelError otherwise."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What an edit determines of one dataset's labels.
+    """A change of one dataset's labels.
 
     Attributes:
-        dataset: whose labels, and whose mask, they are.
-        assignments: label name and 0 or 1, peers that are cleared included; every other label keeps its value.
-        flips: names of binary labels that are turned over.
+        dataset: the name of the dataset, which also chooses the mask.
+        assignments: pairs of a label's name and its new value, 0 or 1, including the peers that are cleared.
+        flips: names of the binary labels that take the opposite value.
     """
 
     dataset: str
@@ -60,7 +65,7 @@ class Edit:
     flips: tuple[str, ...] = ()
 
     def is_complete(self, schema: EditableLabels) -> bool:
-        """Whether every position of the dataset is determined, so that current labels need not be known."""
+        """Returns True if the edit assigns every label, so that the current labels need not be known."""
         return {label for label, _ in self.assignments} == set(schema.names)
 
 
@@ -81,11 +86,15 @@ class _Meaning:
 
 
 def parse_edit(text: str, schemas: Sequence[EditableLabels]) -> Edit:
-    """Read an edit of exactly one of the datasets in `schemas`.
+    """Returns the edit that `text` describes.
+
+    Args:
+        text: parts separated by commas, all of one dataset.
+        schemas: the datasets whose labels the text may name.
 
     Raises:
-        LabelError: nothing is named, a name is unknown or ambiguous, labels of two datasets are named, a label is
-            named twice, two members of one group are set, or a value is not one that the label can have.
+        LabelError: a part names no label, an unknown or an ambiguous one; a value does not suit its label; or two
+            parts name the same label, two values of one attribute, or two datasets.
     """
     parts = [_read_part(part, text) for part in text.split(",")]
     meanings = [_meanings(part, schemas) for part in parts]

@@ -1,20 +1,20 @@
-"""A named index of components."""
+"""An index of components by name."""
 
 from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from stargan_fw_registry.errors import DuplicateNameError, UnknownNameError
+from stargan_fw_registry.label_errors import DuplicateNameError, UnknownNameError
 from stargan_fw_registry.names import closest
 
 T = TypeVar("T")
 
 
 class Index(Generic[T]):
-    """Components of one kind by name; a duplicate raises and listings are sorted.
+    """Components of one kind, each with a unique name.
 
     Args:
-        kind: what the components are, in the singular, for the errors: "dataset".
+        kind: what error messages call one component, such as "dataset".
     """
 
     def __init__(self, kind: str) -> None:
@@ -23,10 +23,15 @@ class Index(Generic[T]):
         self._sources: dict[str, str] = {}
 
     def register(self, name: str, item: T, source: str) -> None:
-        """Add `item`, which `source` (a module, file or package) brings.
+        """Adds a component.
+
+        Args:
+            name: the component's name, unique within the index.
+            item: the component.
+            source: the module, file or package that registers it, for error messages.
 
         Raises:
-            DuplicateNameError: `name` is taken; the message names both sources. The first one stays.
+            DuplicateNameError: another component has that name already, and keeps it.
         """
         if name in self._items:
             raise DuplicateNameError(
@@ -36,21 +41,21 @@ class Index(Generic[T]):
         self._sources[name] = source
 
     def get(self, name: str) -> T:
-        """The component called `name`; UnknownNameError with the closest name if there is none."""
+        """Returns the component called `name`, and raises UnknownNameError if there is none."""
         self._require(name)
         return self._items[name]
 
     def source(self, name: str) -> str:
-        """Who registered `name`; UnknownNameError with the closest name if nobody did."""
+        """Returns the source that registered `name`, and raises UnknownNameError if there is none."""
         self._require(name)
         return self._sources[name]
 
     def names(self) -> tuple[str, ...]:
-        """Every name, sorted."""
+        """Returns every name, sorted."""
         return tuple(sorted(self._items))
 
     def items(self) -> tuple[tuple[str, T], ...]:
-        """Every name with its component, sorted by name."""
+        """Returns every name with its component, sorted by name."""
         return tuple((name, self._items[name]) for name in self.names())
 
     def __contains__(self, name: object) -> bool:

@@ -1,6 +1,6 @@
-"""Where every label of every dataset lies in the unified label c̃ = [c_1, …, c_n, m] (paper, Eq. 7).
+"""The position of every label of every dataset in the unified label c̃ = [c_1, …, c_n, m] (Eq. 7).
 
-Nobody else slices the joint vector by hand. Importing this module does not import torch.
+Other code never slices the unified label by hand. Importing this module does not import torch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from stargan_fw_registry.attributes import Attribute, LabelValue
 from stargan_fw_registry.documents import read_fields, read_list
 from stargan_fw_registry.edits import Edit, parse_edit
-from stargan_fw_registry.errors import LabelError
+from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import check_distinct, check_name, closest
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Target:
-    """What a key of an edit means: a position of an attribute, or with None the attribute itself."""
+    """What a key of an edit names: one position of an attribute, or the attribute itself if `position` is None."""
 
     attribute: Attribute
     offset: int
@@ -36,14 +36,14 @@ class _Target:
 
 @dataclass(frozen=True)
 class LabelSchema:
-    """The labels of one dataset: its attributes side by side in one vector of `dim` positions.
+    """The labels of one dataset: the attributes one after another in a vector of `dim` positions.
 
     Args:
         name: the dataset's name.
         attributes: at least one, in the order of the vector.
 
     Raises:
-        LabelError: a bad name, no attributes, or two attributes that read the same label of an example.
+        LabelError: the name is not valid, there are no attributes, or two of them read the same key of an example.
     """
 
     name: str
@@ -62,13 +62,13 @@ class LabelSchema:
 
     @property
     def dim(self) -> int:
-        """Length of this dataset's label vector."""
+        """The length of this dataset's label vector."""
         return len(self.names)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The positions' names, unique: the label's own, or "attribute.label" where something else is called so."""
-        uses = Counter(itertools.chain.from_iterable(attribute.spoken_names for attribute in self.attributes))
+        """The unique name of each position: the label's own, or "attribute.label" if that name has another use too."""
+        uses = Counter(itertools.chain.from_iterable(attribute.edit_names for attribute in self.attributes))
         return tuple(
             label if uses[label] == 1 else qualified
             for attribute in self.attributes
@@ -77,30 +77,30 @@ class LabelSchema:
 
     @cached_property
     def parts(self) -> tuple[tuple[Attribute, slice], ...]:
-        """Each attribute with its slice of this dataset's vector."""
+        """Each attribute with its slice of this dataset's label vector."""
         starts = itertools.accumulate((attribute.size for attribute in self.attributes), initial=0)
         return tuple((a, slice(start, start + a.size)) for a, start in zip(self.attributes, starts, strict=False))
 
     def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
-        """One example's labels as `dim` numbers: 0, 1, or NaN where a label is None or missing.
+        """Returns one example's labels as `dim` numbers: 0, 1, or NaN for a label that is None or missing.
 
         Raises:
-            LabelError: a key that no attribute reads, or a value that its attribute does not have.
+            LabelError: no attribute reads one of the keys, or an attribute does not have the value given.
         """
         self.check_keys(labels)
         return [value for attribute in self.attributes for value in attribute.encode(labels)]
 
     def check_keys(self, labels: Mapping[str, LabelValue]) -> None:
-        """Raise LabelError where an example says something that no attribute reads."""
+        """Raises LabelError if no attribute reads one of the keys."""
         for key in labels:
             if key not in self._keys:
                 raise LabelError(f"dataset {self.name!r} has no label {key!r}; {closest(key, self._keys)}")
 
     def edit(self, labels: Tensor, edit: str | Edit) -> Tensor:
-        """A copy of `labels` (B, dim) with `edit` applied; what it does not determine is kept, NaN included.
+        """Returns a copy of `labels` (B, dim) with `edit` applied; all other labels keep their values, NaN included.
 
         Raises:
-            LabelError: the edit cannot be read, is of another dataset, or `labels` has another shape.
+            LabelError: the edit cannot be read or is of another dataset, or the shape is wrong.
         """
         check_shape(labels, self.dim, f"labels of {self.name!r}")
         resolved = edit if isinstance(edit, Edit) else parse_edit(edit, [self])
@@ -114,18 +114,18 @@ class LabelSchema:
         return edited
 
     def known(self, labels: Sequence[float]) -> Edit:
-        """The edit that gives an image the labels (dim,) that are not NaN."""
+        """Returns the edit that assigns each of `labels` (dim,) that is not NaN."""
         named = zip(self.names, map(float, labels), strict=True)
         return Edit(self.name, tuple((name, value) for name, value in named if not math.isnan(value)))
 
     def position(self, label: str) -> int:
-        """Where `label`, one of `names`, lies in this dataset's vector; LabelError if it does not."""
+        """Returns the index of `label` in `names`, and raises LabelError if there is no such label."""
         if label not in self.names:
             raise LabelError(f"dataset {self.name!r} has no label {label!r}; {closest(label, self.names)}")
         return self.names.index(label)
 
     def decode(self, logits: Tensor) -> Tensor:
-        """Logits (B, dim) to labels (B, dim), 0 or 1 in float32."""
+        """Returns the labels, 0 or 1 in float32 of shape (B, dim), for logits of that shape."""
         check_shape(logits, self.dim, f"logits of {self.name!r}")
         labels = logits.new_zeros(logits.shape).float()
         for attribute, part in self.parts:
@@ -134,17 +134,17 @@ class LabelSchema:
 
     @property
     def edit_keys(self) -> tuple[str, ...]:
-        """What an edit can name: every position and every attribute."""
+        """The names that an edit can use: every label and every attribute."""
         return tuple(self._targets)
 
     def resolve_key(self, key: str) -> tuple[str, ...]:
-        """The edit keys that `key` may mean: itself, or each "attribute.key" where several labels are called so."""
+        """Returns the edit keys that `key` may stand for: itself, or every "attribute.key" if several labels share it."""
         if key in self._targets:
             return (key,)
         return tuple(known for known in self.names if known.endswith(f".{key}"))
 
     def assign(self, key: str, value: str | None) -> dict[str, float]:
-        """What the part `key=value` of an edit determines: label name to 0 or 1; None stands for no `=value`."""
+        """Returns the new value, 0 or 1, of each label that `key=value` changes; `value` is None if there is no `=`."""
         target = self._targets[key]
         if target.position is None:
             assigned = target.attribute.choose(value)
@@ -153,7 +153,7 @@ class LabelSchema:
         return {self.names[target.offset + position]: number for position, number in assigned.items()}
 
     def flip(self, label: str) -> str:
-        """The label, one of `names`, that `label=flip` turns over; LabelError if it is one of a group."""
+        """Returns `label`, one of `names`, if it is binary, and raises LabelError if it cannot be flipped."""
         attribute = self._targets[label].attribute
         if attribute.size > 1:
             raise LabelError(
@@ -162,19 +162,23 @@ class LabelSchema:
         return label
 
     def to_dict(self) -> dict[str, object]:
-        """JSON: the name and the attributes."""
+        """Returns the name and the attributes as a JSON object."""
         return {"name": self.name, "attributes": [attribute.to_dict() for attribute in self.attributes]}
 
     @classmethod
     def from_dict(cls, document: object) -> LabelSchema:
-        """The schema that `to_dict` wrote; LabelError where anything is missing, unknown or mistyped."""
+        """Returns the schema that `to_dict` described.
+
+        Raises:
+            LabelError: a key is missing, unknown, or has a value of the wrong type.
+        """
         fields = read_fields(document, ("name", "attributes"), "dataset of a label space")
         attributes = read_list(fields["attributes"], f"attributes of dataset {fields['name']!r}")
         return cls(fields["name"], [Attribute.from_dict(attribute) for attribute in attributes])
 
     @cached_property
     def _keys(self) -> dict[str, None]:
-        """What an example can say, in order."""
+        """The keys that an example can have, in order."""
         return dict.fromkeys(key for attribute in self.attributes for key in attribute.keys)
 
     @cached_property
@@ -188,16 +192,16 @@ class LabelSchema:
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """The labels of all datasets and the mask that says whose labels are known.
+    """The labels of all datasets and the mask that says whose labels are given.
 
-    The unified label has the labels of every dataset, in order, then one mask position a dataset; a single dataset
-    has no mask (Sec. 3.1).
+    The unified label holds the labels of every dataset, in order, and then one mask position per dataset. With a
+    single dataset there is no mask (Sec. 3.1).
 
     Args:
-        schemas: at least one, with distinct names.
+        schemas: the labels of each dataset, at least one, with distinct names.
 
     Raises:
-        LabelError: no datasets, or two of one name.
+        LabelError: there are no datasets, or two have the same name.
     """
 
     schemas: Sequence[LabelSchema]
@@ -210,51 +214,51 @@ class LabelSpace:
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The datasets' names, in the order of the mask."""
+        """The name of each dataset, in the order of the mask."""
         return tuple(schema.name for schema in self.schemas)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The `label_dim` label names in order, each prefixed with its dataset and readable as an edit."""
+        """The name of each label with its dataset's as a prefix, in order; each is a valid edit."""
         return tuple(f"{schema.name}.{name}" for schema in self.schemas for name in schema.names)
 
     @property
     def label_dim(self) -> int:
-        """Labels of all datasets together: the discriminator's logits, which have no mask."""
+        """The number of labels of all datasets, and so of the classifier's logits."""
         return sum(schema.dim for schema in self.schemas)
 
     @property
     def mask_dim(self) -> int:
-        """One position a dataset, none where there is a single one."""
+        """The length of the mask: one position per dataset, or none if there is a single dataset."""
         return len(self.schemas) if len(self.schemas) > 1 else 0
 
     @property
     def dim(self) -> int:
-        """Length of the unified label: labels and mask."""
+        """The length of the unified label: labels and mask."""
         return self.label_dim + self.mask_dim
 
     def schema(self, dataset: str) -> LabelSchema:
-        """The schema of `dataset`; LabelError with the closest name if there is none."""
+        """Returns the labels of `dataset`, and raises LabelError if there is no such dataset."""
         return self.schemas[self._number(dataset)]
 
     def slice(self, dataset: str) -> builtins.slice:
-        """Where the labels of `dataset` lie, in the unified label as in the logits."""
+        """Returns the positions of the labels of `dataset`, both in the unified label and in the logits."""
         number = self._number(dataset)
         start = sum(schema.dim for schema in self.schemas[:number])
         return builtins.slice(start, start + self.schemas[number].dim)
 
     def join(self, dataset: str, labels: Tensor, mask: str | None = None) -> Tensor:
-        """The unified label c̃ (B, dim) of labels (B, d) of one dataset (Eq. 7), in float32 on their device.
+        """Returns the unified label c̃ (B, dim) of labels (B, d) of one dataset (Eq. 7), in float32 on their device.
 
         Unknown labels (NaN) and the labels of the other datasets are 0; the mask is one-hot.
 
         Args:
-            dataset: whose labels they are.
-            labels: 0, 1, between them, or NaN.
+            dataset: the name of the dataset.
+            labels: from 0 to 1, or NaN.
             mask: the dataset that the mask names; None is `dataset`. Another is wrong on purpose, as in Fig. 7.
 
         Raises:
-            LabelError: an unknown dataset, or labels of another shape.
+            LabelError: there is no such dataset, or the shape is wrong.
         """
         masked = self._number(dataset if mask is None else mask)
         part = self.slice(dataset)
@@ -279,35 +283,44 @@ class LabelSpace:
         return others[0]
 
     def edit(self, dataset: str, labels: Tensor, edit: str | Edit) -> Tensor:
-        """A copy of labels (B, d) of one dataset with `edit` applied, such as "Blond_Hair,Male=0".
+        """Returns a copy of labels (B, d) of one dataset with `edit` applied, such as "Blond_Hair,Male=0".
 
-        A categorical or exclusive label sets its peers to 0; what is not named is kept, NaN included.
+        To set a label of a categorical or exclusive attribute clears the attribute's other labels. All labels of
+        other attributes keep their values, NaN included.
 
         Raises:
-            LabelError: an unknown dataset, an edit that cannot be read as one of it, or labels of another shape.
+            LabelError: there is no such dataset, the edit is not one of its labels, or the shape is wrong.
         """
         return self.schema(dataset).edit(labels, edit)
 
     def resolve(self, text: str) -> Edit:
-        """Read an edit, finding the dataset that it is of; LabelError if it is of none or could be of several."""
+        """Returns the edit that `text` describes, of whichever dataset has the labels that it names.
+
+        Raises:
+            LabelError: see `parse_edit`.
+        """
         return parse_edit(text, self.schemas)
 
     def decode(self, dataset: str, logits: Tensor) -> Tensor:
-        """The labels (B, d), 0 or 1 in float32, that the classifier's logits (B, label_dim) give to one dataset.
+        """Returns one dataset's labels (B, d), 0 or 1 in float32, for the classifier's logits (B, label_dim).
 
         Raises:
-            LabelError: an unknown dataset, or logits of another shape.
+            LabelError: there is no such dataset, or the shape is wrong.
         """
         check_shape(logits, self.label_dim, "logits")
         return self.schema(dataset).decode(logits[:, self.slice(dataset)])
 
     def to_dict(self) -> dict[str, object]:
-        """JSON: the datasets in order."""
+        """Returns the datasets, in order, as a JSON object."""
         return {"datasets": [schema.to_dict() for schema in self.schemas]}
 
     @classmethod
     def from_dict(cls, document: object) -> LabelSpace:
-        """The label space that `to_dict` wrote; LabelError where anything is missing, unknown or mistyped."""
+        """Returns the label space that `to_dict` described.
+
+        Raises:
+            LabelError: a key is missing, unknown, or has a value of the wrong type.
+        """
         fields = read_fields(document, ("datasets",), "label space")
         schemas = read_list(fields["datasets"], "datasets of a label space")
         return cls([LabelSchema.from_dict(schema) for schema in schemas])
@@ -319,7 +332,7 @@ class LabelSpace:
 
 
 def check_shape(tensor: Tensor, width: int, what: str) -> None:
-    """Raise LabelError unless `tensor` has shape (B, width)."""
+    """Raises LabelError unless `tensor` has shape (B, width)."""
     if tensor.ndim != 2 or tensor.shape[1] != width:
         raise LabelError(f"{what}: got shape {tuple(tensor.shape)}, expected (B, {width})")
 

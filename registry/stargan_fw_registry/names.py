@@ -1,24 +1,32 @@
-"""What a name may be, and which known name a mistyped one was meant to be."""
+"""Rules for names, and suggestions for mistyped ones."""
 
 from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING
 
-from stargan_fw_registry.errors import LabelError
+from stargan_fw_registry.label_errors import LabelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RESERVED = ".,=/"
-"""Characters with a meaning in an edit, `dataset.label=value,label`, or in a path, and therefore in no name."""
+"""Characters that no name may contain, since edits (`dataset.label=value,label`) and paths use them."""
 
 LISTED = 12
-"""How many known names an error lists before it says how many more there are."""
+"""The number of known names that an error message lists before it counts the others."""
 
 
 def check_name(name: object, what: str) -> str:
-    """Return `name` if an edit can spell it; raise LabelError otherwise, beginning with `what`."""
+    """Returns `name` if it is a valid name.
+
+    Args:
+        name: any object.
+        what: what the name belongs to; the error message begins with it.
+
+    Raises:
+        LabelError: the name is not a string, is empty, begins or ends with a blank, or contains a reserved character.
+    """
     if not isinstance(name, str):
         raise LabelError(f"{what} must be a string, not {name!r}")
     if not name:
@@ -31,7 +39,11 @@ def check_name(name: object, what: str) -> str:
 
 
 def check_names(names: object, what: str) -> tuple[str, ...]:
-    """Return `names` as a tuple; raise LabelError unless it is a list of distinct names that edits can spell."""
+    """Returns `names` as a tuple.
+
+    Raises:
+        LabelError: `names` is not a list or tuple, a name is not valid, or one occurs twice.
+    """
     if not isinstance(names, (list, tuple)):
         raise LabelError(f"{what}: expected a list of names, not {names!r}")
     checked = tuple(check_name(name, f"{what}: name") for name in names)
@@ -40,7 +52,7 @@ def check_names(names: object, what: str) -> tuple[str, ...]:
 
 
 def check_distinct(names: Iterable[str], what: str) -> None:
-    """Raise LabelError, beginning with `what`, if a name occurs twice."""
+    """Raises LabelError, with a message that begins with `what`, if a name occurs twice."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -49,7 +61,7 @@ def check_distinct(names: Iterable[str], what: str) -> None:
 
 
 def closest(name: object, known: Iterable[str]) -> str:
-    """End of an error sentence: the known name nearest to `name`, or what is known when none is near."""
+    """Returns the end of an error message: the known name most like `name`, or a list of names if none is alike."""
     candidates = sorted(known)
     folded = {candidate.casefold(): candidate for candidate in candidates}
     near = difflib.get_close_matches(str(name).casefold(), folded, n=1)

@@ -1,19 +1,20 @@
-"""The mistakes that a user can mend."""
+"""Errors that the user can correct."""
 
 
 class RequestError(Exception):
     """The request was wrong: usage, configuration, data or model.
 
-    The message says what was wrong, where, and what to do. The command line prints it alone and exits with 2.
+    The message says what was wrong, where, and what to do. The command line prints it without a traceback and exits
+    with code 2.
     """
 
 
 class LabelError(RequestError):
-    """A label, attribute or edit that the label space does not have, or that contradicts itself."""
+    """A label, an attribute or an edit is unknown, malformed or contradicts itself."""
 
 
 class ExclusiveLabelsError(LabelError):
-    """An example that has several members of an exclusive group."""
+    """An example sets several members of an exclusive group."""
 
 
 class DuplicateNameError(RequestError):
