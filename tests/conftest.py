@@ -1,17 +1,23 @@
-"""What all tests share: stand-in data drawn once, a tiny trained run, and the command line as a user calls it."""
+"""What all tests share: the command line as a user calls it, small data and a tiny model, drawn and trained once.
 
+Nothing here imports a plugin before a test asks for its data: `tests/core` runs without any, and overrides `small_data`,
+`tiny` and what is made of them once.
+"""
+
+import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from stargan_fw.cli.main import main
 from stargan_fw.models.export import export_run
 from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw_plugins.datasets.celeba import CelebA
-from stargan_fw_plugins.datasets.rafd import RaFD
 
 # Networks this small run no faster on two threads, and two test processes that spin for threads stand in each other's way.
 torch.set_num_threads(1)
@@ -47,9 +53,38 @@ class Outcome:
     err: str
 
 
+@dataclass(frozen=True)
+class TinyTraining:
+    """How a tiny model is trained: on which datasets, and with which options."""
+
+    datasets: str
+    options: Sequence[str]
+
+    def command(self, data: Path, out: Path, *more) -> list[str]:
+        """Returns the arguments of the program."""
+        command = ["train", "--datasets", self.datasets, "--data", data, "--out", out, *self.options, *more]
+        return [str(argument) for argument in command]
+
+    def run(self, data: Path, out: Path, *more) -> None:
+        """Trains, outside of any one test."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["stargan-fw", *self.command(data, out, *more)])
+            with pytest.raises(SystemExit, match="0"):
+                main()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> TinyTraining:
+    """How `train` and `trained_once` train."""
+    return TinyTraining("celeba,rafd", TINY)
+
+
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory):
     """A folder with celeba/ (30 images) and rafd/ (5 people, 120 images); not to be written to, but for its cache."""
+    from stargan_fw_plugins.datasets.celeba import CelebA
+    from stargan_fw_plugins.datasets.rafd import RaFD
+
     root = tmp_path_factory.mktemp("small")
     for dataset in (CelebA, RaFD):
         (root / dataset.name).mkdir()
@@ -76,24 +111,21 @@ def cli(monkeypatch, capsys):
 
 
 @pytest.fixture
-def train(cli, small_data, tmp_path):
+def train(cli, tiny, small_data, tmp_path):
     """Trains a tiny model: `train("--max-steps", 4) -> Outcome`, by default on both datasets, in `tmp_path / "run"`."""
+    usual = tiny
 
-    def run(*options, datasets="celeba,rafd", data=small_data, out=tmp_path / "run", tiny=TINY) -> Outcome:
-        return cli("train", "--datasets", datasets, "--data", data, "--out", out, *tiny, *options)
+    def run(*more, datasets=usual.datasets, data=small_data, out=tmp_path / "run", tiny=usual.options) -> Outcome:
+        return cli(*TinyTraining(datasets, tiny).command(data, out, *more))
 
     return run
 
 
 @pytest.fixture(scope="session")
-def trained_once(small_data, tmp_path_factory):
+def trained_once(tiny, small_data, tmp_path_factory):
     """The folder of a tiny run of 4 steps on both datasets; not to be written to."""
     out = tmp_path_factory.mktemp("trained") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        command = ["train", "--datasets", "celeba,rafd", "--data", str(small_data), "--out", str(out), *TINY]
-        patch.setattr(sys, "argv", ["stargan-fw", *command, "--max-steps", "4"])
-        with pytest.raises(SystemExit, match="0"):
-            main()
+    tiny.run(small_data, out, "--max-steps", 4)
     return out
 
 
@@ -115,3 +147,25 @@ def exported_once(trained_once, tmp_path_factory):
 def exported(exported_once, tmp_path):
     """A copy of that model folder to change."""
     return shutil.copytree(exported_once, tmp_path / "exported")
+
+
+@pytest.fixture
+def metrics():
+    """Reads a run's logged rows without how fast it was, which no two runs share: `metrics(run) -> [{"step": 1, …}, …]`."""
+
+    def read(run: Path) -> list[dict]:
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        return [{name: value for name, value in row.items() if name != "images_per_second"} for row in rows]
+
+    return read
+
+
+@pytest.fixture
+def tensors():
+    """Reads all that a checkpoint holds: `tensors(run, 4) -> {"generator/conv.weight": …}`."""
+
+    def read(run: Path, step: int) -> dict[str, torch.Tensor]:
+        files = sorted((run / "checkpoints" / f"step-{step:08d}").glob("*.safetensors"))
+        return {f"{file.stem}/{name}": value for file in files for name, value in load_file(file).items()}
+
+    return read

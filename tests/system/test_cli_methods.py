@@ -1,7 +1,6 @@
 """The methods that StarGAN is compared with, trained, continued, shown and used as a user does it."""
 
 import importlib.util
-import json
 import re
 
 import numpy as np
@@ -61,22 +60,8 @@ def run_of(fit, runs, tmp_path_factory):
     return get
 
 
-def tensors(run, step):
-    folder = run / "checkpoints" / f"step-{step:08d}"
-    return {
-        f"{file.stem}/{name}": value
-        for file in sorted(folder.glob("*.safetensors"))
-        for name, value in load_file(file).items()
-    }
-
-
-def metrics(run):
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name != "images_per_second"} for row in rows]
-
-
 @EVERY_BASELINE
-def test_continuing_gives_the_bits_of_an_uninterrupted_run(fit, tmp_path, method):
+def test_continuing_gives_the_bits_of_an_uninterrupted_run(fit, tmp_path, method, metrics, tensors):
     """IcGAN's second stage begins at step 13; the pools are full when the run stops."""
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     assert fit(method, out=straight).code == 0
@@ -90,13 +75,13 @@ def test_continuing_gives_the_bits_of_an_uninterrupted_run(fit, tmp_path, method
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
 
 
-def test_icgan_trains_in_stages(fit, tmp_path):
+def test_icgan_trains_in_stages(fit, tmp_path, metrics):
     assert fit("icgan").code == 0
     stages = [{name.split("/")[0] for name in row if "/" in name} for row in metrics(tmp_path / "run")]
     assert stages == [{"d", "g"}, {"d", "g"}, {"d", "g", "z", "c"}, {"z", "c"}]
 
 
-def test_the_pairs_take_turns(fit, tmp_path):
+def test_the_pairs_take_turns(fit, tmp_path, tensors):
     assert fit("diat", "--max-steps", 8).code == 0
     first, eighth = (tensors(tmp_path / "run", step) for step in (8, 8))
     steps = {name: value.item() for name, value in eighth.items() if re.match(r"optimizers/g\..*\.step", name)}
@@ -126,7 +111,7 @@ def test_a_run_draws_sheets_and_translates(cli, run_of, small_data, tmp_path, me
 
 
 @EVERY_BASELINE
-def test_it_trains_on_two_datasets(fit, tmp_path, method):
+def test_it_trains_on_two_datasets(fit, tmp_path, method, metrics):
     source = [] if method == "icgan" else settings("method.source=neutral,Male=0,Young,Brown_Hair")
     outcome = fit(method, *source, "--max-steps", 6, datasets="celeba,rafd")
     assert outcome.code == 0, outcome.err

@@ -10,29 +10,12 @@ import tomllib
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from stargan_fw.data import resident
 from stargan_fw_plugins.methods.stargan import StarGAN
 
-UNTIMED = {"images_per_second"}
 
-
-def metrics(run):
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name not in UNTIMED} for row in rows]
-
-
-def tensors(run, step):
-    folder = run / "checkpoints" / f"step-{step:08d}"
-    return {
-        f"{file.stem}/{name}": value
-        for file in sorted(folder.glob("*.safetensors"))
-        for name, value in load_file(file).items()
-    }
-
-
-def test_a_run_writes_what_the_contract_names(train, tmp_path):
+def test_a_run_writes_what_the_contract_names(train, tmp_path, metrics):
     run = tmp_path / "run"
 
     assert train("--max-steps", "12", "--set", "training.save_every=5").code == 0
@@ -53,7 +36,7 @@ def test_a_run_writes_what_the_contract_names(train, tmp_path):
     assert list((run / "tensorboard").glob("events.*"))
 
 
-def test_the_generator_is_updated_once_in_n_critic_steps_of_each_dataset(train, tmp_path):
+def test_the_generator_is_updated_once_in_n_critic_steps_of_each_dataset(train, tmp_path, metrics):
     train("--max-steps", "12", "--set", "training.n_critic=3", "--set", "training.log_every=2")
 
     updated = {name: [] for name in ("celeba", "rafd")}
@@ -62,7 +45,7 @@ def test_the_generator_is_updated_once_in_n_critic_steps_of_each_dataset(train, 
     assert updated == {name: [False, False, True, False, False, True] for name in updated}
 
 
-def test_continuing_gives_the_bits_of_an_uninterrupted_run(train, tmp_path):
+def test_continuing_gives_the_bits_of_an_uninterrupted_run(train, tmp_path, metrics, tensors):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     options = ("--set", "training.log_every=7", "--set", "training.n_critic=2", "--set", "training.steps=40")
 
@@ -80,7 +63,7 @@ def test_continuing_gives_the_bits_of_an_uninterrupted_run(train, tmp_path):
     assert (stopped / state).read_text() == (straight / state).read_text()
 
 
-def test_micro_batches_train_to_the_same_losses(train, tmp_path):
+def test_micro_batches_train_to_the_same_losses(train, tmp_path, metrics):
     options = ("--max-steps", "4", "--set", "training.n_critic=1", "--set", "training.log_every=2")
     for size in ("1", "4"):
         assert train(*options, "--set", f"training.micro_batch_size={size}", out=tmp_path / size).code == 0
@@ -102,7 +85,7 @@ def test_a_method_that_never_ends_a_phase_is_told_so(train, monkeypatch):
     assert "'stargan' yielded no last losses of: d, g" in outcome.err
 
 
-def test_resident_images_train_to_the_same_bits(train, tmp_path):
+def test_resident_images_train_to_the_same_bits(train, tmp_path, metrics, tensors):
     for choice in ("off", "on"):
         where = ("--set", f"data.resident={choice}", "--set", "training.log_every=2")
         assert train("--max-steps", "6", *where, out=tmp_path / choice).code == 0
@@ -121,7 +104,7 @@ def test_a_device_without_room_for_the_images_is_refused_before_a_run_begins(tra
     assert not (tmp_path / "run").exists()
 
 
-def test_steps_after_the_last_checkpoint_are_logged_once(train, tmp_path):
+def test_steps_after_the_last_checkpoint_are_logged_once(train, tmp_path, metrics):
     run = tmp_path / "run"
     train("--max-steps", "10", "--set", "training.log_every=2")
     with (run / "metrics.jsonl").open("a") as file:
@@ -143,7 +126,7 @@ def test_a_finished_run_has_nothing_left_to_do(cli, trained):
     assert "nothing is left to do" in outcome.out
 
 
-def test_its_own_config_repeats_a_run(cli, trained, tmp_path):
+def test_its_own_config_repeats_a_run(cli, trained, tmp_path, tensors):
     again = tmp_path / "again"
     outcome = cli("train", "--config", trained / "config.toml", "--out", again, "--max-steps", "4")
     assert outcome.code == 0
@@ -159,14 +142,14 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_the_original_loss_trains(train, tmp_path):
+def test_the_original_loss_trains(train, tmp_path, metrics):
     assert train("--max-steps", "10", "--set", "loss.name=vanilla", "--set", "training.ema=0").code == 0
     assert "d/gp" not in metrics(tmp_path / "run")[0]
     assert not (tmp_path / "run/checkpoints/step-00000010/ema.safetensors").exists()
 
 
 @pytest.mark.filterwarnings("default")  # torch's compiler warns of its own code
-def test_compiling_gives_the_same_losses(train, tmp_path):
+def test_compiling_gives_the_same_losses(train, tmp_path, metrics):
     options = ("--max-steps", "2", "--set", "training.log_every=1", "--set", "training.n_critic=1")
     train(*options, "--set", "training.compile=off", datasets="rafd", out=tmp_path / "eager")
     train(*options, "--set", "training.compile=on", datasets="rafd", out=tmp_path / "compiled")

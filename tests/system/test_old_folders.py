@@ -93,7 +93,7 @@ def test_an_onnx_folder_translates_as_it_did():
     agree(np.stack(columns, 1), np.load("expected/onnx.npy"), 1e-4)
 
 
-def test_a_run_resumes_and_finishes_as_it_did(cli):
+def test_a_run_resumes_and_finishes_as_it_did(cli, metrics):
     outcome = cli(*RESUME)
 
     assert outcome.code == 0, outcome.err
@@ -117,12 +117,6 @@ def tensors_agree(stem, within):
     assert list(given) == list(expected)
     for name, value in expected.items():
         agree(given[name], value, within)
-
-
-def metrics(folder):
-    """Reads the rows of `metrics.jsonl`, without how fast that was."""
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [{key: value for key, value in row.items() if key != "images_per_second"} for row in rows]
 
 
 @pytest.mark.parametrize("model", ["run", "model"])

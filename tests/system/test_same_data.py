@@ -117,15 +117,7 @@ STYLES = [
 ]
 
 
-def metrics(out):
-    """What a run logged and what its labels are, without how fast it was."""
-    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        line.pop("images_per_second", None)
-    return lines, json.loads((out / "labels.json").read_text())
-
-
-def test_the_same_images_train_alike_in_every_style(train, celeba, rows, tmp_path, monkeypatch):
+def test_the_same_images_train_alike_in_every_style(train, celeba, rows, tmp_path, monkeypatch, metrics):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
     def run(name, location, options=""):
@@ -137,7 +129,7 @@ def test_the_same_images_train_alike_in_every_style(train, celeba, rows, tmp_pat
             "--max-steps", STEPS, "--config", config, *overrides, datasets=f"faces={location}", out=tmp_path / name
         )
         assert outcome.code == 0, outcome.err
-        return metrics(tmp_path / name)
+        return metrics(tmp_path / name), json.loads((tmp_path / name / "labels.json").read_text())
 
     expected = run("expected", f"celeba:{celeba}")
     assert len(expected[0]) == STEPS
