@@ -45,7 +45,7 @@ def ours(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
     compile_where_it_pays(networks, options.compile, trainer.precision, STEPS)
     # One dataset's turn after the other would make a round twice as long; which one it is costs the same.
     trainer.loaders = dict(list(trainer.loaders.items())[:1])
-    trainer.turns = type(trainer.turns)({next(iter(trainer.loaders)): 1})
+    trainer.dataset_schedule = type(trainer.dataset_schedule)({next(iter(trainer.loaders)): 1})
     trainer.updates = dict.fromkeys(trainer.loaders, 0)
     return lambda: cycle(trainer)
 

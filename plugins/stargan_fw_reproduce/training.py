@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from stargan_fw.training.session import Plan, carry_out
+from stargan_fw.training.session import Plan, run_training
 from stargan_fw.training.train_request import TrainRequest
 from stargan_fw_reproduce.ledger import Clock, Ledger
 from stargan_fw_reproduce.pace import Pace, find_pace
@@ -72,7 +72,7 @@ def _train(
     name, step = reproduction.experiment.name, pace.step if pace else None
     run.ledger = (run.ledger if resume else None) or Ledger(name, plan.steps, _minutes(run, reproduction), step)
     console.print(f"{run.folder.path}: {run.title}, {plan.steps} steps", markup=False, soft_wrap=True)
-    carry_out(console, plan, request, device, observers=[Clock(run.folder.path, run.ledger)])
+    run_training(console, plan, request, device, observers=[Clock(run.folder.path, run.ledger)])
     gc.collect()
 
 

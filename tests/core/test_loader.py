@@ -6,7 +6,7 @@ import torch
 
 from stargan_fw.data import resident
 from stargan_fw.data.loader import Loader
-from stargan_fw.data.resident import ResidentImages, check_room, lodge
+from stargan_fw.data.resident import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import ConfigError
 
@@ -176,9 +176,9 @@ def test_resident_images_are_the_same_bits(loader, store, monkeypatch):
 )
 def test_images_stay_where_there_is_room(store, monkeypatch, choice, free, stays):
     monkeypatch.setattr(resident, "_room", lambda device: free)
-    lodged = lodge({"faces": store}, {"faces": list(range(COUNT))}, CPU, choice)
-    assert isinstance(lodged["faces"], ResidentImages) == stays
-    assert stays or lodged["faces"] is store
+    cached = cache_on_device({"faces": store}, {"faces": list(range(COUNT))}, CPU, choice)
+    assert isinstance(cached["faces"], ResidentImages) == stays
+    assert stays or cached["faces"] is store
 
 
 def test_a_gpu_that_is_too_small_is_told(monkeypatch):

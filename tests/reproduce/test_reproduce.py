@@ -124,7 +124,7 @@ def test_figure_7_is_measured_with_both_masks_and_its_run_serves_figure_6(reprod
     def refuse(*_, **__):
         raise AssertionError("nothing is left to train")
 
-    monkeypatch.setattr("stargan_fw_reproduce.training.carry_out", refuse)
+    monkeypatch.setattr("stargan_fw_reproduce.training.run_training", refuse)
     for experiment in ("fig4", "fig5"):
         assert reproduce(experiment).code == 0
         assert document(tmp_path, experiment)["sheets"]

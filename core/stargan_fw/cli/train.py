@@ -81,10 +81,10 @@ def train(
 
 
 def _run(console: Console, plan: Plan, request: TrainRequest, device: torch.device, max_steps: int | None) -> None:
-    from stargan_fw.training.session import carry_out
+    from stargan_fw.training.session import run_training
 
     run = request.run
-    before, after = carry_out(console, plan, request, device, max_steps=max_steps)
+    before, after = run_training(console, plan, request, device, max_steps=max_steps)
     if before == after:
         console.print(f"{run.path} is at step {after} of {plan.steps}: nothing is left to do.")
         return

@@ -58,16 +58,20 @@ def check_room(images: int, image_size: int, device: torch.device, choice: Choic
         )
 
 
-def lodge(
+def cache_on_device(
     stores: Mapping[str, Store], indices: Mapping[str, Sequence[int]], device: torch.device, choice: Choice
 ) -> Mapping[str, Store | ResidentImages]:
-    """Returns where the images of each dataset are read from.
+    """Copies the training images to the device if they fit.
 
     Args:
-        stores: by dataset.
-        indices: of the training images, by dataset.
-        device: that networks compute on.
-        choice: "auto" keeps them on a GPU whose free memory is at least twice as large; "on" on any device.
+        stores: the decoded images of each dataset.
+        indices: the positions of the training images in each store.
+        device: the device that the networks compute on.
+        choice: "auto" copies to a GPU if the images take at most half of its free memory; "on" always copies; "off"
+            never does.
+
+    Returns:
+        What to read the images from, per dataset: the copy or the store.
     """
     needed = sum(store_bytes(len(indices[name]), store.image_size) for name, store in stores.items())
     room = _room(device)

@@ -60,7 +60,7 @@ def rehearse(
         loaders,
         RunFolder(folder / "run"),
         training,
-        turns=STRATEGIES[training.strategy](dict.fromkeys(loaders, IMAGES)),
+        dataset_schedule=STRATEGIES[training.strategy](dict.fromkeys(loaders, IMAGES)),
         schedule=LinearDecay(training.learning_rate, STEPS, training.decay),
         precision=Precision.choose(training.precision, device),
         sample=SampleSheet({}, device),

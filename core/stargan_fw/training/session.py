@@ -13,7 +13,7 @@ import torch
 from stargan_fw.components import build_method
 from stargan_fw.compute.machine import Precision, captures_graphs, compile_where_it_pays
 from stargan_fw.data.loader import Loader
-from stargan_fw.data.resident import ResidentImages, check_room, lodge
+from stargan_fw.data.resident import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.source import Source, decode, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.rendering.sheets import SampleSheet
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces import Method, Tracker
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.runs.run_folder import RunFolder
-    from stargan_fw.training.dataset_schedule import Turns
+    from stargan_fw.training.dataset_schedule import DatasetSchedule
     from stargan_fw.training.train_request import TrainRequest
     from stargan_fw_registry import LabelSpace
 
@@ -53,7 +53,7 @@ class Plan:
         config: complete, as `stargan_fw.components.complete` returns it.
         space: the joint label space.
         sources: the datasets.
-        turns: which dataset a step trains on.
+        dataset_schedule: says which dataset a step trains on.
         method: with networks initialised from the seed.
         steps: length of the whole run.
     """
@@ -62,7 +62,7 @@ class Plan:
     space: LabelSpace
     sources: Sequence[Source]
     method: Method
-    turns: Turns
+    dataset_schedule: DatasetSchedule
     steps: int
 
     @classmethod
@@ -79,8 +79,9 @@ class Plan:
         method.prepare()
         for source in sources:
             _kinds(method, source)
-        turns = STRATEGIES[config.training.strategy]({source.alias: len(source.train) for source in sources})
-        return cls(config, space, sources, method, turns, _steps(config, turns))
+        images = {source.alias: len(source.train) for source in sources}
+        schedule = STRATEGIES[config.training.strategy](images)
+        return cls(config, space, sources, method, schedule, _steps(config, schedule))
 
     def decode(self, progress: DecodingProgress | None = None) -> dict[str, Store]:
         """Decodes the images that no earlier call has, and returns the stores by dataset.
@@ -133,7 +134,7 @@ class Plan:
             network.to(device)
         precision = Precision.choose(training.precision, device)
         indices = {source.alias: source.train for source in readable}
-        images = lodge(stores, indices, device, self.config.data.resident)
+        images = cache_on_device(stores, indices, device, self.config.data.resident)
         trackers = [plugins.index("tracker").get(name)(run.path) for name in training.trackers]
         with progress, ExitStack() as closing:
             for tracker in trackers:
@@ -143,7 +144,7 @@ class Plan:
                 {source.alias: self._loader(number, source, images) for number, source in enumerate(readable)},
                 run,
                 training,
-                turns=self.turns,
+                dataset_schedule=self.dataset_schedule,
                 schedule=LinearDecay(training.learning_rate, self.steps, training.decay),
                 precision=precision,
                 sample=SampleSheet(self._held_out(readable), device),
@@ -176,19 +177,19 @@ def _shown(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bo
     return shown
 
 
-def _steps(config: Config, turns: Turns) -> int:
+def _steps(config: Config, schedule: DatasetSchedule) -> int:
     training = config.training
-    smallest = next((alias for alias, images in turns.images.items() if images < 2), None)
+    smallest = next((alias for alias, images in schedule.images.items() if images < 2), None)
     if smallest:
         raise DataError(f"The dataset '{smallest}' has one training image: there is nothing to translate between.")
     if training.steps:
         return training.steps
     if not training.epochs:
         raise ConfigError("The length of the run is not set: give training.steps or training.epochs.")
-    return training.epochs * turns.epoch(training.batch_size)
+    return training.epochs * schedule.epoch(training.batch_size)
 
 
-def carry_out(
+def run_training(
     console: Console,
     plan: Plan,
     request: TrainRequest,

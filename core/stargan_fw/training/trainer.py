@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces import Losses, Method, Tracker
     from stargan_fw.rendering.sheets import SampleSheet
     from stargan_fw.runs.run_folder import RunFolder
-    from stargan_fw.training.dataset_schedule import Turns
+    from stargan_fw.training.dataset_schedule import DatasetSchedule
     from stargan_fw.training.optimisation import LinearDecay
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Trainer:
         loaders: by dataset, in the label space's order.
         run: where everything is written.
         config: `[training]`.
-        turns: say which dataset a step trains on.
+        dataset_schedule: says which dataset a step trains on.
         schedule: of the learning rate.
         precision: what networks compute in, and on which device.
         sample: draws sheets of held-out images.
@@ -59,14 +59,14 @@ class Trainer:
         run: RunFolder,
         config: TrainingConfig,
         *,
-        turns: Turns,
+        dataset_schedule: DatasetSchedule,
         schedule: LinearDecay,
         precision: Precision,
         sample: SampleSheet,
         observers: Sequence[Tracker],
     ) -> None:
         self.method, self.loaders, self.run, self.config = method, loaders, run, config
-        self.turns, self.schedule, self.precision = turns, schedule, precision
+        self.dataset_schedule, self.schedule, self.precision = dataset_schedule, schedule, precision
         self.sample, self.observers = sample, observers
         self.device = precision.device
         self.micro_batch = choose_micro_batch(config.micro_batch_size, precision, method.image_size)
@@ -129,7 +129,7 @@ class Trainer:
 
     def load(self) -> Batch:
         """Returns the step's batch on the device: of the dataset whose turn it is; half of the images are flipped."""
-        dataset = self.turns.next(self.updates)
+        dataset = self.dataset_schedule.next(self.updates)
         loader, number = self.loaders[dataset], self.updates[dataset]
         images, labels = loader.batch(number)
         self.updates[dataset] += 1

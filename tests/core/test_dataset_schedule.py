@@ -11,10 +11,10 @@ IMAGES = {"large": 6000, "middle": 3000, "small": 1000}
 
 
 def taken(strategy, count, steps=None):
-    turns, steps = STRATEGIES[strategy](IMAGES), Counter(steps or dict.fromkeys(IMAGES, 0))
+    schedule, steps = STRATEGIES[strategy](IMAGES), Counter(steps or dict.fromkeys(IMAGES, 0))
     order = []
     for _ in range(count):
-        order.append(turns.next(steps))
+        order.append(schedule.next(steps))
         steps[order[-1]] += 1
     return order
 
