@@ -142,7 +142,7 @@ class WorkBench(Bench):
         opened = {run.folder.path: Translator.from_pretrained(run.folder.path, device=str(self.device)) for run in runs}
         paths = [run.folder.path for run in runs]
         inputs = self._unseen(paths, images, Question(source=source, limit=count, data=self.reproduction.asked.data))
-        drawn = [Row(opened[path], row.name, row.mask) for path, row in zip(paths, rows, strict=True)]
+        drawn = [Row(_masked(opened[path], row.mask), row.name) for path, row in zip(paths, rows, strict=True)]
         models = [(path, row.name or row.run.title, row.mask) for path, row in zip(paths, rows, strict=True)]
         command = sheet_command(models, self.out / "inputs" / name, to, str(self.device))
         self.commands.append(command)
@@ -174,6 +174,10 @@ class WorkBench(Bench):
         """Returns the minutes; see the interface."""
         seconds = [one.ledger.seconds for one in self.reproduction.of(run) if one.ledger]
         return sum(seconds) / 60 / max(1, len(seconds))
+
+
+def _masked(translator: Translator, mask: Mask) -> Translator:
+    return translator if mask == "right" else translator.variant("mask", mask)
 
 
 def _of(planned: PlannedRun, runs: Sequence[SeededRun], found: Sequence[Evaluation]) -> list[Evaluation]:

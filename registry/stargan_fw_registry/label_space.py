@@ -255,7 +255,7 @@ class LabelSpace:
         Args:
             dataset: the name of the dataset.
             labels: from 0 to 1, or NaN.
-            mask: the dataset that the mask names; None is `dataset`. Another is wrong on purpose, as in Fig. 7.
+            mask: the dataset that the mask names; None is `dataset`.
 
         Raises:
             LabelError: there is no such dataset, or the shape is wrong.
@@ -268,19 +268,6 @@ class LabelSpace:
         if self.mask_dim:
             joint[:, self.label_dim + masked] = 1.0
         return joint
-
-    def wrong_mask(self, dataset: str) -> str:
-        """The dataset whose mask is wrong for the labels of `dataset`: the first other one (Fig. 7).
-
-        Raises:
-            LabelError: an unknown dataset, or the only one, which has no mask.
-        """
-        others = [name for name in self.datasets if name != self.datasets[self._number(dataset)]]
-        if not others:
-            raise LabelError(
-                f"the model knows one dataset, {dataset!r}, and so has no mask: use one trained on several"
-            )
-        return others[0]
 
     def edit(self, dataset: str, labels: Tensor, edit: str | Edit) -> Tensor:
         """Returns a copy of labels (B, d) of one dataset with `edit` applied, such as "Blond_Hair,Male=0".

@@ -221,15 +221,15 @@ def test_translate_sets_the_mask_of_the_targets_dataset(method, draw_batch):
     assert not torch.equal(celeba, rafd)
 
 
-def test_translate_masked_keeps_the_labels_and_sets_another_mask(method, draw_batch):
+def test_the_wrong_mask_keeps_the_labels_and_sets_another_mask(method, draw_batch):
     batch = draw_batch("rafd", 1)
-    right = method.translate_masked(batch.images, "rafd", batch.labels, "rafd")
-    wrong = method.translate_masked(batch.images, "rafd", batch.labels, "celeba")
+    variant = method.variant("mask", "wrong")
+    wrong = variant.translate(batch.images, "rafd", batch.labels)
     joint = method.space.join("rafd", batch.labels)
     joint[:, -2:] = torch.tensor([1.0, 0.0])
-    assert torch.equal(right, method.translate(batch.images, "rafd", batch.labels))
     torch.testing.assert_close(wrong, method.generator(batch.images, joint))
-    assert not torch.equal(right, wrong)
+    assert not torch.equal(wrong, method.translate(batch.images, "rafd", batch.labels))
+    assert variant.networks is method.networks
 
 
 @pytest.mark.parametrize(("dataset", "width"), [("celeba", 5), ("rafd", 8)])

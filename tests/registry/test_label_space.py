@@ -71,14 +71,10 @@ def test_the_papers_numbers():
     assert (single.label_dim, single.mask_dim, single.dim) == (5, 0, 5)
 
 
-def test_the_wrong_mask_of_figure_7():
+def test_the_mask_can_name_another_dataset():
     labels = torch.eye(8)[:2]
-    assert SPACE.wrong_mask("rafd") == "celeba"
-    assert SPACE.wrong_mask("celeba") == "rafd"
-    wrong = SPACE.join("rafd", labels, SPACE.wrong_mask("rafd"))
-    assert wrong.tolist() == [[0] * 5 + row + [1, 0] for row in labels.tolist()]
-    with pytest.raises(LabelError, match="one dataset, 'rafd', and so has no mask"):
-        LabelSpace([RAFD]).wrong_mask("rafd")
+    joint = SPACE.join("rafd", labels, mask="celeba")
+    assert joint.tolist() == [[0] * 5 + row + [1, 0] for row in labels.tolist()]
     with pytest.raises(LabelError, match="no dataset 'raf'"):
         SPACE.join("rafd", labels, "raf")
 

@@ -22,7 +22,7 @@ def translator(trained_once):
 @pytest.fixture(autouse=True)
 def exact(translator):
     """Every test begins in fp32, with batches as they are of themselves."""
-    translator._engine._given_batch_size = None
+    translator._engine.given_batch_size = None
     translator.configure(precision="fp32")
 
 
@@ -206,11 +206,24 @@ def test_interpolate_goes_from_one_edit_to_another(translator, heard):
 
 def test_the_wrong_mask_is_that_of_another_dataset(translator):
     images, space = noise(2, 3, 32, 32), translator.labels
-    wrong = translator.translate(images, to="happy", mask="wrong")
+    wrong = translator.variant("mask", "wrong").translate(images, to="happy")
     joint = space.join("rafd", torch.eye(8)[[4, 4]], "celeba")
     with torch.no_grad():
         assert torch.equal(wrong, translator._method.generator(images, joint))
     assert not torch.equal(wrong, translator.translate(images, to="happy"))
+    with pytest.raises(ModelError, match="'stargan' has no wrogn mask; did you mean 'wrong'"):
+        translator.variant("mask", "wrogn")
+    with pytest.raises(ModelError, match="'stargan' has no hat: there is no big one"):
+        translator.variant("hat", "big")
+
+
+def test_a_variant_computes_as_its_translator_does(translator):
+    images = noise(3, 3, 32, 32)
+    wrong = translator.variant("mask", "wrong")
+    assert torch.equal(
+        wrong.translate(images, to="happy"), wrong.configure(precision="fp32").translate(images, to="happy")
+    )
+    assert wrong._engine.batch_size == translator._engine.batch_size == 1
 
 
 def test_bf16_is_near_and_auto_is_one_of_both(translator):
@@ -355,5 +368,3 @@ def test_a_misspelt_option_is_not_passed_over(translator):
         translator.interpolate(images, to="happy", streng=0.5)
     with pytest.raises(DataError, match="size = 'orginal': give 'model' or 'original'"):
         translator.translate(images, to="happy", size="orginal")
-    with pytest.raises(DataError, match="mask = 'wrogn': give 'right' or 'wrong'"):
-        translator.translate(images, to="happy", mask="wrogn")

@@ -158,7 +158,9 @@ def sheet(
     for row in rows:
         for edit in to or ():
             row.translator.labels.resolve(edit)
-    picture = draw_figure(rows, shown, to, labels)
+    # A wrong mask shows what the mask does to one dataset's labels.
+    dataset = rows[0].translator.labels.datasets[-1] if "wrong" in masks else None
+    picture = draw_figure(rows, shown, to, labels, dataset)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         picture.save(out)
@@ -196,7 +198,7 @@ def _rows(
         )
         for mask in masks:
             parts = [name] * (len(models) > 1) + [f"{mask} mask"] * (masks != ["right"])
-            rows.append(Row(translator, " ".join(parts), mask))
+            rows.append(Row(translator if mask == "right" else translator.variant("mask", mask), " ".join(parts)))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from stargan_fw.config import Config
     from stargan_fw.evaluation.targets import Target
-    from stargan_fw.inference.pipeline import Mask
     from stargan_fw.interfaces import Method
     from stargan_fw_registry import LabelSpace
 
 ROUNDS = 5
+
+Variant: TypeAlias = tuple[str, str]  # part and setting, as `Translator.variant` takes them
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class Candidate:
         labels: its label space.
         translator: with its newest weights.
         checkpoint: their name.
-        mask: "wrong" translates under the mask of another dataset (Fig. 7).
     """
 
     run: RunFolder
@@ -46,30 +46,25 @@ class Candidate:
     labels: LabelSpace
     translator: Translator
     checkpoint: str
-    mask: Mask = "right"
 
     @classmethod
-    def open(cls, path: Path, device: torch.device, mask: Mask = "right") -> Candidate:
+    def open(cls, path: Path, device: torch.device, variant: Variant | None = None) -> Candidate:
         """Opens a run at its newest checkpoint.
+
+        Args:
+            path: the run folder.
+            device: to translate on.
+            variant: the variant of the method that translates; None is the method as it was trained.
 
         Raises:
             RunError: there is no run, or nothing is trained yet.
-            ModelError: the weights do not fit, or the method has no mask that could be wrong.
-            LabelError: the run has one dataset, and so no mask.
+            ModelError: the weights do not fit, or the method has no such variant.
+            LabelError: the run's datasets are too few for such a variant.
         """
         run = RunFolder(path)
         config, labels, checkpoint = run.config(), run.labels(), run.checkpoints.latest().name
-        found = cls(run, config, labels, Translator.from_pretrained(path, device=str(device)), checkpoint, mask)
-        if mask == "wrong":
-            found.check_mask(device)
-        return found
-
-    @torch.no_grad()
-    def check_mask(self, device: torch.device) -> None:
-        """Raises where the run cannot translate under a wrong mask, before its refusals would count as outcomes."""
-        schema, side = self.labels.schemas[0], self.config.data.image_size
-        probe, target = torch.zeros(1, 3, side, side, device=device), torch.zeros(1, schema.dim, device=device)
-        self.method.translate_masked(probe, schema.name, target, self.labels.wrong_mask(schema.name))
+        translator = Translator.from_pretrained(path, device=str(device))
+        return cls(run, config, labels, translator.variant(*variant) if variant else translator, checkpoint)
 
     @property
     def method(self) -> Method:
@@ -103,11 +98,7 @@ class Candidate:
 
     def _change(self, images: Tensor, dataset: str, wanted: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         try:
-            if self.mask == "wrong":
-                mask = self.labels.wrong_mask(dataset)
-                changed = self.method.translate_masked(images, dataset, wanted, mask).float()
-            else:
-                changed = self.method.translate(images, dataset, wanted, current).float()
+            changed = self.method.translate(images, dataset, wanted, current).float()
         except ModelError:
             if len(images) == 1:
                 return _nothing(images)
@@ -117,7 +108,7 @@ class Candidate:
 
     def _read_and_change(self, images: Tensor, edit: str) -> tuple[Tensor, Tensor]:
         try:
-            changed = self.translator.translate(images, to=edit, mask=self.mask).float()
+            changed = self.translator.translate(images, to=edit).float()
         except ModelError:
             if len(images) == 1:
                 return _nothing(images)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stargan_fw.config import DatasetConfig
 from stargan_fw.data.source import Source
 from stargan_fw.errors import ConfigError, DataError, RunError, closest
-from stargan_fw.evaluation.candidate import Candidate
+from stargan_fw.evaluation.candidate import Candidate, Variant
 from stargan_fw.evaluation.targets import Target, chosen, targets, with_labels
 from stargan_fw_registry.edits import parse_edit
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from stargan_fw.config import Config
     from stargan_fw.data.store import Store
-    from stargan_fw.inference.pipeline import Mask
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw_registry import LabelSchema
 
@@ -40,7 +39,7 @@ class Asked:
         classifier_steps: updates of a classifier; None leaves it to the size of the data.
         inception: weights for FID proper; None leaves it out.
         seed: of all that is random.
-        mask: "wrong" translates under the mask of another dataset (Fig. 7).
+        mask: "right" translates with the labels' own mask, "wrong" with that of another dataset, if the method has one.
         read: labels, as edits of one label, whose share among inputs and translations is counted.
     """
 
@@ -54,8 +53,13 @@ class Asked:
     classifier_steps: int | None = None
     inception: Path | None = None
     seed: int = 0
-    mask: Mask = "right"
+    mask: Literal["right", "wrong"] = "right"
     read: tuple[str, ...] = ()
+
+    @property
+    def variant(self) -> Variant | None:
+        """The variant of the runs' methods that translates; None is a method as it was trained."""
+        return None if self.mask == "right" else ("mask", self.mask)
 
     def document(self) -> dict[str, Any]:
         """Returns what decides the figures, as JSON."""
@@ -72,17 +76,17 @@ class Asked:
         }
 
 
-def open_candidates(paths: Sequence[Path], device: torch.device, mask: Mask = "right") -> list[Candidate]:
-    """Opens the runs.
+def open_candidates(paths: Sequence[Path], device: torch.device, variant: Variant | None = None) -> list[Candidate]:
+    """Opens the runs, each as a variant of its method if one is named.
 
     Raises:
         RunError: one is missing or empty, is named twice, or they are of several image sizes.
-        LabelError, ModelError: one has no mask that could be wrong.
+        LabelError, ModelError: one has no such variant.
     """
     twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
     if twice:
         raise RunError(f"'{twice}' is named twice. Name every run once.")
-    candidates = [Candidate.open(path, device, mask) for path in paths]
+    candidates = [Candidate.open(path, device, variant) for path in paths]
     sizes = {candidate.config.data.image_size: candidate for candidate in candidates}
     if len(sizes) > 1:
         described = ", ".join(f"'{candidate.run.path}' {size}" for size, candidate in sizes.items())

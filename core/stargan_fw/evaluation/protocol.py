@@ -77,7 +77,7 @@ def evaluate(
     """
     request.check(asked)
     inception = distances.inception(asked.inception, device) if asked.inception else None
-    candidates = request.open_candidates(runs, device, asked.mask)
+    candidates = request.open_candidates(runs, device, asked.variant)
     arena = prepare(candidates, asked, device, inception, progress)
     return [measure(candidate, arena, device, progress) for candidate in candidates]
 

@@ -24,7 +24,12 @@ WORTH_COMPILING = {"cpu": 4000}
 
 
 class Engine:
-    """Runs a method's networks."""
+    """Runs a method's networks.
+
+    Attributes:
+        precision_name: the precision that was asked for.
+        given_batch_size: the batch size that was asked for; None leaves it to the device.
+    """
 
     def __init__(
         self,
@@ -36,7 +41,7 @@ class Engine:
         """Takes a method and the names of the networks that translate, which have their weights on the device."""
         self._method, self._device = method, device
         self._translating = {name: method.networks[name] for name in translating if name in method.networks}
-        self._given_batch_size: int | None = None
+        self.given_batch_size: int | None = None
         self._compiled = False
         self.set_precision(precision)
 
@@ -47,15 +52,15 @@ class Engine:
         Of itself it is 1 on a processor that was told to compute in fp32: a larger batch is faster and changes the last
         bits.
         """
-        if self._given_batch_size is not None:
-            return self._given_batch_size
+        if self.given_batch_size is not None:
+            return self.given_batch_size
         if self._device.type != "cpu":
             return BATCH_SIZE
         return 1 if self._exact else CPU_BATCH_SIZE
 
     def set_batch_size(self, images: int) -> None:
         """Sends so many images through the network at once."""
-        self._given_batch_size = images
+        self.given_batch_size = images
 
     def set_precision(self, name: PrecisionName) -> None:
         """Computes in fp32, in bf16, or with "auto" in what is fastest: bf16 where the processor has it.
@@ -64,7 +69,7 @@ class Engine:
         they give the same bits.
         """
         self._precision = Precision.choose(name, self._device)
-        self._exact = name == "fp32"
+        self.precision_name = name
         self._lay_out()
 
     def expect(self, translations: int) -> None:
@@ -77,10 +82,8 @@ class Engine:
         self._lay_out()
 
     @torch.no_grad()
-    def translate(
-        self, images: Tensor, dataset: str, target: Tensor, source: Tensor, mask: str | None = None
-    ) -> Tensor:
-        """Translates as `Method.translate` does; with a mask as `Method.translate_masked` does.
+    def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor) -> Tensor:
+        """Translates as `Method.translate` does.
 
         A batch that is larger than the batch size is cut, but where fp32 was asked for only if that was set: the last bits
         of a result depend on what goes through the network with it.
@@ -88,31 +91,32 @@ class Engine:
         Returns:
             (B, 3, H, W) in fp32, on the images' own device.
         """
-        whole = self._exact and self._given_batch_size is None
+        whole = self._exact and self.given_batch_size is None
         size = len(images) if whole else self.batch_size
         cuts = [torch.split(tensor, size) for tensor in (images, target, source)]
-        return torch.cat([self._translated(dataset, mask, *part) for part in zip(*cuts, strict=True)])
+        return torch.cat([self._translated(dataset, *part) for part in zip(*cuts, strict=True)])
 
     @torch.no_grad()
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
         """Reads labels as `Method.read_labels` does, in fp32: precision must not decide what an edit keeps."""
-        parts = torch.split(images, self._given_batch_size or len(images))
+        parts = torch.split(images, self.given_batch_size or len(images))
         return torch.cat([self._method.read_labels(part.to(self._device), dataset) for part in parts]).to(images.device)
+
+    @property
+    def _exact(self) -> bool:
+        return self.precision_name == "fp32"
 
     @property
     def _bf16(self) -> bool:
         return self._precision.dtype is torch.bfloat16
 
-    def _translated(self, dataset: str, mask: str | None, images: Tensor, target: Tensor, source: Tensor) -> Tensor:
+    def _translated(self, dataset: str, images: Tensor, target: Tensor, source: Tensor) -> Tensor:
         count = len(images)
         if self._compiled and count < self.batch_size:  # another size would be compiled again
             images, target, source = (_filled(tensor, self.batch_size) for tensor in (images, target, source))
         on_device = images.to(self._device, memory_format=self._layout)
         with self._precision.autocast():
-            if mask is None:
-                result = self._method.translate(on_device, dataset, target.to(self._device), source.to(self._device))
-            else:
-                result = self._method.translate_masked(on_device, dataset, target.to(self._device), mask)
+            result = self._method.translate(on_device, dataset, target.to(self._device), source.to(self._device))
         return result[:count].to(images.device, torch.float32).contiguous()
 
     def _lay_out(self) -> None:

@@ -1,4 +1,4 @@
-"""Figures that compare: several models (Fig. 6), or the right and the wrong mask (Fig. 7), a row each."""
+"""Figures that compare several models, or variants of one, in rows of their own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from stargan_fw.inference.pipeline import Current, Mask
+    from stargan_fw.inference.pipeline import Current
     from stargan_fw_registry import LabelSpace
 
 
@@ -35,7 +35,7 @@ class Translates(Protocol):
     def image_size(self) -> int:
         """Side of the model's pictures in pixels."""
 
-    def translate(self, images: Any, to: Any, *, mask: Mask = "right", current: Current = None) -> Any:
+    def translate(self, images: Any, to: Any, *, current: Current = None) -> Any:
         """Translates pictures, as `Translator.translate` does."""
 
 
@@ -46,12 +46,10 @@ class Row:
     Attributes:
         translator: the model.
         name: what stands before the row; empty for nothing.
-        mask: "wrong" translates under the mask of another dataset.
     """
 
     translator: Translates
     name: str = ""
-    mask: Mask = "right"
 
 
 def draw_figure(
@@ -59,6 +57,7 @@ def draw_figure(
     images: Sequence[Image.Image | str | Path],
     to: Sequence[str] | None = None,
     current: Current = None,
+    dataset: str | None = None,
 ) -> Image.Image:
     """Returns a sheet: for each image the rows, each the input and then the image under every edit.
 
@@ -67,8 +66,9 @@ def draw_figure(
     Args:
         rows: at least one.
         images: PIL images or paths.
-        to: the edits; None takes every domain that all models know, and with a wrong mask those of the last dataset.
+        to: the edits; None takes every domain that all models know.
         current: current labels that are known, as `Translator.translate` takes them.
+        dataset: whose domains to show if no edits are given; None shows those of all datasets.
 
     Raises:
         LabelError: no domain is known to all models, or an edit is not known to one of them.
@@ -78,7 +78,7 @@ def draw_figure(
     columns = (
         {edit: heading(edit) for edit in to}
         if to
-        else {domain.edit: domain.heading for domain in _shared_domains(rows)}
+        else {domain.edit: domain.heading for domain in _shared_domains(rows, dataset)}
     )
     side = max(row.translator.image_size for row in rows)
     inputs = [to_pictures(given(image).square(side))[0] for image in images]
@@ -96,7 +96,7 @@ def _columns(
 ) -> list[list[Image.Image]]:
     """Returns the images under each edit: image by image where the model cannot do it with all."""
     try:
-        return cast("list[list[Image.Image]]", row.translator.translate(images, edits, mask=row.mask, current=current))
+        return cast("list[list[Image.Image]]", row.translator.translate(images, edits, current=current))
     except ModelError as error:
         reason = error
     each = [current] * len(images) if current is None or isinstance(current, str | Edit) else list(current)
@@ -109,17 +109,17 @@ def _columns(
 
 def _cell(row: Row, image: Image.Image | str | Path, edit: str, current: Current) -> Image.Image | None:
     try:
-        (cell,) = row.translator.translate([image], edit, mask=row.mask, current=current)
+        (cell,) = row.translator.translate([image], edit, current=current)
     except ModelError:
         return None
     return cast("Image.Image", cell)
 
 
-def _shared_domains(rows: Sequence[Row]) -> list[Domain]:
+def _shared_domains(rows: Sequence[Row], dataset: str | None) -> list[Domain]:
     first, *others = (row.translator.labels for row in rows)
     shared = [domain for domain in domains(first) if all(domain in domains(space) for space in others)]
-    if any(row.mask == "wrong" for row in rows):
-        shared = [domain for domain in shared if domain.dataset == first.datasets[-1]]
+    if dataset is not None:
+        shared = [domain for domain in shared if domain.dataset == dataset]
     if not shared:
         known = "; ".join(", ".join(row.translator.labels.datasets) for row in rows)
         raise LabelError(f"the models share no domain (their datasets: {known}): name edits that each of them knows")

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 Size: TypeAlias = Literal["model", "original"]
-Mask: TypeAlias = Literal["right", "wrong"]
 Current: TypeAlias = "str | Edit | Sequence[str | Edit] | None"
 
 
@@ -109,7 +108,6 @@ class Pipeline:
         targets: Sequence[Target],
         *,
         current: Current = None,
-        mask: Mask = "right",
         unreadable: Callable[[Given, DataError], None] | None = None,
     ) -> Iterator[list[Translated]]:
         """Yields the translations batch by batch; while one is in the network the next is read, and no further one.
@@ -118,7 +116,6 @@ class Pipeline:
             images: taken as they are needed.
             targets: what every image is translated to.
             current: current labels that are known.
-            mask: "wrong" translates under the mask of another dataset.
             unreadable: called with what cannot be read, which is then left out; None raises.
         """
         known = Known(self._space, current)
@@ -136,7 +133,7 @@ class Pipeline:
                         unreadable(image, squares)
                 del batch
                 if rows:
-                    yield self._translated(rows, targets, mask)
+                    yield self._translated(rows, targets)
         known.check_end()
 
     def _read(self, image: Given) -> tuple[Given, Tensor | DataError]:
@@ -146,27 +143,23 @@ class Pipeline:
             return image, error
 
     def _translated(
-        self,
-        rows: Sequence[tuple[Given, Tensor, list[Edit | None]]],
-        targets: Sequence[Target],
-        mask: Mask,
+        self, rows: Sequence[tuple[Given, Tensor, list[Edit | None]]], targets: Sequence[Target]
     ) -> list[Translated]:
         place = rows[0][1].device
         batch = torch.cat([square.to(place) for _, square, _ in rows])
         known = [edit for _, _, edits in rows for edit in edits]
         current = CurrentLabels(self._space, known, partial(self._classify, batch))
         counts = [image.count for image, _, _ in rows]
-        edited = [torch.split(self._edited(batch, target, current, mask), counts) for target in targets]
+        edited = [torch.split(self._edited(batch, target, current), counts) for target in targets]
         return [
             Translated(image, square, tuple(one[number].to(square.device) for one in edited))
             for number, (image, square, _) in enumerate(rows)
         ]
 
-    def _edited(self, batch: Tensor, target: Target, current: CurrentLabels, mask: Mask) -> Tensor:
+    def _edited(self, batch: Tensor, target: Target, current: CurrentLabels) -> Tensor:
         source, dataset = current.of(target), target.edit.dataset
         wanted = target.labels(self._space, source)
-        masked = self._space.wrong_mask(dataset) if mask == "wrong" else None
-        return self._engine.translate(batch, dataset, wanted, source, masked)
+        return self._engine.translate(batch, dataset, wanted, source)
 
     def _classify(self, batch: Tensor, dataset: str) -> Tensor:
         self._open_classifier()

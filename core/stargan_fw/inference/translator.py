@@ -9,8 +9,9 @@ from stargan_fw.errors import DataError, ModelError, closest
 from stargan_fw.inference.engine import Engine, PrecisionName
 from stargan_fw.inference.figures import Row, draw_figure
 from stargan_fw.inference.inputs import given, is_single
-from stargan_fw.inference.pipeline import Current, Mask, Pipeline, Size
+from stargan_fw.inference.pipeline import Current, Pipeline, Size
 from stargan_fw.inference.target_labels import Target
+from stargan_fw.interfaces.method import variant_of
 from stargan_fw.models.loading import HubOptions, load, open_model
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ class Options(TypedDict, total=False):
     strength: float
     current: Current
     size: Size
-    mask: Mask
 
 
 def _check_options(options: Options) -> None:
@@ -46,10 +46,9 @@ def _check_options(options: Options) -> None:
     unknown = next((name for name in options if name not in known), None)
     if unknown is not None:
         raise TypeError(f"there is no option {unknown!r}; {closest(unknown, known)}")
-    size, mask = options.get("size", "model"), options.get("mask", "right")
-    for name, value, allowed in (("size", size, get_args(Size)), ("mask", mask, get_args(Mask))):
-        if value not in allowed:
-            raise DataError(f"{name} = {value!r}: give {' or '.join(map(repr, allowed))}.")
+    size = options.get("size", "model")
+    if size not in get_args(Size):
+        raise DataError(f"size = {size!r}: give {' or '.join(map(repr, get_args(Size)))}.")
 
 
 class Translator:
@@ -128,6 +127,21 @@ class Translator:
             self._engine.set_batch_size(batch_size)
         return self
 
+    def variant(self, part: str, setting: str) -> Translator:
+        """Returns a translator with the same weights whose method has one of its parts set differently.
+
+        Args:
+            part: a part that the model's method offers to set, such as "mask".
+            setting: how to set it: "wrong" sets the mask of another dataset than the labels'.
+
+        Raises:
+            ModelError: the method has no such part, or cannot set it so.
+            LabelError: the model knows one dataset, and so has no mask.
+        """
+        method = variant_of(self._method, part, setting)
+        precision, batch_size = self._engine.precision_name, self._engine.given_batch_size
+        return Translator(method, self._weights, self._device, precision=precision, batch_size=batch_size)
+
     def expect(self, translations: int) -> None:
         """Says how many translations will be asked of `pipeline`, which compiles the network where that pays."""
         self._engine.expect(translations)
@@ -154,7 +168,7 @@ class Translator:
                 of the current labels, so that `strength` mixes two edits; `current`: current labels that you know,
                 written as an edit ("Black_Hair,Male=0"), one for all images or a list with one for each, where the
                 classifier reads only what it leaves out; `size`: "model", the model's, or "original", the edit pasted
-                into the picture at its own resolution; `mask`: "wrong" shows what another dataset's mask does (Fig. 7).
+                into the picture at its own resolution.
 
         Returns:
             The kind that came in; for many images a list; for a list of edits a list of those, one an edit.
@@ -203,7 +217,7 @@ class Translator:
         single, size = is_single(images), options.get("size", "model")
         things = [given(image) for image in ([images] if single else images)]
         self._engine.expect(len(targets) * sum(thing.count for thing in things))
-        batches = self.pipeline.run(things, targets, current=options.get("current"), mask=options.get("mask", "right"))
+        batches = self.pipeline.run(things, targets, current=options.get("current"))
         rows = [thing.results(size) for batch in batches for thing in batch]
         columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in targets]
         return [column[0] for column in columns] if single else columns

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
-    from stargan_fw.interfaces.method import Batch, ComponentBuilder, Losses, Method, Phase
+    from stargan_fw.interfaces.method import Batch, ComponentBuilder, HasVariants, Losses, Method, Phase
     from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator
     from stargan_fw.interfaces.tracker import Tracker
 
@@ -44,6 +44,7 @@ __all__ = [
     "Experiment",
     "Figure",
     "Generator",
+    "HasVariants",
     "ImportedNetwork",
     "Importer",
     "Losses",
@@ -88,6 +89,7 @@ __getattr__ = lazy_exports(
         "Importer": "stargan_fw.interfaces.importer",
         "Batch": "stargan_fw.interfaces.method",
         "ComponentBuilder": "stargan_fw.interfaces.method",
+        "HasVariants": "stargan_fw.interfaces.method",
         "Losses": "stargan_fw.interfaces.method",
         "Method": "stargan_fw.interfaces.method",
         "Phase": "stargan_fw.interfaces.method",

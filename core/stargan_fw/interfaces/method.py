@@ -4,12 +4,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from stargan_fw.errors import ModelError
+from stargan_fw.errors import ModelError, closest
 from stargan_fw.interfaces.loss import AdversarialLoss
 from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator
 from stargan_fw_registry import LabelSpace
@@ -212,23 +212,6 @@ class Method(ABC):
             ModelError: it has no model for such a change, or needs labels of `source` that are unknown.
         """
 
-    def translate_masked(self, images: Tensor, dataset: str, target: Tensor, mask: str) -> Tensor:  # noqa: ARG002
-        """Translates as `translate` does, under the mask of another dataset, to show what the mask does (Fig. 7).
-
-        Args:
-            images: (B, 3, H, W) in [-1, 1].
-            dataset: whose labels `target` holds.
-            target: (B, d).
-            mask: the dataset that the mask names.
-
-        Returns:
-            (B, 3, H, W) in [-1, 1].
-
-        Raises:
-            ModelError: the method has no mask.
-        """
-        raise ModelError(f"The method '{self.name}' has no mask: there is no wrong one to translate with.")
-
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:  # noqa: ARG002
         """Reads the images' current labels of `dataset`, (B, d) of 0 and 1, with the method's own classifier.
 
@@ -245,3 +228,45 @@ class Method(ABC):
         raise ModelError(
             f"The method '{self.name}' cannot read the current labels of '{dataset}' from an image: name every label."
         )
+
+
+@runtime_checkable
+class HasVariants(Protocol):
+    """A method that can also translate with one of its parts set differently, to show what that part does.
+
+    Attributes:
+        variants: the parts, and how each can be set: {"mask": ("wrong",)}.
+    """
+
+    variants: ClassVar[Mapping[str, tuple[str, ...]]]
+
+    def variant(self, part: str, setting: str) -> Method:
+        """Returns a method with the same networks that translates with the part set so.
+
+        Args:
+            part: a key of `variants`.
+            setting: one of that key's values.
+
+        Raises:
+            RequestError: this model has no such part.
+        """
+
+
+def variant_of(method: Method, part: str, setting: str) -> Method:
+    """Returns the variant of a method that translates with one of its parts set differently.
+
+    Args:
+        method: any method.
+        part: what is set differently, such as "mask".
+        setting: how, such as "wrong".
+
+    Raises:
+        ModelError: the method has no such part, or cannot set it so.
+        RequestError: the method has such a part, and this model of it does not.
+    """
+    settings = method.variants.get(part, ()) if isinstance(method, HasVariants) else ()
+    if isinstance(method, HasVariants) and setting in settings:
+        return method.variant(part, setting)
+    if settings:
+        raise ModelError(f"The method '{method.name}' has no {setting} {part}; {closest(setting, settings)}.")
+    raise ModelError(f"The method '{method.name}' has no {part}: there is no {setting} one to translate with.")

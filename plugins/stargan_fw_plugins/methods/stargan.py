@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stargan_fw import Batch, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder
 from stargan_fw_plugins.losses.classification import classification_loss
-from stargan_fw_registry import LabelSpace
+from stargan_fw_registry import LabelError, LabelSpace
 
 
 class StarGAN(Method):
@@ -17,6 +17,7 @@ class StarGAN(Method):
 
     name = "stargan"
     components: ClassVar[Mapping[str, str]] = {"generator": "stargan", "discriminator": "stargan", "loss": "wgan_gp"}
+    variants: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("wrong",)}
     compilable = ("generator",)
     phases = (Phase("d", ("discriminator",)), Phase("g", ("generator",), every_n_critic=True))
 
@@ -92,14 +93,35 @@ class StarGAN(Method):
         return result
 
     @torch.no_grad()
-    def translate_masked(self, images: Tensor, dataset: str, target: Tensor, mask: str) -> Tensor:
-        result: Tensor = self.generator(images, self.space.join(dataset, target, mask))
-        return result
-
-    @torch.no_grad()
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
         _, logits = self.discriminator(images)
         return self.space.decode(dataset, logits)
+
+    def variant(self, part: str, setting: str) -> "WrongMask":  # noqa: ARG002 - there is one
+        """Returns what translates under the mask of another dataset.
+
+        Raises:
+            LabelError: the model knows one dataset, and so has no mask.
+        """
+        if not self.space.mask_dim:
+            (dataset,) = self.space.datasets
+            raise LabelError(
+                f"the model knows one dataset, {dataset!r}, and so has no mask: use one trained on several"
+            )
+        return WrongMask(self)
+
+
+class WrongMask(StarGAN):
+    """A trained StarGAN that translates under the mask of another dataset, to show what the mask does (Fig. 7)."""
+
+    def __init__(self, method: StarGAN) -> None:
+        vars(self).update(vars(method))  # the very same networks
+
+    @torch.no_grad()
+    def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        other = next(name for name in self.space.datasets if name != dataset)
+        result: Tensor = self.generator(images, self.space.join(dataset, target, mask=other))
+        return result
 
 
 @hookimpl
