@@ -23,7 +23,7 @@ def save(checkpoints, step, keep=2, value=None):
         "generator": {"weight": torch.full((2, 3), float(step if value is None else value))},
         "optimizers": {"g.0.step": torch.tensor(float(step))},
     }
-    return checkpoints.save(step, tensors, {"step": step, "updates": {"celeba": step}}, keep)
+    return checkpoints.save(step, tensors, {"step": step, "updates": {"shapes": step}}, keep)
 
 
 def test_a_checkpoint_is_read_as_it_was_written(checkpoints):
@@ -37,7 +37,7 @@ def test_a_checkpoint_is_read_as_it_was_written(checkpoints):
         "optimizers.safetensors",
         "state.json",
     ]
-    assert loaded.state == {"step": 500, "updates": {"celeba": 500}}
+    assert loaded.state == {"step": 500, "updates": {"shapes": 500}}
     assert set(loaded.tensors) == {"generator", "optimizers"}
     assert torch.equal(loaded.tensors["generator"]["weight"], torch.full((2, 3), 500.0))
     assert torch.equal(loaded.tensors["optimizers"]["g.0.step"], torch.tensor(500.0))
@@ -147,4 +147,4 @@ def test_a_checkpoint_without_its_state_is_named(checkpoints):
 def test_the_state_is_json(checkpoints):
     path = save(checkpoints, 6)
 
-    assert json.loads((path / "state.json").read_text()) == {"step": 6, "updates": {"celeba": 6}}
+    assert json.loads((path / "state.json").read_text()) == {"step": 6, "updates": {"shapes": 6}}

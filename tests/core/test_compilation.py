@@ -14,10 +14,7 @@ from stargan_fw.training import session as compilation
 from stargan_fw.training.session import compile_trained
 from stargan_fw.training.train_request import data_request
 
-SETTINGS = (
-    *("data.image_size=32", "generator.conv_dim=4", "generator.repeat_num=1", "discriminator.conv_dim=4"),
-    *("training.batch_size=2", "training.n_critic=2", "training.ema=0.9", "training.compile=on"),
-)
+SETTINGS = (*("training.batch_size=2", "training.n_critic=2", "training.ema=0.9", "training.compile=on"),)
 
 
 @pytest.fixture
@@ -26,7 +23,7 @@ def trainer(tmp_path):
 
     def make(*settings):
         request = Layer.from_settings([*SETTINGS, *settings])
-        config, plugins = data_request([request], datasets=None, preset=None)
+        config, plugins = data_request([request], datasets=None, preset="small")
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
         return rehearse(complete(config, plugins), plugins, (2, 3), torch.device("cpu"), folder)

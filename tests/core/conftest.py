@@ -1,0 +1,94 @@
+"""Puts the fakes in the place of every installed plugin while a test of core runs."""
+
+import importlib.metadata
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stargan_fw.models.export import export_run
+from stargan_fw.plugin_manager import COMMANDS, GROUP
+from stargan_fw.runs.run_folder import RunFolder
+
+HERE = Path(__file__).parent
+HIDDEN = ("stargan_fw_plugins", "stargan_fw_reproduce", "stargan_fw_study")
+
+sys.path.append(str(HERE))  # for `fake_plugins`
+
+
+class FakeDistribution(importlib.metadata.Distribution):
+    """What `pip install` would leave of the fakes, and of core's commands."""
+
+    FILES = {  # noqa: RUF012
+        "METADATA": "Name: fakes\nVersion: 1.0\n",
+        "entry_points.txt": f"[{GROUP}]\nfakes = fake_plugins\n[{COMMANDS}]\nbuiltin = stargan_fw.cli.builtin\n",
+    }
+
+    def read_text(self, filename: str) -> str | None:
+        return self.FILES.get(filename)
+
+    def locate_file(self, path):
+        return HERE / path
+
+
+@contextmanager
+def fakes_alone() -> Iterator[None]:
+    """Makes the fakes the only plugins there are: others can neither be found nor imported."""
+    installed, fake = importlib.metadata.entry_points, FakeDistribution().entry_points
+
+    def entry_points(**chosen):
+        return fake.select(**chosen) if chosen.get("group") in {GROUP, COMMANDS} else installed(**chosen)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in sys.modules if name.partition(".")[0] in HIDDEN]:
+            patch.delitem(sys.modules, name)
+        for name in HIDDEN:
+            patch.setitem(sys.modules, name, None)  # an import of it now raises ModuleNotFoundError
+        patch.setattr(importlib.metadata, "entry_points", entry_points)
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Runs around a test's set-up and tear-down too; tests of other folders may run in the same process."""
+    if not item.path.is_relative_to(HERE):
+        return (yield)
+    with fakes_alone():
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny):
+    """How `train` and `trained_once` train here: as the fakes' own preset says."""
+    return replace(tiny, datasets="shapes,colours", options=["--preset", "small"])
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory):
+    """A folder with shapes/ and colours/, 24 images each, of 4 people; not to be written to, but for its cache."""
+    from fake_plugins import Colours, Shapes
+
+    root = tmp_path_factory.mktemp("small")
+    for dataset in (Shapes, Colours):
+        (root / dataset.name).mkdir()
+        dataset.draw_stand_in(root / dataset.name, images=24, people=4, seed=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained_once(tiny, small_data, tmp_path_factory):
+    """The folder of a run of 4 steps on both datasets; not to be written to."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    tiny.run(small_data, out, "--max-steps", 4)
+    return out
+
+
+@pytest.fixture(scope="session")
+def exported_once(trained_once, tmp_path_factory):
+    """The model folder of that run; not to be written to."""
+    out = tmp_path_factory.mktemp("exported") / "model"
+    export_run(RunFolder(trained_once), out)
+    return out

@@ -1,0 +1,264 @@
+"""A small set of plugins that draws its own data and trains in a moment: what core is tested with.
+
+Two datasets with labels of every kind, a generator, a discriminator, a loss, a method, a tracker and a preset.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+from stargan_fw import (
+    AdversarialLoss,
+    CriticLoss,
+    Dataset,
+    Discriminator,
+    Example,
+    Generator,
+    Losses,
+    Method,
+    Phase,
+    Tracker,
+    hookimpl,
+)
+from stargan_fw.errors import DataError
+from stargan_fw_registry import Binary, Categorical, Exclusive
+
+SIDE = 24
+
+
+class Drawn(Dataset):
+    """Pictures whose names are their labels: `0007-disc-filled.png`."""
+
+    version = "1"
+
+    def files(self):
+        if not self.root.is_dir():
+            raise DataError(f"'{self.root}' is missing. Name the folder of the dataset '{self.name}'.")
+        return sorted(self.root.glob("*.png"))
+
+    @classmethod
+    def draw_stand_in(cls, root, *, images, people, seed):
+        random = np.random.default_rng(seed)
+        for number in range(images):
+            words, picture = cls.draw(random, number, number % people)
+            Image.fromarray(picture).save(root / "-".join([f"{number:04}", *words, "a.png"]))
+
+
+class Shapes(Drawn):
+    """A disc, a square or a cross, light on dark, which may be inverted: a categorical label and a binary one."""
+
+    name = "shapes"
+    attributes = (Categorical("shape", ["disc", "square", "cross"]), Binary("inverted"))
+    test_size = 0.25
+
+    def __init__(self, root, *, suffix: str = ".png"):
+        super().__init__(root)
+        self.suffix = suffix
+
+    def examples(self):
+        for path in self.files():
+            shape, way = path.stem.split("-")[1:3]
+            yield Example(path, {"shape": shape, "inverted": way == "inverted"})
+
+    @staticmethod
+    def draw(random, number, person):
+        shape, inverted = ("disc", "square", "cross")[number % 3], bool(random.integers(2))
+        down, across = np.indices((SIDE, SIDE)) - SIDE / 2 + random.uniform(-2, 2, (2, 1, 1))
+        inside = {
+            "disc": np.hypot(down, across) < 7,
+            "square": np.maximum(abs(down), abs(across)) < 7,
+            "cross": np.minimum(abs(down), abs(across)) < 3,
+        }[shape]
+        grey = np.where(inside ^ inverted, random.integers(180, 256), random.integers(0, 76))
+        return [shape, "inverted" if inverted else "plain"], np.repeat(grey[..., None], 3, 2).astype(np.uint8)
+
+
+class Colours(Drawn):
+    """A field of one colour or grey, by a painter: labels of a group of which one at most is set, and identities."""
+
+    name = "colours"
+    attributes = (Exclusive("colour", ["red", "green", "blue"]),)
+    test_split = "person"
+    test_size = 1
+
+    def examples(self):
+        for path in self.files():
+            colour, painter = path.stem.split("-")[1:3]
+            labels = {name: name == colour for name in ("red", "green", "blue")}
+            yield Example(path, labels, identity=painter)
+
+    @staticmethod
+    def draw(random, number, person):
+        place = number // 2 % 4  # the last is grey
+        picture = np.full((SIDE, SIDE, 3), random.integers(60, 120))
+        picture[..., place : place + 1] = 220
+        return [["red", "green", "blue", "grey"][place], f"painter{person}"], picture.astype(np.uint8)
+
+
+class Mixer(Generator):
+    """Two convolutions; labels enter as planes."""
+
+    name = "mixer"
+    size_multiple = 1
+
+    def __init__(self, *, image_size, label_dim, width: int = 4):
+        super().__init__()
+        self.first = nn.Conv2d(3 + label_dim, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.last = nn.Conv2d(width, 3, 3, padding=1)
+
+    def forward(self, images, labels):
+        planes = labels[:, :, None, None].expand(-1, -1, *images.shape[2:])
+        hidden = torch.relu(self.norm(self.first(torch.cat([images, planes], 1))))
+        return torch.tanh(images + self.last(hidden))
+
+    def label_axes(self):
+        return {"first.weight": (1, 3)}
+
+
+class Critic(Discriminator):
+    """A convolution, then a score of each patch and logits of the picture."""
+
+    name = "critic"
+
+    def __init__(self, *, image_size, label_dim, width: int = 4):
+        super().__init__()
+        self.body = nn.Conv2d(3, width, 4, stride=2, padding=1)
+        self.score = nn.Conv2d(width, 1, 3, padding=1)
+        self.labels = nn.Linear(width, label_dim)
+
+    def forward(self, images):
+        hidden = F.leaky_relu(self.body(images), 0.1)
+        return self.score(hidden), self.labels(hidden.mean((2, 3)))
+
+    def label_axes(self):
+        return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
+
+
+class Hinge(AdversarialLoss):
+    """The hinge loss."""
+
+    name = "hinge"
+
+    def __init__(self, *, margin: float = 1.0):
+        super().__init__()
+        self.margin = margin
+
+    def discriminator(self, critic, real, fake):
+        (real_scores, logits), (fake_scores, _) = critic(real), critic(fake)
+        loss = F.relu(self.margin - real_scores).mean() + F.relu(self.margin + fake_scores).mean()
+        return CriticLoss(loss, {"adv": loss}, logits)
+
+    def generator(self, scores):
+        return -scores.mean()
+
+
+class Swap(Method):
+    """Gives images the labels of others: three phases, of which the generator's waits for `n_critic`."""
+
+    name = "swap"
+    components = {"generator": "mixer", "discriminator": "critic", "loss": "hinge"}  # noqa: RUF012
+    compilable = ("generator",)
+    phases = (
+        Phase("d", ("discriminator",)),
+        Phase("g", ("generator",), every_n_critic=True),
+    )
+
+    def __init__(self, space, image_size, build, *, keep: float = 1.0):
+        super().__init__(space, image_size, build)
+        self.keep, self.loss = keep, build.loss()
+        self.generator = build.generator(image_size=image_size, label_dim=space.dim)
+        self.discriminator = build.discriminator(image_size=image_size, label_dim=space.label_dim)
+        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
+
+    def losses(self, batch, due):
+        target = batch.labels[torch.randperm(len(batch.labels))]
+        fake = self.generator(batch.images, self.space.join(batch.dataset, target))
+        critic = self.loss.discriminator(self.discriminator, batch.images, fake.detach())
+        labels = self._label_loss(batch.dataset, critic.real_logits, batch.labels)
+        yield "d", Losses(critic.total + labels, {**critic.terms, "labels": labels})
+        if "g" in due:
+            scores, logits = self.discriminator(fake)
+            adversarial, kept = self.loss.generator(scores), (batch.images - fake).abs().mean()
+            labels = self._label_loss(batch.dataset, logits, target)
+            yield "g", Losses(adversarial + labels + self.keep * kept, {"adv": adversarial, "kept": kept})
+
+    def _label_loss(self, dataset, logits, labels):
+        return F.binary_cross_entropy_with_logits(logits[:, self.space.slice(dataset)], labels)
+
+    @torch.no_grad()
+    def translate(self, images, dataset, target, source=None):
+        return self.generator(images, self.space.join(dataset, target))
+
+    @torch.no_grad()
+    def read_labels(self, images, dataset):
+        return self.space.decode(dataset, self.discriminator(images)[1])
+
+
+class Diary(Tracker):
+    """Writes down what it is told, a JSON list per line, in `diary.jsonl` of the run folder."""
+
+    name = "diary"
+
+    def __init__(self, run):
+        self.file = run / "diary.jsonl"
+
+    def _write(self, *told):
+        with self.file.open("a") as file:
+            file.write(json.dumps(told) + "\n")
+
+    def start(self, step, last):
+        self._write("start", step, last)
+
+    def advance(self, step):
+        self._write("advance", step)
+
+    def log(self, step, dataset, values):
+        self._write("log", step, dataset, sorted(values))
+
+    def image(self, step, name, image):
+        self._write("image", step, name, image.size)
+
+    def close(self):
+        self._write("close")
+
+
+@hookimpl
+def register_datasets(register):
+    register(Shapes)
+    register(Colours)
+
+
+@hookimpl
+def register_generators(register):
+    register(Mixer)
+
+
+@hookimpl
+def register_discriminators(register):
+    register(Critic)
+
+
+@hookimpl
+def register_losses(register):
+    register(Hinge)
+
+
+@hookimpl
+def register_methods(register):
+    register(Swap)
+
+
+@hookimpl
+def register_trackers(register):
+    register(Diary)
+
+
+@hookimpl
+def register_presets(register):
+    register(Path(__file__).with_name("small.toml"))
