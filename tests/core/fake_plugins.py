@@ -26,6 +26,7 @@ from stargan_fw import (
     hookimpl,
 )
 from stargan_fw.errors import DataError
+from stargan_fw.interfaces import Scored
 from stargan_fw_registry import Binary, Categorical, Exclusive
 
 SIDE = 24
@@ -136,6 +137,9 @@ class Critic(Discriminator):
         hidden = F.leaky_relu(self.body(images), 0.1)
         return self.score(hidden), self.labels(hidden.mean((2, 3)))
 
+    def score_images(self, images):
+        return self(images)[0]
+
     def label_axes(self):
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
@@ -149,10 +153,9 @@ class Hinge(AdversarialLoss):
         super().__init__()
         self.margin = margin
 
-    def discriminator(self, critic, real, fake):
-        (real_scores, logits), (fake_scores, _) = critic(real), critic(fake)
-        loss = F.relu(self.margin - real_scores).mean() + F.relu(self.margin + fake_scores).mean()
-        return CriticLoss(loss, {"adv": loss}, logits)
+    def discriminator(self, real, fake, critic):
+        loss = F.relu(self.margin - real.scores).mean() + F.relu(self.margin + fake.scores).mean()
+        return CriticLoss(loss, {"adv": loss})
 
     def generator(self, scores):
         return -scores.mean()
@@ -179,8 +182,10 @@ class Swap(Method):
     def losses(self, batch, due):
         target = batch.labels[torch.randperm(len(batch.labels))]
         fake = self.generator(batch.images, self.space.join(batch.dataset, target))
-        critic = self.loss.discriminator(self.discriminator, batch.images, fake.detach())
-        labels = self._label_loss(batch.dataset, critic.real_logits, batch.labels)
+        (real_scores, logits), (fake_scores, _) = self.discriminator(batch.images), self.discriminator(fake.detach())
+        real, drawn = Scored(batch.images, real_scores), Scored(fake.detach(), fake_scores)
+        critic = self.loss.discriminator(real, drawn, self.discriminator.score_images)
+        labels = self._label_loss(batch.dataset, logits, batch.labels)
         yield "d", Losses(critic.total + labels, {**critic.terms, "labels": labels})
         if "g" in due:
             scores, logits = self.discriminator(fake)

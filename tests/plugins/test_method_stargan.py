@@ -3,14 +3,25 @@
 import math
 from collections import Counter
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+from stargan_fw import AdversarialLoss, CriticLoss, Discriminator
+from stargan_fw.errors import ConfigError
 from stargan_fw.interfaces import Batch
 from stargan_fw.training.optimisation import PhaseOptimizer
+from stargan_fw_plugins.embeddings.dataset_classifier import DatasetClassifier
+from stargan_fw_plugins.losses.wgan_gp import WGANGP
+from stargan_fw_plugins.methods.diat import DIAT
+from stargan_fw_plugins.methods.stargan import StarGAN
+from stargan_fw_plugins.networks.resnet_generator import ResNetGenerator
 from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator
+from stargan_fw_plugins.networks.stargan_generator import StarGANGenerator
+from stargan_fw_registry import Categorical, LabelSchema, LabelSpace
 
 
 @pytest.fixture
@@ -249,3 +260,63 @@ def test_read_labels_reads_the_logits_of_the_dataset(method, draw_batch, monkeyp
     assert method.read_labels(images, "celeba").tolist() == [[0, 1, 0, 0, 1], [0, 0, 0, 1, 0]]
     assert method.read_labels(images, "rafd").argmax(1).tolist() == [7, 0]
     assert method.read_labels(images, "rafd").sum(1).tolist() == [1, 1]
+
+
+class Scores(Discriminator):
+    """A critic with one head: the mean of the image under one weight."""
+
+    name = "scores"
+
+    def __init__(self, *, image_size, label_dim):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, images):
+        return self.weight * images.mean((1, 2, 3), keepdim=True)
+
+
+class Hinge(AdversarialLoss):
+    """A loss without weights for other losses."""
+
+    name = "hinge"
+
+    def discriminator(self, real, fake, critic):
+        total = (1 - real.scores).relu().mean() + (1 + fake.scores).relu().mean()
+        return CriticLoss(total, {"adv": total})
+
+    def generator(self, scores):
+        return -scores.mean()
+
+
+PETS = LabelSpace([LabelSchema("pets", [Categorical("species", ["cat", "dog"])])])
+
+
+def components(**others):
+    """A `ComponentBuilder` of small networks, but for what is given."""
+    small = {"generator": partial(ResNetGenerator, conv_dim=2), "discriminator": Scores, "loss": WGANGP}
+    return SimpleNamespace(**{**small, **others})
+
+
+def test_a_discriminator_that_reads_no_labels_is_refused():
+    with pytest.raises(ConfigError, match="'scores' reads no labels.*ClassifyingDiscriminator"):
+        StarGAN(PETS, 32, components(generator=partial(StarGANGenerator, conv_dim=2)))
+
+
+def test_a_loss_without_weights_is_refused():
+    with pytest.raises(ConfigError, match="'hinge' has no lambda_cls and no lambda_rec.*WeightedLoss"):
+        StarGAN(
+            PETS,
+            32,
+            components(
+                generator=partial(StarGANGenerator, conv_dim=2),
+                discriminator=partial(StarGANDiscriminator, conv_dim=2),
+                loss=Hinge,
+            ),
+        )
+
+
+def test_a_method_that_reads_no_labels_takes_a_critic_with_one_head_and_any_loss():
+    method = DIAT(PETS, 32, components(loss=Hinge, embedding=DatasetClassifier))
+    found = dict(method.losses(Batch(torch.rand(4, 3, 32, 32), torch.eye(2)[[0, 0, 1, 1]], "pets"), {"d", "g"}))
+    assert set(found) == {"d", "g"}
+    assert all(losses.total.isfinite() for losses in found.values())

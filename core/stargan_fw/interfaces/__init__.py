@@ -22,9 +22,9 @@ if TYPE_CHECKING:
         Text,
     )
     from stargan_fw.interfaces.importer import ImportedNetwork, Importer
-    from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss
+    from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss, Scored, score_together
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, HasVariants, Losses, Method, Phase
-    from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator
+    from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator, LearnedEmbedding
     from stargan_fw.interfaces.tracker import Tracker
 
 __all__ = [
@@ -47,12 +47,14 @@ __all__ = [
     "HasVariants",
     "ImportedNetwork",
     "Importer",
+    "LearnedEmbedding",
     "Losses",
     "Measured",
     "Method",
     "Phase",
     "PlannedRun",
     "PortraitSquare",
+    "Scored",
     "Section",
     "Setup",
     "Sheet",
@@ -61,6 +63,7 @@ __all__ = [
     "Table",
     "Text",
     "Tracker",
+    "score_together",
 ]
 
 __getattr__ = lazy_exports(
@@ -68,6 +71,8 @@ __getattr__ = lazy_exports(
     {
         "AdversarialLoss": "stargan_fw.interfaces.loss",
         "CriticLoss": "stargan_fw.interfaces.loss",
+        "Scored": "stargan_fw.interfaces.loss",
+        "score_together": "stargan_fw.interfaces.loss",
         **dict.fromkeys(
             (
                 "Bench",
@@ -96,6 +101,7 @@ __getattr__ = lazy_exports(
         "Discriminator": "stargan_fw.interfaces.networks",
         "Embedding": "stargan_fw.interfaces.networks",
         "Generator": "stargan_fw.interfaces.networks",
+        "LearnedEmbedding": "stargan_fw.interfaces.networks",
         "Tracker": "stargan_fw.interfaces.tracker",
     },
 )

@@ -5,9 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+import torch
 from torch import Tensor
 
-Critic: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
+Critic: TypeAlias = Callable[[Tensor], Tensor]  # images (B, 3, H, W) → scores (B, 1, h, w)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Images, and how real a discriminator finds them.
+
+    Attributes:
+        images: (B, 3, H, W) in [-1, 1].
+        scores: (B, 1, h, w), unbounded.
+    """
+
+    images: Tensor
+    scores: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,44 +31,49 @@ class CriticLoss:
     Attributes:
         total: the scalar to minimise, weights included.
         terms: its parts by name, unweighted, as the metrics show them.
-        real_logits: D_cls of the real images, (B, label_dim), so that the classification loss needs no further pass.
     """
 
     total: Tensor
     terms: dict[str, Tensor]
-    real_logits: Tensor
 
 
 class AdversarialLoss(ABC):
-    """`L_adv` as D and G minimise it, with the weights of the full objectives (Eqs. 5 and 6).
+    """`L_adv` as discriminator and generator minimise it.
 
     Keyword-only constructor parameters are keys of `[loss]`.
 
     Attributes:
         name: what `loss.name` calls it.
-        lambda_cls: weight of the domain classification loss.
-        lambda_rec: weight of the reconstruction loss.
     """
 
     name: ClassVar[str]
 
-    def __init__(self, *, lambda_cls: float = 1.0, lambda_rec: float = 10.0) -> None:
-        self.lambda_cls = lambda_cls
-        self.lambda_rec = lambda_rec
-
     @abstractmethod
-    def discriminator(self, critic: Critic, real: Tensor, fake: Tensor) -> CriticLoss:
+    def discriminator(self, real: Scored, fake: Scored, critic: Critic) -> CriticLoss:
         """Returns `−L_adv` for the discriminator.
 
         Args:
-            critic: the discriminator.
-            real: (B, 3, H, W) in [-1, 1].
-            fake: (B, 3, H, W) in [-1, 1], detached from the generator.
+            real: images of the data.
+            fake: as many generated images, detached from the generator.
+            critic: scores other images, for losses that look between real and fake ones.
         """
 
     @abstractmethod
     def generator(self, scores: Tensor) -> Tensor:
-        """Returns the generator's part of `L_adv`, a scalar, from D_src of generated images, (B, 1, h, w).
+        """Returns the generator's part of `L_adv`: a scalar, a mean over the images, which may be a part of a batch.
 
-        A mean over the images, as it may be given a batch in parts.
+        Args:
+            scores: of generated images, (B, 1, h, w).
         """
+
+
+def score_together(critic: Critic, real: Tensor, fake: Tensor) -> tuple[Scored, Scored]:
+    """Scores real and generated images in one pass.
+
+    Args:
+        critic: scores each image by itself.
+        real: (B, 3, H, W) in [-1, 1].
+        fake: (B, 3, H, W) in [-1, 1], detached from the generator.
+    """
+    scores = torch.split(critic(torch.cat([real, fake.to(real.dtype)])), [len(real), len(fake)])
+    return Scored(real, scores[0]), Scored(fake, scores[1])

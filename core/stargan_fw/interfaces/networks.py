@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -51,10 +51,10 @@ class Generator(nn.Module, ABC):
 
 
 class Discriminator(nn.Module, ABC):
-    """`D(x) → (D_src(x), D_cls(x))` (Sec. 3): realness by patch, and logits for the labels of all datasets.
+    """`D(x)`: says how real images look, and perhaps more, which the methods that use it read.
 
-    The constructor takes the keyword arguments `image_size` (pixels) and `label_dim` (without the mask, which D never
-    sees; 0 where it only scores, and then D_cls has no parameters) and its own options: keys of `[discriminator]`.
+    The constructor takes the keyword arguments `image_size` (pixels) and `label_dim` (the number of labels of all
+    datasets, without the mask; 0 if the method only wants scores) and its own options: keys of `[discriminator]`.
 
     Attributes:
         name: what `discriminator.name` calls it.
@@ -66,15 +66,21 @@ class Discriminator(nn.Module, ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores images, each by itself: a batch may be given in parts.
+    def forward(self, images: Tensor) -> Any:
+        """Judges images, each by itself: a batch may be given in parts.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
 
         Returns:
-            D_src, unbounded scores of shape (B, 1, h, w), and D_cls, logits of shape (B, label_dim).
+            Unbounded scores of shape (B, 1, h, w). A network that says more than how real images look returns what its
+            methods read, and overrides `score_images`.
         """
+
+    def score_images(self, images: Tensor) -> Tensor:
+        """Returns how real images (B, 3, H, W) look: unbounded scores by patch, (B, 1, h, w)."""
+        scores: Tensor = self(images)
+        return scores
 
     def label_axes(self) -> Mapping[str, tuple[int, int]] | None:
         """Says where labels meet the parameters, so that a trained network can be given others.
@@ -95,11 +101,9 @@ class Embedding(nn.Module, ABC):
 
     Attributes:
         name: what `embedding.name` calls it.
-        learns: whether it is trained beside the method, as a classifier of the data's labels; otherwise it is given.
     """
 
     name: ClassVar[str]
-    learns: ClassVar[bool] = False
 
     def prepare(self) -> None:
         """Loads given weights, as buffers that `state_dict` leaves out; called once, before training.
@@ -119,6 +123,14 @@ class Embedding(nn.Module, ABC):
             (B, …), any shape.
         """
 
+
+class LearnedEmbedding(Embedding):
+    """An embedding whose weights are not given: it is trained beside the method, as a classifier of the data's labels."""
+
+    @abstractmethod
     def classify(self, images: Tensor) -> Tensor:
-        """Returns logits of the labels, (B, label_dim); called only where it `learns`."""
-        raise NotImplementedError
+        """Returns logits of the labels of all datasets, (B, label_dim).
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+        """

@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Embedding, hookimpl
 from stargan_fw.errors import ConfigError
+from stargan_fw.interfaces import LearnedEmbedding
 
 
 def unit_mean_square(features: Tensor) -> Tensor:
@@ -17,7 +18,7 @@ def unit_mean_square(features: Tensor) -> Tensor:
     return normed
 
 
-class DatasetClassifier(Embedding):
+class DatasetClassifier(LearnedEmbedding):
     """Four strided convolutions, of which the second gives the features, and a linear layer over the largest of the last.
 
     The labels that it learns are those that a translation changes; two convolutions do not get as far as telling them
@@ -30,7 +31,6 @@ class DatasetClassifier(Embedding):
     """
 
     name = "classifier"
-    learns = True
 
     def __init__(self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 32) -> None:
         super().__init__()

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from stargan_fw import AdversarialLoss, CriticLoss, hookimpl
-from stargan_fw.interfaces.loss import Critic
+from stargan_fw.interfaces.loss import Critic, Scored
+from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
 
-class LSGAN(AdversarialLoss):
+class LSGAN(WeightedLoss):
     """D minimises `½ (E[(D_src(x) − 1)²] + E[D_src(G(x))²])`, G minimises `E[(D_src(G(x)) − 1)²]` (Zhu et al., 2017, Sec. 4).
 
     Args:
@@ -19,11 +19,9 @@ class LSGAN(AdversarialLoss):
 
     name = "lsgan"
 
-    def discriminator(self, critic: Critic, real: Tensor, fake: Tensor) -> CriticLoss:
-        scores, logits = critic(torch.cat([real, fake.to(real.dtype)]))
-        real_scores, fake_scores = torch.split(scores.float(), [len(real), len(fake)])
-        adversarial = ((real_scores - 1).square().mean() + fake_scores.square().mean()) / 2
-        return CriticLoss(total=adversarial, terms={"adv": adversarial}, real_logits=logits[: len(real)])
+    def discriminator(self, real: Scored, fake: Scored, critic: Critic) -> CriticLoss:  # noqa: ARG002
+        adversarial = ((real.scores.float() - 1).square().mean() + fake.scores.float().square().mean()) / 2
+        return CriticLoss(total=adversarial, terms={"adv": adversarial})
 
     def generator(self, scores: Tensor) -> Tensor:
         return (scores.float() - 1).square().mean()

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import AdversarialLoss, CriticLoss, hookimpl
-from stargan_fw.interfaces.loss import Critic
+from stargan_fw.interfaces.loss import Critic, Scored
+from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
 
-class Vanilla(AdversarialLoss):
+class Vanilla(WeightedLoss):
     """`L_adv = E[log D_src(x)] + E[log(1 − D_src(G(x,c)))]` (Eq. 1), D_src being the sigmoid of the patch scores.
 
     Args:
@@ -25,12 +25,10 @@ class Vanilla(AdversarialLoss):
         super().__init__(lambda_cls=lambda_cls, lambda_rec=lambda_rec)
         self.non_saturating = non_saturating
 
-    def discriminator(self, critic: Critic, real: Tensor, fake: Tensor) -> CriticLoss:
-        scores, logits = critic(torch.cat([real, fake.to(real.dtype)]))
-        real_scores, fake_scores = scores.float().chunk(2)
+    def discriminator(self, real: Scored, fake: Scored, critic: Critic) -> CriticLoss:  # noqa: ARG002
         # log σ(s) = −softplus(−s) and log(1 − σ(s)) = −softplus(s), without overflow.
-        adversarial = F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
-        return CriticLoss(total=adversarial, terms={"adv": adversarial}, real_logits=logits[: len(real)])
+        adversarial = F.softplus(-real.scores.float()).mean() + F.softplus(fake.scores.float()).mean()
+        return CriticLoss(total=adversarial, terms={"adv": adversarial})
 
     def generator(self, scores: Tensor) -> Tensor:
         scores = scores.float()

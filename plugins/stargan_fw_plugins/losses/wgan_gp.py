@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from stargan_fw import AdversarialLoss, CriticLoss, hookimpl
-from stargan_fw.interfaces.loss import Critic
+from stargan_fw.interfaces.loss import Critic, Scored
+from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
 
 def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
@@ -16,21 +17,20 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     in fp32: its double backward loses two digits in bf16.
 
     Args:
-        critic: the discriminator.
+        critic: scores images.
         real: (B, 3, H, W).
         fake: (B, 3, H, W), detached.
     """
     with torch.autocast(real.device.type, enabled=False):
         alpha = torch.rand(len(real), 1, 1, 1, device=real.device)
         between = torch.lerp(fake.float(), real.float(), alpha).requires_grad_()
-        scores, _ = critic(between)
-        (slope,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
+        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         # vector_norm has a zero gradient at zero, so no epsilon is needed under the root.
         norms: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)
         return (norms - 1).square().mean()
 
 
-class WGANGP(AdversarialLoss):
+class WGANGP(WeightedLoss):
     """`L_adv = E[D_src(x)] − E[D_src(G(x,c))] − λ_gp · penalty` (Eq. 8), the loss that the paper trains with.
 
     Args:
@@ -45,16 +45,10 @@ class WGANGP(AdversarialLoss):
         super().__init__(lambda_cls=lambda_cls, lambda_rec=lambda_rec)
         self.lambda_gp = lambda_gp
 
-    def discriminator(self, critic: Critic, real: Tensor, fake: Tensor) -> CriticLoss:
-        scores, logits = critic(torch.cat([real, fake.to(real.dtype)]))
-        real_scores, fake_scores = scores.float().chunk(2)
-        adversarial = fake_scores.mean() - real_scores.mean()
-        penalty = gradient_penalty(critic, real, fake)
-        return CriticLoss(
-            total=adversarial + self.lambda_gp * penalty,
-            terms={"adv": adversarial, "gp": penalty},
-            real_logits=logits[: len(real)],
-        )
+    def discriminator(self, real: Scored, fake: Scored, critic: Critic) -> CriticLoss:
+        adversarial = fake.scores.float().mean() - real.scores.float().mean()
+        penalty = gradient_penalty(critic, real.images, fake.images)
+        return CriticLoss(adversarial + self.lambda_gp * penalty, terms={"adv": adversarial, "gp": penalty})
 
     def generator(self, scores: Tensor) -> Tensor:
         return -scores.float().mean()

@@ -7,8 +7,9 @@ import torch
 from pydantic import NonNegativeFloat, NonNegativeInt
 from torch import Tensor, nn
 
-from stargan_fw import Batch, Losses, Method, Phase, hookimpl
-from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw import Batch, CriticLoss, Losses, Method, Phase, hookimpl
+from stargan_fw.interfaces import ComponentBuilder, score_together
+from stargan_fw_plugins.losses.weighted_loss import with_weights
 from stargan_fw_plugins.methods.domain_pairs import Arrow, DomainPairs, images_of
 from stargan_fw_plugins.methods.image_pool import ImagePool
 from stargan_fw_plugins.methods.pairwise import Pairwise
@@ -52,7 +53,7 @@ class CycleGAN(Pairwise):
         }
         super().__init__(space, image_size, build, domains, arrows)
         self.lambda_idt = lambda_idt
-        self.loss = build.loss()
+        self.loss = with_weights(build.loss())
         self.pool_of = {key: ImagePool(pool_size, image_size) for key in self.generators}
         self.networks["pools"] = nn.ModuleDict(self.pool_of)
 
@@ -77,7 +78,7 @@ class CycleGAN(Pairwise):
     def _generator_losses(self, pair: Pair, real: Mapping[Arrow, Tensor], fake: Mapping[Arrow, Tensor]) -> Losses:
         """`L_GAN(G, D_Y) + L_GAN(F, D_X) + λ L_cyc(G, F)` (Zhu et al., Eqs. 1 to 3), and the identity term (Sec. 5.2)."""
         terms = {
-            "adv": _sum(self.loss.generator(self.discriminators[arrow.key](fake[arrow])[0]) for arrow in pair),
+            "adv": _sum(self.loss.generator(self.critic(arrow)(fake[arrow])) for arrow in pair),
             "rec": _sum(_distance(self.generate(arrow.reversed, fake[arrow]), real[arrow]) for arrow in pair),
         }
         total = terms["adv"] + self.loss.lambda_rec * terms["rec"]
@@ -87,14 +88,13 @@ class CycleGAN(Pairwise):
         return Losses(total, terms)
 
     def _discriminator_losses(self, pair: Pair, real: Mapping[Arrow, Tensor], fake: Mapping[Arrow, Tensor]) -> Losses:
-        found = [
-            self.loss.discriminator(
-                self.discriminators[arrow.key], real[arrow.reversed], self.pool_of[arrow.key].mix(fake[arrow].detach())
-            )
-            for arrow in pair
-        ]
+        found = [self._critic_loss(arrow, real[arrow.reversed], fake[arrow].detach()) for arrow in pair]
         terms = {name: _sum(one.terms[name] for one in found) for name in found[0].terms}
         return Losses(_sum(one.total for one in found), terms)
+
+    def _critic_loss(self, arrow: Arrow, real: Tensor, fake: Tensor) -> CriticLoss:
+        critic, shown = self.critic(arrow), self.pool_of[arrow.key].mix(fake)
+        return self.loss.discriminator(*score_together(critic, real, shown), critic)
 
 
 def _sum(terms: Iterable[Tensor]) -> Tensor:

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import torch
 from pydantic import NonNegativeFloat
-from torch import Tensor, nn
+from torch import Tensor
 
 from stargan_fw import Batch, Losses, Method, Phase, hookimpl
-from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw.interfaces import ComponentBuilder, LearnedEmbedding, score_together
+from stargan_fw.interfaces.loss import Critic
 from stargan_fw_plugins.losses.classification import classification_loss
 from stargan_fw_plugins.methods.domain_pairs import DomainPairs, images_of
 from stargan_fw_plugins.methods.pairwise import Pairwise
@@ -52,7 +53,7 @@ class DIAT(Pairwise):
         self.loss = build.loss()
         self.embedding = build.embedding(image_size=image_size, label_dim=space.label_dim)
         self.networks["embedding"] = self.embedding
-        learning = (Phase("f", ("embedding",)),) if self.embedding.learns else ()
+        learning = (Phase("f", ("embedding",)),) if isinstance(self.embedding, LearnedEmbedding) else ()
         self.phases = (*learning, Phase("d", ("discriminator",)), Phase("g", ("generator",)))
 
     def prepare(self) -> None:
@@ -65,29 +66,29 @@ class DIAT(Pairwise):
         arrow = self.arrows[batch.dataset][batch.kind]
         sources, targets = (batch.images[domain.holds(batch.labels)] for domain in (arrow.source, arrow.target))
         count = min(len(sources), len(targets))
-        if "f" in due:
-            yield "f", self._embedding_losses(batch)
+        if "f" in due and isinstance(self.embedding, LearnedEmbedding):
+            yield "f", self._embedding_losses(self.embedding, batch)
         if not count:
             return
         with torch.set_grad_enabled("g" in due):
             fake = self.generate(arrow, sources[:count])
-        critic = self.discriminators[arrow.key]
+        critic = self.critic(arrow)
         if "d" in due:
-            found = self.loss.discriminator(critic, targets[:count], fake.detach())
+            found = self.loss.discriminator(*score_together(critic, targets[:count], fake.detach()), critic)
             yield "d", Losses(found.total, found.terms)
         if "g" in due:
             yield "g", self._generator_losses(critic, sources[:count], fake)
 
-    def _embedding_losses(self, batch: Batch) -> Losses:
-        logits = self.embedding.classify(batch.images)[:, self.space.slice(batch.dataset)]
+    def _embedding_losses(self, embedding: LearnedEmbedding, batch: Batch) -> Losses:
+        logits = embedding.classify(batch.images)[:, self.space.slice(batch.dataset)]
         classification = classification_loss(self.space.schema(batch.dataset), logits, batch.labels)
         return Losses(classification, {"cls": classification})
 
-    def _generator_losses(self, critic: nn.Module, images: Tensor, fake: Tensor) -> Losses:
+    def _generator_losses(self, critic: Critic, images: Tensor, fake: Tensor) -> Losses:
         with torch.no_grad():
             kept = self.embedding(images)
         identity = (kept - self.embedding(fake)).abs().mean()
-        adversarial = self.loss.generator(critic(fake)[0])
+        adversarial = self.loss.generator(critic(fake))
         return Losses(adversarial + self.lambda_id * identity, {"adv": adversarial, "id": identity})
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from stargan_fw import Batch, Losses, Method, Phase, hookimpl
-from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw.interfaces import ComponentBuilder, Scored
 from stargan_fw_plugins.losses.classification import classification_loss
 from stargan_fw_plugins.networks.icgan_discriminator import IcGANDiscriminator
 from stargan_fw_plugins.networks.icgan_encoder import IcGANEncoder
@@ -80,18 +80,19 @@ class IcGAN(Method):
     def _gan_losses(
         self, batch: Batch, z: Tensor, labels: Tensor, due: Collection[str]
     ) -> Iterator[tuple[str, Losses]]:
-        def critic(images: Tensor) -> tuple[Tensor, Tensor]:
-            # Real and generated images apart: in one batch, the norm would tell D which of them are which.
-            scores = torch.cat([self.discriminator(part, labels) for part in torch.split(images, len(labels))])
-            return scores, scores.new_empty(len(images), 0)
+        def critic(images: Tensor) -> Tensor:
+            scores: Tensor = self.discriminator(images, labels)
+            return scores
 
         with torch.set_grad_enabled("g" in due):
             fake = self.generator(z, labels)
         if "d" in due:
-            found = self.loss.discriminator(critic, batch.images, fake.detach())
+            # Real and generated images apart: in one batch, the norm would tell D which of them are which.
+            real, drawn = (Scored(images, critic(images)) for images in (batch.images, fake.detach()))
+            found = self.loss.discriminator(real, drawn, critic)
             yield "d", Losses(found.total, found.terms)
         if "g" in due:
-            adversarial = self.loss.generator(critic(fake)[0])
+            adversarial = self.loss.generator(critic(fake))
             yield "g", Losses(adversarial, {"adv": adversarial})
 
     def _encoder_losses(

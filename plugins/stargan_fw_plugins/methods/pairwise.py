@@ -1,12 +1,14 @@
 """What methods share that have a generator of their own for each direction between two domains."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from stargan_fw import Method
+from stargan_fw import Discriminator, Method
 from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw.interfaces.loss import Critic
 from stargan_fw_plugins.methods.domain_pairs import Arrow, DomainPairs
 from stargan_fw_registry import LabelSpace
 
@@ -43,6 +45,10 @@ class Pairwise(Method):
 
     def shown(self, dataset: str, labels: Tensor) -> Tensor:
         return self.domains.at_source(dataset, labels)
+
+    def critic(self, arrow: Arrow) -> Critic:
+        """Returns what scores images of the arrow's target domain."""
+        return cast("Discriminator", self.discriminators[arrow.key]).score_images
 
     def generate(self, arrow: Arrow, images: Tensor) -> Tensor:
         """Translates (B, 3, H, W) along an arrow."""

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from stargan_fw import Batch, Losses, Method, Phase, hookimpl
-from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw.interfaces import ComponentBuilder, Scored
 from stargan_fw_plugins.losses.classification import classification_loss
+from stargan_fw_plugins.losses.weighted_loss import with_weights
+from stargan_fw_plugins.networks.classifying_discriminator import that_classifies
 from stargan_fw_registry import LabelError, LabelSpace
 
 
@@ -24,8 +26,8 @@ class StarGAN(Method):
     def __init__(self, space: LabelSpace, image_size: int, build: ComponentBuilder) -> None:
         super().__init__(space, image_size, build)
         self.generator = build.generator(image_size=image_size, label_dim=space.dim)
-        self.discriminator = build.discriminator(image_size=image_size, label_dim=space.label_dim)
-        self.loss = build.loss()
+        self.discriminator = that_classifies(build.discriminator(image_size=image_size, label_dim=space.label_dim))
+        self.loss = with_weights(build.loss())
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
         self._norms_batches = any(
             isinstance(module, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - the base of all of them
@@ -68,8 +70,11 @@ class StarGAN(Method):
 
     def _discriminator_losses(self, batch: Batch, fake: Tensor) -> Losses:
         """`L_D = −L_adv + λ_cls L_cls^r` (Eq. 5)."""
-        adversarial = self.loss.discriminator(self.discriminator, batch.images, fake)
-        classification = self._classification(batch.dataset, adversarial.real_logits, batch.labels)
+        scores, logits = self.discriminator(torch.cat([batch.images, fake.to(batch.images.dtype)]))
+        count = len(batch.images)
+        real, drawn = Scored(batch.images, scores[:count]), Scored(fake, scores[count:])
+        adversarial = self.loss.discriminator(real, drawn, self.discriminator.score_images)
+        classification = self._classification(batch.dataset, logits[:count], batch.labels)
         total = adversarial.total + self.loss.lambda_cls * classification
         return Losses(total, {**adversarial.terms, "cls": classification})
 

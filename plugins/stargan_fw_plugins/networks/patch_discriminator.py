@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from stargan_fw import Discriminator, hookimpl
 from stargan_fw.errors import ConfigError
+from stargan_fw_plugins.networks.classifying_discriminator import ClassifyingDiscriminator
 
 
-class PatchDiscriminator(Discriminator):
+class PatchDiscriminator(ClassifyingDiscriminator):
     """Convolutions 4×4: three that halve the image, one that does not, and one to the scores.
 
     Args:

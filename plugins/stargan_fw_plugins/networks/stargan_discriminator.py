@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from stargan_fw import Discriminator, hookimpl
 from stargan_fw.errors import ConfigError
+from stargan_fw_plugins.networks.classifying_discriminator import ClassifyingDiscriminator
 from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
 from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
 
@@ -36,7 +37,7 @@ def depth_for(image_size: int) -> int:
     return depth
 
 
-class StarGANDiscriminator(Discriminator):
+class StarGANDiscriminator(ClassifyingDiscriminator):
     """Strided convolutions without normalisation, a patch head and a classification head.
 
     Args:

@@ -1,0 +1,44 @@
+"""What StarGAN asks of a discriminator: that it also reads labels."""
+
+from abc import abstractmethod
+
+from torch import Tensor
+
+from stargan_fw import Discriminator
+from stargan_fw.errors import ConfigError
+
+
+class ClassifyingDiscriminator(Discriminator):
+    """`D(x) → (D_src(x), D_cls(x))` (Sec. 3): realness by patch, and logits for the labels of all datasets.
+
+    With a `label_dim` of 0 it only scores: D_cls has no parameters and gives logits of shape (B, 0).
+    """
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and classifies images, each by itself: a batch may be given in parts.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+
+        Returns:
+            D_src, unbounded scores of shape (B, 1, h, w), and D_cls, logits of shape (B, label_dim).
+        """
+
+    def score_images(self, images: Tensor) -> Tensor:
+        scores: Tensor = self(images)[0]
+        return scores
+
+
+def that_classifies(discriminator: Discriminator) -> ClassifyingDiscriminator:
+    """Returns the discriminator as one that reads labels.
+
+    Raises:
+        ConfigError: it reads none.
+    """
+    if isinstance(discriminator, ClassifyingDiscriminator):
+        return discriminator
+    raise ConfigError(
+        f"discriminator.name = '{discriminator.name}' reads no labels, which the method learns from. Derive its class from "
+        "stargan_fw_plugins.networks.classifying_discriminator.ClassifyingDiscriminator."
+    )
