@@ -1,44 +1,78 @@
-"""A folder that appears whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
-
-from stargan_fw.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-
-def check_free(target: Path) -> None:
-    """Raises ModelError unless the folder `target` can be made: it is not there, or is empty."""
-    if target.exists() and not target.is_dir():
-        raise ModelError(f"'{target}' is a file. Name a folder for the model.")
-    if target.is_dir() and any(target.iterdir()):
-        raise ModelError(f"The folder '{target}' is not empty. Name another, or remove it first.")
+WINDOWS = os.name == "nt"
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """Lends an empty folder beside `target`, which takes its name when everything is written, or goes.
+def replacing(target: Path, *, flush: bool = False) -> Iterator[Path]:
+    """Lends a free path beside `target`. The file or folder that the caller makes there takes the target's place.
 
-    Raises:
-        ModelError: `target` is a file, or a folder that is not empty.
+    The target's parents are made if they are missing. If the caller raises, the target stays as it was. If the process
+    is killed, the target is whole or absent; a `.<name>.<random>.partial` may be left beside it.
+
+    Args:
+        target: a file or a folder, which may exist.
+        flush: wait until the disk has everything, so that a power cut leaves no part either.
     """
-    check_free(target)
     target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    partial = _free_name(target)
     try:
         yield partial
-        for path, mode in ((partial, 0o755), *((file, 0o644) for file in partial.iterdir())):
-            path.chmod(mode)  # temporary folders, and safetensors' files, are their owner's alone
-        if target.exists():
-            target.rmdir()
-        partial.rename(target)
+        if flush:
+            for path in (*(partial.rglob("*") if partial.is_dir() else ()), partial):
+                _flush(path)
+        if target.is_dir():
+            remove(target)
+        partial.replace(target)
+        if flush:
+            _flush(target.parent)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _discard(partial)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Writes a text file in UTF-8, whole or not at all."""
+    with replacing(target) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def remove(path: Path) -> None:
+    """Removes a file or folder. A folder loses its name first, so that nobody ever finds a part of it."""
+    doomed = path.rename(_free_name(path))
+    _discard(doomed)
+
+
+def _free_name(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Waits until the disk has a file, or a folder's list of names: a rename may overtake what it renames."""
+    if WINDOWS and path.is_dir():  # Windows opens no folders
+        return
+    descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)  # and flushes only what may be written
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

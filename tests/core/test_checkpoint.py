@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from stargan_fw import files as files_module
 from stargan_fw.errors import RunError
 from stargan_fw.runs import checkpoint as checkpoint_module
 from stargan_fw.runs.checkpoint import Checkpoints
@@ -74,14 +75,14 @@ def test_what_a_killed_run_left_is_ignored_and_replaced(checkpoints, tmp_path):
     assert checkpoints.load().state["step"] == 6
 
 
-@pytest.mark.parametrize("step", ["save_file", "_flush"])
-def test_a_save_that_fails_leaves_the_one_before(checkpoints, monkeypatch, step):
+@pytest.mark.parametrize(("module", "step"), [(checkpoint_module, "save_file"), (files_module, "_flush")])
+def test_a_save_that_fails_leaves_the_one_before(checkpoints, monkeypatch, module, step):
     save(checkpoints, 5)
 
     def fail(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(checkpoint_module, step, fail)
+    monkeypatch.setattr(module, step, fail)
     with pytest.raises(OSError, match="No space"):
         save(checkpoints, 6, keep=1)
 
@@ -91,17 +92,13 @@ def test_a_save_that_fails_leaves_the_one_before(checkpoints, monkeypatch, step)
 
 def test_everything_is_on_the_disk_before_it_has_its_name(checkpoints, monkeypatch, tmp_path):
     flushed = []
-    monkeypatch.setattr(checkpoint_module, "_flush", lambda path: flushed.append((path.name, path.exists())))
+    monkeypatch.setattr(files_module, "_flush", lambda path: flushed.append((path.name, path.exists())))
 
     save(checkpoints, 5)
 
-    *files, whole = flushed
-    assert {name for name, _ in files} == {
-        "generator.safetensors",
-        "optimizers.safetensors",
-        "state.json",
-        ".step-00000005.partial",
-    }
+    *files, (partial, _), whole = flushed
+    assert {name for name, _ in files} == {"generator.safetensors", "optimizers.safetensors", "state.json"}
+    assert re.fullmatch(r"\.step-00000005\.[0-9a-f]+\.partial", partial)
     assert all(there for _, there in files)
     assert whole == ("checkpoints", True)
 

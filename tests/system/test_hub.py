@@ -265,7 +265,7 @@ def test_pull_copies_what_is_in_the_cache(cli, cache, tmp_path, monkeypatch):
     assert not any(path.is_symlink() for path in (tmp_path / "out").iterdir())
     again = cli("pull", "me/x", tmp_path / "out")
     assert again.code == 2
-    assert "is not empty: nothing is written over" in again.err
+    assert "is not empty. Name another, or remove it first" in again.err
     by_commit = cli("pull", "me/x", tmp_path / "by commit", "--revision", SHA)
     assert by_commit.code == 0
 

@@ -1,10 +1,10 @@
 """Stand-in data of every dataset that can draw it."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from stargan_fw.errors import DataError
+from stargan_fw.files import replacing
 from stargan_fw.interfaces.dataset import Dataset
 from stargan_fw.plugin_manager import PluginManager
 
@@ -29,14 +29,9 @@ def draw_stand_ins(
     if taken:
         raise DataError(f"'{taken}' exists already. Name another folder, or remove it first.")
     for name, kind in able.items():
-        partial = folder / f".{name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
+        with replacing(folder / name) as partial:
+            partial.mkdir()
             kind.draw_stand_in(partial, images=images, people=people, seed=seed)
-            partial.rename(folder / name)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
         yield name, folder / name
 
 

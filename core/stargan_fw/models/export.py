@@ -14,10 +14,9 @@ from stargan_fw.components import parameters
 from stargan_fw.data.images import UNREADABLE
 from stargan_fw.data.source import open_sources
 from stargan_fw.errors import RequestError, RunError
-from stargan_fw.files import check_free
 from stargan_fw.models.card import Facts
 from stargan_fw.models.loading import open_model
-from stargan_fw.models.model_folder import write_model
+from stargan_fw.models.model_folder import check_free, write_model
 from stargan_fw.models.onnx_folder import check_packages, write_onnx
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.evaluation_record import Evaluation

@@ -9,11 +9,11 @@ import torch
 
 from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import ModelError
-from stargan_fw.files import check_free
 from stargan_fw.models.adoption import adopt
 from stargan_fw.models.card import Facts
-from stargan_fw.models.loading import CONFIG, build, open_model
-from stargan_fw.models.model_folder import write_model
+from stargan_fw.models.loading import build, open_model
+from stargan_fw.models.model_folder import check_free, write_model
+from stargan_fw.models.weights import CONFIG
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:

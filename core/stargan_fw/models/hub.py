@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, constants, errors, get_to
 
 from stargan_fw.errors import HubError, ModelError
 from stargan_fw.models.card import addressed
+from stargan_fw.models.model_folder import check_free, new_model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,18 +72,11 @@ def pull(repo: str, folder: Path, revision: str | None = None) -> None:
         HubError: as `download`.
         ModelError: the folder exists and is not empty, or the repository holds no model.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise ModelError(f"'{folder}' exists and is not empty: nothing is written over. Name another folder.")
+    check_free(folder)
     snapshot = download(repo, revision)
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{folder.name}.") as temporary:
-        partial = Path(temporary) / "model"
-        partial.mkdir()
+    with new_model_folder(folder) as partial:
         for file in _files(snapshot):
             shutil.copyfile(file, partial / file.name)  # follows the cache's links
-        if folder.is_dir():
-            folder.rmdir()
-        partial.rename(folder)
 
 
 def push(folder: Path, repo: str, *, private: bool = False, revision: str | None = None, update: bool = False) -> str:

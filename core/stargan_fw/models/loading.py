@@ -16,7 +16,7 @@ from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, R
 from stargan_fw.models import hub as hub_library
 from stargan_fw.models.model_config import ModelConfig, check_format
 from stargan_fw.models.provenance import model_config
-from stargan_fw.models.weights import Header, StoredWeights
+from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, Header, StoredWeights, stored
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from stargan_fw.interfaces import Method
 
-TRANSLATING, READING, CONFIG, CARD = "model.safetensors", "classifier.safetensors", "config.json", "README.md"
-FORMAT_KEY = "stargan_fw_format"  # of the metadata of both weight files
 MOST_MODULES = 20_000  # of all networks of a model
 
 
@@ -145,11 +143,6 @@ def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
         weights[name].check(method.networks[name].state_dict())
     _check_metadata(folder / TRANSLATING)
     return TrainedModel(folder, method, weights, plugins, lambda: config)
-
-
-def stored(path: Path, networks: Sequence[str]) -> dict[str, StoredWeights]:
-    """Returns where a model folder's file has the networks' weights: under their names, where there are several."""
-    return {name: StoredWeights(path, f"{name}." if len(networks) > 1 else "") for name in networks}
 
 
 def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from safetensors.torch import save_file
 
-from stargan_fw.files import whole_folder
+from stargan_fw.errors import ModelError
+from stargan_fw.files import replacing
 from stargan_fw.models.card import write_card
-from stargan_fw.models.loading import CONFIG, FORMAT_KEY, READING, TRANSLATING, stored
 from stargan_fw.models.model_config import FORMAT
+from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -20,6 +22,29 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces import Method
     from stargan_fw.models.card import Facts
     from stargan_fw.models.model_config import ModelConfig
+
+
+def check_free(target: Path) -> None:
+    """Raises ModelError unless `target` is an empty folder, or nothing has that name."""
+    if target.exists() and not target.is_dir():
+        raise ModelError(f"'{target}' is a file. Name a folder for the model.")
+    if target.is_dir() and any(target.iterdir()):
+        raise ModelError(f"The folder '{target}' is not empty. Name another, or remove it first.")
+
+
+@contextmanager
+def new_model_folder(target: Path) -> Iterator[Path]:
+    """Lends an empty folder that becomes `target`, which everybody may read, once its files are written.
+
+    Raises:
+        ModelError: see `check_free`.
+    """
+    check_free(target)
+    with replacing(target) as partial:
+        partial.mkdir()
+        yield partial
+        for path, mode in ((partial, 0o755), *((file, 0o644) for file in partial.iterdir())):
+            path.chmod(mode)  # safetensors writes files that only their owner may read
 
 
 def write_model(target: Path, config: ModelConfig, method: Method, networks: Sequence[str], facts: Facts) -> None:
@@ -35,7 +60,7 @@ def write_model(target: Path, config: ModelConfig, method: Method, networks: Seq
     Raises:
         ModelError: the target holds something.
     """
-    with whole_folder(target) as folder:
+    with new_model_folder(target) as folder:
         _save(folder / TRANSLATING, method, method.translating)
         if reading := [name for name in method.reading if name in networks and name in method.networks]:
             _save(folder / READING, method, reading)

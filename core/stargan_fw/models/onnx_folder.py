@@ -15,10 +15,10 @@ import torch
 from torch.export import Dim
 
 from stargan_fw.errors import ModelError
-from stargan_fw.files import check_free, whole_folder
 from stargan_fw.interfaces import Generator
 from stargan_fw.models.adoption import unified_names
 from stargan_fw.models.card import write_card
+from stargan_fw.models.model_folder import check_free, new_model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, _: Sequence[st
     generator = method.networks[method.translating[0]]
     if len(method.translating) != 1 or not isinstance(generator, Generator):
         raise ModelError(f"The method '{method.name}' translates with other networks than one generator of labels.")
-    with whole_folder(target) as folder:
+    with new_model_folder(target) as folder:
         _convert(generator, config, folder / FILE)
         difference = _difference(generator, config, folder / FILE)
         if difference > TOLERANCE:

@@ -15,11 +15,13 @@ from safetensors import SafetensorError, safe_open
 from stargan_fw.errors import ModelError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
 
+CONFIG, TRANSLATING, READING = "config.json", "model.safetensors", "classifier.safetensors"  # of a model folder
+FORMAT_KEY = "stargan_fw_format"  # of the metadata of both weight files
 LONGEST_HEADER = 2**22  # bytes; a header takes about a hundred for each tensor
 MOST_AXES = 16
 DTYPES = {
@@ -182,6 +184,11 @@ class StoredWeights:
 
     def _unusable(self, why: str) -> ModelError:
         return ModelError(f"The weights '{self.path}' cannot be used: {one_line(why)}.")
+
+
+def stored(path: Path, networks: Sequence[str]) -> dict[str, StoredWeights]:
+    """Returns where a file of a model folder has each network's weights: below its name if the file has several."""
+    return {name: StoredWeights(path, f"{name}." if len(networks) > 1 else "") for name in networks}
 
 
 def _described(shape: tuple[int, ...], dtype: torch.dtype) -> str:

@@ -1,8 +1,6 @@
 """Checkpoints that appear whole or not at all, without a pickle."""
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stargan_fw.errors import RunError
+from stargan_fw.files import remove, replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +59,15 @@ class Checkpoints:
             keep: how many stay.
         """
         path = self._folder / f"step-{step:08d}"
-        partial = self._folder / f".{path.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for stem, values in tensors.items():
-            save_file({name: _own(value) for name, value in values.items()}, partial / f"{stem}.safetensors")
-        (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
-        for file in (*partial.iterdir(), partial):
-            _flush(file)
-        shutil.rmtree(path, ignore_errors=True)
-        partial.rename(path)
-        _flush(self._folder)
+        for leftover in self._folder.glob(".step-*.partial"):  # of a process that was killed
+            remove(leftover)
+        with replacing(path, flush=True) as partial:
+            partial.mkdir()
+            for stem, values in tensors.items():
+                save_file({name: _own(value) for name, value in values.items()}, partial / f"{stem}.safetensors")
+            (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
         for old in self.paths()[:-keep]:
-            shutil.rmtree(old)
+            remove(old)
         return path
 
     def load(self) -> Checkpoint:
@@ -95,12 +90,3 @@ class Checkpoints:
 def _own(value: Tensor) -> Tensor:
     """Returns a copy: safetensors writes no two tensors that share memory, as tied weights do."""
     return value.clone(memory_format=torch.contiguous_format)
-
-
-def _flush(path: Path) -> None:
-    """Waits until the disk has it: a rename may otherwise overtake what it renames."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

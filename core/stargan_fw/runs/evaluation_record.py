@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw.errors import RunError
+from stargan_fw.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,9 +118,7 @@ class Evaluation:
     def write(self) -> Path:
         """Writes `RUN/evaluation.json`, in place of the one before, and returns its path."""
         path = Path(self.run) / FILE
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_text(path, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return path
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from stargan_fw.config import Config, Layer, merge
 from stargan_fw.errors import LabelError, RunError
+from stargan_fw.files import replacing, write_text
 from stargan_fw.runs.checkpoint import Checkpoints
 from stargan_fw_registry import LabelSpace
 
@@ -31,10 +32,9 @@ class RunFolder:
         return (self.path / "config.toml").exists()
 
     def create(self, config: Config, space: LabelSpace) -> None:
-        """Writes `config.toml` and `labels.json`."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / "labels.json").write_text(json.dumps(space.to_dict(), indent=1) + "\n", encoding="utf-8")
-        (self.path / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+        """Writes `labels.json` and then `config.toml`, with which the folder holds a run."""
+        write_text(self.path / "labels.json", json.dumps(space.to_dict(), indent=1) + "\n")
+        write_text(self.path / "config.toml", config.to_toml())
 
     def config(self) -> Config:
         """Reads `config.toml`.
@@ -62,7 +62,7 @@ class RunFolder:
 
     def write_splits(self, splits: Mapping[str, Any]) -> None:
         """Writes `splits.json`."""
-        (self.path / "splits.json").write_text(json.dumps(splits, indent=1) + "\n", encoding="utf-8")
+        write_text(self.path / "splits.json", json.dumps(splits, indent=1) + "\n")
 
     def splits(self) -> dict[str, Any]:
         """Reads `splits.json`; empty where the run is older than that file.
@@ -106,15 +106,12 @@ class RunFolder:
         if not path.exists():
             return
         kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        partial.replace(path)
+        write_text(path, "".join(f"{line}\n" for line in kept))
 
     def save_sample(self, step: int, sheet: Image.Image) -> None:
         """Writes `samples/step-….png`."""
-        folder = self.path / "samples"
-        folder.mkdir(exist_ok=True)
-        sheet.save(folder / f"step-{step:08d}.png")
+        with replacing(self.path / "samples" / f"step-{step:08d}.png") as partial:
+            sheet.save(partial, "PNG")
 
 
 def _step_of(line: str) -> float:

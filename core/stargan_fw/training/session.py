@@ -221,8 +221,8 @@ def run_training(
     if request.resume:
         check_splits(run, plan.sources, stores)
     else:
-        run.create(plan.config, plan.space)
         run.write_splits({source.alias: record(source, stores[source.alias]) for source in plan.sources})
+        run.create(plan.config, plan.space)
     last = min(plan.steps, max_steps or plan.steps)
     with plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers) as trainer:
         if request.resume:
