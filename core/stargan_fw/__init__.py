@@ -6,6 +6,7 @@ import pluggy
 
 from stargan_fw._lazy import lazy_exports
 from stargan_fw.interfaces.command import Command
+from stargan_fw.interfaces.component_kind import ComponentKind
 from stargan_fw.interfaces.dataset import Crop, Dataset, EncodedImage, Example, PortraitSquare, Square
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
         CriticLoss,
         Discriminator,
         Embedding,
-        Experiment,
         Generator,
         Importer,
         Losses,
@@ -29,6 +29,7 @@ __all__ = [
     "AdversarialLoss",
     "Batch",
     "Command",
+    "ComponentKind",
     "CriticLoss",
     "Crop",
     "Dataset",
@@ -36,7 +37,6 @@ __all__ = [
     "Embedding",
     "EncodedImage",
     "Example",
-    "Experiment",
     "Generator",
     "Importer",
     "Losses",
@@ -47,9 +47,11 @@ __all__ = [
     "Tracker",
     "Translator",
     "hookimpl",
+    "hookspec",
 ]
 
 hookimpl = pluggy.HookimplMarker("stargan_fw")
+hookspec = pluggy.HookspecMarker("stargan_fw")
 
 __getattr__ = lazy_exports(
     __name__,
@@ -62,7 +64,6 @@ __getattr__ = lazy_exports(
                 "CriticLoss",
                 "Discriminator",
                 "Embedding",
-                "Experiment",
                 "Generator",
                 "Importer",
                 "Losses",

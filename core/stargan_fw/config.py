@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from stargan_fw.errors import ConfigError
+from stargan_fw.kinds import CONFIG_TABLES
 from stargan_fw.options import describe, place
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 
 Choice: TypeAlias = Literal["auto", "on", "off"]  # "auto" follows what the machine has
-
-COMPONENTS = ("method", "generator", "discriminator", "loss", "embedding")
 
 
 class _Strict(BaseModel):
@@ -303,7 +302,7 @@ def _lay_over(merged: dict[str, Any], layer: Layer) -> None:
             continue
         if key == "training" and {"steps", "epochs"} & set(value):
             below = {name: kept for name, kept in below.items() if name not in {"steps", "epochs"}}
-        if key in COMPONENTS and "name" in value and value["name"] != below.get("name"):
+        if key in CONFIG_TABLES and "name" in value and value["name"] != below.get("name"):
             below = {}
         inner = dict(below)
         _lay_over(inner, Layer(layer.source, value))

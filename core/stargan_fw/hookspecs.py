@@ -1,7 +1,11 @@
-"""The hooks: each hands components of one interface to `register`, and does nothing else.
+"""The hooks: each hands components of one kind to `register`, and does nothing else.
 
-A plugin is a module with functions of these names, marked `@stargan_fw.hookimpl`. It is named by `--plugin FILE.py`, or
-by an entry point in the group `stargan_fw`; a module with a tuple `plugin_modules` stands for the modules it names.
+A plugin is a module with functions of these names, marked `@stargan_fw.hookimpl`. `--plugin FILE.py` names it, or an entry
+point of an installed distribution does. There are three groups of entry points, loaded in this order:
+
+- `stargan_fw.kinds`: modules that register kinds of components. The program imports them whenever it starts.
+- `stargan_fw.commands`: modules that register commands. The program imports them whenever it starts.
+- `stargan_fw`: all others. A module with a tuple `plugin_modules` stands for the modules that it names.
 """
 
 from __future__ import annotations
@@ -17,10 +21,10 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces import (
         AdversarialLoss,
         Command,
+        ComponentKind,
         Dataset,
         Discriminator,
         Embedding,
-        Experiment,
         Generator,
         Importer,
         Method,
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
     )
 
 hookspec = pluggy.HookspecMarker("stargan_fw")
+
+
+@hookspec
+def register_kinds(register: Callable[[ComponentKind], None]) -> None:
+    """Registers kinds of components, which `plugins list` names: a plugin that has components of its own kind."""
 
 
 @hookspec
@@ -67,17 +76,12 @@ def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
 
 @hookspec
 def register_importers(register: Callable[[type[Importer]], None]) -> None:
-    """Registers importers, which `import` names where a checkpoint is of none of them."""
+    """Registers importers, which `import` names in its message about a checkpoint that none of them reads."""
 
 
 @hookspec
 def register_presets(register: Callable[[Path], None]) -> None:
     """Registers presets, which `--preset` names: TOML files, called by their stems."""
-
-
-@hookspec
-def register_experiments(register: Callable[[type[Experiment]], None]) -> None:
-    """Registers experiments, which `reproduce` names."""
 
 
 @hookspec

@@ -3,40 +3,24 @@
 import importlib
 import importlib.metadata
 import importlib.util
-import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import pluggy
 
-from stargan_fw import hookspecs, interfaces
 from stargan_fw.errors import PluginError, closest
+from stargan_fw.interfaces.component_kind import ComponentKind
+from stargan_fw.kinds import KINDS
 from stargan_fw_registry import Index
 
-GROUP = "stargan_fw"
-COMMANDS = "stargan_fw.commands"  # modules that the program imports whenever it starts
+# Groups of entry points, in the order in which they are loaded: see `stargan_fw.hookspecs`.
+KIND_GROUP, COMMAND_GROUP, GROUP = "stargan_fw.kinds", "stargan_fw.commands", "stargan_fw"
 STRICT = "STARGAN_FW_STRICT"
-
-# hook → what it registers: the kind's name, and the interface that a class of it implements (presets are paths, commands are `Command`s).
-KINDS = {
-    "register_datasets": ("dataset", "Dataset"),
-    "register_generators": ("generator", "Generator"),
-    "register_discriminators": ("discriminator", "Discriminator"),
-    "register_losses": ("loss", "AdversarialLoss"),
-    "register_embeddings": ("embedding", "Embedding"),
-    "register_methods": ("method", "Method"),
-    "register_trackers": ("tracker", "Tracker"),
-    "register_importers": ("importer", "Importer"),
-    "register_presets": ("preset", None),
-    "register_experiments": ("experiment", "Experiment"),
-    "register_commands": ("command", None),
-}
 
 
 @dataclass
@@ -49,7 +33,7 @@ class PluginReport:
         distribution: the installed distribution it comes from, with its version, such as "stargan-fw 0.1.0".
         hooks: the hooks it implements.
         components: what it registered, as "dataset celeba".
-        error: why it was left out, or None.
+        error: why it was left out; None if it was not.
     """
 
     name: str
@@ -73,9 +57,10 @@ class PluginManager:
 
     def __init__(self) -> None:
         self.reports: list[PluginReport] = []
-        self._indexes: dict[str, Index[Any]] = {kind: Index(kind) for kind, _ in KINDS.values()}
-        self._pluggy = pluggy.PluginManager("stargan_fw")
-        self._pluggy.add_hookspecs(hookspecs)
+        self._kinds: Index[ComponentKind] = Index("kind")
+        self._indexes: dict[str, Index[Any]] = {"kind": self._kinds}
+        for kind in KINDS:
+            self._add(KINDS[0], kind.name, kind, "stargan_fw")
 
     @classmethod
     def discover(cls, files: tuple[str | Path, ...] = ()) -> "PluginManager":
@@ -85,24 +70,23 @@ class PluginManager:
             PluginError: a named file cannot be used; under `STARGAN_FW_STRICT=1`, any plugin.
         """
         manager = cls()
-        manager.load_entry_points(COMMANDS)
-        manager.load_entry_points()
+        manager.load_entry_points(KIND_GROUP, COMMAND_GROUP, GROUP)
         for file in files:
             manager.load_file(Path(file))
         return manager
 
     def index(self, kind: str) -> Index[Any]:
-        """Returns the components of a kind: "dataset", "generator", … as in `KINDS`."""
+        """Returns the components of a kind, such as "dataset"; `kinds` has them all."""
         return self._indexes[kind]
 
-    @cached_property
+    @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of components there are."""
+        """The kinds of components there are: core's, as in `stargan_fw.kinds.KINDS`, and those of plugins."""
         return tuple(self._indexes)
 
-    def load_entry_points(self, group: str = GROUP) -> None:
+    def load_entry_points(self, *groups: str) -> None:
         """Loads every plugin that an installed distribution declares; a failing one is reported and left out."""
-        for entry in importlib.metadata.entry_points(group=group):
+        for entry in (entry for group in groups for entry in importlib.metadata.entry_points(group=group)):
             origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else None
             for name in self._modules_of(entry.module, origin):
                 report = PluginReport(name, "entry point", origin)
@@ -112,7 +96,7 @@ class PluginManager:
         """Loads a plugin file.
 
         Raises:
-            PluginError: it is missing or cannot be used; who names a file wants it.
+            PluginError: the file is missing or cannot be used. Whoever names a file wants it, so nothing is left out.
         """
         if not path.is_file():
             raise PluginError(f"The plugin file '{path}' does not exist. --plugin names a Python file.")
@@ -121,7 +105,7 @@ class PluginManager:
         if any(component.startswith("command ") for component in report.components):
             report.error = (
                 f"it registers a command, which only an installed plugin can: name its module in the entry point group "
-                f"'{COMMANDS}'."
+                f"'{COMMAND_GROUP}'."
             )
         if report.error:
             raise PluginError(f"The plugin '{path}' cannot be used: {report.error}")
@@ -136,16 +120,16 @@ class PluginManager:
         yield from listed
 
     def _load(self, report: PluginReport, load: Callable[[], ModuleType]) -> None:
+        """Registers all that a module hands over, or nothing of it if anything fails."""
         try:
-            module = load()
-            self._check_hook_names(module)
-            staged = self._collect(module, report)
-            for kind, name, item in staged:
-                self._indexes[kind].register(name, item, report.name)
-            report.components = [f"{kind} {name}" for kind, name, _ in staged]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - likewise
+            collected = self._collect(load(), report)
+            self._check_free(collected)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything
             self._leave_out(report, error)
         else:
+            for kind, name, item in collected:
+                self._add(kind, name, item, report.name)
+            report.components = [f"{kind.name} {name}" for kind, name, _ in collected]
             self.reports.append(report)
 
     def _leave_out(self, report: PluginReport, error: BaseException) -> None:
@@ -154,75 +138,45 @@ class PluginManager:
             raise PluginError(f"The plugin '{report.name}' cannot be used: {report.error}") from error
         self.reports.append(report)
 
-    def _check_hook_names(self, module: ModuleType) -> None:
-        """Raises PluginError for a function that is marked as a hook but is none."""
-        for name, value in vars(module).items():
-            if hasattr(value, "stargan_fw_impl") and name not in KINDS:
-                raise PluginError(f"'{name}' is no hook: {closest(name, KINDS)}")
+    def _collect(self, module: ModuleType, report: PluginReport) -> list[tuple[ComponentKind, str, Any]]:
+        """Returns what a module's hooks hand over: kind, name and component, each."""
+        kinds = {kind.hook.__name__: kind for _, kind in self._kinds.items()}
+        hooks = pluggy.PluginManager("stargan_fw")  # of this module alone, so that a module that fails leaves no trace
+        specs = ModuleType("specs")
+        vars(specs).update({name: kind.hook for name, kind in kinds.items()})
+        hooks.add_hookspecs(specs)
+        hooks.register(module)
+        report.hooks = [caller.name for caller in hooks.get_hookcallers(module) or ()]
+        unknown = next((name for name in report.hooks if name not in kinds), None)
+        if unknown:
+            raise PluginError(f"'{unknown}' is no hook: {closest(unknown, kinds)}")
+        collected: list[tuple[ComponentKind, str, Any]] = []
+        for name in report.hooks:
+            kind = kinds[name]
+            getattr(hooks.hook, name)(
+                register=lambda item, kind=kind: collected.append((kind, kind.name_of(item), item))
+            )
+        return collected
 
-    def _collect(self, module: ModuleType, report: PluginReport) -> list[tuple[str, str, Any]]:
-        """Calls the module's hooks and returns what they hand over: all of it can be registered, or none is."""
-        staged: list[tuple[str, str, Any]] = []
-        self._pluggy.register(module, name=report.name)
-        try:
-            others = [plugin for plugin in self._pluggy.get_plugins() if plugin is not module]
-            callers = self._pluggy.get_hookcallers(module) or []
-            report.hooks = [caller.name for caller in callers]
-            for caller in callers:
-                kind, interface = KINDS[caller.name]
-                collect = _collector(kind, interface, staged)
-                self._pluggy.subset_hook_caller(caller.name, others)(register=collect)
-            for kind, name, _ in staged:
-                self._check_free(kind, name)
-        except BaseException:
-            self._pluggy.unregister(module)
-            raise
-        return staged
+    def _check_free(self, collected: list[tuple[ComponentKind, str, Any]]) -> None:
+        """Raises PluginError if a component's name, or the hook of a new kind, is taken."""
+        hooks = {kind.hook.__name__: name for name, kind in self._kinds.items()}
+        names = [(kind.name, name) for kind, name, _ in collected]
+        for number, (kind, name) in enumerate(names):
+            if name in self._indexes[kind]:
+                taken = self._indexes[kind].source(name)
+                raise PluginError(f"the {kind} '{name}' is already registered by '{taken}'; give it another name.")
+            if (kind, name) in names[:number]:
+                raise PluginError(f"it registers the {kind} '{name}' twice.")
+        for _, name, item in collected:
+            if isinstance(item, ComponentKind) and item.hook.__name__ in hooks:
+                taken, hook = hooks[item.hook.__name__], item.hook.__name__
+                raise PluginError(f"the hook '{hook}' of the kind '{name}' is already that of the kind '{taken}'.")
 
-    def _check_free(self, kind: str, name: str) -> None:
-        if name in self._indexes[kind].names():
-            taken = self._indexes[kind].source(name)
-            raise PluginError(f"the {kind} '{name}' is already registered by '{taken}'; give it another name.")
-
-
-def _collector(kind: str, interface: str | None, staged: list[tuple[str, str, Any]]) -> Callable[[Any], None]:
-    """Returns the `register` function that a hook is given."""
-
-    def register(item: Any) -> None:
-        name = _component_name(item, interface) if interface else OTHERS[kind](item)
-        if any(taken[:2] == (kind, name) for taken in staged):
-            raise PluginError(f"it registers the {kind} '{name}' twice.")
-        staged.append((kind, name, item))
-
-    return register
-
-
-def _component_name(item: Any, interface: str) -> str:
-    base = getattr(interfaces, interface)
-    if not (inspect.isclass(item) and issubclass(item, base)):
-        raise PluginError(f"it registers {item!r}, which is not a subclass of stargan_fw.{interface}.")
-    if inspect.isabstract(item):
-        missing = ", ".join(sorted(cast("Any", item).__abstractmethods__))
-        raise PluginError(f"{item.__name__} lacks {missing}.")
-    name = getattr(item, "name", None)
-    if not isinstance(name, str) or not name:
-        raise PluginError(f"{item.__name__} has no `name`.")
-    return name
-
-
-def _preset_name(item: Any) -> str:
-    if not (isinstance(item, Path) and item.suffix == ".toml"):
-        raise PluginError(f"it registers {item!r} as a preset, which is not a pathlib.Path of a TOML file.")
-    return item.stem
-
-
-def _command_name(item: Any) -> str:
-    if not isinstance(item, interfaces.Command):
-        raise PluginError(f"it registers {item!r} as a command, which is not a stargan_fw.Command.")
-    return item.name
-
-
-OTHERS: dict[str, Callable[[Any], str]] = {"preset": _preset_name, "command": _command_name}  # no classes
+    def _add(self, kind: ComponentKind, name: str, item: Any, source: str) -> None:
+        self._indexes[kind.name].register(name, item, source)
+        if isinstance(item, ComponentKind):
+            self._indexes.setdefault(name, Index(name))
 
 
 def _import_file(path: Path) -> ModuleType:

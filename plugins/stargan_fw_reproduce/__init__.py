@@ -1,5 +1,35 @@
 """The paper's experiments: what is trained, measured and shown, as the command `reproduce`."""
 
+from stargan_fw_reproduce.experiment import (
+    Bench,
+    Claim,
+    Experiment,
+    Figure,
+    Measured,
+    PlannedRun,
+    Section,
+    Setup,
+    Sheet,
+    SheetRow,
+    Table,
+    Text,
+)
+
+__all__ = [
+    "Bench",
+    "Claim",
+    "Experiment",
+    "Figure",
+    "Measured",
+    "PlannedRun",
+    "Section",
+    "Setup",
+    "Sheet",
+    "SheetRow",
+    "Table",
+    "Text",
+]
+
 plugin_modules = (
     "stargan_fw_reproduce.experiments.table3",
     "stargan_fw_reproduce.experiments.losses",

@@ -15,11 +15,11 @@ from stargan_fw.evaluation.evaluation_request import Asked as Question
 from stargan_fw.evaluation.protocol import evaluate
 from stargan_fw.inference.figures import Row, draw_figure
 from stargan_fw.inference.translator import Translator
-from stargan_fw.interfaces import Bench, Sheet, Table
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.evaluation_record import table
 from stargan_fw_registry import LabelSchema, LabelSpace
 from stargan_fw_reproduce.commands import evaluate_command, sheet_command
+from stargan_fw_reproduce.experiment import Bench, Sheet, Table
 from stargan_fw_reproduce.request import configured
 
 if TYPE_CHECKING:
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from stargan_fw.interfaces import Measured, PlannedRun, SheetRow
-    from stargan_fw.interfaces.experiment import Mask, Size
     from stargan_fw.runs.evaluation_record import Evaluation
+    from stargan_fw_reproduce.experiment import Mask, Measured, PlannedRun, SheetRow, Size
     from stargan_fw_reproduce.request import Reproduction, SeededRun
 
     Progress = Callable[[str, Iterable[int]], Iterable[int]]

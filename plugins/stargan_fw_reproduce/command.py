@@ -126,7 +126,7 @@ def _show(console: Console, report: Report) -> None:
     from rich.markup import escape
     from rich.table import Table as Shown
 
-    from stargan_fw.interfaces import Table
+    from stargan_fw_reproduce.experiment import Table
 
     tables = [section for section in report.sections if isinstance(section, Table)]
     for section in tables[:1]:  # the others are for readers of the page

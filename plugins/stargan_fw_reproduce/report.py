@@ -13,7 +13,7 @@ from functools import singledispatch, singledispatchmethod
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.interfaces import Claim, Sheet, Table, Text
+from stargan_fw_reproduce.experiment import Claim, Sheet, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from stargan_fw.interfaces import Section
+    from stargan_fw_reproduce.experiment import Section
     from stargan_fw_reproduce.request import SeededRun
 
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stargan_fw.config import Config
-    from stargan_fw.interfaces import Experiment, PlannedRun
-    from stargan_fw.interfaces.experiment import Size
     from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw_reproduce.experiment import Experiment, PlannedRun, Size
 
 CLOSE = 0.01  # share by which two budgets may differ and be the same
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from rich.console import Console
 
-    from stargan_fw.interfaces import PlannedRun
+    from stargan_fw_reproduce.experiment import PlannedRun
     from stargan_fw_reproduce.request import Reproduction, SeededRun
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stargan_fw.models.export import export_run
-from stargan_fw.plugin_manager import COMMANDS, GROUP
+from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP
 from stargan_fw.runs.run_folder import RunFolder
 
 HERE = Path(__file__).parent
@@ -24,7 +24,7 @@ class FakeDistribution(importlib.metadata.Distribution):
 
     FILES = {  # noqa: RUF012
         "METADATA": "Name: fakes\nVersion: 1.0\n",
-        "entry_points.txt": f"[{GROUP}]\nfakes = fake_plugins\n[{COMMANDS}]\nbuiltin = stargan_fw.cli.builtin\n",
+        "entry_points.txt": f"[{GROUP}]\nfakes = fake_plugins\n[{COMMAND_GROUP}]\nbuiltin = stargan_fw.cli.builtin\n",
     }
 
     def read_text(self, filename: str) -> str | None:
@@ -40,7 +40,9 @@ def fakes_alone() -> Iterator[None]:
     installed, fake = importlib.metadata.entry_points, FakeDistribution().entry_points
 
     def entry_points(**chosen):
-        return fake.select(**chosen) if chosen.get("group") in {GROUP, COMMANDS} else installed(**chosen)
+        return (
+            fake.select(**chosen) if chosen.get("group") in {KIND_GROUP, COMMAND_GROUP, GROUP} else installed(**chosen)
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in sys.modules if name.partition(".")[0] in HIDDEN]:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from stargan_fw.plugin_manager import KINDS, PluginManager
+from stargan_fw.kinds import KINDS
+from stargan_fw.plugin_manager import PluginManager
 
 
 @pytest.fixture(scope="module")
@@ -12,12 +13,14 @@ def built_in():
     return PluginManager.discover()
 
 
-@pytest.mark.parametrize("hook", KINDS)
-def test_every_hook_is_used_by_a_built_in(built_in, hook):
-    kind, _ = KINDS[hook]
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_hook_is_used_by_a_built_in(built_in, kind):
+    assert any(kind.hook.__name__ in report.hooks for report in built_in.reports)
+    assert len(built_in.index(kind.name)) > 0
 
-    assert any(hook in report.hooks for report in built_in.reports)
-    assert len(built_in.index(kind)) > 0
+
+def test_experiments_are_a_kind_that_a_package_brings(built_in):
+    assert built_in.kinds == (*(kind.name for kind in KINDS), "experiment")
 
 
 def test_built_ins_come_through_the_entry_point(built_in):

@@ -7,9 +7,9 @@ import pytest
 
 from stargan_fw.components import build_method
 from stargan_fw.data.source import build_dataset
-from stargan_fw.interfaces import Experiment
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_registry import LabelSchema, LabelSpace
+from stargan_fw_reproduce import Experiment
 from stargan_fw_reproduce.experiments.expressions import mean, written
 from stargan_fw_reproduce.experiments.fig7 import share_read
 from stargan_fw_reproduce.request import Asked, configured

@@ -27,8 +27,8 @@ QUICK = ["--classifier-steps", "2", "--limit", "2", "--device", "cpu"]
 QUICK += [part for key, value in TINY.items() for part in ("--set", f"{key}={value}")]
 
 OWN = """
-from stargan_fw import Experiment, hookimpl
-from stargan_fw.interfaces import Claim, PlannedRun, Setup, Text
+from stargan_fw import hookimpl
+from stargan_fw_reproduce import Claim, Experiment, PlannedRun, Setup, Text
 
 RUN = PlannedRun("mine", "Mine", "celeba", Setup("quickstart"), Setup("paper"))
 

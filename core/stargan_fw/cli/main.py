@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stargan_fw.errors import RequestError
-from stargan_fw.plugin_manager import COMMANDS, PluginManager
+from stargan_fw.plugin_manager import COMMAND_GROUP, KIND_GROUP, PluginManager
 from stargan_fw.process import prepare_process
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
@@ -37,12 +37,12 @@ def program() -> typer.Typer:
     )
     app.callback()(options)
     manager = PluginManager()
-    manager.load_entry_points(COMMANDS)
+    manager.load_entry_points(KIND_GROUP, COMMAND_GROUP)
     for report in manager.reports:
         if report.error:
             print(f"The plugin '{report.name}' is left out: {report.error}", file=sys.stderr)  # noqa: T201
-    names = [component.removeprefix("command ") for report in manager.reports for component in report.components]
-    for command in map(manager.index("command").get, names):
+    registered = (component.partition(" ") for report in manager.reports for component in report.components)
+    for command in (manager.index("command").get(name) for kind, _, name in registered if kind == "command"):
         if isinstance(command.run, typer.Typer):
             app.add_typer(command.run, name=command.name)
         else:

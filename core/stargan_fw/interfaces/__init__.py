@@ -4,23 +4,10 @@ from typing import TYPE_CHECKING
 
 from stargan_fw._lazy import lazy_exports
 from stargan_fw.interfaces.command import Command
+from stargan_fw.interfaces.component_kind import ComponentKind
 from stargan_fw.interfaces.dataset import Crop, Dataset, EncodedImage, Example, PortraitSquare, Square
 
 if TYPE_CHECKING:
-    from stargan_fw.interfaces.experiment import (
-        Bench,
-        Claim,
-        Experiment,
-        Figure,
-        Measured,
-        PlannedRun,
-        Section,
-        Setup,
-        Sheet,
-        SheetRow,
-        Table,
-        Text,
-    )
     from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss, Scored, score_together
     from stargan_fw.interfaces.method import Batch, ComponentBuilder, HasVariants, Losses, Method, Phase
@@ -30,10 +17,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AdversarialLoss",
     "Batch",
-    "Bench",
-    "Claim",
     "Command",
     "ComponentBuilder",
+    "ComponentKind",
     "CriticLoss",
     "Crop",
     "Dataset",
@@ -41,27 +27,17 @@ __all__ = [
     "Embedding",
     "EncodedImage",
     "Example",
-    "Experiment",
-    "Figure",
     "Generator",
     "HasVariants",
     "ImportedNetwork",
     "Importer",
     "LearnedEmbedding",
     "Losses",
-    "Measured",
     "Method",
     "Phase",
-    "PlannedRun",
     "PortraitSquare",
     "Scored",
-    "Section",
-    "Setup",
-    "Sheet",
-    "SheetRow",
     "Square",
-    "Table",
-    "Text",
     "Tracker",
     "score_together",
 ]
@@ -73,23 +49,6 @@ __getattr__ = lazy_exports(
         "CriticLoss": "stargan_fw.interfaces.loss",
         "Scored": "stargan_fw.interfaces.loss",
         "score_together": "stargan_fw.interfaces.loss",
-        **dict.fromkeys(
-            (
-                "Bench",
-                "Claim",
-                "Experiment",
-                "Figure",
-                "Measured",
-                "PlannedRun",
-                "Section",
-                "Setup",
-                "Sheet",
-                "SheetRow",
-                "Table",
-                "Text",
-            ),
-            "stargan_fw.interfaces.experiment",
-        ),
         "ImportedNetwork": "stargan_fw.interfaces.importer",
         "Importer": "stargan_fw.interfaces.importer",
         "Batch": "stargan_fw.interfaces.method",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from stargan_fw.config import ComponentConfig, Config
 from stargan_fw.errors import LabelError, ModelError, one_line
+from stargan_fw.kinds import MODEL_COMPONENTS
 from stargan_fw.options import describe
 from stargan_fw_registry import LabelSpace
 
@@ -19,6 +20,7 @@ FORMAT = 1
 LARGEST_FILE = 2**22  # bytes
 LARGEST_NUMBER = 2**20  # of a network's arguments: layers, channels
 NAME = r"^[^\x00-\x1f\x7f-\x9f/\\]{1,100}$"  # of what is printed: no path, nothing that a terminal obeys
+COMPONENT = rf"^({'|'.join(MODEL_COMPONENTS)})$"
 SENTENCE = r"^[^\x00-\x1f\x7f-\x9f]{1,500}$"  # that is printed
 UPDATE = "Update stargan-fw: pip install --upgrade stargan-fw"
 
@@ -102,7 +104,7 @@ class ModelConfig(_Strict):
     crops: dict[str, Annotated[int, Field(gt=0)] | None]
     own_crops: dict[str, Annotated[str, Field(pattern=SENTENCE)]] = {}
     method: Component
-    components: dict[Annotated[str, Field(pattern=r"^(generator|discriminator|loss)$")], Component]
+    components: dict[Annotated[str, Field(pattern=COMPONENT)], Component]
     plugins: list[Need]
 
     @model_validator(mode="after")

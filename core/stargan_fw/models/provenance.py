@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import ModelError, RequestError
+from stargan_fw.kinds import MODEL_COMPONENTS
 from stargan_fw.models.model_config import Component, ModelConfig, Need, component
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from stargan_fw.config import Config
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw_registry import LabelSpace
-
-COMPONENTS = ("generator", "discriminator", "loss")
 
 
 def model_config(config: Config, space: LabelSpace, plugins: PluginManager) -> ModelConfig:
@@ -33,7 +32,7 @@ def model_config(config: Config, space: LabelSpace, plugins: PluginManager) -> M
     Raises:
         ModelError: a component has an argument that a model's file cannot have.
     """
-    tables = {kind: getattr(config, kind) for kind in COMPONENTS}
+    tables = {kind: getattr(config, kind) for kind in MODEL_COMPONENTS}
     try:
         components = {kind: component(table) for kind, table in tables.items() if table.name is not None}
         method = component(config.method)

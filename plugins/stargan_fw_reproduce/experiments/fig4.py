@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from stargan_fw import Experiment, hookimpl
-from stargan_fw.interfaces import Bench, Section, SheetRow
+from stargan_fw import hookimpl
+from stargan_fw_reproduce.experiment import Bench, Experiment, Section, SheetRow
 from stargan_fw_reproduce.experiments.runs import JOINT
 
 SINGLE = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male=flip", "Young=flip")

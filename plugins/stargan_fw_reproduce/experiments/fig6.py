@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from stargan_fw import Experiment, hookimpl
-from stargan_fw.interfaces import Bench, Claim, Section, SheetRow, Table
+from stargan_fw import hookimpl
 from stargan_fw_plugins.datasets.rafd import EXPRESSIONS
+from stargan_fw_reproduce.experiment import Bench, Claim, Experiment, Section, SheetRow, Table
 from stargan_fw_reproduce.experiments.expressions import by_expression, errors, mean, written
 from stargan_fw_reproduce.experiments.runs import JOINT, STARGAN
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from stargan_fw import Experiment, hookimpl
-from stargan_fw.interfaces import Bench, Claim, Figure, Measured, Section, SheetRow, Table
-from stargan_fw.interfaces.experiment import Mask
+from stargan_fw import hookimpl
 from stargan_fw_plugins.datasets.rafd import EXPRESSIONS
+from stargan_fw_reproduce.experiment import Bench, Claim, Experiment, Figure, Mask, Measured, Section, SheetRow, Table
 from stargan_fw_reproduce.experiments.runs import JOINT
 
 MASKS: Sequence[Mask] = ("right", "wrong")

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from stargan_fw import Experiment, hookimpl
-from stargan_fw.interfaces import Bench, Claim, Section, SheetRow, Table
+from stargan_fw import hookimpl
+from stargan_fw_reproduce.experiment import Bench, Claim, Experiment, Section, SheetRow, Table
 from stargan_fw_reproduce.experiments.expressions import OTHERS, by_expression, errors, mean, written
 from stargan_fw_reproduce.experiments.runs import STARGAN, VANILLA
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from stargan_fw import Experiment, hookimpl
-from stargan_fw.interfaces import Bench, Claim, Section, Table
+from stargan_fw import hookimpl
+from stargan_fw_reproduce.experiment import Bench, Claim, Experiment, Section, Table
 from stargan_fw_reproduce.experiments.table3 import PUBLISHED
 
 

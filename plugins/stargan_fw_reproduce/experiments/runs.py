@@ -1,6 +1,6 @@
 """The runs that the experiments share. At the small size they take minutes on two cores, of drawn faces of 64 pixels."""
 
-from stargan_fw.interfaces import PlannedRun, Setup
+from stargan_fw_reproduce.experiment import PlannedRun, Setup
 
 NEUTRAL = {"method.source": "neutral"}  # the domain that Table 3 translates from
 LONG = {"training.epochs": 200}  # of RaFD, which is small (Sec. 5.3)

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
+from stargan_fw import ComponentKind, hookimpl, hookspec
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from PIL import Image
 
@@ -253,3 +255,14 @@ class Experiment(ABC):
     @abstractmethod
     def report(self, bench: Bench) -> Iterator[Section]:
         """Measures, and yields what the report shows, from top to bottom."""
+
+
+@hookspec
+def register_experiments(register: Callable[[type[Experiment]], None]) -> None:
+    """Registers experiments, which `reproduce` names."""
+
+
+@hookimpl
+def register_kinds(register: Callable[[ComponentKind], None]) -> None:
+    """Registers the kind "experiment"."""
+    register(ComponentKind("experiment", register_experiments, "stargan_fw_reproduce:Experiment"))

@@ -1,0 +1,78 @@
+"""A kind of component: what plugins register with one hook."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+from stargan_fw.errors import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class ComponentKind:
+    """A kind whose components are classes, the subclasses of one interface, each with a class attribute `name`.
+
+    Attributes:
+        name: what messages call one component of the kind, as in "the dataset 'celeba'".
+        hook: the hook spec: a function `register_…(register)` that is marked `@stargan_fw.hookspec`.
+        interface: the class that components implement, as "module:Class". The module is imported when the first
+            component is registered, because an interface may need torch.
+        has_table: whether a configuration has a table of the kind's name, with the component's name and options.
+        in_model: whether a model folder's `config.json` lists the component among the parts of the method.
+    """
+
+    name: str
+    hook: Callable[..., None]
+    interface: str
+    has_table: bool = False
+    in_model: bool = False
+
+    def __post_init__(self) -> None:
+        if not hasattr(self.hook, "stargan_fw_spec"):
+            raise PluginError(f"the hook of the kind '{self.name}' is not marked @stargan_fw.hookspec.")
+
+    def name_of(self, item: Any) -> str:
+        """Returns the name of a component.
+
+        Raises:
+            PluginError: the item is no component of this kind.
+        """
+        if not (inspect.isclass(item) and issubclass(item, resolve_name(self.interface))):
+            raise PluginError(f"it registers {item!r}, which is not a subclass of {self._interface_name}.")
+        missing = ", ".join(sorted(getattr(item, "__abstractmethods__", ())))
+        if missing:
+            raise PluginError(f"{item.__name__} lacks {missing}.")
+        name = getattr(item, "name", None)
+        if not isinstance(name, str) or not name:
+            raise PluginError(f"{item.__name__} has no `name`.")
+        return name
+
+    @property
+    def _interface_name(self) -> str:
+        return self.interface.replace(":", ".")
+
+
+class ObjectKind(ComponentKind):
+    """A kind whose components are objects of one class, with an attribute `name`."""
+
+    def name_of(self, item: Any) -> str:
+        """Returns the name of a component; see `ComponentKind.name_of`."""
+        if not isinstance(item, resolve_name(self.interface)):
+            raise PluginError(f"it registers {item!r} as a {self.name}, which is not a {self._interface_name}.")
+        return str(item.name)
+
+
+class TomlFileKind(ComponentKind):
+    """A kind whose components are paths of TOML files, called by their stems."""
+
+    def name_of(self, item: Any) -> str:
+        """Returns the name of a component; see `ComponentKind.name_of`."""
+        if not (isinstance(item, Path) and item.suffix == ".toml"):
+            raise PluginError(f"it registers {item!r} as a {self.name}, which is not a pathlib.Path of a TOML file.")
+        return item.stem

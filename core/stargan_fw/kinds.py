@@ -1,0 +1,23 @@
+"""The table of component kinds. Everything that has to know them all is derived from it, or is compared with it by a test."""
+
+from stargan_fw import hookspecs
+from stargan_fw.interfaces.component_kind import ComponentKind, ObjectKind, TomlFileKind
+
+KINDS = (
+    ObjectKind("kind", hookspecs.register_kinds, "stargan_fw:ComponentKind"),
+    ComponentKind("dataset", hookspecs.register_datasets, "stargan_fw:Dataset"),
+    ComponentKind("method", hookspecs.register_methods, "stargan_fw:Method", has_table=True),
+    ComponentKind("generator", hookspecs.register_generators, "stargan_fw:Generator", has_table=True, in_model=True),
+    ComponentKind(
+        "discriminator", hookspecs.register_discriminators, "stargan_fw:Discriminator", has_table=True, in_model=True
+    ),
+    ComponentKind("loss", hookspecs.register_losses, "stargan_fw:AdversarialLoss", has_table=True, in_model=True),
+    ComponentKind("embedding", hookspecs.register_embeddings, "stargan_fw:Embedding", has_table=True),
+    ComponentKind("tracker", hookspecs.register_trackers, "stargan_fw:Tracker"),
+    ComponentKind("importer", hookspecs.register_importers, "stargan_fw:Importer"),
+    TomlFileKind("preset", hookspecs.register_presets, "pathlib:Path"),
+    ObjectKind("command", hookspecs.register_commands, "stargan_fw:Command"),
+)
+
+CONFIG_TABLES = tuple(kind.name for kind in KINDS if kind.has_table)
+MODEL_COMPONENTS = tuple(kind.name for kind in KINDS if kind.in_model)

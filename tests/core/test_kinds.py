@@ -1,0 +1,164 @@
+"""The table of component kinds, what must agree with it, and kinds that a plugin brings."""
+
+import importlib.metadata
+import inspect
+import sys
+
+import pytest
+
+from stargan_fw import hookspecs
+from stargan_fw.components import Components
+from stargan_fw.config import ComponentConfig, Config
+from stargan_fw.errors import PluginError
+from stargan_fw.interfaces import ComponentBuilder
+from stargan_fw.kinds import KINDS
+from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP, PluginManager
+
+KIND = """
+from stargan_fw import ComponentKind, hookimpl, hookspec
+
+class Palette:
+    name = ""
+
+@hookspec
+def register_palettes(register):
+    "Registers palettes, which tests name."
+
+@hookimpl
+def register_kinds(register):
+    register(ComponentKind("palette", register_palettes, f"{__name__}:Palette"))
+"""
+COMPONENT = """
+from stargan_fw import hookimpl
+from palettes import Palette
+
+class Warm(Palette):
+    name = "warm"
+
+@hookimpl
+def register_palettes(register):
+    register(Warm)
+"""
+BROKEN = {
+    "fails": (KIND + "    1 / 0\n", "ZeroDivisionError: "),
+    "registers no kind": (
+        KIND.replace("register(Comp", "register(str(Comp").replace('Palette"))', 'Palette")))'),
+        "it registers \"ComponentKind(name='palette'",
+    ),
+    "takes a kind": (
+        KIND.replace('"palette"', '"dataset"'),
+        "the kind 'dataset' is already registered by 'stargan_fw'; give it another name.",
+    ),
+    "takes a hook": (
+        KIND.replace("register_palettes", "register_datasets"),
+        "the hook 'register_datasets' of the kind 'palette' is already that of the kind 'dataset'.",
+    ),
+    "has no spec": (
+        KIND.replace("@hookspec\n", ""),
+        "the hook of the kind 'palette' is not marked @stargan_fw.hookspec.",
+    ),
+}
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Puts modules on the path, the only ones that entry points name: `install(palettes=(KIND_GROUP, code), …)`."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("STARGAN_FW_STRICT", raising=False)
+    declared = []
+
+    def write(**modules):
+        for name, (group, source) in modules.items():
+            (tmp_path / f"{name}.py").write_text(source)
+            declared.append(importlib.metadata.EntryPoint(name, name, group))
+        chosen = lambda *, group: [entry for entry in declared if entry.group == group]  # noqa: E731
+        monkeypatch.setattr(importlib.metadata, "entry_points", chosen)
+
+    yield write
+    for entry in declared:
+        sys.modules.pop(entry.name, None)
+
+
+def test_the_table_has_every_hook():
+    specs = [value for value in vars(hookspecs).values() if hasattr(value, "stargan_fw_spec")]
+
+    assert {kind.hook for kind in KINDS} == set(specs)
+    assert len({kind.name for kind in KINDS}) == len(KINDS) == len(specs)
+
+
+def test_the_configuration_has_a_table_for_each_kind_that_needs_one():
+    tables = {name for name, field in Config.model_fields.items() if field.annotation is ComponentConfig}
+
+    assert tables == {kind.name for kind in KINDS if kind.has_table}
+
+
+@pytest.mark.parametrize("builder", [ComponentBuilder, Components])
+def test_a_method_can_have_each_kind_with_a_table_built(builder):
+    built = {name for name, _ in inspect.getmembers(builder, inspect.isfunction) if not name.startswith("_")}
+
+    assert built == {kind.name for kind in KINDS if kind.has_table and kind.name != "method"}
+
+
+def test_what_a_model_folder_lists_is_configured():
+    assert all(kind.has_table for kind in KINDS if kind.in_model)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_interface_is_there(kind):
+    with pytest.raises(PluginError, match="which is not"):
+        kind.name_of(3)
+
+
+def test_a_plugin_brings_a_kind_whatever_the_order_of_the_plugins(install):
+    install(warm=(GROUP, COMPONENT), palettes=(KIND_GROUP, KIND))
+
+    plugins = PluginManager.discover()
+
+    assert plugins.kinds == (*(kind.name for kind in KINDS), "palette")
+    assert plugins.index("palette").names() == ("warm",)
+    assert [(report.name, report.hooks, report.components) for report in plugins.reports] == [
+        ("palettes", ["register_kinds"], ["kind palette"]),
+        ("warm", ["register_palettes"], ["palette warm"]),
+    ]
+
+
+def test_a_component_of_a_kind_is_checked_against_its_interface(install):
+    install(warm=(GROUP, COMPONENT.replace("register(Warm)", "register(int)")), palettes=(KIND_GROUP, KIND))
+
+    report = PluginManager.discover().reports[-1]
+
+    assert report.error == "it registers <class 'int'>, which is not a subclass of palettes.Palette."
+
+
+@pytest.mark.parametrize("source, message", BROKEN.values(), ids=BROKEN)
+def test_a_broken_kind_is_reported_and_left_out_with_its_components(install, monkeypatch, source, message):
+    install(palettes=(KIND_GROUP, source), warm=(GROUP, COMPONENT))
+
+    plugins = PluginManager.discover()
+
+    assert plugins.kinds == tuple(kind.name for kind in KINDS)
+    palettes, warm = plugins.reports
+    assert palettes.error.startswith(message)
+    assert palettes.components == warm.components == []
+    assert warm.error.startswith("'register_palettes' is no hook: ")
+    monkeypatch.setenv("STARGAN_FW_STRICT", "1")
+    with pytest.raises(PluginError, match="^The plugin 'palettes' cannot be used: "):
+        PluginManager.discover()
+
+
+def test_all_of_a_module_is_registered_or_nothing(install):
+    second = KIND + '    register(ComponentKind("palette", register_palettes, "palettes:Palette"))\n'
+    install(palettes=(KIND_GROUP, second))
+
+    plugins = PluginManager.discover()
+
+    assert plugins.reports[0].error == "it registers the kind 'palette' twice."
+    assert "palette" not in plugins.kinds
+
+
+def test_the_program_names_a_kind_that_fails(install, cli):
+    install(palettes=(KIND_GROUP, "1 / 0"), builtin=(COMMAND_GROUP, "from stargan_fw.cli.builtin import *"))
+
+    outcome = cli("plugins", "list")
+
+    assert "The plugin 'palettes' is left out: ZeroDivisionError: division by zero" in outcome.err
