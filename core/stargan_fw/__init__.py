@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Importer,
         Losses,
         Method,
+        OptimizerSpec,
         Phase,
         Tracker,
     )
@@ -41,6 +42,7 @@ __all__ = [
     "Importer",
     "Losses",
     "Method",
+    "OptimizerSpec",
     "Phase",
     "PortraitSquare",
     "Square",
@@ -68,6 +70,7 @@ __getattr__ = lazy_exports(
                 "Importer",
                 "Losses",
                 "Method",
+                "OptimizerSpec",
                 "Phase",
                 "Tracker",
             ),

@@ -80,6 +80,32 @@ class DatasetConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
+class OptimizerConfig(_Strict):
+    """`[training.optimizers.<phase>]`: what is changed about the optimiser of one of the method's phases.
+
+    Attributes:
+        name: "adam" or "adamw".
+        rate: a factor on `training.learning_rate`.
+        beta1: instead of `training.beta1`.
+        beta2: instead of `training.beta2`.
+        weight_decay: an L2 penalty with "adam", decoupled from the gradient with "adamw".
+        clip: the largest norm of all gradients of the phase together; `inf` does not clip.
+    """
+
+    name: Literal["adam", "adamw"] | None = None
+    rate: float | None = Field(default=None, gt=0)
+    beta1: float | None = Field(default=None, ge=0, lt=1)
+    beta2: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0)
+    clip: float | None = Field(default=None, gt=0)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields of `stargan_fw.OptimizerSpec` that are replaced."""
+        given = self.model_dump(exclude_none=True)
+        return {"algorithm" if name == "name" else name: value for name, value in given.items()}
+
+
 class TrainingConfig(_Strict):
     """`[training]`.
 
@@ -88,10 +114,11 @@ class TrainingConfig(_Strict):
         micro_batch_size: images whose gradients are computed at a time where a method can add them up, as the generator's
             in `stargan`: the same update, but for rounding, in less memory, of networks that look at each image alone.
             "auto" is 3 images of 128 pixels in fp32 on a processor, else the batch.
-        n_critic: discriminator updates to one generator update, counted for each dataset.
+        n_critic: discriminator updates per generator update, counted for each dataset and each kind of its batches.
         learning_rate: Adam's, before it decays.
         beta1: Adam's.
         beta2: Adam's.
+        optimizers: what is changed about the optimiser of single phases, such as the discriminator's, "d".
         steps: discriminator updates in all; or `epochs`.
         epochs: passes over the largest dataset where they alternate, over all where they are proportional.
         strategy: "alternate" takes the datasets in turn, "proportional" as often as they have images.
@@ -101,7 +128,7 @@ class TrainingConfig(_Strict):
         compile: "auto" compiles the networks where a compiler is found and the run is long enough to pay for it.
         graphs: "auto" captures what is compiled in CUDA graphs, on NVIDIA's GPUs; where that fails, it goes on without.
         channels_last: how networks and images lie in memory; "auto" is channels last in bf16 on CUDA.
-        ema: decay of the moving average of the generator's weights, for each of its updates; 0 is off.
+        ema: decay of the moving average of the generator's weights, which follows each of its updates; 0 is off.
         flip: probability of a horizontal flip.
         log_every: steps between rows of `metrics.jsonl`.
         sample_every: steps between sample sheets.
@@ -117,6 +144,7 @@ class TrainingConfig(_Strict):
     learning_rate: float = Field(default=1e-4, gt=0)
     beta1: float = Field(default=0.5, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
+    optimizers: dict[str, OptimizerConfig] = {}
     steps: int | None = Field(default=None, gt=0)
     epochs: int | None = Field(default=None, gt=0)
     strategy: Literal["alternate", "proportional"] = "alternate"
@@ -196,7 +224,10 @@ class Config(_Strict):
 
     def to_toml(self) -> str:
         """Returns the configuration as TOML, which `Layer.from_file` reads back."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+        values = self.model_dump(mode="json", exclude_none=True)
+        if not self.training.optimizers:
+            del values["training"]["optimizers"]
+        return tomli_w.dumps(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,10 +111,15 @@ def place(error: ValidationError, values: Any) -> list[str]:
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    kind: Any = model
     for part in path:
-        field = model.model_fields.get(part)
-        inner = field.annotation if field else None
-        if not (inspect.isclass(inner) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
+        if typing.get_origin(kind) is dict:  # a table under a name of the user's own
+            kind = typing.get_args(kind)[1]
+        else:
+            field = kind.model_fields.get(part) if _is_model(kind) else None
+            kind = field.annotation if field else None
+    return list(kind.model_fields) if _is_model(kind) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, BaseModel)

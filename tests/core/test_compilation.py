@@ -94,7 +94,7 @@ def test_where_graphs_fail_training_goes_on_without(trainer, modes, monkeypatch,
 def test_a_try_that_fails_halfway_leaves_no_gradients(trainer, modes, monkeypatch):
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
     plain, failed = trainer("training.graphs=off"), trainer()
-    adam = failed.optimizers["g"].adam
+    adam = failed.optimizers["g"].optimizer
 
     def step():
         raise AssertionError

@@ -65,9 +65,9 @@ def test_there_is_no_mask_with_one_dataset(tiny_stargan):
 
 
 def test_phases_and_networks(method):
-    assert [(phase.name, phase.networks, phase.every_n_critic) for phase in method.phases] == [
-        ("d", ("discriminator",), False),
-        ("g", ("generator",), True),
+    assert [(phase.name, phase.networks, phase.interval) for phase in method.phases] == [
+        ("d", ("discriminator",), 1),
+        ("g", ("generator",), "n_critic"),
     ]
     assert list(method.networks) == ["generator", "discriminator"]
 

@@ -178,6 +178,16 @@ REFUSED = {
         "^Error: --set: .*'datasets.rafd.angle'.*angles",
     ),
     "option of no dataset": (["--set", "datasets.raft.angles=[90]"], {}, "datasets.raft.*rafd"),
+    "unknown phase": (
+        ["--set", "training.optimizers.disc.rate=2"],
+        {},
+        "optimizers.disc: the method 'stargan'.*known: d, g",
+    ),
+    "unknown key of a phase": (
+        ["--set", "training.optimizers.d.betas=0.5"],
+        {},
+        "^Error: --set: .*'training.optimizers.d.betas'.*'beta1|beta2'",
+    ),
     "wrong type": (["--set", "training.steps=many"], {}, "training.steps = 'many'"),
     "batch of one": (["--set", "training.batch_size=1"], {}, "training.batch_size = 1.*Use 2 or more"),
     "odd size": (["--set", "data.image_size=100"], {}, "data.image_size = 100.*96"),

@@ -108,9 +108,18 @@ class Loader:
         """Batches of an epoch."""
         return max(1, self._images // self._batch_size)
 
+    @property
+    def kinds(self) -> int:
+        """How many kinds of batches there are."""
+        return len(self._kinds)
+
     def kind(self, number: int) -> int:
         """Returns which kind batch `number` is of."""
         return number % len(self._kinds)
+
+    def occurrence(self, number: int) -> int:
+        """Returns how many batches of its kind there are up to batch `number`, which counts itself: 1 is the first."""
+        return number // len(self._kinds) + 1
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Returns this rank's share of batch `number`, counted from 0 over all epochs.

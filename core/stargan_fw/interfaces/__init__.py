@@ -10,7 +10,7 @@ from stargan_fw.interfaces.dataset import Crop, Dataset, EncodedImage, Example, 
 if TYPE_CHECKING:
     from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss, Scored, score_together
-    from stargan_fw.interfaces.method import Batch, ComponentBuilder, HasVariants, Losses, Method, Phase
+    from stargan_fw.interfaces.method import Batch, ComponentBuilder, HasVariants, Losses, Method, OptimizerSpec, Phase
     from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator, LearnedEmbedding
     from stargan_fw.interfaces.tracker import Tracker
 
@@ -34,6 +34,7 @@ __all__ = [
     "LearnedEmbedding",
     "Losses",
     "Method",
+    "OptimizerSpec",
     "Phase",
     "PortraitSquare",
     "Scored",
@@ -56,6 +57,7 @@ __getattr__ = lazy_exports(
         "HasVariants": "stargan_fw.interfaces.method",
         "Losses": "stargan_fw.interfaces.method",
         "Method": "stargan_fw.interfaces.method",
+        "OptimizerSpec": "stargan_fw.interfaces.method",
         "Phase": "stargan_fw.interfaces.method",
         "Discriminator": "stargan_fw.interfaces.networks",
         "Embedding": "stargan_fw.interfaces.networks",

@@ -2,9 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -72,19 +72,49 @@ class Losses:
         return Losses(self.total * fraction, terms, last)
 
 
+MakeOptimizer: TypeAlias = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+
+
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """A part of an update that has an optimiser of its own.
+class OptimizerSpec:
+    """How a phase's parameters are optimised. `[training.optimizers.<phase>]` overrides each value.
 
     Attributes:
-        name: short, for metrics: "d", "g".
-        networks: keys of `Method.networks` whose parameters it updates.
-        every_n_critic: whether it runs only once in `training.n_critic` steps of a dataset.
+        algorithm: "adam", "adamw", or a function that makes any other torch optimiser of the phase's parameters. The
+            function sets the learning rate, betas and weight decay itself.
+        rate: a factor on the learning rate, `training.learning_rate` or the function's own. Factors that differ between
+            phases make two-time-scale updates (Heusel et al., 2017).
+        beta1: None is `training.beta1`.
+        beta2: None is `training.beta2`.
+        weight_decay: an L2 penalty with "adam", decoupled from the gradient with "adamw".
+        clip: the largest norm of all gradients of the phase together; None does not clip.
+    """
+
+    algorithm: Literal["adam", "adamw"] | MakeOptimizer = "adam"
+    rate: float = 1.0
+    beta1: float | None = None
+    beta2: float | None = None
+    weight_decay: float = 0.0
+    clip: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of an update: one objective, minimised over some of the networks.
+
+    Attributes:
+        name: short, for metrics and the configuration: "d", "g".
+        networks: keys of `Method.networks` whose parameters the phase updates.
+        interval: the phase is due at every `interval`-th step, counted for each dataset and each kind of its batches.
+            "n_critic" is `training.n_critic`.
+        optimizer: its optimiser, or the name of an earlier phase whose optimiser it shares. A regulariser that runs at
+            every 16th step only, for instance, shares the moments that Adam keeps of the same parameters.
     """
 
     name: str
     networks: tuple[str, ...]
-    every_n_critic: bool = False
+    interval: int | Literal["n_critic"] = 1
+    optimizer: OptimizerSpec | str = OptimizerSpec()
 
 
 class ComponentBuilder(Protocol):
@@ -114,7 +144,9 @@ class Method(ABC):
             "embedding" → a registered name.
         networks: by name; each becomes a file of the checkpoint. A method of many models keeps them in one
             `nn.ModuleDict`. What it remembers from step to step besides weights, such as images of earlier steps, is
-            buffers of a module here: a checkpoint has nothing else. "generator" translates, and is averaged.
+            buffers of a module here: a checkpoint has nothing else.
+        averaged: the network that `training.ema` keeps a moving average of: samples are drawn, and a trained model
+            translates, with the averaged weights. None if there is no such network.
         translating: the networks that `translate` needs: those of a model that is shared.
         reading: the networks that `read_labels` needs besides; empty where the method reads none.
         auxiliary: the networks that only training needs and that are no part of a model, such as a feature extractor.
@@ -126,6 +158,7 @@ class Method(ABC):
     name: ClassVar[str]
     components: ClassVar[Mapping[str, str]] = {}
     compilable: ClassVar[tuple[str, ...]] = ()
+    averaged: str | None = "generator"
     translating: tuple[str, ...] = ("generator",)
     reading: tuple[str, ...] = ("discriminator",)
     auxiliary: tuple[str, ...] = ()

@@ -127,8 +127,8 @@ def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
         method = build_method(config, run.labels(), manager)
     weights = {name: StoredWeights(checkpoint / f"{name}.safetensors") for name in method.networks}
     averaged = checkpoint / "ema.safetensors"
-    if averaged.exists():
-        weights["generator"] = StoredWeights(averaged)
+    if averaged.exists() and method.averaged:
+        weights[method.averaged] = StoredWeights(averaged)
     return TrainedModel(run.path, method, weights, manager, partial(model_config, config, run.labels(), manager))
 
 

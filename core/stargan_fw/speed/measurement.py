@@ -91,7 +91,7 @@ def measure(trainer: Trainer, compile_networks: Callable[[], bool], rounds: int)
     batch = trainer.config.batch_size
     # What is computed again to save memory is no work that is asked for.
     given, trainer.micro_batch = trainer.micro_batch, None
-    training_work = operations(lambda: cycle(trainer)) / (batch * trainer.config.n_critic * len(trainer.loaders))
+    training_work = operations(lambda: cycle(trainer)) / (batch * trainer.cycle_steps)
     trainer.micro_batch = given
     translating_work = operations(lambda: translate(trainer)) / batch
     compiled = compile_networks()

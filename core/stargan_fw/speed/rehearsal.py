@@ -69,12 +69,11 @@ def rehearse(
 
 
 def cycle(trainer: Trainer) -> int:
-    """Trains until each dataset has had one update of the generator, and returns the images of those steps."""
-    steps = trainer.config.n_critic * len(trainer.loaders)
-    for _ in range(steps):
+    """Trains for one cycle of the method's phases, and returns the number of images of those steps."""
+    for _ in range(trainer.cycle_steps):
         trainer.step += 1
         trainer.update(trainer.load())
-    return steps * trainer.config.batch_size
+    return trainer.cycle_steps * trainer.config.batch_size
 
 
 def _schema(number: int, count: int) -> LabelSchema:

@@ -1,93 +1,225 @@
-"""Adam for each phase, the learning rate's fall to zero, and the moving average of weights."""
+"""The optimiser of each phase, the schedule of its learning rate, and the moving average of weights."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
-from stargan_fw.interfaces import Losses, Method, Phase
+from stargan_fw.errors import ConfigError, closest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stargan_fw.config import TrainingConfig
+    from stargan_fw.interfaces import Losses, Method, OptimizerSpec, Phase
+
+ALGORITHMS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @dataclass(frozen=True, slots=True)
 class LinearDecay:
-    """A constant rate, then a straight line to zero (Sec. 5.3).
+    """A constant learning rate that then falls linearly to zero (Sec. 5.3).
 
     Attributes:
-        rate: before it falls.
-        steps: of the whole run; the rate of the last one is 0.
-        share: of the steps over which it falls.
+        rate: the rate before it falls.
+        steps: the length of the whole run; the rate of its last step is 0.
+        share: the share of the steps, at the end, over which the rate falls.
     """
 
     rate: float
     steps: int
     share: float
 
+    def factor(self, step: int) -> float:
+        """Returns what a step, counted from 1, multiplies a rate by: 1 at first, 0 at last."""
+        falling = self.share * self.steps
+        return min(1.0, max(0.0, (self.steps - step) / falling)) if falling else 1.0
+
     def at(self, step: int) -> float:
         """Returns the rate of a step, counted from 1."""
-        falling = self.share * self.steps
-        left = self.steps - step
-        return self.rate * min(1.0, max(0.0, left / falling)) if falling else self.rate
+        return self.rate * self.factor(step)
 
 
 class PhaseOptimizer:
     """Updates the networks of one phase.
 
+    Args:
+        phase: the phase, with an optimiser of its own.
+        method: owns the networks.
+        betas: Adam's, unless the phase has its own.
+        rate: the learning rate, which the phase may multiply.
+
     Attributes:
-        phase: whose it is.
-        adam: the optimiser.
+        phase: the phase.
+        parameters: what is updated.
+        optimizer: torch's.
     """
 
-    def __init__(self, phase: Phase, method: Method, betas: tuple[float, float]) -> None:
+    def __init__(self, phase: Phase, method: Method, betas: tuple[float, float], rate: float = 0.0) -> None:
+        if isinstance(phase.optimizer, str):
+            raise TypeError(f"The phase '{phase.name}' has no optimiser of its own but that of '{phase.optimizer}'.")
         self.phase = phase
         self.parameters = [p for name in phase.networks for p in method.networks[name].parameters()]
-        self.adam = torch.optim.Adam(self.parameters, lr=0.0, betas=betas, fused=True)
+        self.optimizer = _torch_optimizer(phase.optimizer, self.parameters, betas, rate)
+        self._clip = phase.optimizer.clip
 
-    def update(self, losses: Losses, rate: float) -> None:
-        """Takes one step of `losses` at the learning rate `rate`, of micro-batches with the last."""
+    def update(self, losses: Losses, rate: float | None = None) -> None:
+        """Adds the gradients of `losses`, and takes a step if they are the last of the phase's micro-batches."""
         self.differentiate(losses)
         if losses.last:
             self.step(rate)
 
     def differentiate(self, losses: Losses) -> None:
-        """Adds to the gradients; no other network gets any."""
+        """Adds to the gradients of the phase's own parameters; no other network gets any."""
         losses.total.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
 
-    def step(self, rate: float) -> None:
-        """Takes one step, and lets go of the gradients, since those of the paper's discriminator have 179 MB."""
-        for group in self.adam.param_groups:
-            group["lr"] = rate
-        self.adam.step()
-        self.adam.zero_grad(set_to_none=True)
+    def step(self, rate: float | None = None) -> None:
+        """Takes one step and frees the gradients: those of the paper's discriminator take 179 MB.
+
+        Args:
+            rate: a learning rate from now on; None keeps the one that the schedule has set.
+        """
+        if rate is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+        if self._clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self._clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def schedule(self, factor: Callable[[int], float], done: int) -> LambdaLR:
+        """Returns a schedule of the learning rate that stands at the step after `done`; its `step` goes on to the next.
+
+        Args:
+            factor: multiplies the rate, per step of the run, counted from 1 and whether or not the phase is due.
+            done: how many steps the run has taken.
+        """
+        for group in self.optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        with warnings.catch_warnings(action="ignore"):  # torch expects an update before every step of a schedule
+            schedule = LambdaLR(self.optimizer, factor, last_epoch=done - 1)
+            schedule.step()
+        return schedule
 
     def state(self) -> dict[str, Tensor]:
-        """Returns Adam's state by parameter number and name."""
-        state = self.adam.state_dict()["state"]
-        return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+        """Returns the optimiser's state by parameter number and name ("0.exp_avg")."""
+        state = self.optimizer.state_dict()["state"]
+        return {
+            f"{number}.{name}": torch.as_tensor(value)
+            for number, values in state.items()
+            for name, value in values.items()
+            if value is not None
+        }
 
     def load_state(self, flat: Mapping[str, Tensor]) -> None:
-        """Restores what `state` returned, whatever its layout was: the fused Adam wants that of the parameters."""
+        """Restores what `state` returned, in the parameters' memory layout, which fused optimisers require."""
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in flat.items():
             number, name = key.split(".")
             state.setdefault(int(number), {})[name] = value
-        self.adam.load_state_dict({**self.adam.state_dict(), "state": state})
-        for parameter, values in self.adam.state.items():
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        for parameter, values in self.optimizer.state.items():
             for name, value in values.items():
                 if value.shape == parameter.shape:
                     values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
+def _torch_optimizer(
+    spec: OptimizerSpec, parameters: list[nn.Parameter], betas: tuple[float, float], rate: float
+) -> torch.optim.Optimizer:
+    if not isinstance(spec.algorithm, str):
+        optimizer = spec.algorithm(parameters)
+        for group in optimizer.param_groups:
+            group["lr"] *= spec.rate
+        return optimizer
+    beta1, beta2 = (
+        default if own is None else own for own, default in zip((spec.beta1, spec.beta2), betas, strict=True)
+    )
+    options: dict[str, Any] = {"lr": rate * spec.rate, "betas": (beta1, beta2), "weight_decay": spec.weight_decay}
+    return ALGORITHMS[spec.algorithm](parameters, fused=True, **options)
+
+
+def phase_optimizers(method: Method, training: TrainingConfig) -> dict[str, PhaseOptimizer]:
+    """Makes the optimisers by phase; phases that share one have the same object.
+
+    Args:
+        method: has the phases and networks.
+        training: gives the learning rate, betas and what is changed per phase.
+
+    Raises:
+        ConfigError: see `check_phases`.
+    """
+    made: dict[str, PhaseOptimizer] = {}
+    for phase in _configured_phases(method, training):
+        shared = phase.optimizer if isinstance(phase.optimizer, str) else None
+        betas = (training.beta1, training.beta2)
+        made[phase.name] = made[shared] if shared else PhaseOptimizer(phase, method, betas, training.learning_rate)
+    return made
+
+
+def check_phases(method: Method, training: TrainingConfig) -> None:
+    """Checks what the configuration says of the method's phases and of the network that it averages.
+
+    Raises:
+        ConfigError: `[training.optimizers]` names a phase that the method does not have or an option that the phase's
+            optimiser does not take, or an average is asked for and the method averages no network.
+    """
+    _configured_phases(method, training)
+    if training.ema and method.averaged is None:
+        raise ConfigError(
+            f"training.ema = {training.ema}: the method '{method.name}' averages no network. Set it to 0."
+        )
+
+
+def _configured_phases(method: Method, training: TrainingConfig) -> list[Phase]:
+    """Returns the method's phases with the optimisers that `[training.optimizers]` changes."""
+    names = [phase.name for phase in method.phases]
+    for name in training.optimizers:
+        if name not in names:
+            raise ConfigError(
+                f"training.optimizers.{name}: the method '{method.name}' has no such phase; {closest(name, names)}"
+            )
+    return [_configured(phase, training) for phase in method.phases]
+
+
+def _configured(phase: Phase, training: TrainingConfig) -> Phase:
+    changes = training.optimizers[phase.name].changes if phase.name in training.optimizers else {}
+    if not changes:
+        return phase
+    if isinstance(phase.optimizer, str):
+        raise ConfigError(
+            f"training.optimizers.{phase.name}: this phase shares the optimiser of '{phase.optimizer}'. Set "
+            f"training.optimizers.{phase.optimizer} instead."
+        )
+    unread = next(iter(changes.keys() - {"rate", "clip"}), None)
+    if unread and "algorithm" not in changes and not isinstance(phase.optimizer.algorithm, str):
+        raise ConfigError(
+            f"training.optimizers.{phase.name}.{unread}: the method sets this itself. Leave it out, or choose an "
+            f'algorithm with training.optimizers.{phase.name}.name, "adam" or "adamw".'
+        )
+    return replace(phase, optimizer=replace(phase.optimizer, **changes))
+
+
 class MovingAverage:
     """An exponential moving average of a network's weights.
 
+    Args:
+        network: the network.
+        decay: the share of the average that stays at each update, from 0 to below 1.
+
     Attributes:
+        network: the network.
         weights: the averaged copy of the network's state.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self._decay = decay
-        self._source = network
+        self.network = network
         self.weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self._averaged = [name for name, value in self.weights.items() if value.is_floating_point()]
         self._copied = self.weights.keys() - self._averaged  # a count of batches has no average
@@ -95,7 +227,7 @@ class MovingAverage:
     @torch.no_grad()
     def update(self) -> None:
         """Moves the average a step towards the network."""
-        current = self._source.state_dict()
+        current = self.network.state_dict()
         torch._foreach_lerp_(
             [self.weights[name] for name in self._averaged],
             [current[name] for name in self._averaged],

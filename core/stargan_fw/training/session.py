@@ -19,7 +19,7 @@ from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.split_record import check_splits, record
 from stargan_fw.training.dataset_schedule import STRATEGIES
-from stargan_fw.training.optimisation import LinearDecay
+from stargan_fw.training.optimisation import LinearDecay, check_phases
 from stargan_fw.training.progress import Progress, decoding_progress, show_skipped
 from stargan_fw.training.trainer import Trainer
 
@@ -76,6 +76,7 @@ class Plan:
         space = label_space(sources)
         torch.manual_seed(config.training.seed)
         method = build_method(config, space, plugins)
+        check_phases(method, config.training)
         method.prepare()
         for source in sources:
             _kinds(method, source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import torch
 from stargan_fw.compute.machine import choose_layout, choose_micro_batch
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch
-from stargan_fw.training.optimisation import MovingAverage, PhaseOptimizer
+from stargan_fw.training.optimisation import MovingAverage, phase_optimizers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from stargan_fw.rendering.sheets import SampleSheet
     from stargan_fw.runs.run_folder import RunFolder
     from stargan_fw.training.dataset_schedule import DatasetSchedule
-    from stargan_fw.training.optimisation import LinearDecay
+    from stargan_fw.training.optimisation import LinearDecay, PhaseOptimizer
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,10 @@ class Trainer:
         self.micro_batch = choose_micro_batch(config.micro_batch_size, precision, method.image_size)
         self.layout = choose_layout(config.channels_last, precision)
         self.captures = False
+        self.networks_of = {phase.name: phase.networks for phase in method.phases}
+        self.intervals = {
+            phase.name: config.n_critic if phase.interval == "n_critic" else phase.interval for phase in method.phases
+        }
         for network in method.networks.values():
             network.to(memory_format=self.layout)
         self._begin()
@@ -79,14 +84,32 @@ class Trainer:
     def _begin(self) -> None:
         """Sets everything to where a run begins, but for the networks' weights."""
         config, method = self.config, self.method
-        betas = (config.beta1, config.beta2)
         for network in method.networks.values():
             network.zero_grad()
-        self.optimizers = {phase.name: PhaseOptimizer(phase, method, betas) for phase in method.phases}
-        self.average = MovingAverage(method.networks["generator"], config.ema) if config.ema else None
+        self.optimizers = phase_optimizers(method, config)
+        averaged = method.averaged if config.ema else None
+        self.average = MovingAverage(method.networks[averaged], config.ema) if averaged else None
         self.step = 0
+        self._schedule_rates()
         self.updates = dict.fromkeys(self.loaders, 0)
         self.pending: dict[str, dict[str, Any]] = {}
+
+    def _schedule_rates(self) -> None:
+        """Sets the learning rates, which depend on the step alone, to those of the next step."""
+        own = self._own_optimizers().values()
+        self.rate_schedules = [optimizer.schedule(self.schedule.factor, self.step) for optimizer in own]
+
+    def _own_optimizers(self) -> dict[str, PhaseOptimizer]:
+        """Returns the optimisers of the phases that share none."""
+        return {name: optimizer for name, optimizer in self.optimizers.items() if optimizer.phase.name == name}
+
+    @property
+    def cycle_steps(self) -> int:
+        """The number of steps after which the phases that are due repeat, if datasets alternate."""
+        longest = math.lcm(self.config.n_critic, *self.intervals.values())
+        every_step = max(self.intervals.values()) == 1
+        kinds = 1 if every_step else max(loader.kinds for loader in self.loaders.values())
+        return longest * kinds * len(self.loaders)
 
     def try_graphs(self) -> bool:
         """Takes a few steps whose kernels are captured in graphs and replayed, and takes them back.
@@ -98,7 +121,7 @@ class Trainer:
         self.captures = True
         try:
             # The first run of a kind of step warms up, the second is captured and the third replayed.
-            for _ in range(3 * self.config.n_critic * len(self.loaders)):
+            for _ in range(3 * self.cycle_steps):
                 self.step += 1
                 self.update(self.load())
         except (RuntimeError, AssertionError) as error:  # as torch's own graphs raise them
@@ -145,23 +168,33 @@ class Trainer:
         """Updates the networks of every phase that is due, and keeps the losses without reading them back."""
         if self.captures:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        turn = self.updates[batch.dataset] % self.config.n_critic == 0
-        due = {phase.name for phase in self.method.phases if turn or not phase.every_n_critic}
-        rate = self.schedule.at(self.step)
         values = self.pending.setdefault(batch.dataset, {})
         unfinished: dict[str, dict[str, Tensor]] = {}
-        for phase, losses in self._losses(batch, due):
-            self.optimizers[phase].update(losses, rate)
+        updated: set[str] = set()
+        for phase, losses in self._losses(batch, self._due(batch.dataset)):
+            self.optimizers[phase].update(losses)
             terms = unfinished.setdefault(phase, {})
             for name, term in losses.terms.items():
                 terms[name] = terms[name] + term.detach() if name in terms else term.detach()
             if losses.last:
                 values.update({f"{phase}/{name}": term for name, term in unfinished.pop(phase).items()})
+                updated.update(self.networks_of[phase])
         if unfinished:
             raise RuntimeError(f"The method '{self.method.name}' yielded no last losses of: {', '.join(unfinished)}.")
-        values.update(step=self.step, lr=rate)
-        if self.average and turn:
+        values.update(step=self.step, lr=self.schedule.at(self.step))
+        for schedule in self.rate_schedules:
+            schedule.step()
+        if self.average and self.method.averaged in updated:
             self.average.update()
+
+    def _due(self, dataset: str) -> set[str]:
+        """Returns the phases whose interval is over with the dataset's latest batch, counted per kind of batch.
+
+        One count over all kinds would starve some of them: with five kinds and an interval of five, a single kind would
+        meet every phase that is due.
+        """
+        count = self.loaders[dataset].occurrence(self.updates[dataset] - 1)
+        return {phase for phase, interval in self.intervals.items() if count % interval == 0}
 
     def _losses(self, batch: Batch, due: set[str]) -> Iterator[tuple[str, Losses]]:
         """Runs the method under the precision's context, and what happens between its losses outside of it."""
@@ -201,7 +234,7 @@ class Trainer:
         }
         tensors["optimizers"] = {
             f"{phase}.{name}": value
-            for phase, optimizer in self.optimizers.items()
+            for phase, optimizer in self._own_optimizers().items()
             for name, value in optimizer.state().items()
         }
         if self.average:
@@ -223,7 +256,7 @@ class Trainer:
             raise RunError(f"The newest checkpoint of '{self.run.path}' has no {missing}.safetensors. Remove it.")
         for name, network in self.method.networks.items():
             network.load_state_dict(checkpoint.tensors[name])
-        for phase, optimizer in self.optimizers.items():
+        for phase, optimizer in self._own_optimizers().items():
             flat = checkpoint.tensors["optimizers"]
             prefix = f"{phase}."
             optimizer.load_state({k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)})
@@ -231,6 +264,7 @@ class Trainer:
             for name, value in checkpoint.tensors["ema"].items():
                 self.average.weights[name].copy_(value)
         self.step = checkpoint.state["step"]
+        self._schedule_rates()
         self.updates.update(checkpoint.state["updates"])
         self.pending = checkpoint.state["pending"]
         self.run.cut_metrics(self.step)
@@ -241,17 +275,16 @@ class Trainer:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Lends the generator its averaged weights, where there are any."""
+        """Lends the averaged network its averaged weights, if there are any."""
         if self.average is None:
             yield
             return
-        generator = self.method.networks["generator"]
-        own = _copied(generator.state_dict())
-        generator.load_state_dict(self.average.weights)
+        own = _copied(self.average.network.state_dict())
+        self.average.network.load_state_dict(self.average.weights)
         try:
             yield
         finally:
-            generator.load_state_dict(own)
+            self.average.network.load_state_dict(own)
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
