@@ -169,7 +169,7 @@ class Swap(Method):
     compilable = ("generator",)
     phases = (
         Phase("d", ("discriminator",)),
-        Phase("g", ("generator",), every_n_critic=True),
+        Phase("g", ("generator",), interval="n_critic"),
     )
 
     def __init__(self, space, image_size, build, *, keep: float = 1.0):
