@@ -66,8 +66,6 @@ def _completed(config: Config, plugins: PluginManager) -> Config:
     method = _complete(plugins, "method", config.method)
     defaults = plugins.index("method").get(str(method.name)).components
     tables = {kind: _complete(plugins, kind, getattr(config, kind), name) for kind, name in defaults.items()}
-    for name in config.training.trackers:
-        plugins.index("tracker").get(name)
     return config.model_copy(update={"method": method, **tables})
 
 

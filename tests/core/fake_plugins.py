@@ -57,10 +57,6 @@ class Shapes(Drawn):
     attributes = (Categorical("shape", ["disc", "square", "cross"]), Binary("inverted"))
     test_size = 0.25
 
-    def __init__(self, root, *, suffix: str = ".png"):
-        super().__init__(root)
-        self.suffix = suffix
-
     def examples(self):
         for path in self.files():
             shape, way = path.stem.split("-")[1:3]

@@ -23,7 +23,7 @@ def trainer(tmp_path):
 
     def make(*settings):
         request = Layer.from_settings([*SETTINGS, *settings])
-        config, plugins = data_request([request], datasets=None, preset="small")
+        config, plugins = data_request([request], datasets=None, preset=None)
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
         return rehearse(complete(config, plugins), plugins, (2, 3), torch.device("cpu"), folder)

@@ -99,6 +99,8 @@ def _added(trained: TrainedModel, asked: Sequence[str]) -> list[str]:
 def _difference(trained: TrainedModel, method: Method) -> float:
     """Returns how far translations of random images to random old labels are apart, at most."""
     trained.load(*trained.method.translating)
+    for name in method.translating:
+        method.networks[name].eval()  # as the model's own are: batch norm computes something else in training
     random = torch.Generator().manual_seed(0)
     side, furthest = method.image_size, 0.0
     for schema in trained.method.space.schemas:

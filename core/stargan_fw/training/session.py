@@ -72,6 +72,8 @@ class Plan:
         Raises:
             RequestError: of the kind that fits what is wrong.
         """
+        for name in config.training.trackers:  # only training needs them: a model opens without
+            plugins.index("tracker").get(name)
         sources = open_sources(config, plugins)
         space = label_space(sources)
         torch.manual_seed(config.training.seed)

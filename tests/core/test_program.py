@@ -1,0 +1,235 @@
+"""Every command of core, as a user calls it, with nothing but the fakes: what a layer does in detail is tested beside this."""
+
+import csv
+import json
+import tomllib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stargan_fw import Translator
+
+EDITS = ["square", "inverted=flip", "red"]
+NOT_SPEED = "images_per_second"
+
+
+@pytest.fixture
+def pictures(small_data):
+    """Three pictures of the dataset of shapes."""
+    return sorted((small_data / "shapes").glob("*.png"))[:3]
+
+
+def told(run):
+    return [json.loads(line) for line in (run / "diary.jsonl").read_text().splitlines()]
+
+
+def test_train_writes_a_run(train, tmp_path, metrics):
+    outcome = train("--max-steps", "4", "--set", "training.sample_every=3")
+    run = tmp_path / "run"
+
+    assert outcome.code == 0, outcome.err
+    assert f"{run}: step 4 of 12" in outcome.out
+    assert {path.name for path in run.iterdir()} == {
+        *("config.toml", "labels.json", "splits.json", "metrics.jsonl", "samples", "checkpoints", "diary.jsonl")
+    }
+    assert [(row["step"], row["dataset"]) for row in metrics(run)] == [
+        *((1, "shapes"), (2, "colours"), (3, "shapes"), (4, "colours")),
+    ]
+    assert set(metrics(run)[-1]) == {"step", "dataset", "lr", "d/adv", "d/labels", "g/adv", "g/kept"}
+    assert sorted(path.stem for path in (run / "samples").iterdir()) == ["step-00000003", "step-00000004"]
+    names = {path.name for path in (run / "checkpoints/step-00000004").iterdir()}
+    assert names == {
+        "state.json",
+        *(f"{stem}.safetensors" for stem in ("generator", "discriminator", "optimizers", "ema")),
+    }
+
+
+def test_a_run_keeps_every_option_of_its_networks(trained_once):
+    config = tomllib.loads((trained_once / "config.toml").read_text())
+
+    assert list(config["datasets"]) == ["shapes", "colours"]
+    assert config["method"] == {"name": "swap", "keep": 1.0}
+    assert config["generator"] == {"name": "mixer", "width": 4}
+    assert config["discriminator"] == {"name": "critic", "width": 4}
+    assert config["datasets"]["shapes"] == {"plugin": "shapes", "on_bad_image": "error"}
+
+
+def test_a_tracker_is_told_what_happens_in_its_order(trained_once):
+    events = told(trained_once)
+
+    assert events[0] == ["start", 0, 4]
+    assert [event[1] for event in events if event[0] == "advance"] == [1, 2, 3, 4]
+    assert [event[1:3] for event in events if event[0] == "log"] == [
+        [1, "shapes"],
+        [2, "colours"],
+        [3, "shapes"],
+        [4, "colours"],
+    ]
+    assert [event[:3] for event in events if event[0] == "image"] == [["image", 4, "samples"]]
+    assert events[-1] == ["close"]
+
+
+def test_continuing_gives_the_bits_of_an_uninterrupted_run(train, tmp_path, metrics, tensors):
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    options = ("--set", "training.log_every=5", "--set", "training.sample_every=100")
+
+    assert train(*options, out=straight).code == 0
+    assert train(*options, "--max-steps", "7", out=stopped).code == 0
+    assert train("--resume", out=stopped, tiny=()).code == 0
+
+    assert metrics(stopped) == metrics(straight)
+    expected, found = tensors(straight, 12), tensors(stopped, 12)
+    assert found.keys() == expected.keys()
+    assert [name for name, value in expected.items() if not torch.equal(found[name], value)] == []
+    state = "checkpoints/step-00000012/state.json"
+    assert (stopped / state).read_text() == (straight / state).read_text()
+
+
+def test_a_model_begins_with_the_weights_of_another(train, exported_once, tmp_path, tensors):
+    outcome = train("--from", exported_once, "--max-steps", "1", "--set", "training.learning_rate=1e-12", tiny=())
+
+    assert outcome.code == 0, outcome.err
+    assert "labels kept" in outcome.out
+    model = Translator.from_pretrained(exported_once, device="cpu")
+    weight = tensors(tmp_path / "run", 1)["generator/first.weight"]
+    torch.testing.assert_close(weight, model._method.networks["generator"].first.weight.detach(), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "generator.name=mixr"], "did you mean 'mixer'"),
+        (["--set", "generator.wdth=3"], "Unknown key 'generator.wdth': did you mean 'width'?"),
+        (["--set", "method.keep=much"], "method.keep = 'much' should be a valid number"),
+        (["--preset", "smal"], "did you mean 'small'"),
+        (["--set", "training.trackers=['dairy']"], "did you mean 'diary'"),
+    ],
+)
+def test_a_wrong_request_exits_with_2_and_writes_nothing(train, tmp_path, options, message):
+    outcome = train(*options)
+
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_translate(cli, trained_once, pictures, tmp_path):
+    edits = [part for edit in EDITS for part in ("--to", edit)]
+    outcome = cli("translate", trained_once, *pictures, *edits, "-o", tmp_path / "out", "--precision", "fp32")
+
+    assert outcome.code == 0, outcome.err
+    written = sorted((tmp_path / "out").rglob("*.png"))
+    assert len(written) == len(pictures) * len(EDITS)
+    assert len(outcome.out.splitlines()) == len(written)
+    for path in written:
+        with Image.open(path) as picture:
+            assert picture.size == (16, 16)
+
+
+def test_sheet_of_pictures_and_of_what_a_run_holds_out(cli, trained_once, pictures, tmp_path):
+    for name, given in {"a": pictures, "b": []}.items():
+        outcome = cli("sheet", trained_once, *given, "-o", tmp_path / f"{name}.png")
+        assert outcome.code == 0, outcome.err
+    with Image.open(tmp_path / "a.png") as three, Image.open(tmp_path / "b.png") as eight:
+        assert three.width == eight.width  # the input, four shapes and three colours
+        assert three.height < eight.height
+
+
+def test_evaluate(cli, trained, small_data, tmp_path):
+    outcome = cli(
+        *("evaluate", trained, "--data", small_data, "--cache", tmp_path / "cache", "--classifier-steps", "2"),
+        *("--limit", "6", "--json", "--csv", tmp_path / "figures.csv"),
+    )
+
+    assert outcome.code == 0, outcome.err
+    (document,) = json.loads(outcome.out)
+    assert document == json.loads((trained / "evaluation.json").read_text())
+    measured = {(row["metric"], row["target"]) for row in document["rows"]}
+    assert {("classification_error", "shapes.cross"), ("classification_error", "colours.red")} <= measured
+    with (tmp_path / "figures.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(document["rows"])
+
+
+def test_an_exported_folder_gives_the_bits_of_its_run(exported_once, trained_once):
+    assert {"config.json", "model.safetensors", "classifier.safetensors", "README.md"} <= {
+        path.name for path in exported_once.iterdir()
+    }
+    images = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    run, model = (
+        Translator.from_pretrained(path, device="cpu").configure(precision="fp32")
+        for path in (trained_once, exported_once)
+    )
+    for edit in EDITS:
+        assert torch.equal(model.translate(images, to=edit), run.translate(images, to=edit))
+
+
+def test_extend_keeps_what_the_model_did(cli, train, small_data, tmp_path):
+    assert train("--max-steps", "2", datasets="shapes").code == 0
+    outcome = cli(
+        *("extend", tmp_path / "run", "-o", tmp_path / "more", "--datasets", "shapes,colours", "--data", small_data)
+    )
+
+    assert outcome.code == 0, outcome.err
+    assert "4 labels kept; new: colours.red, colours.green, colours.blue" in outcome.out
+    assert "differ by at most 0\n" in outcome.out
+    images = torch.zeros(2, 3, 16, 16)
+    one, two = (
+        Translator.from_pretrained(tmp_path / name, device="cpu").configure(precision="fp32")
+        for name in ("run", "more")
+    )
+    assert torch.equal(two.translate(images, to="cross,inverted"), one.translate(images, to="cross,inverted"))
+
+
+def test_data_sample_check_prepare_and_clean(cli, tmp_path):
+    data = tmp_path / "data"
+    assert cli("data", "sample", data, "--images", "12", "--people", "3").code == 0
+    assert {path.name for path in data.iterdir()} == {"shapes", "colours"}
+
+    where = ("--data", data, "--datasets", "shapes,colours")
+    outcome = cli("data", "check", *where, "--json", "--sheet", tmp_path / "sheet.png")
+    document = json.loads(outcome.out)
+    assert document["ok"], document
+    assert list(document["datasets"]) == ["shapes", "colours"]
+    assert (tmp_path / "sheet.png").exists()
+
+    assert cli("data", "prepare", *where).code == 0
+    outcome = cli("data", "clean", "--data", data)
+    assert "removed 2 stores" in outcome.out
+
+
+def test_what_check_finds_is_told_and_exits_with_2(cli, small_data, tmp_path):
+    (tmp_path / "shapes").mkdir()
+    for number in range(8):
+        Image.new("RGB", (24, 24)).save(tmp_path / f"shapes/{number}-disc-plain-a.png")
+    (tmp_path / "shapes/8-disc-plain-a.png").write_text("no picture")
+
+    outcome = cli("data", "check", "--data", tmp_path, "--datasets", "shapes")
+
+    assert outcome.code == 2
+    assert "8-disc-plain-a.png" in outcome.out + outcome.err
+
+
+def test_bench(cli):
+    outcome = cli("bench", "--labels", "3,2", "--rounds", "1", "--device", "cpu", "--json")
+
+    assert outcome.code == 0, outcome.err
+    assert [speed["work"] for speed in json.loads(outcome.out)["speeds"]] == ["training", "translating", "reading"]
+
+
+def test_plugins_list(cli):
+    document = json.loads(cli("plugins", "list", "--json").out)
+
+    assert document["components"]["dataset"] == ["colours", "shapes"]
+    assert document["components"]["method"] == ["swap"]
+    assert all(report["error"] is None for report in document["plugins"])
+    assert "fake_plugins" in cli("plugins", "list").out
+
+
+def test_the_translator_takes_arrays(exported_once):
+    translator = Translator.from_pretrained(exported_once, device="cpu")
+    array = np.zeros((24, 24, 3), np.uint8)
+
+    assert translator.labels.datasets == ("shapes", "colours")
+    assert translator.translate(array, to="disc").shape == (16, 16, 3)
