@@ -26,7 +26,7 @@ from stargan_fw import (
     hookimpl,
 )
 from stargan_fw.errors import DataError
-from stargan_fw.interfaces import Scored
+from stargan_fw.interfaces import OptimizerSpec, Scored
 from stargan_fw_registry import Binary, Categorical, Exclusive
 
 SIDE = 24
@@ -158,14 +158,15 @@ class Hinge(AdversarialLoss):
 
 
 class Swap(Method):
-    """Gives images the labels of others: three phases, of which the generator's waits for `n_critic`."""
+    """Gives images the labels of others, in phases of three intervals: every step, every fourth, every `n_critic`-th."""
 
     name = "swap"
     components = {"generator": "mixer", "discriminator": "critic", "loss": "hinge"}  # noqa: RUF012
     compilable = ("generator",)
     phases = (
         Phase("d", ("discriminator",)),
-        Phase("g", ("generator",), interval="n_critic"),
+        Phase("r", ("discriminator",), interval=4, optimizer="d"),
+        Phase("g", ("generator",), interval="n_critic", optimizer=OptimizerSpec(rate=0.5)),
     )
 
     def __init__(self, space, image_size, build, *, keep: float = 1.0):
@@ -183,6 +184,9 @@ class Swap(Method):
         critic = self.loss.discriminator(real, drawn, self.discriminator.score_images)
         labels = self._label_loss(batch.dataset, logits, batch.labels)
         yield "d", Losses(critic.total + labels, {**critic.terms, "labels": labels})
+        if "r" in due:
+            far = self.discriminator.score_images(batch.images).square().mean()
+            yield "r", Losses(far, {"far": far})
         if "g" in due:
             scores, logits = self.discriminator(fake)
             adversarial, kept = self.loss.generator(scores), (batch.images - fake).abs().mean()
