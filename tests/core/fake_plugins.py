@@ -163,6 +163,7 @@ class Swap(Method):
     name = "swap"
     components = {"generator": "mixer", "discriminator": "critic", "loss": "hinge"}  # noqa: RUF012
     compilable = ("generator",)
+    reading = ("discriminator",)
     phases = (
         Phase("d", ("discriminator",)),
         Phase("r", ("discriminator",), interval=4, optimizer="d"),

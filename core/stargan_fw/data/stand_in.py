@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stargan_fw.errors import DataError
 from stargan_fw.files import replacing
-from stargan_fw.interfaces.dataset import Dataset
+from stargan_fw.interfaces.dataset import DrawsStandIn
 from stargan_fw.plugin_manager import PluginManager
 
 
@@ -15,16 +15,16 @@ def draw_stand_ins(
     """Draws into `folder/<name>` and yields each dataset's name and folder, which appears whole or not at all.
 
     Args:
-        plugins: asked for their datasets; those without `draw_stand_in` are passed over.
+        plugins: their datasets that can draw stand-in data do so; the others are left out.
         folder: need not exist.
-        images: as `Dataset.draw_stand_in` takes it.
-        people: likewise.
-        seed: likewise.
+        images: as `DrawsStandIn.draw_stand_in` takes it.
+        people: as `DrawsStandIn.draw_stand_in` takes it.
+        seed: as `DrawsStandIn.draw_stand_in` takes it.
 
     Raises:
         DataError: a dataset's folder is there already.
     """
-    able = {name: kind for name, kind in plugins.index("dataset").items() if _draws(kind)}
+    able = {name: kind for name, kind in plugins.index("dataset").items() if issubclass(kind, DrawsStandIn)}
     taken = next((folder / name for name in able if (folder / name).exists()), None)
     if taken:
         raise DataError(f"'{taken}' exists already. Name another folder, or remove it first.")
@@ -33,7 +33,3 @@ def draw_stand_ins(
             partial.mkdir()
             kind.draw_stand_in(partial, images=images, people=people, seed=seed)
         yield name, folder / name
-
-
-def _draws(kind: type[Dataset]) -> bool:
-    return kind.draw_stand_in.__func__ is not Dataset.draw_stand_in.__func__  # type: ignore[attr-defined]

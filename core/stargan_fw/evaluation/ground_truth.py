@@ -12,6 +12,7 @@ from torch import Tensor
 from stargan_fw.data.images import prepare
 from stargan_fw.errors import PluginError
 from stargan_fw.evaluation.distances import can_measure
+from stargan_fw.interfaces import Counterfactual
 from stargan_fw.rendering.pictures import to_tensor
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ class GroundTruth:
     """The true pictures of one dataset.
 
     Attributes:
-        source: the dataset, which can draw them.
+        source: the dataset with its examples.
+        dataset: draws them.
         image_size: side in pixels.
     """
 
     source: Source
+    dataset: Counterfactual
     image_size: int
 
     @classmethod
@@ -46,9 +49,12 @@ class GroundTruth:
         Returns:
             The true pictures or None, and why there are none where that is a surprise, or "".
         """
-        truth, index = cls(source, store.image_size), source.test[0]
+        dataset, index = source.dataset, source.test[0]
+        if not isinstance(dataset, Counterfactual):
+            return None, ""
+        truth = cls(source, dataset, store.image_size)
         try:
-            again = source.dataset.counterfactual(source.examples[index], {})
+            again = dataset.counterfactual(source.examples[index], {})
         except PluginError as error:
             return None, f"The true pictures of '{source.alias}' are left out: {error}"
         if again is None:
@@ -62,7 +68,7 @@ class GroundTruth:
 
     def pictures(self, indices: Sequence[int], target: Target) -> list[Tensor | None]:
         """Returns the true picture (3, H, W) in [-1, 1] of each example; None where nobody can say what it is."""
-        drawn = [self.source.dataset.counterfactual(self.source.examples[index], target.change) for index in indices]
+        drawn = [self.dataset.counterfactual(self.source.examples[index], target.change) for index in indices]
         return [None if image is None else to_tensor([self._prepared(image)])[0] for image in drawn]
 
     def _prepared(self, image: Image.Image) -> Image.Image:

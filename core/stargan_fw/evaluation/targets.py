@@ -28,7 +28,7 @@ class Target:
         edit: what it determines.
         position: of the label in the dataset's vector.
         value: 1 where it sets the label, 0 where it clears it.
-        change: what it changes, as `Dataset.counterfactual` takes it.
+        change: what it changes, as `Counterfactual.counterfactual` takes it.
     """
 
     schema: LabelSchema

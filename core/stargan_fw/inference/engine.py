@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stargan_fw.compute.machine import Precision, compile_where_it_pays, prefers_channels_last
+from stargan_fw.interfaces.method import read_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,9 +99,10 @@ class Engine:
 
     @torch.no_grad()
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
-        """Reads labels as `Method.read_labels` does, in fp32: precision must not decide what an edit keeps."""
+        """Reads labels as the method does, in fp32: precision must not decide what an edit keeps."""
         parts = torch.split(images, self.given_batch_size or len(images))
-        return torch.cat([self._method.read_labels(part.to(self._device), dataset) for part in parts]).to(images.device)
+        found = [read_labels(self._method, part.to(self._device), dataset) for part in parts]
+        return torch.cat(found).to(images.device)
 
     @property
     def _exact(self) -> bool:

@@ -5,12 +5,30 @@ from typing import TYPE_CHECKING
 from stargan_fw._lazy import lazy_exports
 from stargan_fw.interfaces.command import Command
 from stargan_fw.interfaces.component_kind import ComponentKind
-from stargan_fw.interfaces.dataset import Crop, Dataset, EncodedImage, Example, PortraitSquare, Square
+from stargan_fw.interfaces.dataset import (
+    Counterfactual,
+    Crop,
+    Dataset,
+    DrawsStandIn,
+    EncodedImage,
+    Example,
+    PortraitSquare,
+    Square,
+)
 
 if TYPE_CHECKING:
     from stargan_fw.interfaces.importer import ImportedNetwork, Importer
     from stargan_fw.interfaces.loss import AdversarialLoss, CriticLoss, Scored, score_together
-    from stargan_fw.interfaces.method import Batch, ComponentBuilder, HasVariants, Losses, Method, OptimizerSpec, Phase
+    from stargan_fw.interfaces.method import (
+        Batch,
+        ComponentBuilder,
+        HasVariants,
+        Losses,
+        Method,
+        OptimizerSpec,
+        Phase,
+        ReadsLabels,
+    )
     from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator, LearnedEmbedding
     from stargan_fw.interfaces.tracker import Tracker
 
@@ -20,10 +38,12 @@ __all__ = [
     "Command",
     "ComponentBuilder",
     "ComponentKind",
+    "Counterfactual",
     "CriticLoss",
     "Crop",
     "Dataset",
     "Discriminator",
+    "DrawsStandIn",
     "Embedding",
     "EncodedImage",
     "Example",
@@ -37,6 +57,7 @@ __all__ = [
     "OptimizerSpec",
     "Phase",
     "PortraitSquare",
+    "ReadsLabels",
     "Scored",
     "Square",
     "Tracker",
@@ -59,6 +80,7 @@ __getattr__ = lazy_exports(
         "Method": "stargan_fw.interfaces.method",
         "OptimizerSpec": "stargan_fw.interfaces.method",
         "Phase": "stargan_fw.interfaces.method",
+        "ReadsLabels": "stargan_fw.interfaces.method",
         "Discriminator": "stargan_fw.interfaces.networks",
         "Embedding": "stargan_fw.interfaces.networks",
         "Generator": "stargan_fw.interfaces.networks",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -135,7 +135,8 @@ class Dataset(ABC):
     """Says where images are, what their labels are, who is on them and how to crop them.
 
     A subclass needs `name`, `attributes` and `examples()`. Keyword-only parameters of its `__init__` become keys of
-    `[datasets.<alias>]` in the configuration; so do the class attributes below.
+    `[datasets.<alias>]` in the configuration; so do the class attributes below. A subclass may also have the method of
+    `Counterfactual` or of `DrawsStandIn`.
 
         class Pets(Dataset):
             name = "pets"
@@ -185,31 +186,39 @@ class Dataset(ABC):
             DataError: the root is missing, is the wrong level of the dataset, or an annotation is broken.
         """
 
-    def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:  # noqa: ARG002
-        """Returns the true picture of the same face with other labels; optional, for data that is drawn.
+
+@runtime_checkable
+class Counterfactual(Protocol):
+    """A dataset that can draw its examples with other labels, so that translations can be compared with the truth."""
+
+    def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
+        """Returns the true picture of the same example with other labels.
 
         `stargan-fw evaluate` compares translations with it. Without changes it is the example's own image, pixel by
         pixel, which evaluation checks on one example before it believes the rest.
 
         Args:
-            example: one of `examples()`.
-            labels: those that change, named as in `Example.labels`; the others stay, but for what cannot be shown
+            example: one of `Dataset.examples`.
+            labels: the labels that change, named as in `Example.labels`; the others stay, but for what cannot be shown
                 together with a change.
 
         Returns:
-            The picture as the image file would be: RGB, before crop and resize. None where nobody can say what it
-            looks like, as for a photograph.
+            The picture as the image file would be: RGB, before crop and resize. None if nobody can say what it looks
+            like, as for a photograph.
         """
-        return None
+
+
+@runtime_checkable
+class DrawsStandIn(Protocol):
+    """A dataset that `stargan-fw data sample` can draw stand-in data for."""
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:
-        """Draws stand-in data in the dataset's own layout under `root`; optional, for `stargan-fw data sample`.
+        """Draws stand-in data in the dataset's own layout under `root`.
 
         Args:
             root: the dataset's folder, existing and empty.
-            images: how many images, where the layout counts images.
-            people: how many people, where the layout counts people.
+            images: how many images, if the layout counts images.
+            people: how many people, if the layout counts people.
             seed: the same seed writes the same bytes.
         """
-        raise NotImplementedError

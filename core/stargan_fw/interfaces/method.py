@@ -136,7 +136,8 @@ class ComponentBuilder(Protocol):
 class Method(ABC):
     """Owns networks and losses and says what one update is; names no dataset.
 
-    Keyword-only constructor parameters of a subclass are keys of `[method]`.
+    Keyword-only constructor parameters of a subclass are keys of `[method]`. A subclass may also have what
+    `ReadsLabels` or `HasVariants` ask for.
 
     Attributes:
         name: what `method.name` calls it.
@@ -148,7 +149,7 @@ class Method(ABC):
         averaged: the network that `training.ema` keeps a moving average of: samples are drawn, and a trained model
             translates, with the averaged weights. None if there is no such network.
         translating: the networks that `translate` needs: those of a model that is shared.
-        reading: the networks that `read_labels` needs besides; empty where the method reads none.
+        reading: the networks that only `ReadsLabels.read_labels` needs; empty if the method has no classifier.
         auxiliary: the networks that only training needs and that are no part of a model, such as a feature extractor.
         models: how many models of one size it trains, as the paper's Table 3 counts them ("52.6 M × 14").
         phases: in the order that `losses` yields them.
@@ -160,7 +161,7 @@ class Method(ABC):
     compilable: ClassVar[tuple[str, ...]] = ()
     averaged: str | None = "generator"
     translating: tuple[str, ...] = ("generator",)
-    reading: tuple[str, ...] = ("discriminator",)
+    reading: tuple[str, ...] = ()
     auxiliary: tuple[str, ...] = ()
     models: int = 1
     networks: dict[str, nn.Module]
@@ -245,22 +246,35 @@ class Method(ABC):
             ModelError: it has no model for such a change, or needs labels of `source` that are unknown.
         """
 
-    def read_labels(self, images: Tensor, dataset: str) -> Tensor:  # noqa: ARG002
-        """Reads the images' current labels of `dataset`, (B, d) of 0 and 1, with the method's own classifier.
 
-        A method without a classifier that needs current labels only where it is asked to change them returns what it
-        takes images for, or NaN.
+@runtime_checkable
+class ReadsLabels(Protocol):
+    """A method that can say what labels an image has.
+
+    A method without a classifier that needs current labels only if it is asked to change them returns the labels that it
+    takes every image for, or NaN.
+    """
+
+    def read_labels(self, images: Tensor, dataset: str) -> Tensor:
+        """Returns the images' current labels of a dataset, (B, d) of 0 and 1, or NaN if unknown.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
-            dataset: whose labels to read.
-
-        Raises:
-            ModelError: the method has no classifier.
+            dataset: the name of the dataset.
         """
-        raise ModelError(
-            f"The method '{self.name}' cannot read the current labels of '{dataset}' from an image: name every label."
-        )
+
+
+def read_labels(method: Method, images: Tensor, dataset: str) -> Tensor:
+    """Returns the labels that the method reads from images; see `ReadsLabels`.
+
+    Raises:
+        ModelError: the method cannot read labels.
+    """
+    if isinstance(method, ReadsLabels):
+        return method.read_labels(images, dataset)
+    raise ModelError(
+        f"The method '{method.name}' cannot read the current labels of '{dataset}' from an image: name every label."
+    )
 
 
 @runtime_checkable

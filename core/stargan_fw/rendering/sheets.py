@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import Method
+from stargan_fw.interfaces.method import read_labels
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 from stargan_fw_registry import LabelSpace
 
@@ -70,7 +71,7 @@ def translate_to_all(method: Method, images: Tensor, known: dict[str, Tensor]) -
         known: labels (B, d) by dataset; those of other datasets are read from the images.
     """
     labels = {
-        name: known[name] if name in known else method.read_labels(images, name) for name in method.space.datasets
+        name: known[name] if name in known else read_labels(method, images, name) for name in method.space.datasets
     }
     return [_translate(method, images, domain, labels[domain.dataset]) for domain in domains(method.space)]
 

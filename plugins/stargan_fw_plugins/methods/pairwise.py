@@ -22,8 +22,6 @@ class Pairwise(Method):
         discriminators: by `Arrow.key`, each of the images of its target domain.
     """
 
-    reading = ()
-
     def __init__(
         self,
         space: LabelSpace,

@@ -21,6 +21,7 @@ class StarGAN(Method):
     components: ClassVar[Mapping[str, str]] = {"generator": "stargan", "discriminator": "stargan", "loss": "wgan_gp"}
     variants: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("wrong",)}
     compilable = ("generator",)
+    reading = ("discriminator",)
     phases = (Phase("d", ("discriminator",)), Phase("g", ("generator",), interval="n_critic"))
 
     def __init__(self, space: LabelSpace, image_size: int, build: ComponentBuilder) -> None:
