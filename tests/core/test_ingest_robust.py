@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stargan_fw.data.cache import clean, partial_path
+from stargan_fw.data import cache as cache_module
+from stargan_fw.data.cache import clean
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.errors import DataError
 
@@ -113,9 +114,20 @@ INGEST = """
 import sys
 from pathlib import Path
 from stargan_fw.data.ingest import Framing, Ingestion
-folder, cache = map(Path, sys.argv[1:])
+folder, cache, size = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+decoded = 0
+
+def count(images):
+    global decoded
+    for image in images:
+        decoded += 1
+        if decoded == 2:
+            print("writing", flush=True)
+        yield image
+
 print("started", flush=True)
-Ingestion("faces", sorted(folder.iterdir()), Framing(32), cache).run()
+Ingestion("faces", sorted(folder.iterdir()), Framing(size), cache).run(count)
+print(decoded)
 """
 
 
@@ -129,13 +141,23 @@ def folder(tmp_path):
     return path
 
 
-def start(folder, cache):
-    command = [sys.executable, "-c", INGEST, str(folder), str(cache)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
+def start(folder, cache, size=32):
+    command = [sys.executable, "-c", INGEST, str(folder), str(cache), str(size)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def kill_while_it_writes(folder, cache, size=32):
+    with start(folder, cache, size) as process:
+        assert [process.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
+        process.send_signal(signal.SIGKILL)
 
 
 def stores(cache):
     return {path.name: path.read_bytes() for path in cache.iterdir()}
+
+
+def unfinished(cache):
+    return list(cache.glob(".*.partial"))
 
 
 def test_killed_at_any_moment_the_next_start_gives_the_same_bytes(folder, tmp_path):
@@ -144,41 +166,78 @@ def test_killed_at_any_moment_the_next_start_gives_the_same_bytes(folder, tmp_pa
     Ingestion("faces", sorted(folder.iterdir()), Framing(32), undisturbed).run()
     duration = time.perf_counter() - begin
     moments = random.Random(0)
-    left = 0
 
     for _ in range(10):
         with start(folder, killed) as process:
             process.stdout.readline()
             time.sleep(moments.uniform(0, 0.9 * duration))
             process.send_signal(signal.SIGKILL)
-        found = list(killed.iterdir()) if killed.exists() else []
-        left += sum(path.suffix == ".partial" for path in found)
-        assert len(found) <= 1, "what the one before left is removed"
+        assert len(unfinished(killed)) <= 1, "what the one before left is removed"
     Ingestion("faces", sorted(folder.iterdir()), Framing(32), killed).run()
 
-    assert left, "some were killed while they wrote"
     assert stores(killed) == stores(undisturbed)
 
 
-def test_two_at_once_both_succeed(folder, tmp_path):
+def test_two_at_once_decode_once(folder, tmp_path):
     processes = [start(folder, tmp_path / "cache") for _ in range(2)]
-    for process in processes:
-        process.communicate()
+    decoded = [process.communicate()[0].split()[-1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
+    assert sorted(decoded) == ["0", "300"]
     assert len(stores(tmp_path / "cache")) == 1
 
 
-def test_cleaning_frees_stores_and_leaves_what_is_not_ours(tmp_path):
+def test_the_next_process_goes_on_where_one_is_killed_while_another_waits(folder, tmp_path):
+    with start(folder, tmp_path / "cache") as first:
+        assert [first.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
+        with start(folder, tmp_path / "cache") as second:
+            assert second.stdout.readline() == "started\n"
+            first.send_signal(signal.SIGKILL)
+            assert second.communicate()[0].split() == ["writing", "300"]
+    assert len(stores(tmp_path / "cache")) == 1
+
+
+def test_what_was_left_of_another_store_is_removed_too(folder, tmp_path):
+    cache = tmp_path / "cache"
+    kill_while_it_writes(folder, cache, size=16)
+    assert unfinished(cache)
+    Ingestion("faces", sorted(folder.iterdir()), Framing(8), cache).run()
+    (name,) = stores(cache)
+    assert "-8px-" in name
+
+
+def test_a_process_that_waits_long_says_so(folder, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(cache_module, "PATIENCE", 0)
+    with start(folder, tmp_path / "cache") as process:
+        assert [process.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
+        Ingestion("faces", sorted(folder.iterdir()), Framing(32), tmp_path / "cache").run(pytest.fail)
+        process.communicate()
+    assert "Waiting for another process, which makes" in caplog.text
+
+
+def test_cleaning_frees_what_was_made_and_leaves_what_is_not_ours(folder, tmp_path):
     cache = tmp_path / "cache"
     noise().save(tmp_path / "a.png")
     Ingestion("faces", [tmp_path / "a.png"], Framing(8), cache).run()
-    running = partial_path(next(cache.iterdir()))
-    running.touch()
     (cache / "notes.arrow").touch()
+    (cache / "classifier-faces-8px-0123456789abcdef.safetensors").write_bytes(bytes(500))
+    old = cache / ".faces-16px-0123456789abcdef.arrow@a-host@123.partial"
+    old.touch()
+    with start(folder, cache) as process:
+        assert [process.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
+        decoded, classifiers, freed = clean(cache)
+        running = unfinished(cache)
+        assert process.wait() == 0
 
-    count, freed = clean(cache)
+    assert (decoded, classifiers) == (1, 1)
+    assert freed > 8 * 8 * 3 + 500
+    assert len(running) == 1
+    assert "-32px-" in running[0].name
+    assert "notes.arrow" in stores(cache)
+    assert len(stores(cache)) == 2
+    assert clean(tmp_path / "none") == (0, 0, 0)
 
-    assert count == 1
-    assert freed > 8 * 8 * 3
-    assert {path.name for path in cache.iterdir()} == {running.name, "notes.arrow"}
-    assert clean(tmp_path / "none") == (0, 0)
+
+def test_a_cleaned_cache_goes(folder, tmp_path):
+    kill_while_it_writes(folder, tmp_path / "cache")
+    assert clean(tmp_path / "cache") == (0, 0, 0)
+    assert not (tmp_path / "cache").exists()

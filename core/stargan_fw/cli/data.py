@@ -100,8 +100,11 @@ def clean(
 
     asked, _ = _request({"data.path": data, "data.cache": cache}, config, settings, plugin=plugin, with_data=False)
     folder = cache_folder(asked.data)
-    count, freed = clean_cache(folder)
-    typer.echo(f"{folder}: removed {count} {'store' if count == 1 else 'stores'}, {readable_size(freed)} freed")
+    stores, classifiers, freed = clean_cache(folder)
+    removed = f"{stores} {'store' if stores == 1 else 'stores'}"
+    if classifiers:
+        removed += f" and {classifiers} {'classifier' if classifiers == 1 else 'classifiers'}"
+    typer.echo(f"{folder}: removed {removed}, {readable_size(freed)} freed")
 
 
 @app.command()

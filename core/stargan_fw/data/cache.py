@@ -1,26 +1,34 @@
-"""The folder of decoded images."""
+"""The folder of decoded images, and of the classifiers that evaluation trains on them."""
 
 from __future__ import annotations
 
+import glob
+import logging
 import os
-import platform
 import re
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from stargan_fw.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from filelock import BaseFileLock
+
     from stargan_fw.config import DataConfig
 
 ENVIRONMENT = "STARGAN_FW_CACHE"
 REMEDY = f"name another folder with --cache FOLDER, data.cache or {ENVIRONMENT}."
-_STORE = re.compile(r".+-\d+px-[0-9a-f]{16}\.arrow")
-_PARTIAL = re.compile(r"\..+-\d+px-[0-9a-f]{16}\.arrow@(?P<host>[^@]*)@(?P<process>\d+)\.partial")
+PATIENCE = 2.0  # seconds that a process waits for another one before it says so
+_FILE = re.compile(r".+-\d+px-[0-9a-f]{16}\.(?:arrow|safetensors)")
+_LEFTOVER = re.compile(rf"\.(?P<name>{_FILE.pattern})(\.lock|[.@].*\.partial)")  # earlier versions wrote the "@"
+
+logger = logging.getLogger(__name__)
 
 
 def cache_folder(config: DataConfig) -> Path:
@@ -39,23 +47,73 @@ def readable_size(count: float) -> str:
 
 
 @contextmanager
-def folder_in_use(cache: Path) -> Iterator[None]:
-    """Makes the folder, and takes it away again if nothing has come to lie in it.
+def only_maker(path: Path) -> Iterator[None]:
+    """Waits until no other process makes a file of the cache, and keeps others waiting while the caller makes it.
+
+    The caller must look whether the file is there now: another process may have made it in the meantime. The lock of a
+    killed process is free at once, and what such a process left unfinished is removed. The folder is made if it is
+    missing, and removed if nothing is left in it.
+
+    Args:
+        path: the file.
 
     Raises:
-        DataError: it cannot be made.
+        DataError: the folder cannot be made.
     """
-    existed = cache.exists()
-    make_folder(cache)
+    existed = path.parent.exists()
+    _make_folder(path.parent)
     try:
-        yield
+        remove_leftovers(path.parent)
+        with _lock(path):
+            yield
     finally:
         if not existed:
-            with suppress(OSError):  # as a rule it is not empty
-                cache.rmdir()
+            with suppress(OSError):  # as a rule the file is in it
+                path.parent.rmdir()
 
 
-def make_folder(cache: Path) -> None:
+@contextmanager
+def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Holds the lock of a file, whose unfinished copies nobody writes then and which are removed.
+
+    Raises:
+        Timeout: another process holds the lock, and `wait` is false.
+    """
+    lock = _held(path, wait=wait)
+    try:
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}[.@]*.partial"):
+            leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+def _held(path: Path, *, wait: bool) -> BaseFileLock:
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    while True:
+        try:
+            lock.acquire(timeout=PATIENCE if wait else 0)
+        except Timeout:
+            if not wait:
+                raise
+            logger.warning("Waiting for another process, which makes '%s'.", path)
+            lock.acquire()
+        if Path(lock.lock_file).exists():
+            return lock
+        lock.release()  # the holder before removed the file that this process had opened: it locks out nobody
+
+
+def remove_leftovers(cache: Path) -> None:
+    """Removes what killed processes left unfinished; what other processes are writing stays."""
+    leftovers = [match for path in cache.iterdir() if (match := _LEFTOVER.fullmatch(path.name))]
+    for name in {match["name"] for match in leftovers}:
+        with suppress(Timeout), _lock(cache / name, wait=False):
+            pass
+
+
+def _make_folder(cache: Path) -> None:
     """Makes the folder.
 
     Raises:
@@ -80,46 +138,20 @@ def check_space(cache: Path, needed: int) -> None:
         )
 
 
-def partial_path(path: Path) -> Path:
-    """Returns where this process writes a store before it is given its name."""
-    return path.with_name(f".{path.name}@{platform.node()}@{os.getpid()}.partial")
-
-
-def remove_stale_partials(cache: Path) -> None:
-    """Removes what processes of this machine that are gone left half written; another machine's may still be at it."""
-    for path in cache.iterdir():
-        match = _PARTIAL.fullmatch(path.name)
-        if match and match["host"] == platform.node() and not _runs(int(match["process"])):
-            path.unlink(missing_ok=True)
-
-
-def clean(cache: Path) -> tuple[int, int]:
-    """Removes the stores and what is left of unfinished ones, and the folder if nothing else is in it.
+def clean(cache: Path) -> tuple[int, int, int]:
+    """Removes what was made, what is left of what was not finished, and the folder if nothing else is in it.
 
     Returns:
-        How many stores there were, and how many bytes were freed.
+        How many stores and how many classifiers there were, and how many bytes were freed.
     """
     if not cache.is_dir():
-        return 0, 0
-    remove_stale_partials(cache)
-    stores = list(_stores(cache))
-    freed = sum(path.stat().st_size for path in stores)
-    for path in stores:
+        return 0, 0, 0
+    remove_leftovers(cache)
+    made = [path for path in cache.iterdir() if _FILE.fullmatch(path.name) and path.is_file()]
+    freed = sum(path.stat().st_size for path in made)
+    for path in made:
         path.unlink()
     if not any(cache.iterdir()):
         cache.rmdir()
-    return len(stores), freed
-
-
-def _stores(cache: Path) -> Iterator[Path]:
-    return (path for path in cache.iterdir() if _STORE.fullmatch(path.name) and path.is_file())
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
+    stores = sum(path.suffix == ".arrow" for path in made)
+    return stores, len(made) - stores, freed

@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-from stargan_fw.data.cache import check_space, folder_in_use, partial_path, remove_stale_partials
+from stargan_fw.data.cache import check_space, only_maker
 from stargan_fw.data.images import UNREADABLE, fingerprint, framed, open_image, reason
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
+from stargan_fw.files import replacing
 from stargan_fw.interfaces.dataset import Crop, ImageSource
 
 FORMAT = "4"  # changes when the same files would give other bytes
@@ -49,8 +50,8 @@ class Framing:
 class Ingestion:
     """The decoding of one dataset's images, unless an earlier one did it.
 
-    The store is one file that appears whole or not at all, named after everything that it depends on. Processes that
-    make the same one at once each write a file of their own, and the last to finish puts the same bytes in its place.
+    The store is one file that appears whole or not at all, named after everything that it depends on. If several
+    processes need the same one at once, the first makes it and the others wait.
 
     Attributes:
         name: of the dataset, for the file's name.
@@ -91,24 +92,21 @@ class Ingestion:
             DataError: an image cannot be read, the folder cannot be made, or the disk is too small.
         """
         if not self.path.exists():
-            check_space(self.cache, self.needed)
-            with folder_in_use(self.cache):
-                remove_stale_partials(self.cache)
-                self._write(partial_path(self.path), progress)
+            with only_maker(self.path):
+                if not self.path.exists():
+                    check_space(self.cache, self.needed)
+                    self._write(progress)
         store = Store(self.path, self.framing.image_size)
         if store.errors and self.on_bad_image == "error":
             number, why = next(iter(store.errors.items()))
             raise _bad_image(self.images[number], why)
         return store
 
-    def _write(self, partial: Path, progress: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
+    def _write(self, progress: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
         errors: dict[int, str] | None = {} if self.on_bad_image == "skip" else None
         notes: dict[int, str] = {}
-        try:
+        with replacing(self.path, flush=True) as partial:
             write_store(partial, progress(_decoded(self.images, self.framing, errors, notes)), errors, notes)
-            partial.replace(self.path)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def store_bytes(count: int, image_size: int) -> int:

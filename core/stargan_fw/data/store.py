@@ -105,18 +105,15 @@ def write_store(
         notes: what is to be known about an image, by number; likewise.
     """
     texts = ({} if errors is None else errors, {} if notes is None else notes)
-    with path.open("wb") as sink:
-        with pa.ipc.new_stream(sink, SCHEMA) as writer:
-            first, rows = 0, list[bytes]()
-            for image in images:
-                rows.append(image)
-                if len(rows) == _rows(len(image)):
-                    writer.write_batch(_batch(rows, first, *texts))
-                    first, rows = first + len(rows), []
-            if rows:
+    with path.open("wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as writer:
+        first, rows = 0, list[bytes]()
+        for image in images:
+            rows.append(image)
+            if len(rows) == _rows(len(image)):
                 writer.write_batch(_batch(rows, first, *texts))
-        sink.flush()
-        os.fsync(sink.fileno())  # before it is given its name, or a power cut could leave a store of holes
+                first, rows = first + len(rows), []
+        if rows:
+            writer.write_batch(_batch(rows, first, *texts))
 
 
 def _batch(rows: list[bytes], first: int, *texts: Mapping[int, str]) -> pa.RecordBatch:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw.compute.machine import Precision
-from stargan_fw.data.cache import make_folder, partial_path
+from stargan_fw.data.cache import only_maker
 from stargan_fw.errors import PluginError
+from stargan_fw.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -219,18 +220,19 @@ def trained_classifier(
         progress: wraps the training's steps, given the dataset's name.
     """
     path = weights_path(source, store, settings)
-    known = _read(path, source, store.image_size)
-    if known is not None:
-        return known.to(device)
-    model = fit(source, store, settings, device, progress)
-    make_folder(path.parent)
-    partial = partial_path(path)
-    try:
+    model = _read(path, source, store.image_size)
+    if model is None:
+        with only_maker(path):
+            model = _read(path, source, store.image_size)
+            if model is None:  # and no other process has trained it in the meantime
+                model = fit(source, store, settings, device, progress)
+                _save(model, path)
+    return model.to(device)
+
+
+def _save(model: LabelClassifier, path: Path) -> None:
+    with replacing(path) as partial:
         save_file({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return model
 
 
 def weights_path(source: Source, store: Store, settings: Settings) -> Path:
