@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -39,8 +40,8 @@ def compiler(monkeypatch):
     def found(*programs):
         monkeypatch.setattr(shutil, "which", lambda name: name if name in programs else None)
 
-    with torch._dynamo.config.patch(suppress_errors=False):
-        yield found
+    monkeypatch.setattr(machine, "_compile", lambda network, mode: network.compile(mode=mode))
+    return found
 
 
 def test_a_named_device_is_taken():
@@ -200,3 +201,18 @@ def test_graphs_are_a_way_to_compile(compiler, graphs, mode):
 )
 def test_tensor_cores_train_channels_last(choice, device, dtype, layout):
     assert choose_layout(choice, Precision(device, dtype)) is layout
+
+
+def test_what_cannot_be_compiled_runs_as_it_is_and_the_process_is_left_alone(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=fails))
+    monkeypatch.setattr(machine, "_cpp_compiler", lambda: "g++")
+    network = nn.Linear(2, 2)
+    expected = network(torch.ones(1, 2))
+
+    assert compile_where_it_pays([network], "on", Precision(CPU, torch.float32), 1)
+
+    assert torch.equal(network(torch.ones(1, 2)), expected)
+    assert not torch._dynamo.config.suppress_errors

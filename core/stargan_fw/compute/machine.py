@@ -149,10 +149,20 @@ def compile_where_it_pays(
     if precision.device.type == "cpu" and not _cpp_compiler():
         logger.warning("No C++ compiler is found: the networks run uncompiled.")
         return False
-    torch._dynamo.config.suppress_errors = True  # noqa: SLF001 - what cannot be compiled runs as it is
     for network in networks:
-        network.compile(mode="reduce-overhead" if graphs else None)
+        _compile(network, "reduce-overhead" if graphs else None)
     return True
+
+
+def _compile(network: nn.Module, mode: str | None) -> None:
+    """Compiles a network in place; what the compiler fails on runs uncompiled.
+
+    That is a setting of the whole process, which is therefore set during this network's calls alone: the compiler works
+    in the first ones.
+    """
+    network.compile(mode=mode)
+    uncompiled_if_it_fails = torch._dynamo.config.patch(suppress_errors=True)  # noqa: SLF001 - torch documents it so
+    network._compiled_call_impl = uncompiled_if_it_fails(network._compiled_call_impl)  # noqa: SLF001 - what `compile` sets
 
 
 def captures_graphs(choice: Choice, device: torch.device) -> bool:
