@@ -127,11 +127,11 @@ def model(folder: Path) -> dict[str, StoredWeights]:
     return {name: StoredWeights(folder / f"{name}.safetensors") for name in networks}
 
 
-def opened(weights: dict[str, StoredWeights]) -> Translator:
+def opened(weights: dict[str, StoredWeights], batch_size: int | None = None) -> Translator:
     """Returns a translator of them on the processor."""
     with torch.device("meta"):
         method = StarGAN(SPACE, SIDE, Build())
-    return Translator(method, weights, torch.device("cpu"))
+    return Translator(method, weights, torch.device("cpu"), batch_size=batch_size)
 
 
 def main() -> None:
@@ -166,7 +166,7 @@ def compare_loops(
     slow_loop = Plain(weights)
     slow_loop.run(paths[:1], folder / "warm")
     for number in range(arguments.rounds):
-        fast = opened(weights).configure(batch_size=arguments.batch_size)
+        fast = opened(weights, arguments.batch_size)
         seconds["translate"].append(timed(partial(ours, fast, paths, folder / f"ours {number}")))
         seconds["plain"].append(timed(partial(slow_loop.run, paths, folder / f"plain {number}")))
         print(", ".join(f"{name} {values[-1][0]:.1f} s" for name, values in seconds.items()), flush=True)

@@ -18,7 +18,7 @@ def face(small_data):
 
 @pytest.fixture(scope="module")
 def translator(trained_once):
-    return Translator.from_pretrained(trained_once, device="cpu").configure(precision="fp32")
+    return Translator.from_pretrained(trained_once, device="cpu", precision="fp32")
 
 
 def cells(sheet, rows, columns):
@@ -50,7 +50,7 @@ def test_figure_6_has_a_row_for_each_model_and_the_domains_that_both_know(
     cli, train, translator, trained_once, face, tmp_path
 ):
     assert train("--max-steps", "1", datasets="rafd", out=tmp_path / "alone").code == 0
-    alone = Translator.from_pretrained(tmp_path / "alone", device="cpu").configure(precision="fp32")
+    alone = Translator.from_pretrained(tmp_path / "alone", device="cpu", precision="fp32")
     sheet = draw_figure([Row(alone, "SNG"), Row(translator, "JNT")], [face])
     single, joint = cells(sheet, 2, 9)
     assert np.array_equal(single[0], joint[0]), "the input"

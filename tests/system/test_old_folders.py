@@ -56,7 +56,7 @@ def scaled(path):
 
 @pytest.mark.parametrize("model", ["run", "model"])
 def test_a_run_and_a_model_folder_translate_as_they_did(model):
-    translator = Translator.from_pretrained(model, device="cpu").configure(precision="fp32")
+    translator = Translator.from_pretrained(model, device="cpu", precision="fp32")
     images = [torch.from_numpy(scaled(path)) for path in pictures()]
 
     columns = [translator.translate(images, edit, strength=strength) for edit, strength in EDITS]

@@ -113,10 +113,8 @@ def test_the_generator_gives_what_the_tables_do(cli, files, images, tmp_path, da
     command = ["import", ckpt, tmp_path / "model", "--datasets", datasets, "--image-size", SIZE]
     assert cli(*command).code == 0
 
-    translated = (
-        Translator.from_pretrained(tmp_path / "model", device="cpu")
-        .configure(precision="fp32")
-        .translate(images, to=edit)
+    translated = Translator.from_pretrained(tmp_path / "model", device="cpu", precision="fp32").translate(
+        images, to=edit
     )
 
     expected = generate(torch.load(ckpt, weights_only=True), images, torch.tensor([target] * 3).float())
@@ -127,10 +125,8 @@ def test_current_labels_are_read_by_the_discriminator(cli, files, images, tmp_pa
     ckpt, critic = files(CELEBA, CELEBA)
     assert cli("import", ckpt, tmp_path / "model", "--discriminator", critic, "--datasets", "celeba").code == 0
 
-    translated = (
-        Translator.from_pretrained(tmp_path / "model", device="cpu")
-        .configure(precision="fp32")
-        .translate(images, to="Male")
+    translated = Translator.from_pretrained(tmp_path / "model", device="cpu", precision="fp32").translate(
+        images, to="Male"
     )
 
     logits = classify(torch.load(critic, weights_only=True), images)

@@ -1,6 +1,8 @@
 """The Translator as a program uses it: kinds of images, known labels, strength, precision, size."""
 
+import inspect
 import io
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,15 +17,14 @@ from stargan_fw.rendering.pictures import to_pictures, to_tensor
 
 
 @pytest.fixture(scope="module")
-def translator(trained_once):
-    return Translator.from_pretrained(trained_once, device="cpu")
+def opened(trained_once):
+    """Opens the model: `opened(batch_size=4)`. It computes in fp32 unless it is told otherwise."""
+    return partial(Translator.from_pretrained, trained_once, device="cpu", precision="fp32")
 
 
-@pytest.fixture(autouse=True)
-def exact(translator):
-    """Every test begins in fp32, with batches as they are of themselves."""
-    translator._engine.given_batch_size = None
-    translator.configure(precision="fp32")
+@pytest.fixture(scope="module")
+def translator(opened):
+    return opened()
 
 
 @pytest.fixture
@@ -34,6 +35,10 @@ def faces(small_data):
 @pytest.fixture
 def heard(translator, monkeypatch):
     """What the method is asked to translate to: a list of (dataset, target labels)."""
+    return listen_to(translator, monkeypatch)
+
+
+def listen_to(translator, monkeypatch):
     asked, method = [], translator._method
     translate = method.translate
 
@@ -58,11 +63,14 @@ def read(translator, monkeypatch):
     return asked
 
 
+VAR_KEYWORD, VAR_POSITIONAL = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+
+
 def noise(*shape):
     return torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-def test_fp32_gives_the_bits_that_the_network_gives(translator):
+def test_fp32_gives_the_bits_that_the_network_gives(translator, opened):
     images = noise(11, 3, 32, 32)
     method = translator._method
     target = torch.eye(8)[4].expand(11, 8)
@@ -70,8 +78,7 @@ def test_fp32_gives_the_bits_that_the_network_gives(translator):
         expected = method.generator(images, method.space.join("rafd", target))
     assert torch.equal(translator.translate(images, to="happy"), expected)
     for size in (1, 4, 11):
-        translator.configure(batch_size=size)
-        torch.testing.assert_close(translator.translate(images, to="happy"), expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(opened(batch_size=size).translate(images, to="happy"), expected, atol=1e-5, rtol=0)
 
 
 def test_every_kind_comes_back_as_it_came(translator, faces):
@@ -217,26 +224,27 @@ def test_the_wrong_mask_is_that_of_another_dataset(translator):
         translator.variant("hat", "big")
 
 
-def test_a_variant_computes_as_its_translator_does(translator):
-    images = noise(3, 3, 32, 32)
+@pytest.mark.parametrize("settings", [{}, {"precision": "bf16", "batch_size": 2}])
+def test_a_variant_computes_as_its_translator_does(opened, settings):
+    translator = opened(**settings)
     wrong = translator.variant("mask", "wrong")
-    assert torch.equal(
-        wrong.translate(images, to="happy"), wrong.configure(precision="fp32").translate(images, to="happy")
-    )
-    assert wrong._engine.batch_size == translator._engine.batch_size == 1
+    assert wrong._engine._precision == translator._engine._precision
+    assert wrong._engine.batch_size == translator._engine.batch_size == settings.get("batch_size", 1)
 
 
-def test_bf16_is_near_and_auto_is_one_of_both(translator):
+def test_bf16_is_near_and_auto_is_one_of_both(translator, opened):
     images = noise(2, 3, 32, 32)
     exact = translator.translate(images, to="happy")
-    near = translator.configure(precision="bf16").translate(images, to="happy")
-    auto = translator.configure(precision="auto").translate(images, to="happy")
+    near = opened(precision="bf16").translate(images, to="happy")
+    auto = opened(precision="auto").translate(images, to="happy")
     assert (near.dtype, near.is_contiguous()) == (torch.float32, True)
     assert 0 < (near - exact).abs().max() < 0.1
     assert torch.equal(auto, exact) or torch.equal(auto, near)
-    assert torch.equal(translator.configure(precision="fp32").translate(images, to="happy"), exact)
+    assert torch.equal(translator.translate(images, to="happy"), exact)
     with pytest.raises(ModelError, match="batch size is 0"):
-        translator.configure(batch_size=0)
+        opened(batch_size=0)
+    with pytest.raises(ModelError, match="precision = 'fp23': give 'auto' or 'fp32' or 'bf16'"):
+        opened(precision="fp23")
 
 
 def test_the_original_keeps_its_size_and_what_the_model_did_not_see(translator):
@@ -276,8 +284,9 @@ def test_pasting_turns_a_picture_upright_and_leaves_the_given_one_alone(translat
     assert to_tensor([picture]).shape == (1, 3, 40, 60)
 
 
-def test_pictures_are_read_one_batch_ahead_and_no_further(translator, monkeypatch):
+def test_pictures_are_read_one_batch_ahead_and_no_further(opened, monkeypatch):
     """Counts what is decoded and not yet translated, at every call of the network and at the end of every decoding."""
+    translator = opened(batch_size=4)
     decoded, translated, ahead = [], [], []
     method, generate = translator._method, translator._method.translate
     picture = to_pictures(noise(1, 3, 32, 32))[0]
@@ -300,27 +309,25 @@ def test_pictures_are_read_one_batch_ahead_and_no_further(translator, monkeypatc
     taken = 0
     from stargan_fw.inference.target_labels import Target
 
-    translator.configure(batch_size=4)
     for batch in translator.pipeline.run((Counted() for _ in range(30)), [Target.make(translator.labels, "happy")]):
         taken += len(batch)
     assert taken == len(decoded) == len(translated) == 30
     assert max(ahead) <= 2 * 4, "the batch in the network and the one ahead"
 
 
-def test_many_images_are_compiled_and_say_so_where_they_cannot_be(translator, monkeypatch, caplog):
+def test_many_images_are_compiled_and_say_so_where_they_cannot_be(opened, monkeypatch, caplog):
     from stargan_fw.compute import machine
     from stargan_fw.inference import engine
 
     monkeypatch.setattr(machine, "_cpp_compiler", lambda: None)
     monkeypatch.setattr(engine, "WORTH_COMPILING", {"cpu": 3})
     images = noise(3, 3, 32, 32)
-    translator.configure(precision="bf16")
+    translator = opened(precision="bf16")
     translator.translate(images[:2], to="happy")
     assert not caplog.messages
     result = translator.translate(images, to="happy")
     assert caplog.messages == ["No C++ compiler is found: the networks run uncompiled."]
     assert torch.equal(result, translator.translate(images[:3], to="happy"))
-    translator.configure(precision="fp32")
 
 
 def test_pasting_keeps_detail_that_the_model_did_not_see_and_removes_what_it_replaced():
@@ -348,9 +355,10 @@ def test_pasting_fades_out_where_the_picture_goes_on():
     torch.testing.assert_close(result, result.flip(1))
 
 
-def test_a_compiled_network_sees_batches_of_one_size(translator, heard, monkeypatch):
+def test_a_compiled_network_sees_batches_of_one_size(opened, monkeypatch):
     images = noise(5, 3, 32, 32)
-    translator.configure(precision="bf16", batch_size=4)
+    translator = opened(precision="bf16", batch_size=4)
+    heard = listen_to(translator, monkeypatch)
     expected = translator.translate(images, to="happy")
     heard.clear()
     monkeypatch.setattr(translator._engine, "_compiled", True)
@@ -360,11 +368,16 @@ def test_a_compiled_network_sees_batches_of_one_size(translator, heard, monkeypa
     torch.testing.assert_close(result, expected, atol=0.02, rtol=0)
 
 
-def test_a_misspelt_option_is_not_passed_over(translator):
-    images = noise(1, 3, 32, 32)
-    with pytest.raises(TypeError, match="no option 'sizes'; did you mean 'size'"):
-        translator.translate(images, to="happy", sizes="original")
-    with pytest.raises(TypeError, match="no option 'streng'"):
-        translator.interpolate(images, to="happy", streng=0.5)
+@pytest.mark.parametrize("name", ["from_pretrained", "translate", "interpolate"])
+def test_every_option_is_a_parameter_of_its_own(translator, opened, name):
+    """An editor shows it, and Python refuses a name that is misspelt."""
+    parameters = inspect.signature(getattr(Translator, name)).parameters.values()
+    assert not [parameter for parameter in parameters if parameter.kind in {VAR_KEYWORD, VAR_POSITIONAL}]
+    call = opened if name == "from_pretrained" else partial(getattr(translator, name), noise(1, 3, 32, 32), "happy")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sizes'"):
+        call(sizes="original")
+
+
+def test_a_size_is_the_models_or_the_originals(translator):
     with pytest.raises(DataError, match="size = 'orginal': give 'model' or 'original'"):
-        translator.translate(images, to="happy", size="orginal")
+        translator.translate(noise(1, 3, 32, 32), to="happy", size="orginal")

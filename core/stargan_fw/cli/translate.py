@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.cli.outputs import Output
     from stargan_fw.inference.figures import Row
-    from stargan_fw.inference.inputs import Given
+    from stargan_fw.inference.inputs import ImageInput
     from stargan_fw.inference.pipeline import Translated
     from stargan_fw.inference.translator import Translator
     from stargan_fw_registry import Edit
@@ -72,8 +72,9 @@ def translate(
     output = (outputs.NamedPictures if keep_names else kind)(to, out, strength, size)
     files = list(image_files(images))
     plan = output.plan(files)
-    translator: Translator = Translator.from_pretrained(model, device=device, plugins=plugin or ())
-    translator.configure(precision=precision, batch_size=batch_size)
+    translator = Translator.from_pretrained(
+        model, device=device, precision=precision, batch_size=batch_size, plugins=plugin or ()
+    )
     _write_all(translator, output, plan, current)
 
 
@@ -81,22 +82,22 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
     """Reads, translates and writes, a batch each at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from stargan_fw.inference.inputs import FileGiven
+    from stargan_fw.inference.inputs import FileInput
     from stargan_fw.inference.pipeline import WriteBehind
 
     unreadable: list[DataError] = []
     targets = output.targets(translator.labels)
-    translator.expect(len(targets) * len(plan))
-    places: dict[Given, list[Path]] = {FileGiven(source): paths for source, paths in plan.items()}
+    translator.compile_for(len(targets) * len(plan))
+    places: dict[ImageInput, list[Path]] = {FileInput(source): paths for source, paths in plan.items()}
 
     def write(translated: "Translated") -> list[Path]:
-        paths = places[translated.given]
+        paths = places[translated.image]
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
         output.write(translated, paths)
         return paths
 
-    def leave_out(_: "Given", error: DataError) -> None:
+    def leave_out(_: "ImageInput", error: DataError) -> None:
         unreadable.append(error)
 
     with (
@@ -193,9 +194,7 @@ def _rows(
 
     rows = []
     for model, name in models:
-        translator: Translator = Translator.from_pretrained(model, device=device, plugins=plugins).configure(
-            precision=precision
-        )
+        translator = Translator.from_pretrained(model, device=device, precision=precision, plugins=plugins)
         for mask in masks:
             parts = [name] * (len(models) > 1) + [f"{mask} mask"] * (masks != ["right"])
             rows.append(Row(translator if mask == "right" else translator.variant("mask", mask), " ".join(parts)))

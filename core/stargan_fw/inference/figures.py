@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from PIL import Image
 
 from stargan_fw.errors import LabelError, ModelError
-from stargan_fw.inference.inputs import given
+from stargan_fw.inference.inputs import as_input
 from stargan_fw.rendering.pictures import to_pictures
 from stargan_fw.rendering.sheets import Domain, domains, draw_sheet, heading
 from stargan_fw_registry import Edit
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from stargan_fw.inference.pipeline import Current
+    from stargan_fw.inference.target_labels import Current
     from stargan_fw_registry import LabelSpace
 
 
@@ -25,7 +25,7 @@ NO_WAY = (128, 128, 128)  # as `sheets.translate_to_all` has it
 
 
 class Translates(Protocol):
-    """What a figure asks of a `Translator`."""
+    """The part of a `Translator` that a figure uses."""
 
     @property
     def labels(self) -> LabelSpace:
@@ -81,7 +81,7 @@ def draw_figure(
         else {domain.edit: domain.heading for domain in _shared_domains(rows, dataset)}
     )
     side = max(row.translator.image_size for row in rows)
-    inputs = [to_pictures(given(image).square(side))[0] for image in images]
+    inputs = [to_pictures(as_input(image).square(side))[0] for image in images]
     translated = [_columns(row, images, list(columns), current) for row in rows]
     cells = [
         [before, *(column[number] for column in of_row)]

@@ -1,4 +1,4 @@
-"""What can be translated, each kind with how its result is given back as the same kind."""
+"""The kinds of image that can be translated. Each one also converts the result back to its own kind."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from stargan_fw.rendering.pictures import to_pictures, to_tensor
 ImageLike: TypeAlias = "str | Path | bytes | Image.Image | np.ndarray[Any, Any] | Tensor"
 
 
-class Given(ABC):
-    """One thing that was given to translate.
+class ImageInput(ABC):
+    """One argument of `Translator.translate`: an image, or a batch of them.
 
     Attributes:
-        count: images in it.
+        count: number of images.
     """
 
     count = 1
@@ -36,20 +36,20 @@ class Given(ABC):
         """Returns the centred squares at the model's size, (count, 3, side, side) in [-1, 1].
 
         Raises:
-            DataError: it cannot be read.
+            DataError: the image cannot be read.
         """
 
     @abstractmethod
-    def give_back(self, edited: Tensor) -> Any:
-        """Returns edited squares, (count, 3, side, side) in [-1, 1], as the kind that was given."""
+    def output(self, edited: Tensor) -> Any:
+        """Converts edited squares, (count, 3, side, side) in [-1, 1], to the kind of the input."""
 
     @abstractmethod
-    def give_back_pasted(self, before: Tensor, edited: Tensor) -> Any:
-        """Returns what was given, at its own resolution, with the change from `before` to `edited` in it."""
+    def output_pasted(self, before: Tensor, edited: Tensor) -> Any:
+        """Returns the input at its own resolution, with the change from `before` to `edited` pasted into it."""
 
 
-class PictureGiven(Given):
-    """A PIL image of any size and mode; gives back a PIL image in RGB."""
+class PictureInput(ImageInput):
+    """A PIL image of any size and mode. The output is a PIL image in RGB."""
 
     def __init__(self, picture: Image.Image) -> None:
         self._picture = picture
@@ -58,15 +58,15 @@ class PictureGiven(Given):
         with _reading(f"The image {self._picture!r} cannot be read"):
             return _square(self._picture, side)
 
-    def give_back(self, edited: Tensor) -> Image.Image:
+    def output(self, edited: Tensor) -> Image.Image:
         return to_pictures(edited)[0]
 
-    def give_back_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
+    def output_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
         return _pasted(self._picture, before, edited)
 
 
-class FileGiven(Given):
-    """A path; gives back a PIL image. The file is opened again to paste, which keeps large pictures out of memory."""
+class FileInput(ImageInput):
+    """A path. The output is a PIL image. Pasting opens the file again, so that large pictures do not stay in memory."""
 
     def __init__(self, path: str | Path) -> None:
         if "://" in str(path):
@@ -82,16 +82,16 @@ class FileGiven(Given):
         with self._opened() as picture:
             return _square(picture, side)
 
-    def give_back(self, edited: Tensor) -> Image.Image:
+    def output(self, edited: Tensor) -> Image.Image:
         return to_pictures(edited)[0]
 
-    def give_back_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
+    def output_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
         with self._opened() as picture:
             return _pasted(picture, before, edited)
 
 
-class BytesGiven(Given):
-    """An encoded picture; gives back a PNG's bytes, whatever the format was: nothing is lost twice."""
+class BytesInput(ImageInput):
+    """An encoded picture. The output is always a PNG's bytes, so that nothing is compressed twice."""
 
     def __init__(self, encoded: bytes) -> None:
         self._encoded = encoded
@@ -106,16 +106,16 @@ class BytesGiven(Given):
         with self._opened() as picture:
             return _square(picture, side)
 
-    def give_back(self, edited: Tensor) -> bytes:
+    def output(self, edited: Tensor) -> bytes:
         return _png(to_pictures(edited)[0])
 
-    def give_back_pasted(self, before: Tensor, edited: Tensor) -> bytes:
+    def output_pasted(self, before: Tensor, edited: Tensor) -> bytes:
         with self._opened() as picture:
             return _png(_pasted(picture, before, edited))
 
 
-class TensorGiven(Given):
-    """A float tensor in [-1, 1], (B, 3, H, W) or (3, H, W); gives back one of its rank, type and device."""
+class TensorInput(ImageInput):
+    """A float tensor in [-1, 1], (B, 3, H, W) or (3, H, W). The output has its rank, type and device."""
 
     def __init__(self, tensor: Tensor) -> None:
         if tensor.ndim not in {3, 4} or tensor.shape[-3] != 3 or 0 in tensor.shape or not tensor.is_floating_point():
@@ -132,21 +132,21 @@ class TensorGiven(Given):
         cropped = self._images[:, :, top : top + own, left : left + own].float()
         return cropped if own == side else F.interpolate(cropped, (side, side), mode="bilinear", antialias=True)
 
-    def give_back(self, edited: Tensor) -> Tensor:
+    def output(self, edited: Tensor) -> Tensor:
         result = edited.to(self._tensor)
         return result if self._tensor.ndim == 4 else result[0]
 
-    def give_back_pasted(self, before: Tensor, edited: Tensor) -> Tensor:
+    def output_pasted(self, before: Tensor, edited: Tensor) -> Tensor:
         left, top, own = square_of(self._images.shape[3], self._images.shape[2])
         whole = self._images.clone()
         part = whole[:, :, top : top + own, left : left + own]
         before, edited = before.to(part.device), edited.to(part.device)
         part.copy_(paste(part.float(), before, edited, fade=(left > 0, top > 0)))
-        return self.give_back(whole)
+        return self.output(whole)
 
 
-class ArrayGiven(Given):
-    """A uint8 array, (H, W, 3) or (B, H, W, 3) in RGB; gives back one of its rank."""
+class ArrayInput(ImageInput):
+    """A uint8 array, (H, W, 3) or (B, H, W, 3) in RGB. The output has the same rank."""
 
     def __init__(self, array: np.ndarray[Any, Any]) -> None:
         if array.ndim not in {3, 4} or array.shape[-1] != 3 or 0 in array.shape or array.dtype != np.uint8:
@@ -161,10 +161,10 @@ class ArrayGiven(Given):
     def square(self, side: int) -> Tensor:
         return to_tensor([prepare(picture, side, None) for picture in self._pictures])
 
-    def give_back(self, edited: Tensor) -> np.ndarray[Any, Any]:
+    def output(self, edited: Tensor) -> np.ndarray[Any, Any]:
         return self._stacked(to_pictures(edited))
 
-    def give_back_pasted(self, before: Tensor, edited: Tensor) -> np.ndarray[Any, Any]:
+    def output_pasted(self, before: Tensor, edited: Tensor) -> np.ndarray[Any, Any]:
         rows = zip(self._pictures, torch.split(before, 1), torch.split(edited, 1), strict=True)
         return self._stacked([_pasted(picture, b, e) for picture, b, e in rows])
 
@@ -172,20 +172,20 @@ class ArrayGiven(Given):
         return np.asarray(pictures[0]) if self._single else np.stack([np.asarray(picture) for picture in pictures])
 
 
-KINDS: tuple[tuple[tuple[type, ...], Callable[[Any], Given]], ...] = (
-    ((str, Path), FileGiven),
-    ((bytes, bytearray, memoryview), BytesGiven),
-    ((Image.Image,), PictureGiven),
-    ((torch.Tensor,), TensorGiven),
-    ((np.ndarray,), ArrayGiven),
+KINDS: tuple[tuple[tuple[type, ...], Callable[[Any], ImageInput]], ...] = (
+    ((str, Path), FileInput),
+    ((bytes, bytearray, memoryview), BytesInput),
+    ((Image.Image,), PictureInput),
+    ((torch.Tensor,), TensorInput),
+    ((np.ndarray,), ArrayInput),
 )
 
 
-def given(image: object) -> Given:
-    """Returns one thing to translate.
+def as_input(image: object) -> ImageInput:
+    """Wraps an image in the input of its kind.
 
     Raises:
-        DataError: it is of no kind that can be translated.
+        DataError: no kind of input takes this type.
     """
     for types, kind in KINDS:
         if isinstance(image, types):
@@ -197,14 +197,14 @@ def given(image: object) -> Given:
 
 
 def is_single(images: object) -> bool:
-    """Tells whether it is one thing to translate; otherwise it is many.
+    """Tells whether `images` is one input rather than an iterable of inputs.
 
     Raises:
-        DataError: it is neither.
+        DataError: `images` is neither.
     """
     single = isinstance(images, tuple(kind for types, _ in KINDS for kind in types))
     if not single and not isinstance(images, Iterable):
-        given(images)
+        as_input(images)
     return single
 
 
@@ -212,10 +212,10 @@ def _square(picture: Image.Image, side: int) -> Tensor:
     return to_tensor([prepare(picture, side, None)])
 
 
-def _pasted(given_picture: Image.Image, before: Tensor, edited: Tensor) -> Image.Image:
+def _pasted(original_picture: Image.Image, before: Tensor, edited: Tensor) -> Image.Image:
     """Returns a picture, upright and in RGB, with the edit in its centred square."""
-    picture = rgb(ImageOps.exif_transpose(given_picture))
-    if picture is given_picture:
+    picture = rgb(ImageOps.exif_transpose(original_picture))
+    if picture is original_picture:
         picture = picture.copy()
     left, top, side = square_of(*picture.size)
     original = to_tensor([picture.crop((left, top, left + side, top + side))])
@@ -232,7 +232,7 @@ def _png(picture: Image.Image) -> bytes:
 
 @contextmanager
 def _reading(what: str) -> Iterator[None]:
-    """Says what could not be read, where Pillow says why."""
+    """Turns Pillow's errors into a DataError that also says what could not be read."""
     try:
         yield
     except UNREADABLE as error:

@@ -1,4 +1,4 @@
-"""From what is given to what is given back: read, label, translate, batch by batch."""
+"""From inputs to outputs, batch by batch: read, find current labels, translate."""
 
 from __future__ import annotations
 
@@ -6,87 +6,50 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
-from stargan_fw.errors import DataError, LabelError
-from stargan_fw.inference.target_labels import CurrentLabels, Target
-from stargan_fw_registry import Edit
+from stargan_fw.errors import DataError
+from stargan_fw.inference.target_labels import CurrentEdits, CurrentLabels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     from stargan_fw.inference.engine import Engine
-    from stargan_fw.inference.inputs import Given
-    from stargan_fw_registry import LabelSpace
+    from stargan_fw.inference.inputs import ImageInput
+    from stargan_fw.inference.target_labels import Current, Target
+    from stargan_fw_registry import Edit, LabelSpace
 
 
 Size: TypeAlias = Literal["model", "original"]
-Current: TypeAlias = "str | Edit | Sequence[str | Edit] | None"
 
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """One thing that was given, with its translations.
+    """One input with its translations.
 
     Attributes:
-        given: what it was.
+        image: the input.
         before: (n, 3, S, S) in [-1, 1], the squares that the model saw.
         edited: for each target, (n, 3, S, S) in [-1, 1].
     """
 
-    given: Given
+    image: ImageInput
     before: Tensor
     edited: tuple[Tensor, ...]
 
     def input(self, size: Size) -> Any:
-        """Returns what the model saw, or the whole original, as the kind that was given."""
-        return self.given.give_back(self.before) if size == "model" else self.given.give_back_pasted(*[self.before] * 2)
+        """Returns what the model saw, or the whole original, as the kind of the input."""
+        return self.image.output(self.before) if size == "model" else self.image.output_pasted(*[self.before] * 2)
 
     def results(self, size: Size) -> list[Any]:
         """Returns, for each target, what the caller gets: of the model's size, or pasted into the original."""
         if size == "model":
-            return [self.given.give_back(edited) for edited in self.edited]
-        return [self.given.give_back_pasted(self.before, edited) for edited in self.edited]
-
-
-class Known:
-    """Current labels that the caller gives: one edit for all images, or one for each."""
-
-    def __init__(self, space: LabelSpace, current: Current) -> None:
-        """Reads the edits; LabelError where one cannot be read, or turns over what it should say."""
-        several = current is not None and not isinstance(current, str | Edit)
-        self._everywhere = None if current is None or several else _told(space, cast("str | Edit", current))
-        self._each = iter([_told(space, one) for one in cast("Sequence[str | Edit]", current)]) if several else None
-
-    def take(self, count: int) -> list[Edit | None]:
-        """Returns what is known of the next images.
-
-        Raises:
-            LabelError: there are more images than current labels.
-        """
-        if self._each is None:
-            return [self._everywhere] * count
-        taken: list[Edit | None] = list(islice(self._each, count))
-        if len(taken) < count:
-            raise LabelError("there are more images than current labels: give one for each image, or one for all")
-        return taken
-
-    def check_end(self) -> None:
-        """Raises LabelError where current labels are left over."""
-        if self._each is not None and next(self._each, None) is not None:
-            raise LabelError("there are more current labels than images: give one for each image, or one for all")
-
-
-def _told(space: LabelSpace, current: str | Edit) -> Edit:
-    edit = space.resolve(current) if isinstance(current, str) else current
-    if edit.flips:
-        raise LabelError(f"'{current}' turns '{edit.flips[0]}' over, and does not say what it is: write 0 or 1")
-    return edit
+            return [self.image.output(edited) for edited in self.edited]
+        return [self.image.output_pasted(self.before, edited) for edited in self.edited]
 
 
 class Pipeline:
@@ -96,7 +59,7 @@ class Pipeline:
         space: the label space.
         image_size: side in pixels of what the model takes.
         engine: runs the networks.
-        open_classifier: makes the engine able to read labels, where it is not yet.
+        open_classifier: loads the classifier, if the engine cannot read labels yet.
     """
 
     def __init__(self, space: LabelSpace, image_size: int, engine: Engine, open_classifier: Callable[[], None]) -> None:
@@ -104,21 +67,21 @@ class Pipeline:
 
     def run(
         self,
-        images: Iterable[Given],
+        images: Iterable[ImageInput],
         targets: Sequence[Target],
         *,
         current: Current = None,
-        unreadable: Callable[[Given, DataError], None] | None = None,
+        unreadable: Callable[[ImageInput, DataError], None] | None = None,
     ) -> Iterator[list[Translated]]:
-        """Yields the translations batch by batch; while one is in the network the next is read, and no further one.
+        """Yields the translations batch by batch. While the network computes one batch, the next one is read.
 
         Args:
-            images: taken as they are needed.
+            images: read when they are needed.
             targets: what every image is translated to.
-            current: current labels that are known.
-            unreadable: called with what cannot be read, which is then left out; None raises.
+            current: current labels that the caller knows.
+            unreadable: called with each input that cannot be read, which is then left out; None raises the error.
         """
-        known = Known(self._space, current)
+        known = CurrentEdits(self._space, current)
         with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
             batches = in_batches(images, self._engine.batch_size, lambda image: image.count)
             for batch in read_ahead(batches, self._read, pool):
@@ -136,14 +99,14 @@ class Pipeline:
                     yield self._translated(rows, targets)
         known.check_end()
 
-    def _read(self, image: Given) -> tuple[Given, Tensor | DataError]:
+    def _read(self, image: ImageInput) -> tuple[ImageInput, Tensor | DataError]:
         try:
             return image, image.square(self._side)
         except DataError as error:
             return image, error
 
     def _translated(
-        self, rows: Sequence[tuple[Given, Tensor, list[Edit | None]]], targets: Sequence[Target]
+        self, rows: Sequence[tuple[ImageInput, Tensor, list[Edit | None]]], targets: Sequence[Target]
     ) -> list[Translated]:
         place = rows[0][1].device
         batch = torch.cat([square.to(place) for _, square, _ in rows])

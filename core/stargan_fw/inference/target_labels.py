@@ -1,19 +1,23 @@
-"""What an edit asks of images whose labels are known or read, in full or in part, from one edit to another."""
+"""From edits to target labels, with current labels that the caller gives or the classifier reads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
 
 from stargan_fw.errors import LabelError, ModelError
+from stargan_fw_registry import Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from stargan_fw_registry import Edit, LabelSchema, LabelSpace
+    from stargan_fw_registry import LabelSchema, LabelSpace
+
+Current: TypeAlias = "str | Edit | Sequence[str | Edit] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +25,9 @@ class Target:
     """One translation of every image.
 
     Attributes:
-        edit: where it leads.
-        start: where it starts; None is the image's own labels.
-        strength: how far it goes from the start, 0 to 1.
+        edit: the labels to end at.
+        start: the labels to start from; None starts from the image's own.
+        strength: how far to go from the start to the end, 0 to 1.
     """
 
     edit: Edit
@@ -35,7 +39,7 @@ class Target:
         """Reads the edits.
 
         Raises:
-            LabelError: an edit that cannot be read, two of different datasets, or a strength outside of 0 to 1.
+            LabelError: an edit cannot be read, the two are of different datasets, or the strength is outside of 0 to 1.
         """
         edit = space.resolve(to)
         begin = None if start is None else space.resolve(start)
@@ -57,10 +61,10 @@ class Target:
         return _set(known.clone(), schema, self.edit) & _set(known, schema, self.start)
 
     def labels(self, space: LabelSpace, current: Tensor) -> Tensor:
-        """Returns the target labels (B, d) of images whose own are (B, d): between 0 and 1 at part of the strength.
+        """Returns the target labels (B, d) of images with these current ones (B, d); part strength gives fractions.
 
         Raises:
-            ModelError: a label is to be turned over, and what it is now is not known.
+            ModelError: a label is to be flipped, and its current value is not known.
         """
         schema = space.schema(self.edit.dataset)
         for label in (*self.edit.flips, *(self.start.flips if self.start else ())):
@@ -76,12 +80,53 @@ class Target:
         return torch.lerp(begin, end, self.strength)
 
 
+class CurrentEdits:
+    """Current labels as the caller writes them: one edit for all images, or one per image.
+
+    Raises:
+        LabelError: an edit cannot be read, or flips a label instead of giving its value.
+    """
+
+    def __init__(self, space: LabelSpace, current: Current) -> None:
+        self._all: Edit | None = None
+        self._each: Iterator[Edit] | None = None
+        if isinstance(current, str | Edit):
+            self._all = _parse_current(space, current)
+        elif current is not None:
+            self._each = iter([_parse_current(space, one) for one in current])
+
+    def take(self, count: int) -> list[Edit | None]:
+        """Returns the edits of the next images.
+
+        Raises:
+            LabelError: there are more images than current labels.
+        """
+        if self._each is None:
+            return [self._all] * count
+        taken: list[Edit | None] = list(islice(self._each, count))
+        if len(taken) < count:
+            raise LabelError("there are more images than current labels: give one for each image, or one for all")
+        return taken
+
+    def check_end(self) -> None:
+        """Raises LabelError if current labels are left over."""
+        if self._each is not None and next(self._each, None) is not None:
+            raise LabelError("there are more current labels than images: give one for each image, or one for all")
+
+
+def _parse_current(space: LabelSpace, current: str | Edit) -> Edit:
+    edit = space.resolve(current) if isinstance(current, str) else current
+    if edit.flips:
+        raise LabelError(f"'{current}' turns '{edit.flips[0]}' over, and does not say what it is: write 0 or 1")
+    return edit
+
+
 class CurrentLabels:
-    """The labels of a batch: those that the caller gives, and the others as the model's classifier reads them.
+    """The current labels of a batch: those that the caller gives, and the others as the model's classifier reads them.
 
     Args:
         space: the label space.
-        given: what is known of each image, as edits; empty where nothing is.
+        given: for each image, the labels that the caller gives; None if there are none.
         read: reads all labels of a dataset, (B, d).
     """
 
@@ -90,7 +135,7 @@ class CurrentLabels:
         self._seen: dict[str, Tensor] = {}
 
     def of(self, target: Target) -> Tensor:
-        """Returns the labels (B, d) of the target's dataset; NaN where they are not known and make no difference."""
+        """Returns the labels (B, d) of the target's dataset. Unknown ones that make no difference are NaN."""
         schema = self._space.schema(target.edit.dataset)
         known = torch.full((len(self._given), schema.dim), float("nan"))
         for row, edit in enumerate(self._given):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, get_args, overload
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
 from stargan_fw.compute.machine import choose_device
-from stargan_fw.errors import DataError, ModelError, closest
+from stargan_fw.errors import DataError
 from stargan_fw.inference.engine import Engine, PrecisionName
 from stargan_fw.inference.figures import Row, draw_figure
-from stargan_fw.inference.inputs import given, is_single
-from stargan_fw.inference.pipeline import Current, Pipeline, Size
-from stargan_fw.inference.target_labels import Target
+from stargan_fw.inference.inputs import as_input, is_single
+from stargan_fw.inference.pipeline import Pipeline, Size
+from stargan_fw.inference.target_labels import Current, Target
 from stargan_fw.interfaces.method import variant_of
-from stargan_fw.models.loading import HubOptions, load, open_model
+from stargan_fw.models.loading import load, open_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,28 +27,8 @@ if TYPE_CHECKING:
     from stargan_fw.models.weights import StoredWeights
     from stargan_fw_registry import LabelSpace
 
-# What is given back as it came: arrays and tensors of any shape, a picture's bytes, a PIL image.
+# The kinds of input whose output is of the same type: arrays, tensors, a picture's bytes, a PIL image.
 Same = TypeVar("Same", "Tensor", "np.ndarray[Any, Any]", bytes, "Image.Image")
-
-
-class Options(TypedDict, total=False):
-    """What `Translator.translate` takes by name."""
-
-    start: str | None
-    strength: float
-    current: Current
-    size: Size
-
-
-def _check_options(options: Options) -> None:
-    """Raises TypeError at an unknown name, as Python does, and DataError at a value that an option cannot have."""
-    known = sorted(Options.__optional_keys__)
-    unknown = next((name for name in options if name not in known), None)
-    if unknown is not None:
-        raise TypeError(f"there is no option {unknown!r}; {closest(unknown, known)}")
-    size = options.get("size", "model")
-    if size not in get_args(Size):
-        raise DataError(f"size = {size!r}: give {' or '.join(map(repr, get_args(Size)))}.")
 
 
 class Translator:
@@ -60,7 +40,7 @@ class Translator:
     Attributes:
         labels: the label space.
         image_size: side in pixels of what the model reads and writes.
-        pipeline: translates pictures that are read as they are needed, batch by batch.
+        pipeline: translates many images batch by batch, and reads each one when it is needed.
     """
 
     def __init__(
@@ -72,14 +52,14 @@ class Translator:
         precision: PrecisionName = "auto",
         batch_size: int | None = None,
     ) -> None:
-        """Takes a method whose networks hold no weights yet, and where those of the networks that there are lie."""
+        """Takes a method whose networks may still lack their weights, and where those weights are stored."""
         self.labels: LabelSpace = method.space
         self.image_size = method.image_size
         self._method, self._weights, self._device = method, weights, device
+        self._precision, self._batch_size = precision, batch_size
         self._load(*method.translating)
-        self._engine = Engine(method, device, translating=method.translating)
+        self._engine = Engine(method, device, precision=precision, batch_size=batch_size)
         self.pipeline = Pipeline(self.labels, self.image_size, self._engine, lambda: self._load(*method.reading))
-        self.configure(precision=precision, batch_size=batch_size)
 
     @classmethod
     def from_pretrained(
@@ -87,45 +67,42 @@ class Translator:
         model: str | Path,
         *,
         device: str | None = None,
+        precision: PrecisionName = "auto",
+        batch_size: int | None = None,
         plugins: Sequence[str | Path] = (),
-        **hub: Unpack[HubOptions],
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
     ) -> Translator:
-        """Opens a run folder, at its newest checkpoint, a model folder, or a model on the Hugging Face Hub.
+        """Opens a run folder at its newest checkpoint, a model folder, or a model on the Hugging Face Hub.
 
         Args:
-            model: the folder, or "user/name".
-            device: to translate on; None takes a GPU where there is one.
+            model: the folder, or "user/name" on the Hub.
+            device: to translate on, as torch names it; None takes a GPU if there is one.
+            precision: "fp32" gives the same bits as the network in training; "bf16" is faster on hardware that multiplies
+                it; "auto" is bf16 on such hardware and fp32 elsewhere.
+            batch_size: images that go through the network at once; None lets the device decide.
             plugins: plugin files to use besides what is installed.
-            **hub: `revision`, `cache_dir` and `local_files_only`, as the Hub's own library has them.
+            revision: branch, tag or commit of a model on the Hub; None is "main".
+            cache_dir: folder for what is downloaded; None is the Hub library's own.
+            local_files_only: download nothing, and take what was downloaded before.
 
         Raises:
             HubError: there is no such folder and no such repository, or the Hub cannot be reached.
             RunError: the folder holds no model, or nothing is trained yet.
-            ModelError: the model cannot be used: its weights, its configuration, or a plugin that is missing.
+            ModelError: the model cannot be used: its weights, its configuration, or a plugin that is missing; or there is no
+                such precision or batch size.
+            ConfigError: there is no such device.
         """
-        trained = open_model(model, plugins=plugins, **hub)
-        return cls(trained.method, trained.weights, choose_device(device))
+        trained = open_model(
+            model, plugins=plugins, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only
+        )
+        return cls(trained.method, trained.weights, choose_device(device), precision=precision, batch_size=batch_size)
 
     @property
     def method(self) -> Method:
-        """The method, with the weights of what translates: for those who know an image's current labels."""
+        """The method, whose translating networks have their weights: for callers who have images and labels as tensors."""
         return self._method
-
-    def configure(self, *, precision: PrecisionName | None = None, batch_size: int | None = None) -> Translator:
-        """Says how to compute, and returns the translator; what is None stays as it is.
-
-        Args:
-            precision: "fp32", which gives the bits that the trained network gives; "bf16"; or "auto", the fastest: bf16 where
-                the processor has it, and what a translator starts with.
-            batch_size: images that go through the network at once.
-        """
-        if precision is not None:
-            self._engine.set_precision(precision)
-        if batch_size is not None:
-            if batch_size < 1:
-                raise ModelError(f"The batch size is {batch_size}: give 1 or more.")
-            self._engine.set_batch_size(batch_size)
-        return self
 
     def variant(self, part: str, setting: str) -> Translator:
         """Returns a translator with the same weights whose method has one of its parts set differently.
@@ -139,72 +116,123 @@ class Translator:
             LabelError: the model knows one dataset, and so has no mask.
         """
         method = variant_of(self._method, part, setting)
-        precision, batch_size = self._engine.precision_name, self._engine.given_batch_size
-        return Translator(method, self._weights, self._device, precision=precision, batch_size=batch_size)
+        return Translator(method, self._weights, self._device, precision=self._precision, batch_size=self._batch_size)
 
-    def expect(self, translations: int) -> None:
-        """Says how many translations will be asked of `pipeline`, which compiles the network where that pays."""
-        self._engine.expect(translations)
+    def compile_for(self, images: int) -> None:
+        """Compiles the network if translating so many images by `pipeline` gains more time than compiling takes.
 
-    @overload
-    def translate(self, images: Same, to: str, **options: Unpack[Options]) -> Same: ...
-    @overload
-    def translate(self, images: str | Path, to: str, **options: Unpack[Options]) -> Image.Image: ...
-    @overload
-    def translate(self, images: Any, to: str | Sequence[str], **options: Unpack[Options]) -> list[Any]: ...
-    def translate(self, images: Any, to: str | Sequence[str], **options: Unpack[Options]) -> Any:
-        """Translates one picture or many, to one edit or several.
+        `translate` and `interpolate` call it themselves.
 
         Args:
-            images: one of these, of any size, whose centred square is translated; or an iterable of them.
+            images: number of results: images times edits.
+        """
+        self._engine.compile_for(images)
 
-                - a path or a PIL image of any mode: a PIL image in RGB comes back
-                - a picture's bytes: a PNG's bytes
-                - a uint8 array in RGB, (H, W, 3) or (B, H, W, 3): the same
-                - a float tensor in [-1, 1], (3, H, W) or (B, 3, H, W): the same, on its device
-            to: labels, as "Blond_Hair,Male=0", "Male=flip", "happy", or "rafd.happy" where a name is ambiguous. What is
-                not named keeps its current value, which the model's classifier reads from the image.
-            **options: `strength`: how far to go, 0 (the labels as they are) to 1; `start`: an edit to start from instead
-                of the current labels, so that `strength` mixes two edits; `current`: current labels that you know,
-                written as an edit ("Black_Hair,Male=0"), one for all images or a list with one for each, where the
-                classifier reads only what it leaves out; `size`: "model", the model's, or "original", the edit pasted
-                into the picture at its own resolution.
+    @overload
+    def translate(
+        self,
+        images: Same,
+        to: str,
+        *,
+        start: str | None = None,
+        strength: float = 1.0,
+        current: Current = None,
+        size: Size = "model",
+    ) -> Same: ...
+    @overload
+    def translate(
+        self,
+        images: str | Path,
+        to: str,
+        *,
+        start: str | None = None,
+        strength: float = 1.0,
+        current: Current = None,
+        size: Size = "model",
+    ) -> Image.Image: ...
+    @overload
+    def translate(
+        self,
+        images: Any,
+        to: str | Sequence[str],
+        *,
+        start: str | None = None,
+        strength: float = 1.0,
+        current: Current = None,
+        size: Size = "model",
+    ) -> list[Any]: ...
+    def translate(
+        self,
+        images: Any,
+        to: str | Sequence[str],
+        *,
+        start: str | None = None,
+        strength: float = 1.0,
+        current: Current = None,
+        size: Size = "model",
+    ) -> Any:
+        """Translates one image or many, to one edit or several.
+
+        Args:
+            images: one of these, or an iterable of them. Of an image of any size the centred square is translated.
+
+                - a path or a PIL image of any mode: a PIL image in RGB is returned
+                - a picture's bytes: a PNG's bytes are returned
+                - a uint8 array in RGB, (H, W, 3) or (B, H, W, 3): the same is returned
+                - a float tensor in [-1, 1], (3, H, W) or (B, 3, H, W): the same is returned, on its device
+            to: labels, as "Blond_Hair,Male=0", "Male=flip", "happy", or "rafd.happy" if a name is ambiguous. Labels that
+                are not named keep their current value, which the model's classifier reads from the image.
+            start: an edit to start from instead of the current labels, so that `strength` mixes two edits.
+            strength: how far to go from the start to the edit, from 0 (the labels of the start) to 1.
+            current: current labels that you know, written as an edit ("Black_Hair,Male=0"): one for all images, or a list
+                with one for each. The classifier reads only those that are left out.
+            size: "model" returns the model's size, "original" the edit pasted into the image at its own resolution.
 
         Returns:
-            The kind that came in; for many images a list; for a list of edits a list of those, one an edit.
+            The kind of the input; for many images a list; for a list of edits a list of those, one per edit.
 
         Raises:
-            LabelError: an unknown or ambiguous label, or a strength outside of 0 to 1.
-            DataError: a picture cannot be read, or is of no kind or shape that can be translated.
-            ModelError: a model without a classifier where one is needed, or without a way from the current labels.
+            LabelError: a label is unknown or ambiguous, or the strength is outside of 0 to 1.
+            DataError: an image cannot be read, or is of no kind or shape that can be translated.
+            ModelError: the model has no classifier and one is needed, or it has no way from the current labels.
         """
-        _check_options(options)
         edits = [to] if isinstance(to, str) else to
-        start, strength = options.get("start"), options.get("strength", 1.0)
-        results = self._all(images, [Target.make(self.labels, edit, start, strength) for edit in edits], options)
+        targets = [Target.make(self.labels, edit, start, strength) for edit in edits]
+        results = self._all(images, targets, current, size)
         return results[0] if isinstance(to, str) else results
 
-    def interpolate(self, images: Any, to: str, frames: int = 12, **options: Unpack[Options]) -> list[Any]:
-        """Translates with labels that go in even steps from `start`, or the current ones, to an edit.
+    def interpolate(
+        self,
+        images: Any,
+        to: str,
+        frames: int = 12,
+        *,
+        start: str | None = None,
+        strength: float = 1.0,
+        current: Current = None,
+        size: Size = "model",
+    ) -> list[Any]:
+        """Translates with labels that go in even steps from `start`, or the current labels, to an edit.
 
         Args:
             images: as `translate` takes them.
             to: the edit to end at.
             frames: number of results, at least 2: the first has the labels of the start, the last those of the edit.
-            **options: those of `translate`; `strength` says how far the last one goes.
+            start: as `translate` takes it.
+            strength: how far the last frame goes.
+            current: as `translate` takes it.
+            size: as `translate` takes it.
 
         Returns:
-            One for each frame of what `translate` returns.
+            For each frame what `translate` returns.
         """
-        _check_options(options)
         if frames < 2:
             raise DataError(f"An interpolation of {frames} frames has no two ends: give 2 or more.")
-        start, end = options.get("start"), options.get("strength", 1.0)
-        strengths = [end * frame / (frames - 1) for frame in range(frames)]
-        return self._all(images, [Target.make(self.labels, to, start, strength) for strength in strengths], options)
+        strengths = [strength * frame / (frames - 1) for frame in range(frames)]
+        return self._all(images, [Target.make(self.labels, to, start, part) for part in strengths], current, size)
 
     def sheet(self, images: Sequence[Image.Image | str | Path], to: Sequence[str] | None = None) -> Image.Image:
-        """Draws the images in every domain (Fig. 4), or under every edit (Fig. 5), the input first.
+        """Draws each image and its translations in a row: to every domain (Fig. 4), or to every edit (Fig. 5).
 
         Args:
             images: PIL images or paths.
@@ -212,16 +240,17 @@ class Translator:
         """
         return draw_figure([Row(self)], images, to)
 
-    def _all(self, images: Any, targets: Sequence[Target], options: Options) -> list[Any]:
+    def _all(self, images: Any, targets: Sequence[Target], current: Current, size: Size) -> list[Any]:
         """Returns, for each target, what `translate` returns."""
-        single, size = is_single(images), options.get("size", "model")
-        things = [given(image) for image in ([images] if single else images)]
-        self._engine.expect(len(targets) * sum(thing.count for thing in things))
-        batches = self.pipeline.run(things, targets, current=options.get("current"))
-        rows = [thing.results(size) for batch in batches for thing in batch]
+        if size not in get_args(Size):
+            raise DataError(f"size = {size!r}: give {' or '.join(map(repr, get_args(Size)))}.")
+        single = is_single(images)
+        inputs = [as_input(image) for image in ([images] if single else images)]
+        self.compile_for(len(targets) * sum(image.count for image in inputs))
+        rows = [image.results(size) for batch in self.pipeline.run(inputs, targets, current=current) for image in batch]
         columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in targets]
         return [column[0] for column in columns] if single else columns
 
     def _load(self, *networks: str) -> None:
-        """Reads the networks' weights, where that has not been done."""
+        """Loads the networks' weights, unless that was done before."""
         load(self._method, self._weights, networks, self._device)

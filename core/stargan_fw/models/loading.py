@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.modules import module as torch_modules
 
 from stargan_fw.components import build_method, complete
 from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, RunError, one_line
-from stargan_fw.models import hub as hub_library
+from stargan_fw.models import hub
 from stargan_fw.models.model_config import ModelConfig, check_format
 from stargan_fw.models.provenance import model_config
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, Header, StoredWeights, stored
@@ -28,14 +28,6 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces import Method
 
 MOST_MODULES = 20_000  # of all networks of a model
-
-
-class HubOptions(TypedDict, total=False):
-    """What of the Hub's own library can be said when a model is opened."""
-
-    revision: str | None
-    cache_dir: str | Path | None
-    local_files_only: bool
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,14 @@ def load(
         network.eval().requires_grad_(requires_grad=False)
 
 
-def open_model(model: str | Path, *, plugins: Sequence[str | Path] = (), **hub: Unpack[HubOptions]) -> TrainedModel:
+def open_model(
+    model: str | Path,
+    *,
+    plugins: Sequence[str | Path] = (),
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+) -> TrainedModel:
     """Opens a run folder, at its newest checkpoint, a model folder, or a model on the Hub.
 
     Nothing of a model folder is run: its components are those that installed or named plugins register.
@@ -92,7 +91,9 @@ def open_model(model: str | Path, *, plugins: Sequence[str | Path] = (), **hub: 
     Args:
         model: the folder, or "user/name".
         plugins: plugin files to use besides what is installed.
-        **hub: as `Translator.from_pretrained` takes them.
+        revision: branch, tag or commit of a model on the Hub; None is "main".
+        cache_dir: folder for what is downloaded; None is the Hub library's own.
+        local_files_only: download nothing, and take what was downloaded before.
 
     Raises:
         HubError: there is no such folder and no such repository, or the Hub cannot be reached.
@@ -100,7 +101,9 @@ def open_model(model: str | Path, *, plugins: Sequence[str | Path] = (), **hub: 
         ModelError: the model cannot be used; what about it, and the remedy.
         PluginError: a plugin file cannot be used.
     """
-    folder = _fetched(str(model), hub) if hub_library.is_repo(model) else Path(model)
+    folder = Path(model)
+    if hub.is_repo(model):
+        folder = _fetched(str(model), revision=revision, cache_dir=cache_dir, local_files_only=local_files_only)
     if RunFolder(folder).holds_run:
         return _open_run(RunFolder(folder), plugins)
     if (folder / CONFIG).exists():
@@ -111,9 +114,9 @@ def open_model(model: str | Path, *, plugins: Sequence[str | Path] = (), **hub: 
     )
 
 
-def _fetched(repo: str, hub: HubOptions) -> Path:
+def _fetched(repo: str, *, revision: str | None, cache_dir: str | Path | None, local_files_only: bool) -> Path:
     try:
-        return hub_library.download(repo, **hub)
+        return hub.download(repo, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only)
     except HubError as error:
         raise HubError(f"There is no folder '{repo}', and as a repository: {error}") from None
 
