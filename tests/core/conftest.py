@@ -8,10 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from stargan_fw.components import complete
+from stargan_fw.config import Layer
 from stargan_fw.models.export import export_run
 from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP
 from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw.speed.rehearsal import rehearse
+from stargan_fw.training.train_request import data_request
 
 HERE = Path(__file__).parent
 HIDDEN = ("stargan_fw_plugins", "stargan_fw_reproduce", "stargan_fw_study")
@@ -95,3 +100,26 @@ def exported_once(trained_once, tmp_path_factory):
     out = tmp_path_factory.mktemp("exported") / "model"
     export_run(RunFolder(trained_once), out)
     return out
+
+
+@pytest.fixture
+def configured():
+    """Returns a complete configuration and its plugins: `configured("method.keep=2", datasets="shapes")`."""
+
+    def make(*settings, datasets=None):
+        config, plugins = data_request([Layer.from_settings(settings)], datasets=datasets, preset=None)
+        return complete(config, plugins), plugins
+
+    return make
+
+
+@pytest.fixture
+def trainer(configured, tmp_path):
+    """Makes trainers on the same noise, of two datasets of 2 and 3 labels: `trainer("training.n_critic=3")`."""
+
+    def make(*settings):
+        folder = tmp_path / f"trainer{len(list(tmp_path.iterdir()))}"
+        (folder / "run").mkdir(parents=True)
+        return rehearse(*configured("training.batch_size=2", *settings), (2, 3), torch.device("cpu"), folder)
+
+    return make

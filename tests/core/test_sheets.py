@@ -12,11 +12,11 @@ from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema, Lab
 UNKNOWN = float("nan")
 SPACE = LabelSpace(
     [
-        LabelSchema("celeba", [Exclusive("hair", ["Black_Hair", "Blond_Hair"]), Binary("Male"), Binary("Young")]),
-        LabelSchema("rafd", [Categorical("expression", ["angry", "happy"])]),
+        LabelSchema("shapes", [Exclusive("shape", ["disc", "square"]), Binary("inverted"), Binary("large")]),
+        LabelSchema("colours", [Categorical("colour", ["red", "blue"])]),
     ]
 )
-LABELS = {"celeba": torch.tensor([[1.0, 0, 1, 0], [0, 0, UNKNOWN, 1]]), "rafd": torch.tensor([[1.0, 0], [0, 1]])}
+LABELS = {"shapes": torch.tensor([[1.0, 0, 1, 0], [0, 0, UNKNOWN, 1]]), "colours": torch.tensor([[1.0, 0], [0, 1]])}
 
 
 class Painter:
@@ -33,7 +33,7 @@ class Painter:
 
     def translate(self, images, dataset, target, source=None):
         assert torch.equal(source.nan_to_num(9), LABELS[dataset][: len(images)].nan_to_num(9))
-        number = (target.nan_to_num() * 2 ** torch.arange(target.shape[1])).sum(1) + 32 * (dataset == "rafd")
+        number = (target.nan_to_num() * 2 ** torch.arange(target.shape[1])).sum(1) + 32 * (dataset == "colours")
         return torch.ones_like(images) * (number * 2 / 255 - 1).view(-1, 1, 1, 1)
 
 
@@ -62,23 +62,23 @@ def test_what_lies_outside_is_clipped_and_gradients_and_precision_do_not_matter(
 
 def test_domains_are_the_values_of_groups_and_the_flips_of_lone_labels():
     assert [(domain.dataset, domain.label, domain.heading) for domain in domains(SPACE)] == [
-        ("celeba", "Black_Hair", "Black_Hair"),
-        ("celeba", "Blond_Hair", "Blond_Hair"),
-        ("celeba", "Male", "flip Male"),
-        ("celeba", "Young", "flip Young"),
-        ("rafd", "angry", "angry"),
-        ("rafd", "happy", "happy"),
+        ("shapes", "disc", "disc"),
+        ("shapes", "square", "square"),
+        ("shapes", "inverted", "flip inverted"),
+        ("shapes", "large", "flip large"),
+        ("colours", "red", "red"),
+        ("colours", "blue", "blue"),
     ]
 
 
 @pytest.mark.parametrize(
     ("domain", "expected"),
     [
-        (Domain("celeba", "Blond_Hair", flips=False), [[0, 1, 1, 0], [0, 1, UNKNOWN, 1]]),
-        (Domain("celeba", "Black_Hair", flips=False), [[1, 0, 1, 0], [1, 0, UNKNOWN, 1]]),
-        (Domain("celeba", "Young", flips=True), [[1, 0, 1, 1], [0, 0, UNKNOWN, 0]]),
-        (Domain("celeba", "Male", flips=True), [[1, 0, 0, 0], [0, 0, 1, 1]]),
-        (Domain("rafd", "happy", flips=False), [[0, 1], [0, 1]]),
+        (Domain("shapes", "square", flips=False), [[0, 1, 1, 0], [0, 1, UNKNOWN, 1]]),
+        (Domain("shapes", "disc", flips=False), [[1, 0, 1, 0], [1, 0, UNKNOWN, 1]]),
+        (Domain("shapes", "large", flips=True), [[1, 0, 1, 1], [0, 0, UNKNOWN, 0]]),
+        (Domain("shapes", "inverted", flips=True), [[1, 0, 0, 0], [0, 0, 1, 1]]),
+        (Domain("colours", "blue", flips=False), [[0, 1], [0, 1]]),
     ],
 )
 def test_the_target_of_a_domain(domain, expected):
@@ -104,9 +104,9 @@ def test_every_domain_can_be_asked_for_where_two_labels_are_called_alike():
 def test_labels_that_are_not_known_are_read_from_the_image():
     method = Painter()
 
-    columns = translate_to_all(method, torch.zeros(2, 3, 8, 8), {"celeba": LABELS["celeba"]})
+    columns = translate_to_all(method, torch.zeros(2, 3, 8, 8), {"shapes": LABELS["shapes"]})
 
-    assert method.asked == ["rafd"]
+    assert method.asked == ["colours"]
     assert len(columns) == 6
     values = torch.stack([column[:, 0, 0, 0] for column in columns], dim=1).add(1).mul(127.5).round()
     assert values.tolist() == [[5, 6, 1, 13, 33, 34], [9, 10, 12, 0, 33, 34]]
@@ -114,8 +114,8 @@ def test_labels_that_are_not_known_are_read_from_the_image():
 
 def test_a_sample_sheet_has_a_row_an_image_and_the_input_first():
     rows = {
-        "celeba": ([picture(96, (200, 0, 0)), picture(96, (0, 200, 0))], LABELS["celeba"]),
-        "rafd": ([picture(96, (0, 0, 200))], LABELS["rafd"][:1]),
+        "shapes": ([picture(96, (200, 0, 0)), picture(96, (0, 200, 0))], LABELS["shapes"]),
+        "colours": ([picture(96, (0, 0, 200))], LABELS["colours"][:1]),
     }
 
     sheet = SampleSheet(rows, torch.device("cpu")).draw(Painter())
@@ -146,7 +146,7 @@ def test_long_headings_take_more_lines():
     rows = [[picture(96, (0, 0, 0))] * 2]
     heights = [
         draw_sheet(rows, ["input", heading]).height
-        for heading in ("Young", "flip Young", "flip Wearing_Necklace", "flip Wearing_a_very_long_Necklace_of_Pearls")
+        for heading in ("large", "flip large", "flip Wearing_Necklace", "flip Wearing_a_very_long_Necklace_of_Pearls")
     ]
 
     assert heights[0] == heights[1] < heights[2] < heights[3]
@@ -155,7 +155,7 @@ def test_long_headings_take_more_lines():
 def test_headings_are_written_above_their_columns():
     rows = [[picture(96, (255, 255, 255))] * 3]
 
-    sheet = np.asarray(draw_sheet(rows, ["", "happy", ""])).min(axis=2)
+    sheet = np.asarray(draw_sheet(rows, ["", "blue", ""])).min(axis=2)
 
     columns = np.flatnonzero((sheet < 128).any(axis=0))
     assert len(columns) > 10
@@ -164,4 +164,4 @@ def test_headings_are_written_above_their_columns():
 
 
 def test_a_sheet_of_no_pictures_is_its_headings():
-    assert draw_sheet([], ["input", "happy"]).width == 2 * (96 + GAP) + GAP
+    assert draw_sheet([], ["input", "blue"]).width == 2 * (96 + GAP) + GAP
