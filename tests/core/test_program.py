@@ -158,8 +158,7 @@ def test_an_exported_folder_gives_the_bits_of_its_run(exported_once, trained_onc
     }
     images = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     run, model = (
-        Translator.from_pretrained(path, device="cpu").configure(precision="fp32")
-        for path in (trained_once, exported_once)
+        Translator.from_pretrained(path, device="cpu", precision="fp32") for path in (trained_once, exported_once)
     )
     for edit in EDITS:
         assert torch.equal(model.translate(images, to=edit), run.translate(images, to=edit))
@@ -175,10 +174,7 @@ def test_extend_keeps_what_the_model_did(cli, train, small_data, tmp_path):
     assert "4 labels kept; new: colours.red, colours.green, colours.blue" in outcome.out
     assert "differ by at most 0\n" in outcome.out
     images = torch.zeros(2, 3, 16, 16)
-    one, two = (
-        Translator.from_pretrained(tmp_path / name, device="cpu").configure(precision="fp32")
-        for name in ("run", "more")
-    )
+    one, two = (Translator.from_pretrained(tmp_path / name, device="cpu", precision="fp32") for name in ("run", "more"))
     assert torch.equal(two.translate(images, to="cross,inverted"), one.translate(images, to="cross,inverted"))
 
 
