@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         OptimizerSpec,
         Phase,
         Tracker,
+        evaluating,
     )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Square",
     "Tracker",
     "Translator",
+    "evaluating",
     "hookimpl",
     "hookspec",
 ]
@@ -73,6 +75,7 @@ __getattr__ = lazy_exports(
                 "OptimizerSpec",
                 "Phase",
                 "Tracker",
+                "evaluating",
             ),
             "stargan_fw.interfaces",
         ),

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 import torch
 
+from stargan_fw import evaluating
 from stargan_fw.components import build_method, complete
 from stargan_fw.config import Layer, merge
 from stargan_fw.interfaces import ReadsLabels
@@ -97,6 +98,10 @@ def test_what_it_says_of_its_networks_is_true(name):
     method = build(name)
     named = {network for phase in method.phases for network in phase.networks}
     assert {*named, *method.translating, *method.reading, *method.auxiliary, *method.compilable} <= set(method.networks)
+    assert method.averaged in {None, *method.translating}
+    own = [phase.name for phase in method.phases if not isinstance(phase.optimizer, str)]
+    assert all(phase.optimizer in own for phase in method.phases if phase.name not in own)
+    assert all(phase.interval == "n_critic" or phase.interval >= 1 for phase in method.phases)
     assert "generator" in method.networks
     learning = {key for key, network in method.networks.items() if any(p.requires_grad for p in network.parameters())}
     assert learning <= named
@@ -131,6 +136,25 @@ def test_every_loss_is_finite_and_named_for_its_phase(name):
         assert phases == [phase for phase in order if phase in phases]
         seen |= set(phases)
     assert seen == set(order)
+
+
+@EVERY_METHOD
+def test_no_context_is_open_at_a_yield(name):
+    """Neither one of gradients, of which the trainer has none open, nor one of autocast, which it has."""
+    method = build(name)
+    for batch in every_batch(method):
+        losses = method.losses(batch, due(method))
+        while True:
+            with torch.autocast("cpu", torch.bfloat16):
+                item = next(losses, None)
+                assert torch.is_autocast_enabled("cpu")
+                assert torch.get_autocast_dtype("cpu") is torch.bfloat16
+            assert not torch.is_autocast_enabled("cpu")
+            assert torch.is_grad_enabled()
+            assert not torch.is_inference_mode_enabled()
+            if item is None:
+                break
+        assert all(module.training for network in method.networks.values() for module in network.modules())
 
 
 @EVERY_METHOD
@@ -207,7 +231,8 @@ def test_translation_keeps_shape_and_range_and_leaves_no_trace(name, dataset):
     source = labels(dataset, 6)
     images = torch.rand(6, 3, 32, 32) * 2 - 1
     before = states(method)
-    result = method.translate(images, dataset, source.roll(1, 0), source)
+    with evaluating(*method.networks.values()):
+        result = method.translate(images, dataset, source.roll(1, 0), source)
     assert result.shape == images.shape
     assert not result.requires_grad
     assert result.isfinite().all()
@@ -224,7 +249,8 @@ def test_labels_that_it_reads_are_zeros_and_ones_or_unknown(name, dataset):
     if not isinstance(method, ReadsLabels):
         return
     before = states(method)
-    found = method.read_labels(torch.rand(5, 3, 32, 32), dataset)
+    with evaluating(*method.networks.values()):
+        found = method.read_labels(torch.rand(5, 3, 32, 32), dataset)
     assert found.shape == (5, SPACE.schema(dataset).dim)
     assert ((found == 0) | (found == 1) | found.isnan()).all()
     assert changed(before, states(method)) == set()

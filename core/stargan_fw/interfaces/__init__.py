@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         Phase,
         ReadsLabels,
     )
-    from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator, LearnedEmbedding
+    from stargan_fw.interfaces.networks import Discriminator, Embedding, Generator, LearnedEmbedding, evaluating
     from stargan_fw.interfaces.tracker import Tracker
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "Scored",
     "Square",
     "Tracker",
+    "evaluating",
     "score_together",
 ]
 
@@ -84,6 +85,7 @@ __getattr__ = lazy_exports(
         "Discriminator": "stargan_fw.interfaces.networks",
         "Embedding": "stargan_fw.interfaces.networks",
         "Generator": "stargan_fw.interfaces.networks",
+        "evaluating": "stargan_fw.interfaces.networks",
         "LearnedEmbedding": "stargan_fw.interfaces.networks",
         "Tracker": "stargan_fw.interfaces.tracker",
     },

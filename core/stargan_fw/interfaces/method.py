@@ -223,6 +223,9 @@ class Method(ABC):
         after the other: their totals and terms add up to the phase's, and all but the last have `last=False`.
         Random numbers come from torch's global generators, which the trainer seeds for every step.
 
+        No context may be open at a yield: within `torch.no_grad()` or `torch.autocast`, the trainer's own update would run
+        in it too. Leave the context first, and yield then.
+
         Args:
             batch: what to learn from.
             due: names of the phases to yield; the others must cost nothing. A method may leave out one that is due,
@@ -232,6 +235,8 @@ class Method(ABC):
     @abstractmethod
     def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor | None = None) -> Tensor:
         """Translates images of any dataset to labels of `dataset`, without gradients.
+
+        Networks are in evaluation mode, also for a sample in the midst of training.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
@@ -257,6 +262,8 @@ class ReadsLabels(Protocol):
 
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
         """Returns the images' current labels of a dataset, (B, d) of 0 and 1, or NaN if unknown.
+
+        Networks are in evaluation mode, as for `Method.translate`.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].

@@ -1,7 +1,8 @@
-"""The interfaces of the two networks."""
+"""The interfaces of networks, and the mode in which they are used without being trained."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -134,3 +135,19 @@ class LearnedEmbedding(Embedding):
         Args:
             images: (B, 3, H, W) in [-1, 1].
         """
+
+
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """Puts networks in evaluation mode: batch norms use their running averages and leave them alone, nothing drops out.
+
+    Afterwards every module is in the mode that it was in.
+    """
+    modes = [(module, module.training) for network in networks for module in network.modules()]
+    try:
+        for network in networks:
+            network.eval()
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

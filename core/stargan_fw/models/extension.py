@@ -9,6 +9,7 @@ import torch
 
 from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import ModelError
+from stargan_fw.interfaces import evaluating
 from stargan_fw.models.adoption import adopt
 from stargan_fw.models.card import Facts
 from stargan_fw.models.loading import build, open_model
@@ -106,6 +107,7 @@ def _difference(trained: TrainedModel, method: Method) -> float:
     for schema in trained.method.space.schemas:
         images = torch.rand(PROBES, 3, side, side, generator=random) * 2 - 1
         labels = torch.rand(PROBES, schema.dim, generator=random).round()
-        before, after = (one.translate(images, schema.name, labels, labels) for one in (trained.method, method))
+        with evaluating(*trained.method.networks.values(), *method.networks.values()):
+            before, after = (one.translate(images, schema.name, labels, labels) for one in (trained.method, method))
         furthest = max(furthest, (before - after).abs().max().item())
     return furthest

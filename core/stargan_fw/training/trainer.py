@@ -13,7 +13,7 @@ import torch
 
 from stargan_fw.compute.machine import choose_layout, choose_micro_batch
 from stargan_fw.errors import RunError
-from stargan_fw.interfaces import Batch
+from stargan_fw.interfaces import Batch, evaluating
 from stargan_fw.training.optimisation import MovingAverage, phase_optimizers
 
 if TYPE_CHECKING:
@@ -220,8 +220,9 @@ class Trainer:
         self.pending = {}
 
     def draw_sample(self) -> None:
-        """Writes a sheet of fixed held-out images in every domain."""
-        with self._averaged(), self.precision.autocast(), self._uncompiled():
+        """Writes a sheet of fixed held-out images in every domain, which leaves the networks as they are."""
+        networks = self.method.networks.values()
+        with self._averaged(), evaluating(*networks), self.precision.autocast(), self._uncompiled():
             sheet: Image.Image = self.sample.draw(self.method)
         self.run.save_sample(self.step, sheet)
         for observer in self.observers:

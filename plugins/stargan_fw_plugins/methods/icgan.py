@@ -1,14 +1,13 @@
 """IcGAN (Perarnau et al., 2016): a conditional GAN, and encoders that invert it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stargan_fw import Batch, Losses, Method, Phase, hookimpl
+from stargan_fw import Batch, Losses, Method, Phase, evaluating, hookimpl
 from stargan_fw.interfaces import ComponentBuilder, Scored
 from stargan_fw_plugins.losses.classification import classification_loss
 from stargan_fw_plugins.networks.icgan_discriminator import IcGANDiscriminator
@@ -100,7 +99,7 @@ class IcGAN(Method):
     ) -> Iterator[tuple[str, Losses]]:
         """`E_z` minimises `‖z − E_z(G(z, c))‖²`, `E_c` the classification loss of the data."""
         if "z" in due:
-            with torch.no_grad(), at_rest(self.generator):
+            with torch.no_grad(), evaluating(self.generator):
                 drawn = self.generator(z, labels)
             distance = (z - self.encoder_z(drawn).float()).square().mean()
             yield "z", Losses(distance, {"mse": distance})
@@ -111,24 +110,14 @@ class IcGAN(Method):
 
     @torch.no_grad()
     def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        with at_rest(self.generator, self.encoder_z):
+        with evaluating(self.generator, self.encoder_z):
             result: Tensor = self.generator(self.encoder_z(images), self.space.join(dataset, target))
         return result
 
     @torch.no_grad()
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
-        with at_rest(self.encoder_c):
+        with evaluating(self.encoder_c):
             return self.space.decode(dataset, self.encoder_c(images))
-
-
-@contextmanager
-def at_rest(*networks: nn.Module) -> Iterator[None]:
-    """Puts networks in evaluation mode, where a batch norm uses its averages and does not change them."""
-    with ExitStack() as restoring:
-        for network in networks:
-            restoring.callback(network.train, network.training)
-            network.eval()
-        yield
 
 
 @hookimpl
