@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from stargan_fw import Crop, Square
-from stargan_fw.data import ingest as ingest_module
-from stargan_fw.data import store as store_module
+from stargan_fw.data import ingest as ingest_module, store as store_module
 from stargan_fw.data.images import prepare
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.store import ROWS, Store, write_store

@@ -5,8 +5,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from stargan_fw_registry import Binary, Categorical, Edit, Exclusive, LabelError, LabelSchema, LabelSpace
 

@@ -95,8 +95,7 @@ def clean(
     plugin: Plugins = None,
 ) -> None:
     """Remove the decoded images, which training makes again when it needs them."""
-    from stargan_fw.data.cache import cache_folder, readable_size
-    from stargan_fw.data.cache import clean as clean_cache
+    from stargan_fw.data.cache import cache_folder, clean as clean_cache, readable_size
 
     asked, _ = _request({"data.path": data, "data.cache": cache}, config, settings, plugin=plugin, with_data=False)
     folder = cache_folder(asked.data)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stargan_fw.data.source import decode
-from stargan_fw.evaluation import distances
-from stargan_fw.evaluation import evaluation_request as request
+from stargan_fw.evaluation import distances, evaluation_request as request
 from stargan_fw.evaluation.classifier import Settings, trained_classifier
 from stargan_fw.evaluation.ground_truth import GroundTruth
 from stargan_fw.evaluation.intervals import interval

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import ModelError, RequestError
 from stargan_fw.kinds import MODEL_COMPONENTS
 from stargan_fw.models.model_config import Component, ModelConfig, Need, component
+from stargan_fw.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def model_config(config: Config, space: LabelSpace, plugins: PluginManager) -> M
         raise ModelError(f"The model cannot be shared: {where}: {what.removeprefix('Value error, ')}.") from None
     framed = {alias: framing_of(alias, config, plugins) for alias in space.datasets}
     return ModelConfig(
-        made_with=f"stargan-fw {version('stargan-fw')}",
+        made_with=f"stargan-fw {__version__}",
         image_size=config.data.image_size,
         labels=space.to_dict(),
         crops={alias: crop for alias, (crop, _) in framed.items()},

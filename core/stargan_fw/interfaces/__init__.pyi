@@ -1,0 +1,37 @@
+from .command import Command as Command
+from .component_kind import ComponentKind as ComponentKind
+from .dataset import (
+    Counterfactual as Counterfactual,
+    Crop as Crop,
+    Dataset as Dataset,
+    DrawsStandIn as DrawsStandIn,
+    EncodedImage as EncodedImage,
+    Example as Example,
+    PortraitSquare as PortraitSquare,
+    Square as Square,
+)
+from .importer import ImportedNetwork as ImportedNetwork, Importer as Importer
+from .loss import (
+    AdversarialLoss as AdversarialLoss,
+    CriticLoss as CriticLoss,
+    Scored as Scored,
+    score_together as score_together,
+)
+from .method import (
+    Batch as Batch,
+    ComponentBuilder as ComponentBuilder,
+    HasVariants as HasVariants,
+    Losses as Losses,
+    Method as Method,
+    OptimizerSpec as OptimizerSpec,
+    Phase as Phase,
+    ReadsLabels as ReadsLabels,
+)
+from .networks import (
+    Discriminator as Discriminator,
+    Embedding as Embedding,
+    Generator as Generator,
+    LearnedEmbedding as LearnedEmbedding,
+    evaluating as evaluating,
+)
+from .tracker import Tracker as Tracker
