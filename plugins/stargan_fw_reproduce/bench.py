@@ -7,17 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.components import parameters_of
-from stargan_fw.config import Layer
-from stargan_fw.data.source import build_dataset
-from stargan_fw.evaluation import evaluation_request as request
-from stargan_fw.evaluation.evaluation_request import Asked as Question
-from stargan_fw.evaluation.protocol import evaluate
-from stargan_fw.inference.figures import Row, draw_figure
-from stargan_fw.inference.translator import Translator
-from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.runs.evaluation_record import table
-from stargan_fw_registry import LabelSchema, LabelSpace
+from stargan_fw import Translator
+from stargan_fw.api import (
+    EvaluationRequest,
+    FigureRow,
+    count_parameters,
+    draw_figure,
+    evaluate,
+    evaluation_table,
+    held_out_pictures,
+)
 from stargan_fw_reproduce.commands import evaluate_command, sheet_command
 from stargan_fw_reproduce.experiment import Bench, Sheet, Table
 from stargan_fw_reproduce.request import configured
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from stargan_fw.runs.evaluation_record import Evaluation
+    from stargan_fw.api import Evaluation
     from stargan_fw_reproduce.experiment import Mask, Measured, PlannedRun, SheetRow, Size
     from stargan_fw_reproduce.request import Reproduction, SeededRun
 
@@ -99,9 +98,9 @@ class WorkBench(Bench):
 
     def _question(
         self, *, datasets: Sequence[str], images: str | None, source: str | None, mask: Mask, read: Sequence[str]
-    ) -> Question:
+    ) -> EvaluationRequest:
         asked = self.reproduction.asked
-        return Question(
+        return EvaluationRequest(
             datasets=tuple(datasets),
             images=images,
             source=source,
@@ -122,7 +121,7 @@ class WorkBench(Bench):
         """Lists all figures; see the interface."""
         runs = [run for planned in found for run in self.reproduction.of(planned)]
         evaluations: list[Any] = [evaluation for one in found.values() for evaluation in one]
-        header, *rows = table(evaluations, brief=True)
+        header, *rows = evaluation_table(evaluations, brief=True)
         return Table(title, [*header[:3], *(run.title for run in runs)], rows)
 
     def sheet(
@@ -140,30 +139,19 @@ class WorkBench(Bench):
         runs = [self.reproduction.of(row.run)[0] for row in rows]
         opened = {run.folder.path: Translator.from_pretrained(run.folder.path, device=str(self.device)) for run in runs}
         paths = [run.folder.path for run in runs]
-        inputs = self._unseen(paths, images, Question(source=source, limit=count, data=self.reproduction.asked.data))
-        drawn = [Row(_masked(opened[path], row.mask), row.name) for path, row in zip(paths, rows, strict=True)]
+        asked = self.reproduction.asked
+        wanted = EvaluationRequest(source=source, limit=count, data=asked.data)
+        inputs = held_out_pictures(paths, images, wanted, self.device, asked.plugins)
+        drawn = [FigureRow(_masked(opened[path], row.mask), row.name) for path, row in zip(paths, rows, strict=True)]
         models = [(path, row.name or row.run.title, row.mask) for path, row in zip(paths, rows, strict=True)]
         command = sheet_command(models, self.out / "inputs" / name, to, str(self.device))
         self.commands.append(command)
         return Sheet(name, caption, draw_figure(drawn, inputs, to), inputs, command)
 
-    def _unseen(self, paths: Sequence[Path], name: str, question: Question) -> Sequence[Any]:
-        """Returns held-out faces of a dataset, as the models see them."""
-        candidates = request.open_candidates(list(dict.fromkeys(paths)), self.device)
-        config = request.complete_config(candidates[0].config, [name], candidates, question)
-        plugins = PluginManager.discover(tuple(self.reproduction.asked.plugins))
-        source = request.open_source(name, config, plugins, candidates)
-        indices = request.images_with(source, question, [source.schema])
-        return source.pictures(indices, config.data.image_size)
-
     def parameters(self, run: PlannedRun, size: Size | None = None) -> str:
         """Counts; see the interface."""
         asked = self.reproduction.asked
-        layers = [] if size else [Layer.from_settings(asked.settings)]
-        config, plugins = configured(run, asked, layers, size)
-        found = [build_dataset(alias, options, asked.data, plugins) for alias, options in config.datasets.items()]
-        schemas = [LabelSchema(alias, list(one.attributes)) for alias, one in zip(config.datasets, found, strict=True)]
-        return str(parameters_of(config, LabelSpace(schemas), plugins))
+        return str(count_parameters(*configured(run, asked, () if size else asked.settings, size=size)))
 
     def steps(self, run: PlannedRun) -> int:
         """Returns the steps; see the interface."""

@@ -10,7 +10,7 @@ import typer
 from stargan_fw import Command, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from rich.console import Console
 
@@ -59,8 +59,7 @@ def reproduce(
     """
     from rich.console import Console
 
-    from stargan_fw.compute.machine import choose_device
-    from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw.api import PluginManager, choose_device, show_progress
     from stargan_fw_reproduce.reproduce import reproduce as reproduce_experiment
     from stargan_fw_reproduce.request import Asked, Reproduction
 
@@ -85,7 +84,7 @@ def reproduce(
     _show_plan(console, found)
     if dry_run:
         return
-    report = reproduce_experiment(found, out / experiment, place, console, _progress)
+    report = reproduce_experiment(found, out / experiment, place, console, show_progress)
     page = report.write(out / experiment)
     _show(console, report)
     console.print(f"{page} written", markup=False, highlight=False, soft_wrap=True)
@@ -97,14 +96,6 @@ def _check_folders(*folders: Path) -> None:
     for folder in folders:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"'{folder}' is a file, and a folder is written there. Name another one.")
-
-
-def _progress(description: str, steps: Iterable[int]) -> Iterable[int]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(steps, description, console=console, transient=True) if console.is_terminal else steps
 
 
 def _show_plan(console: Console, found: Reproduction) -> None:

@@ -7,8 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from stargan_fw import Tracker
 from stargan_fw.errors import RunError
-from stargan_fw.interfaces import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

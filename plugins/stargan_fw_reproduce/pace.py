@@ -1,63 +1,36 @@
-"""How many steps fit into a time: a short rehearsal, so that a schedule that depends on the steps does end."""
+"""How many steps fit into a time: measured before a run begins, because its schedule depends on how many steps it has."""
 
 from __future__ import annotations
 
 import math
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from stargan_fw.compute.machine import Precision, steps_worth_compiling, wait_for
-from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.training.progress import Progress
-from stargan_fw.training.session import Plan
+from stargan_fw.api import measure_throughput, steps_worth_compiling
 
 if TYPE_CHECKING:
     import torch
 
-    from stargan_fw.config import Config
-    from stargan_fw.data.store import Store
-    from stargan_fw.plugin_manager import PluginManager
-    from stargan_fw.training.trainer import Trainer
+    from stargan_fw.api import Config, PluginManager, Throughput
 
-POINTS = 5  # of the run that are rehearsed: a method may train in stages of different speed
-SECONDS = 2.0  # at each
-FEW = 1000  # steps of a run that is rehearsed without being compiled
+STEPS_WITHOUT_COMPILING = 1000  # of a run that is measured as if its networks were not compiled
 SAVES, MOST_STEPS_BETWEEN = 10, 1000  # checkpoints of a run, and how far apart they are at most
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast a run trains.
-
-    Attributes:
-        setup: seconds that are spent once: what the first steps take longer, as where networks are compiled.
-        step: seconds of a step, on the average of the run.
-        save: seconds of a checkpoint with its sheet.
-    """
-
-    setup: float
-    step: float
-    save: float
-
-    def steps(self, seconds: float) -> int:
-        """Returns how many steps take so long, at least 1."""
-        few = (seconds - self.setup - SAVES * self.save) / self.step
-        many = (seconds - self.setup) / (self.step + self.save / MOST_STEPS_BETWEEN)
-        return max(1, int(many if few > SAVES * MOST_STEPS_BETWEEN else few))
-
-
 def save_every(steps: int) -> int:
-    """Returns the steps between checkpoints, and between sheets, of a run of so many."""
+    """Returns the steps between checkpoints, and between sample sheets, of a run of so many steps."""
     return min(MOST_STEPS_BETWEEN, math.ceil(steps / SAVES))
 
 
-def find_pace(config: Config, plugins: PluginManager, device: torch.device, seconds: float) -> Pace:
-    """Rehearses a run; twice where the first time shows that it is long enough for its networks to be compiled.
+def steps_within(throughput: Throughput, seconds: float) -> int:
+    """Returns how many steps, with their checkpoints, fit into a time; at least 1."""
+    left = seconds - throughput.setup
+    few = (left - SAVES * throughput.save) / throughput.step
+    many = left / (throughput.step + throughput.save / MOST_STEPS_BETWEEN)
+    return max(1, int(many if few > SAVES * MOST_STEPS_BETWEEN else few))
+
+
+def find_throughput(config: Config, plugins: PluginManager, device: torch.device, seconds: float) -> Throughput:
+    """Measures a run, and again with compiled networks if the time is long enough for them to be compiled.
 
     Args:
         config: complete.
@@ -68,51 +41,7 @@ def find_pace(config: Config, plugins: PluginManager, device: torch.device, seco
     Raises:
         RequestError: the run cannot begin.
     """
-    worth = steps_worth_compiling(Precision.choose(config.training.precision, device))
-    pace = rehearse(config, plugins, device, worth - 1 if worth else FEW)
-    steps = pace.steps(seconds)
-    return rehearse(config, plugins, device, steps) if worth and steps >= worth else pace
-
-
-def rehearse(config: Config, plugins: PluginManager, device: torch.device, steps: int) -> Pace:
-    """Trains for some seconds at several points of a run of so many steps; nothing of it is kept but decoded images."""
-    training = config.training.model_copy(update={"steps": steps, "epochs": None, "trackers": []})
-    config = config.model_copy(update={"training": training})
-    plan = Plan.make(config, plugins)
-    stores: dict[str, Store] = plan.decode()
-    plan.check_readable(stores, device)
-    with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder(Path(folder))
-        with plan.trainer(run, stores, device, plugins, Progress(Console(quiet=True))) as trainer:
-            return _paced(trainer, steps)
-
-
-def _paced(trainer: Trainer, steps: int) -> Pace:
-    setup, rates = 0.0, []
-    for point in range(POINTS):
-        trainer.step = int((point + 0.5) / POINTS * steps)
-        warm, count = _timed(trainer, 0.0)
-        seconds, taken = _timed(trainer, SECONDS)
-        rates.append(seconds / taken)
-        setup += max(0.0, warm - count * rates[-1])
-    start = time.perf_counter()
-    trainer.draw_sample()
-    trainer.save()
-    return Pace(setup, sum(rates) / POINTS, time.perf_counter() - start)
-
-
-def _timed(trainer: Trainer, least: float) -> tuple[float, int]:
-    """Trains for a cycle, in which every dataset has an update of the generator, and on for so many seconds.
-
-    Returns:
-        The seconds, and the steps.
-    """
-    cycle = trainer.config.n_critic * len(trainer.loaders)
-    start, taken = time.perf_counter(), 0
-    while not taken or time.perf_counter() - start < least:
-        for _ in range(cycle):
-            trainer.step += 1
-            trainer.update(trainer.load())
-        taken += cycle
-        wait_for(trainer.device)
-    return time.perf_counter() - start, taken
+    worth = steps_worth_compiling(config, device)
+    found = measure_throughput(config, plugins, device, worth - 1 if worth else STEPS_WITHOUT_COMPILING)
+    steps = steps_within(found, seconds)
+    return measure_throughput(config, plugins, device, steps) if worth and steps >= worth else found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 import shutil
 import string
@@ -13,13 +11,12 @@ from functools import singledispatch, singledispatchmethod
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from stargan_fw.api import data_uri
 from stargan_fw_reproduce.experiment import Claim, Sheet, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-    from PIL import Image
 
     from stargan_fw_reproduce.experiment import Section
     from stargan_fw_reproduce.request import SeededRun
@@ -200,7 +197,9 @@ def _(section: Table) -> str:
 @_section.register
 def _(section: Sheet) -> str:
     caption = html.escape(section.caption)
-    image = f'<img src="{_data_uri(section.picture)}" width="{section.picture.width}" alt="{caption}">'
+    image = (
+        f'<img src="{data_uri(section.picture, "png", optimize=True)}" width="{section.picture.width}" alt="{caption}">'
+    )
     return f"<section><figure>{image}<figcaption>{caption}</figcaption></figure></section>"
 
 
@@ -241,9 +240,3 @@ def _facts(settings: Mapping[str, object]) -> str:
 
 def _paragraphs(text: str) -> str:
     return "".join(f"<p>{html.escape(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
-
-
-def _data_uri(picture: Image.Image) -> str:
-    encoded = io.BytesIO()
-    picture.save(encoded, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"

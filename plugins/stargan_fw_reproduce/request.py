@@ -8,20 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.components import complete
-from stargan_fw.config import Layer
-from stargan_fw.data.source import build_dataset, open_sources
-from stargan_fw.errors import ConfigError, DataError, RunError
-from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.training.train_request import check_same_run, data_request, option_layer
+from stargan_fw.api import RunFolder, check_datasets, check_same_run, configure
+from stargan_fw.errors import ConfigError, RunError
 from stargan_fw_reproduce.ledger import Ledger
 from stargan_fw_reproduce.pace import save_every
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stargan_fw.config import Config
-    from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw.api import Config, PluginManager
     from stargan_fw_reproduce.experiment import Experiment, PlannedRun, Size
 
 CLOSE = 0.01  # share by which two budgets may differ and be the same
@@ -145,7 +140,7 @@ class Reproduction:
         found = cls(experiment, asked, plugins)
         for planned in experiment.runs:
             found.runs.extend(seeded_run(planned, seed, asked) for seed in range(found.seeds if planned.seeded else 1))
-        check_data(found.runs, asked.data)
+        check_data(found.runs)
         found.check_lengths()
         return found
 
@@ -225,9 +220,9 @@ def seeded_run(planned: PlannedRun, seed: int, asked: Asked) -> SeededRun:
     """
     suffix = "" if asked.size == "small" else f"-{asked.size}"
     folder = RunFolder(asked.runs / f"{planned.name}{suffix}-seed{seed}")
-    own, given = planned.at(asked.size), Layer.from_settings(asked.settings)
-    config, plugins = configured(planned, asked, [option_layer(planned.name, {"training.seed": seed}), given])
-    run = SeededRun(planned, seed, folder, asked.size, config, plugins, own.settings, Ledger.read(folder.path))
+    config, plugins = configured(planned, asked, asked.settings, seed=seed)
+    own = planned.at(asked.size).settings
+    run = SeededRun(planned, seed, folder, asked.size, config, plugins, own, Ledger.read(folder.path))
     if asked.steps is not None:
         run.last(asked.steps)
     if folder.holds_run:
@@ -239,28 +234,24 @@ def seeded_run(planned: PlannedRun, seed: int, asked: Asked) -> SeededRun:
 
 
 def configured(
-    planned: PlannedRun, asked: Asked, layers: Sequence[Layer] = (), size: Size | None = None
+    planned: PlannedRun,
+    asked: Asked,
+    settings: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    size: Size | None = None,
 ) -> tuple[Config, PluginManager]:
     """Returns the complete configuration of a run and its plugins."""
     own = planned.at(size or asked.size)
     place = {"data.path": asked.data, "data.cache": asked.cache, "plugins": list(asked.plugins) or None}
-    base = [option_layer(planned.name, {**own.settings, **place, "training.trackers": []})]
-    config, plugins = data_request([*base, *layers], datasets=planned.datasets, preset=own.preset)
-    return complete(config, plugins, [*base, *layers]), plugins
+    keys = {**own.settings, **place, "training.trackers": [], "training.seed": seed}
+    return configure(planned.name, keys, settings, datasets=planned.datasets, preset=own.preset)
 
 
-def check_data(runs: Sequence[SeededRun], data: str) -> None:
-    """Raises DataError where the datasets of the runs are missing or broken."""
-    seen = set()
+def check_data(runs: Sequence[SeededRun]) -> None:
+    """Raises DataError if a dataset of the runs is missing or broken."""
+    checked = set()
     for run in runs:
-        if run.planned.datasets in seen:
-            continue
-        seen.add(run.planned.datasets)
-        for alias, table in run.config.datasets.items():
-            root = build_dataset(alias, table, data, run.plugins).root
-            if not root.exists():
-                raise DataError(
-                    f"There is no dataset '{alias}' at '{root}'. Put it there, name its folder with --data, or draw "
-                    f"stand-in faces: stargan-fw data sample {data}"
-                )
-        open_sources(run.config, run.plugins)
+        if run.planned.datasets not in checked:
+            check_datasets(run.config, run.plugins)
+        checked.add(run.planned.datasets)

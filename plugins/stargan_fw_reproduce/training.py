@@ -5,10 +5,9 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from stargan_fw.training.session import Plan, run_training
-from stargan_fw.training.train_request import TrainRequest
+from stargan_fw.api import Throughput, prepare_training
 from stargan_fw_reproduce.ledger import Clock, Ledger
-from stargan_fw_reproduce.pace import Pace, find_pace
+from stargan_fw_reproduce.pace import find_throughput, steps_within
 
 if TYPE_CHECKING:
     import torch
@@ -32,11 +31,11 @@ def train_missing(reproduction: Reproduction, device: torch.device, console: Con
             _train(run, reproduction, paces.get(run.planned), device, console)
 
 
-def size_missing(reproduction: Reproduction, device: torch.device, console: Console) -> dict[PlannedRun, Pace]:
+def size_missing(reproduction: Reproduction, device: torch.device, console: Console) -> dict[PlannedRun, Throughput]:
     """Gives every run without a length its steps, and returns the paces that they follow from."""
     if reproduction.share is None:
         return {}
-    paces: dict[PlannedRun, Pace] = {}
+    paces: dict[PlannedRun, Throughput] = {}
     known = {run.planned: run.steps for run in reproduction.begun if run.steps}
     missing = [run for run in reproduction.runs if not run.folder.holds_run]
     equal = reproduction.experiment.equal == "steps"
@@ -44,35 +43,30 @@ def size_missing(reproduction: Reproduction, device: torch.device, console: Cons
         if run.planned in paces or run.planned in known or (equal and known):
             continue
         console.print(f"{run.planned.title}: measuring its pace", markup=False, soft_wrap=True)
-        paces[run.planned] = find_pace(run.config, run.plugins, device, reproduction.share * 60)
+        paces[run.planned] = find_throughput(run.config, run.plugins, device, reproduction.share * 60)
         gc.collect()
     common = next(iter(known.values()), None) or _common_steps(reproduction, paces) if equal else None
     for run in missing:
-        run.last(common or known.get(run.planned) or paces[run.planned].steps(reproduction.share * 60))
+        run.last(common or known.get(run.planned) or steps_within(paces[run.planned], reproduction.share * 60))
     return paces
 
 
-def _common_steps(reproduction: Reproduction, paces: dict[PlannedRun, Pace]) -> int:
+def _common_steps(reproduction: Reproduction, paces: dict[PlannedRun, Throughput]) -> int:
     """Returns the steps that all runs can take within the whole budget."""
     every = [paces[run.planned] for run in reproduction.runs]
-    together = Pace(*(sum(getattr(pace, part) for pace in every) for part in ("setup", "step", "save")))
-    return together.steps((reproduction.share or 0) * 60 * len(every))
+    together = Throughput(*(sum(getattr(pace, part) for pace in every) for part in ("setup", "step", "save")))
+    return steps_within(together, (reproduction.share or 0) * 60 * len(every))
 
 
 def _train(
-    run: SeededRun, reproduction: Reproduction, pace: Pace | None, device: torch.device, console: Console
+    run: SeededRun, reproduction: Reproduction, pace: Throughput | None, device: torch.device, console: Console
 ) -> None:
-    resume = run.folder.holds_run and run.step > 0  # what was stopped before its first checkpoint begins anew
-    plan = Plan.make(run.config, run.plugins)
-    request = TrainRequest(plan.config, run.plugins, run.folder, resume)
-    request.check_labels(plan.space)
-    request.check_splits(plan.sources)
-    if not resume:
-        run.folder.cut_metrics(0)
+    training = prepare_training(run.config, run.plugins, run.folder)
     name, step = reproduction.experiment.name, pace.step if pace else None
-    run.ledger = (run.ledger if resume else None) or Ledger(name, plan.steps, _minutes(run, reproduction), step)
-    console.print(f"{run.folder.path}: {run.title}, {plan.steps} steps", markup=False, soft_wrap=True)
-    run_training(console, plan, request, device, observers=[Clock(run.folder.path, run.ledger)])
+    earlier = run.ledger if training.resumes else None
+    run.ledger = earlier or Ledger(name, training.steps, _minutes(run, reproduction), step)
+    console.print(f"{run.folder.path}: {run.title}, {training.steps} steps", markup=False, soft_wrap=True)
+    training.run(device, console, [Clock(run.folder.path, run.ledger)])
     gc.collect()
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from stargan_fw.api import HeldOut
     from stargan_fw_registry import LabelSchema
-    from stargan_fw_study.inputs import HeldOut
 
 
 @dataclass(frozen=True)

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stargan_fw.data.source import Source
+from stargan_fw.api import HeldOut, RunFolder, held_out_images
 from stargan_fw.errors import DataError, RunError
-from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.runs.split_record import check_splits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """A dataset's images that were held out by every run.
-
-    Attributes:
-        source: the dataset, cropped as the first of the runs has it.
-        indices: of the images among its examples, in ascending order.
-    """
-
-    source: Source
-    indices: list[int]
-
-
 def find_held_out(models: Sequence[str], datasets: Collection[str], data: str | None) -> dict[str, HeldOut]:
-    """Returns the held-out images of the datasets that the runs name.
+    """Returns, by dataset, the images that every run held out, cropped as the first of the runs has them.
 
     Args:
-        models: run folders; what is none, such as an exported model, says nothing about data and is passed over.
+        models: run folders; an exported model says nothing about data and is passed over.
         datasets: aliases that are wanted.
         data: the folder of datasets without a location; None is the runs' own.
 
@@ -47,33 +30,20 @@ def find_held_out(models: Sequence[str], datasets: Collection[str], data: str | 
             f"None of {', '.join(models)} is a run folder, and only runs remember which images were held out. Name at "
             "least one."
         )
-    opened: dict[str, list[tuple[Source, set[str]]]] = {}
+    opened: dict[str, list[HeldOut]] = {}
     for run in runs:
-        for source, names in _of_run(run, datasets, data):
-            opened.setdefault(source.alias, []).append((source, names))
-    return {alias: _shared(alias, sides) for alias, sides in opened.items()}
+        for held_out in held_out_images(run, datasets, data):
+            opened.setdefault(held_out.source.alias, []).append(held_out)
+    return {alias: _shared(alias, found) for alias, found in opened.items()}
 
 
-def _of_run(run: RunFolder, datasets: Collection[str], data: str | None) -> list[tuple[Source, set[str]]]:
-    """Returns a run's sources, each with the names of its readable test images."""
-    config = run.config()
-    plugins = PluginManager.discover(tuple(config.plugins))
-    tables = {alias: table for alias, table in config.datasets.items() if alias in datasets}
-    sources = [Source.open(alias, table, data or config.data.path, plugins) for alias, table in tables.items()]
-    check_splits(run, sources)
-    before = run.splits()
-    return [
-        (source, {source.name_of(i) for i in source.test} - set(before.get(source.alias, {}).get("skipped", [])))
-        for source in sources
-    ]
-
-
-def _shared(alias: str, sides: Sequence[tuple[Source, set[str]]]) -> HeldOut:
-    source, names = sides[0][0], set.intersection(*(names for _, names in sides))
-    indices = [index for index in source.test if source.name_of(index) in names]
+def _shared(alias: str, found: Sequence[HeldOut]) -> HeldOut:
+    first = found[0]
+    shared = set.intersection(*({one.source.name_of(index) for index in one.indices} for one in found))
+    indices = [index for index in first.indices if first.source.name_of(index) in shared]
     if not indices:
         raise DataError(
             f"No image of the dataset '{alias}' was held out by all of the runs, so none is new to every model. "
             "Compare runs with the same split."
         )
-    return HeldOut(source, indices)
+    return HeldOut(first.source, indices)

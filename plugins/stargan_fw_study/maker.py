@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from stargan_fw.data.images import UNREADABLE, reason
-from stargan_fw.errors import DataError
+from stargan_fw.api import read_picture
 from stargan_fw_study.checks import draw_check
 from stargan_fw_study.key import KeyQuestion
 from stargan_fw_study.page import PageQuestion
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
-    from stargan_fw.inference.translator import Translator
-    from stargan_fw_study.inputs import HeldOut
+    from stargan_fw import Translator
+    from stargan_fw.api import HeldOut
     from stargan_fw_study.questions import Question, Task
     from stargan_fw_study.wording import Wording
 
@@ -90,12 +89,7 @@ class QuestionMaker:
         return f"{self.rng.getrandbits(48):012x}"
 
     def _input(self, question: Question, side: int | None = None) -> Image.Image:
-        source = self.held_out[question.task.dataset].source
-        try:
-            return source.pictures([question.index], side or self.side)[0]
-        except UNREADABLE as error:
-            name = source.name_of(question.index)
-            raise DataError(f"The image '{name}' of '{source.alias}' cannot be read: {reason(error)}.") from None
+        return read_picture(self.held_out[question.task.dataset].source, question.index, side or self.side)
 
     def _translated(self, translator: Translator, question: Question) -> Image.Image:
         picture = translator.translate(self._input(question, translator.image_size), to=question.edit)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stargan_fw import Translator
 from stargan_fw.errors import ConfigError, ModelError
-from stargan_fw.inference.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import io
 import json
 import string
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from stargan_fw.api import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,15 +37,13 @@ class PageQuestion:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON: pictures as data URIs."""
-        options = [{"id": name, "image": data_uri(picture)} for name, picture in self.options.items()]
-        return {"id": self.id, "wanted": list(self.wanted), "input": data_uri(self.input), "options": options}
+        options = [{"id": name, "image": inlined(picture)} for name, picture in self.options.items()]
+        return {"id": self.id, "wanted": list(self.wanted), "input": inlined(self.input), "options": options}
 
 
-def data_uri(picture: Image.Image) -> str:
+def inlined(picture: Image.Image) -> str:
     """Returns a picture as a `data:` address, lossless and without metadata."""
-    encoded = io.BytesIO()
-    picture.save(encoded, "WEBP", lossless=True, quality=80, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+    return data_uri(picture, "webp", lossless=True, quality=80, method=4)
 
 
 def draw_page(title: str, questions: Sequence[PageQuestion]) -> tuple[str, str]:

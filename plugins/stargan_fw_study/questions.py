@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from stargan_fw.api import HeldOut
     from stargan_fw_registry import LabelSchema
-    from stargan_fw_study.inputs import HeldOut
 
 COMBINED = 3  # attributes of a dataset, the first ones, that are also changed together: the paper's H, G and A
 

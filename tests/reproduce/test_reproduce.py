@@ -10,10 +10,12 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
+from stargan_fw.api import Throughput, Training
 from stargan_fw.runs.checkpoint import Checkpoints
+from stargan_fw.speed import rehearsal
 from stargan_fw_reproduce import pace
 from stargan_fw_reproduce.ledger import Ledger
-from stargan_fw_reproduce.pace import Pace, save_every
+from stargan_fw_reproduce.pace import save_every, steps_within
 
 TINY = {
     "data.image_size": 32,
@@ -66,9 +68,9 @@ def unpaced(monkeypatch):
 
     def rehearse(config, plugins, device, steps):
         found.append(config.method.name)
-        return Pace(setup=0.0, step=0.11 * len(found), save=0.0)
+        return Throughput(setup=0.0, step=0.11 * len(found), save=0.0)
 
-    monkeypatch.setattr(pace, "rehearse", rehearse)
+    monkeypatch.setattr(pace, "measure_throughput", rehearse)
     return found
 
 
@@ -124,7 +126,7 @@ def test_figure_7_is_measured_with_both_masks_and_its_run_serves_figure_6(reprod
     def refuse(*_, **__):
         raise AssertionError("nothing is left to train")
 
-    monkeypatch.setattr("stargan_fw_reproduce.training.run_training", refuse)
+    monkeypatch.setattr(Training, "run", refuse)
     for experiment in ("fig4", "fig5"):
         assert reproduce(experiment).code == 0
         assert document(tmp_path, experiment)["sheets"]
@@ -192,7 +194,7 @@ def test_both_losses_share_a_budget_so_that_their_steps_are_the_same(reproduce, 
 
 
 def test_a_rehearsal_measures_the_real_trainer_and_leaves_nothing(reproduce, tmp_path, monkeypatch):
-    monkeypatch.setattr(pace, "SECONDS", 0.02)
+    monkeypatch.setattr(rehearsal, "SECONDS", 0.02)
     assert reproduce("fig5", "--budget", "0.03").code == 0
     (ledger,) = [Ledger.read(path) for path in (tmp_path / "runs").iterdir()]
     assert ledger.minutes == 0.03
@@ -312,19 +314,19 @@ def test_a_plugin_brings_its_own_experiment(reproduce, tmp_path):
 
 
 def test_a_pace_leaves_time_for_checkpoints():
-    assert Pace(setup=10.0, step=0.5, save=1.0).steps(120) == 200
-    assert Pace(setup=10.0, step=0.5, save=1.0).steps(1) == 1
-    assert Pace(setup=0.0, step=0.01, save=10.0).steps(1000) == 50_000
+    assert steps_within(Throughput(setup=10.0, step=0.5, save=1.0), 120) == 200
+    assert steps_within(Throughput(setup=10.0, step=0.5, save=1.0), 1) == 1
+    assert steps_within(Throughput(setup=0.0, step=0.01, save=10.0), 1000) == 50_000
     assert [save_every(steps) for steps in (1, 11, 200, 10**6)] == [1, 2, 20, 1000]
 
 
 def test_a_run_that_is_long_enough_to_be_compiled_is_rehearsed_so(monkeypatch):
     asked = []
-    monkeypatch.setattr(pace, "rehearse", lambda *more: asked.append(more[-1]) or Pace(0.0, 0.01, 0.0))
+    monkeypatch.setattr(pace, "measure_throughput", lambda *more: asked.append(more[-1]) or Throughput(0.0, 0.01, 0.0))
     bf16, fp32 = (SimpleNamespace(training=SimpleNamespace(precision=name)) for name in ("bf16", "fp32"))
-    pace.find_pace(bf16, None, torch.device("cpu"), 10)
+    pace.find_throughput(bf16, None, torch.device("cpu"), 10)
     assert asked == [4999]
-    pace.find_pace(bf16, None, torch.device("cpu"), 60)
+    pace.find_throughput(bf16, None, torch.device("cpu"), 60)
     assert asked[1:] == [4999, 6000]
-    pace.find_pace(fp32, None, torch.device("cpu"), 60)
-    assert asked[3:] == [pace.FEW]  # never compiled of itself
+    pace.find_throughput(fp32, None, torch.device("cpu"), 60)
+    assert asked[3:] == [pace.STEPS_WITHOUT_COMPILING]  # never compiled of itself

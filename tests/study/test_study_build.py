@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stargan_fw.api import HeldOut
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 from stargan_fw_study.checks import draw_check
-from stargan_fw_study.inputs import HeldOut
 from stargan_fw_study.key import Key
 from stargan_fw_study.questions import Task, default_tasks, draw_questions, parse_tasks
 

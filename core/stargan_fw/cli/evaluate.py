@@ -11,8 +11,6 @@ import typer
 from stargan_fw.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rich.console import Console
 
     from stargan_fw.runs.evaluation_record import Evaluation
@@ -60,6 +58,7 @@ def evaluate(
     from stargan_fw.evaluation.evaluation_request import Asked
     from stargan_fw.evaluation.protocol import evaluate as evaluate_runs
     from stargan_fw.runs.evaluation_record import as_csv, as_markdown
+    from stargan_fw.training.progress import show_progress
 
     files = {"--csv": csv, "--markdown": markdown}
     for option, file in files.items():
@@ -79,7 +78,7 @@ def evaluate(
         mask=mask,
         read=tuple(read or ()),
     )
-    evaluations = evaluate_runs(runs, asked, choose_device(device), _progress)
+    evaluations = evaluate_runs(runs, asked, choose_device(device), show_progress)
     for evaluation in evaluations:
         evaluation.write()
     for file, text in ((csv, as_csv), (markdown, as_markdown)):
@@ -95,14 +94,6 @@ def _check_writable(option: str, file: Path | None) -> None:
     if file and (file.is_dir() or not file.absolute().parent.is_dir()):
         wrong = "is a folder" if file.is_dir() else f"the folder '{file.absolute().parent}' does not exist"
         raise ConfigError(f"{option} {file}: {wrong}. Name a file in a folder that exists.")
-
-
-def _progress(description: str, steps: Iterable[int]) -> Iterable[int]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(steps, description, console=console, transient=True) if console.is_terminal else steps
 
 
 def _show(console: Console, evaluations: list[Evaluation]) -> None:

@@ -1,26 +1,32 @@
-"""Training as `train` does it, on noise: the real trainer, loader and store without anybody's data."""
+"""Training as `train` does it, to measure it: on noise, or on a run's own data for some seconds."""
 
 from __future__ import annotations
 
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from rich.console import Console
 
 from stargan_fw.components import build_method
-from stargan_fw.compute.machine import Precision
+from stargan_fw.compute.machine import Precision, wait_for
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.training.dataset_schedule import STRATEGIES
 from stargan_fw.training.optimisation import LinearDecay
+from stargan_fw.training.progress import Progress
+from stargan_fw.training.session import Plan
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import Binary, Categorical, LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
 
 IMAGES = 256  # of each dataset: enough that reading is not from one page
 STEPS = 10**6  # of the schedule: the rate must not decay while it is measured
+POINTS = 5  # at which a run's own training is measured: a method may train in stages of different speed
+SECONDS = 2.0  # at each point
 
 
 def rehearse(
@@ -98,3 +106,68 @@ def _labels(schema: LabelSchema, rng: np.random.Generator) -> NDArray[np.float32
         if attribute.one_hot:
             labels[:, part] = np.eye(attribute.size, dtype=np.float32)[rng.integers(0, attribute.size, IMAGES)]
     return labels
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """How fast a run trains.
+
+    Attributes:
+        setup: seconds that are spent once, because the first steps take longer: networks may be compiled then.
+        step: seconds of a step, on the average of the run.
+        save: seconds of a checkpoint with its sheet.
+    """
+
+    setup: float
+    step: float
+    save: float
+
+
+def measure_throughput(config: Config, plugins: PluginManager, device: torch.device, steps: int) -> Throughput:
+    """Trains for some seconds at several points of a run, on its own data. Only decoded images are kept.
+
+    Args:
+        config: complete, as `stargan_fw.components.complete` returns it.
+        plugins: that have its components.
+        device: to train on.
+        steps: the length of the run, which decides its schedule and whether its networks are compiled.
+
+    Raises:
+        RequestError: the run cannot begin.
+    """
+    training = config.training.model_copy(update={"steps": steps, "epochs": None, "trackers": []})
+    plan = Plan.make(config.model_copy(update={"training": training}), plugins)
+    stores: dict[str, Store] = plan.decode()
+    plan.check_readable(stores, device)
+    with tempfile.TemporaryDirectory() as folder:
+        quiet, run = Progress(Console(quiet=True)), RunFolder(Path(folder))
+        with plan.trainer(run, stores, device, plugins, quiet) as trainer:
+            return _throughput(trainer, steps)
+
+
+def _throughput(trainer: Trainer, steps: int) -> Throughput:
+    setup, rates = 0.0, []
+    for point in range(POINTS):
+        trainer.step = int((point + 0.5) / POINTS * steps)
+        warm, count = _timed(trainer, 0.0)
+        seconds, taken = _timed(trainer, SECONDS)
+        rates.append(seconds / taken)
+        setup += max(0.0, warm - count * rates[-1])
+    start = time.perf_counter()
+    trainer.draw_sample()
+    trainer.save()
+    return Throughput(setup, sum(rates) / POINTS, time.perf_counter() - start)
+
+
+def _timed(trainer: Trainer, at_least: float) -> tuple[float, int]:
+    """Trains for one cycle of the method's phases, and on until `at_least` seconds have passed.
+
+    Returns:
+        The seconds, and the steps.
+    """
+    start, taken = time.perf_counter(), 0
+    while not taken or time.perf_counter() - start < at_least:
+        cycle(trainer)
+        taken += trainer.cycle_steps
+        wait_for(trainer.device)
+    return time.perf_counter() - start, taken

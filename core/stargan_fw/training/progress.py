@@ -60,6 +60,12 @@ class Progress(Tracker):
         self._bar.update(self._task, speed=f"{self._speed:.0f} images/s", losses="  ".join(self._losses.values()))
 
 
+def show_progress(description: str, steps: Iterable[int]) -> Iterable[int]:
+    """Returns the steps, and shows on a terminal how many are done; what is printed to standard output stays clean."""
+    console = Console(stderr=True)
+    return track(steps, description, console=console, transient=True) if console.is_terminal else steps
+
+
 MOST_NAMES = 10  # of images with the same note; `data check` lists them all
 
 

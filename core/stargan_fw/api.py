@@ -1,0 +1,246 @@
+"""What commands and programs build on: configuring and training runs, evaluating them, drawing with them.
+
+The names in `__all__`, those that `stargan_fw` exports and `stargan_fw.errors` are the public interface. The rest of core may
+change without notice. Importing this module imports torch, so a command imports it inside its function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stargan_fw.components import ParameterCount, complete, parameters_of
+from stargan_fw.compute.machine import Precision, choose_device
+from stargan_fw.compute.machine import steps_worth_compiling as _steps_worth_compiling
+from stargan_fw.config import Config, Layer
+from stargan_fw.data.images import UNREADABLE, reason
+from stargan_fw.data.source import Source, build_dataset, open_sources
+from stargan_fw.errors import DataError
+from stargan_fw.evaluation import evaluation_request as _evaluation
+from stargan_fw.evaluation.evaluation_request import Asked as EvaluationRequest
+from stargan_fw.evaluation.protocol import evaluate
+from stargan_fw.inference.figures import Row as FigureRow
+from stargan_fw.inference.figures import draw_figure
+from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.rendering.pictures import data_uri
+from stargan_fw.runs.evaluation_record import Evaluation
+from stargan_fw.runs.evaluation_record import table as evaluation_table
+from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw.runs.split_record import check_splits
+from stargan_fw.speed.rehearsal import Throughput, measure_throughput
+from stargan_fw.training.progress import show_progress
+from stargan_fw.training.session import Plan, run_training
+from stargan_fw.training.train_request import TrainRequest, check_same_run, data_request, option_layer
+from stargan_fw_registry import LabelSchema, LabelSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+    from PIL import Image
+    from rich.console import Console
+
+    from stargan_fw import Tracker
+
+__all__ = [
+    "Config",
+    "Evaluation",
+    "EvaluationRequest",
+    "FigureRow",
+    "HeldOut",
+    "ParameterCount",
+    "PluginManager",
+    "RunFolder",
+    "Source",
+    "Throughput",
+    "Training",
+    "check_datasets",
+    "check_same_run",
+    "choose_device",
+    "configure",
+    "count_parameters",
+    "data_uri",
+    "draw_figure",
+    "evaluate",
+    "evaluation_table",
+    "held_out_images",
+    "held_out_pictures",
+    "measure_throughput",
+    "prepare_training",
+    "read_picture",
+    "show_progress",
+    "steps_worth_compiling",
+]
+
+
+def configure(
+    source: str, keys: Mapping[str, Any], settings: Sequence[str] = (), *, datasets: str, preset: str
+) -> tuple[Config, PluginManager]:
+    """Returns a complete configuration, and the plugins that it needs.
+
+    Args:
+        source: what messages call the origin of the keys.
+        keys: over the preset: "training.seed" → 1. Keys whose value is None are left out.
+        settings: over the keys: "training.seed=1", as `--set` takes them.
+        datasets: as `--datasets` takes them.
+        preset: the name of the preset.
+
+    Raises:
+        RequestError: an unknown preset, key, value, component or dataset, or a plugin file that cannot be used.
+    """
+    layers = [option_layer(source, keys), Layer.from_settings(settings)]
+    config, plugins = data_request(layers, datasets=datasets, preset=preset)
+    return complete(config, plugins, layers), plugins
+
+
+def check_datasets(config: Config, plugins: PluginManager) -> None:
+    """Raises DataError if a dataset of the configuration is missing or broken."""
+    for alias, table in config.datasets.items():
+        root = build_dataset(alias, table, config.data.path, plugins).root
+        if not root.exists():
+            raise DataError(
+                f"There is no dataset '{alias}' at '{root}'. Put it there, name its folder with --data, or draw "
+                f"stand-in faces: stargan-fw data sample {config.data.path}"
+            )
+    open_sources(config, plugins)
+
+
+def count_parameters(config: Config, plugins: PluginManager) -> ParameterCount:
+    """Counts the parameters of what a complete configuration would train. No data is read, nothing is allocated.
+
+    Raises:
+        ConfigError: a network cannot work at the configured image size.
+    """
+    tables = config.datasets.items()
+    datasets = {alias: build_dataset(alias, table, config.data.path, plugins) for alias, table in tables}
+    space = LabelSpace([LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()])
+    return parameters_of(config, space, plugins)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that can begin, or go on after its last checkpoint: checked, and nothing is written yet."""
+
+    _plan: Plan
+    _request: TrainRequest
+
+    @property
+    def steps(self) -> int:
+        """The length of the whole run, in updates of the discriminator."""
+        return self._plan.steps
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the run folder has a checkpoint to go on from."""
+        return self._request.resume
+
+    def run(self, device: torch.device, console: Console, observers: Sequence[Tracker] = ()) -> None:
+        """Trains to the end.
+
+        Args:
+            device: to train on.
+            console: to show progress on.
+            observers: are told of every step, besides the configured trackers.
+
+        Raises:
+            RequestError: the data cannot be used, or is not what the run began with.
+        """
+        if not self.resumes:
+            self._request.run.cut_metrics(0)  # of a run that was stopped before its first checkpoint
+        run_training(console, self._plan, self._request, device, observers=observers)
+
+
+def prepare_training(config: Config, plugins: PluginManager, run: RunFolder) -> Training:
+    """Checks a complete configuration against the data and against the run folder, which may hold the run's beginning.
+
+    Raises:
+        RequestError: the data cannot be used, or is not what the run began with.
+    """
+    plan = Plan.make(config, plugins)
+    request = TrainRequest(plan.config, plugins, run, resume=run.holds_run and bool(run.checkpoints.paths()))
+    request.check_labels(plan.space)
+    request.check_splits(plan.sources)
+    return Training(plan, request)
+
+
+def steps_worth_compiling(config: Config, device: torch.device) -> int | None:
+    """Returns from how many steps on the networks of a run are compiled; None if they never are."""
+    return _steps_worth_compiling(Precision.choose(config.training.precision, device))
+
+
+def held_out_pictures(
+    runs: Sequence[Path],
+    dataset: str,
+    request: EvaluationRequest,
+    device: torch.device,
+    plugin_files: Sequence[str] = (),
+) -> list[Image.Image]:
+    """Returns test images of a dataset that no run was trained on, at the size of the runs' models.
+
+    Args:
+        runs: run folders.
+        dataset: a dataset's alias in the runs, or a dataset plugin's name.
+        request: its `source`, `limit` and `data` choose the images.
+        device: to open the runs on.
+        plugin_files: plugin files to use besides what is installed.
+
+    Raises:
+        RequestError: a run cannot be used, the data is missing, or no test image fits the request.
+    """
+    candidates = _evaluation.open_candidates(list(dict.fromkeys(runs)), device)
+    config = _evaluation.complete_config(candidates[0].config, [dataset], candidates, request)
+    source = _evaluation.open_source(dataset, config, PluginManager.discover(tuple(plugin_files)), candidates)
+    indices = _evaluation.images_with(source, request, [source.schema])
+    return source.pictures(indices, config.data.image_size)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Images of a dataset that a run was not trained on.
+
+    Attributes:
+        source: the dataset, cropped as the run has it.
+        indices: positions of the images among the dataset's examples, ascending.
+    """
+
+    source: Source
+    indices: list[int]
+
+
+def held_out_images(run: RunFolder, datasets: Collection[str], data: str | None = None) -> list[HeldOut]:
+    """Returns the readable test images of a run.
+
+    Args:
+        run: a folder that holds a run.
+        datasets: aliases that are wanted; others that the run has are passed over.
+        data: the folder of datasets without a location; None is the run's own.
+
+    Raises:
+        RunError: the data is divided otherwise than when the run began.
+        DataError: the data is missing or broken.
+    """
+    config = run.config()
+    plugins = PluginManager.discover(tuple(config.plugins))
+    tables = {alias: table for alias, table in config.datasets.items() if alias in datasets}
+    sources = [Source.open(alias, table, data or config.data.path, plugins) for alias, table in tables.items()]
+    check_splits(run, sources)
+    skipped = {alias: set(split.get("skipped", ())) for alias, split in run.splits().items()}
+    return [
+        HeldOut(source, [i for i in source.test if source.name_of(i) not in skipped.get(source.alias, ())])
+        for source in sources
+    ]
+
+
+def read_picture(source: Source, index: int, side: int) -> Image.Image:
+    """Returns an image of a dataset, cropped and resized to `side` pixels.
+
+    Raises:
+        DataError: the image cannot be read.
+    """
+    try:
+        return source.pictures([index], side)[0]
+    except UNREADABLE as error:
+        raise DataError(
+            f"The image '{source.name_of(index)}' of '{source.alias}' cannot be read: {reason(error)}."
+        ) from None
