@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw.components import ParameterCount, complete, parameters_of
-from stargan_fw.compute.machine import Precision, choose_device
-from stargan_fw.compute.machine import steps_worth_compiling as _steps_worth_compiling
+from stargan_fw.compute.machine import Precision, choose_device, steps_worth_compiling as _steps_worth_compiling
 from stargan_fw.config import Config, Layer
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.source import Source, build_dataset, open_sources
@@ -19,12 +18,10 @@ from stargan_fw.errors import DataError
 from stargan_fw.evaluation import evaluation_request as _evaluation
 from stargan_fw.evaluation.evaluation_request import Asked as EvaluationRequest
 from stargan_fw.evaluation.protocol import evaluate
-from stargan_fw.inference.figures import Row as FigureRow
-from stargan_fw.inference.figures import draw_figure
+from stargan_fw.inference.figures import Row as FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri
-from stargan_fw.runs.evaluation_record import Evaluation
-from stargan_fw.runs.evaluation_record import table as evaluation_table
+from stargan_fw.runs.evaluation_record import Evaluation, table as evaluation_table
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
 from stargan_fw.speed.rehearsal import Throughput, measure_throughput
