@@ -32,14 +32,24 @@ def complete(config: Config, plugins: PluginManager, layers: Sequence[Layer] = (
         layers: that it was merged from, to say where a mistake comes from.
 
     Raises:
-        ConfigError: an unknown option of a component or dataset.
+        ConfigError: an unknown option of a component or dataset, or batches that are too small for the method.
         UnknownNameError: a component or dataset that nobody registers.
     """
     check_dataset_options(config, plugins, layers)
     try:
-        return _completed(config, plugins)
+        completed = _completed(config, plugins)
     except OptionError as error:
         raise with_source(layers, error.path, str(error)) from None
+    _check_batch_size(completed, plugins, layers)
+    return completed
+
+
+def _check_batch_size(config: Config, plugins: PluginManager, layers: Sequence[Layer]) -> None:
+    method: type[Method] = plugins.index("method").get(str(config.method.name))
+    size, least = config.training.batch_size, method.least_batch_size
+    if size < least:
+        message = f"training.batch_size = {size}: {method.least_batch_reason}. Use {least} or more."
+        raise with_source(layers, ("training", "batch_size"), message)
 
 
 def check_dataset_options(config: Config, plugins: PluginManager, layers: Sequence[Layer] = ()) -> None:

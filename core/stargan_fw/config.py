@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from stargan_fw.errors import ConfigError
 from stargan_fw.kinds import CONFIG_TABLES
@@ -110,7 +110,7 @@ class TrainingConfig(_Strict):
     """`[training]`.
 
     Attributes:
-        batch_size: images of a batch, at least 2: a permutation of one label never translates.
+        batch_size: images per batch; the method may need more than one (`Method.least_batch_size`).
         micro_batch_size: images whose gradients are computed at a time where a method can add them up, as the generator's
             in `stargan`: the same update, but for rounding, in less memory, of networks that look at each image alone.
             "auto" is 3 images of 128 pixels in fp32 on a processor, else the batch.
@@ -138,7 +138,7 @@ class TrainingConfig(_Strict):
         start: a run folder or a model folder whose weights training begins with; None begins at random.
     """
 
-    batch_size: int = Field(default=16)
+    batch_size: int = Field(default=16, ge=1)
     micro_batch_size: PositiveInt | Literal["auto"] = "auto"
     n_critic: int = Field(default=5, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
@@ -169,15 +169,6 @@ class TrainingConfig(_Strict):
         if isinstance(values, dict) and not values.get("steps") and not values.get("epochs"):
             values = {**values, "epochs": 20}
         return values
-
-    @field_validator("batch_size")
-    @classmethod
-    def _at_least_two_images(cls, value: int) -> int:
-        if value < 2:
-            raise ValueError(
-                "targets are the labels of the batch in another order, and one image has no other. Use 2 or more"
-            )
-        return value
 
 
 class ComponentConfig(BaseModel):

@@ -8,8 +8,10 @@ import pytest
 from pydantic import BaseModel
 
 from stargan_fw import config as config_module
+from stargan_fw.components import complete
 from stargan_fw.config import Config, DatasetItem, Layer, dataset_layer, merge
 from stargan_fw.errors import ConfigError
+from stargan_fw.plugin_manager import PluginManager
 
 MODELS = [
     model
@@ -193,14 +195,12 @@ def test_the_source_is_the_layer_that_brought_the_value():
         merge([in_file(training={"seed": -1}), settings("training.batch_size=4")])
 
 
-def test_a_batch_of_one_is_explained():
+def test_a_batch_that_is_too_small_for_the_method_is_explained():
+    layers = [settings("method.name=swap", "training.batch_size=1", "training.seed=1")]
     with pytest.raises(ConfigError) as caught:
-        merge([settings("training.batch_size=1", "training.seed=1")])
+        complete(merge(layers), PluginManager.discover(), layers)
 
-    assert str(caught.value) == (
-        "--set: training.batch_size = 1: targets are the labels of the batch in another order, "
-        "and one image has no other. Use 2 or more."
-    )
+    assert str(caught.value) == ("--set: training.batch_size = 1: one image has no other to swap with. Use 2 or more.")
 
 
 def test_the_configuration_survives_toml():

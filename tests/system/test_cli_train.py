@@ -189,7 +189,16 @@ REFUSED = {
         "^Error: --set: .*'training.optimizers.d.betas'.*'beta1|beta2'",
     ),
     "wrong type": (["--set", "training.steps=many"], {}, "training.steps = 'many'"),
-    "batch of one": (["--set", "training.batch_size=1"], {}, "training.batch_size = 1.*Use 2 or more"),
+    "batch of one": (
+        ["--set", "training.batch_size=1"],
+        {},
+        r"^Error: --set: training.batch_size = 1: targets are .* no other\. Use 2 or more\.$",
+    ),
+    "batch of none": (
+        ["--set", "training.batch_size=0"],
+        {},
+        "^Error: --set: training.batch_size = 0 should be greater",
+    ),
     "odd size": (["--set", "data.image_size=100"], {}, "data.image_size = 100.*96"),
     "size not in quarters": (["--set", "data.image_size=34"], {}, "data.image_size = 34.*multiple of 4"),
     "two lengths": (["--set", "training.epochs=2"], {}, "^Error: --set: training.steps and training.epochs are both"),

@@ -153,12 +153,16 @@ class Method(ABC):
         auxiliary: the networks that only training needs and that are no part of a model, such as a feature extractor.
         models: how many models of one size it trains, as the paper's Table 3 counts them ("52.6 M × 14").
         phases: in the order that `losses` yields them.
+        least_batch_size: the fewest images of a batch that it can train on.
+        least_batch_reason: why not fewer, for messages.
         compilable: networks that `torch.compile` can take: those that no loss differentiates twice.
     """
 
     name: ClassVar[str]
     components: ClassVar[Mapping[str, str]] = {}
     compilable: ClassVar[tuple[str, ...]] = ()
+    least_batch_size: ClassVar[int] = 1
+    least_batch_reason: ClassVar[str] = ""
     averaged: str | None = "generator"
     translating: tuple[str, ...] = ("generator",)
     reading: tuple[str, ...] = ()
