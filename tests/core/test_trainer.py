@@ -1,4 +1,4 @@
-"""The training loop on noise: which phases are due, what is averaged, logged and kept."""
+"""The training loop on noise: what moves, and what is logged, drawn and kept."""
 
 import json
 
@@ -7,20 +7,6 @@ import torch
 
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Losses, Tracker
-
-
-@pytest.fixture
-def heard(monkeypatch):
-    """Writes down the phases that a trainer's method is asked for, step by step: `heard(trainer) -> [("dataset0", {"d"}), …]`."""
-
-    def listen(trainer):
-        asked, losses = [], trainer.method.losses
-        monkeypatch.setattr(
-            trainer.method, "losses", lambda batch, due: asked.append((batch.dataset, set(due))) or losses(batch, due)
-        )
-        return asked
-
-    return listen
 
 
 def take(trainer, steps):
@@ -39,20 +25,6 @@ def weights(trainer):
 
 def differing(one, other):
     return {key for key, value in one.items() if not torch.equal(value, other[key])}
-
-
-def test_a_phase_is_due_once_in_its_interval_of_each_dataset(trainer, heard):
-    trainer = trainer("training.n_critic=3")
-    asked = heard(trainer)
-
-    take(trainer, 24)
-
-    for dataset in ("dataset0", "dataset1"):
-        due = [phases for name, phases in asked if name == dataset]
-        assert len(due) == 12
-        assert all("d" in phases for phases in due)
-        assert [number for number, phases in enumerate(due, 1) if "g" in phases] == [3, 6, 9, 12]
-        assert [number for number, phases in enumerate(due, 1) if "r" in phases] == [4, 8, 12]
 
 
 def test_only_the_networks_of_a_due_phase_move_and_the_average_moves_with_them(trainer):
