@@ -82,7 +82,10 @@ def _completed(config: Config, plugins: PluginManager) -> Config:
 def _complete(plugins: PluginManager, kind: str, table: ComponentConfig, default: str | None = None) -> ComponentConfig:
     name = table.name or default
     if name is None:
-        raise ConfigError(f"The configuration has no {kind}.name. A preset gives one, as in --preset paper.")
+        presets = ", ".join(plugins.index("preset").names())
+        raise ConfigError(
+            f"The configuration has no {kind}.name. A preset gives one: name one of {presets} with --preset."
+        )
     options = check_options(plugins.index(kind).get(name), table.options, kind, GIVEN)
     return type(table)(name=name, **options)
 

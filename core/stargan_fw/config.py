@@ -160,7 +160,7 @@ class TrainingConfig(_Strict):
     sample_every: int = Field(default=500, gt=0)
     save_every: int = Field(default=500, gt=0)
     keep_checkpoints: int = Field(default=2, ge=1)
-    trackers: list[str] = ["tensorboard"]
+    trackers: list[str] = []
     start: str | None = None
 
     @model_validator(mode="before")

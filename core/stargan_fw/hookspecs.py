@@ -10,7 +10,7 @@ point of an installed distribution does. There are three groups of entry points,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
@@ -32,6 +32,18 @@ if TYPE_CHECKING:
     )
 
 hookspec = pluggy.HookspecMarker("stargan_fw")
+
+
+class RegisterPreset(Protocol):
+    """What `register_presets` is given."""
+
+    def __call__(self, path: Path, *, default: bool = False) -> None:
+        """Registers a preset.
+
+        Args:
+            path: a TOML file.
+            default: whether it is the one preset that is used if none is named.
+        """
 
 
 @hookspec
@@ -80,8 +92,8 @@ def register_importers(register: Callable[[type[Importer]], None]) -> None:
 
 
 @hookspec
-def register_presets(register: Callable[[Path], None]) -> None:
-    """Registers presets, which `--preset` names: TOML files, called by their stems."""
+def register_presets(register: RegisterPreset) -> None:
+    """Registers presets, which `--preset` names: TOML files, called by their stems; one with `default=True` at most."""
 
 
 @hookspec

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pluggy
 
@@ -48,6 +49,15 @@ class PluginReport:
         return asdict(self)
 
 
+class _Registration(NamedTuple):
+    """What a hook handed over."""
+
+    kind: ComponentKind
+    name: str
+    item: Any
+    default: bool = False
+
+
 class PluginManager:
     """Holds every component by kind and name.
 
@@ -60,7 +70,7 @@ class PluginManager:
         self._kinds: Index[ComponentKind] = Index("kind")
         self._indexes: dict[str, Index[Any]] = {"kind": self._kinds}
         for kind in KINDS:
-            self._add(KINDS[0], kind.name, kind, "stargan_fw")
+            self._add(_Registration(KINDS[0], kind.name, kind), "stargan_fw")
 
     @classmethod
     def discover(cls, files: tuple[str | Path, ...] = ()) -> "PluginManager":
@@ -124,12 +134,13 @@ class PluginManager:
         try:
             collected = self._collect(load(), report)
             self._check_free(collected)
+            self._check_defaults(collected)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything
             self._leave_out(report, error)
         else:
-            for kind, name, item in collected:
-                self._add(kind, name, item, report.name)
-            report.components = [f"{kind.name} {name}" for kind, name, _ in collected]
+            for one in collected:
+                self._add(one, report.name)
+            report.components = [f"{one.kind.name} {one.name}" for one in collected]
             self.reports.append(report)
 
     def _leave_out(self, report: PluginReport, error: BaseException) -> None:
@@ -138,8 +149,8 @@ class PluginManager:
             raise PluginError(f"The plugin '{report.name}' cannot be used: {report.error}") from error
         self.reports.append(report)
 
-    def _collect(self, module: ModuleType, report: PluginReport) -> list[tuple[ComponentKind, str, Any]]:
-        """Returns what a module's hooks hand over: kind, name and component, each."""
+    def _collect(self, module: ModuleType, report: PluginReport) -> list[_Registration]:
+        """Returns what a module's hooks hand over."""
         kinds = {kind.hook.__name__: kind for _, kind in self._kinds.items()}
         hooks = pluggy.PluginManager("stargan_fw")  # of this module alone, so that a module that fails leaves no trace
         specs = ModuleType("specs")
@@ -150,33 +161,49 @@ class PluginManager:
         unknown = next((name for name in report.hooks if name not in kinds), None)
         if unknown:
             raise PluginError(f"'{unknown}' is no hook: {closest(unknown, kinds)}")
-        collected: list[tuple[ComponentKind, str, Any]] = []
+        collected: list[_Registration] = []
         for name in report.hooks:
-            kind = kinds[name]
-            getattr(hooks.hook, name)(
-                register=lambda item, kind=kind: collected.append((kind, kind.name_of(item), item))
-            )
+            getattr(hooks.hook, name)(register=partial(_register, collected, kinds[name]))
         return collected
 
-    def _check_free(self, collected: list[tuple[ComponentKind, str, Any]]) -> None:
+    def _check_free(self, collected: list[_Registration]) -> None:
         """Raises PluginError if a component's name, or the hook of a new kind, is taken."""
         hooks = {kind.hook.__name__: name for name, kind in self._kinds.items()}
-        names = [(kind.name, name) for kind, name, _ in collected]
+        names = [(one.kind.name, one.name) for one in collected]
         for number, (kind, name) in enumerate(names):
             if name in self._indexes[kind]:
                 taken = self._indexes[kind].source(name)
                 raise PluginError(f"the {kind} '{name}' is already registered by '{taken}'; give it another name.")
             if (kind, name) in names[:number]:
                 raise PluginError(f"it registers the {kind} '{name}' twice.")
-        for _, name, item in collected:
-            if isinstance(item, ComponentKind) and item.hook.__name__ in hooks:
-                taken, hook = hooks[item.hook.__name__], item.hook.__name__
-                raise PluginError(f"the hook '{hook}' of the kind '{name}' is already that of the kind '{taken}'.")
+        for one in collected:
+            if isinstance(one.item, ComponentKind) and one.item.hook.__name__ in hooks:
+                taken, hook = hooks[one.item.hook.__name__], one.item.hook.__name__
+                raise PluginError(f"the hook '{hook}' of the kind '{one.name}' is already that of the kind '{taken}'.")
 
-    def _add(self, kind: ComponentKind, name: str, item: Any, source: str) -> None:
-        self._indexes[kind.name].register(name, item, source)
-        if isinstance(item, ComponentKind):
-            self._indexes.setdefault(name, Index(name))
+    def _check_defaults(self, collected: list[_Registration]) -> None:
+        """Raises PluginError if a kind would have two defaults."""
+        found = {kind: index.default for kind, index in self._indexes.items()}
+        for one in (one for one in collected if one.default):
+            if other := found[one.kind.name]:
+                raise PluginError(
+                    f"the {one.kind.name} '{one.name}' cannot be the default, because '{other}' is. "
+                    "Register it without default=True."
+                )
+            found[one.kind.name] = one.name
+
+    def _add(self, one: _Registration, source: str) -> None:
+        self._indexes[one.kind.name].register(one.name, one.item, source, default=one.default)
+        if isinstance(one.item, ComponentKind):
+            self._indexes.setdefault(one.name, Index(one.name))
+
+
+def _register(collected: list[_Registration], kind: ComponentKind, item: Any, *, default: bool = False) -> None:
+    """Takes what a hook hands over."""
+    name = kind.name_of(item)
+    if default and not kind.has_default:
+        raise PluginError(f"it registers the {kind.name} '{name}' as the default, and no {kind.name} can be.")
+    collected.append(_Registration(kind, name, item, default))
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -13,32 +13,41 @@ T = TypeVar("T")
 class Index(Generic[T]):
     """Components of one kind, each with a unique name.
 
-    Args:
+    Attributes:
         kind: what error messages call one component, such as "dataset".
+        default: the name of the component that is used if none is named; None if there is no such component.
     """
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.default: str | None = None
         self._items: dict[str, T] = {}
         self._sources: dict[str, str] = {}
 
-    def register(self, name: str, item: T, source: str) -> None:
+    def register(self, name: str, item: T, source: str, *, default: bool = False) -> None:
         """Adds a component.
 
         Args:
             name: the component's name, unique within the index.
             item: the component.
             source: the module, file or package that registers it, for error messages.
+            default: whether it is the component that is used if none is named.
 
         Raises:
-            DuplicateNameError: another component has that name already, and keeps it.
+            DuplicateNameError: another component has that name already, or is the default, and stays so.
         """
         if name in self._items:
             raise DuplicateNameError(
                 f"{self.kind} {name!r} of {source} is already registered by {self._sources[name]}: rename one of them"
             )
+        if default and self.default is not None:
+            raise DuplicateNameError(
+                f"{self.kind} {name!r} of {source} cannot be the default: {self.default!r} of "
+                f"{self._sources[self.default]} already is"
+            )
         self._items[name] = item
         self._sources[name] = source
+        self.default = name if default else self.default
 
     def get(self, name: str) -> T:
         """Returns the component called `name`, and raises UnknownNameError if there is none."""

@@ -55,7 +55,6 @@ def fakes_alone() -> Iterator[None]:
         for name in HIDDEN:
             patch.setitem(sys.modules, name, None)  # an import of it now raises ModuleNotFoundError
         patch.setattr(importlib.metadata, "entry_points", entry_points)
-        patch.setattr("stargan_fw.training.train_request.DEFAULT_PRESET", "small", raising=False)
         yield
 
 

@@ -269,4 +269,4 @@ def register_trackers(register):
 
 @hookimpl
 def register_presets(register):
-    register(Path(__file__).with_name("small.toml"))
+    register(Path(__file__).with_name("small.toml"), default=True)

@@ -44,6 +44,14 @@ def register_presets(register):
     register("fast.toml")
 """
 
+DEFAULT_PRESETS = """
+from pathlib import Path
+
+@hookimpl
+def register_presets(register):
+    register(Path("fast.toml"), default=True)
+"""
+
 BROKEN = {
     "fails to import": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
     "is not Python": ("def", "SyntaxError: "),
@@ -69,6 +77,14 @@ BROKEN = {
     "has no name": (GOOD.replace('name = "pets"', ""), "Pets has no `name`."),
     "has an empty name": (GOOD.replace('"pets"', '""'), "Pets has no `name`."),
     "has a preset that is no path": (GOOD + TEXT_PRESET, "it registers 'fast.toml' as a preset, which is not"),
+    "has another default preset": (
+        GOOD + DEFAULT_PRESETS,
+        "the preset 'fast' cannot be the default, because 'small' is. Register it without default=True.",
+    ),
+    "has a default of a kind without": (
+        GOOD.replace("register(Pets)", "register(Pets, default=True)"),
+        "it registers the dataset 'pets' as the default, and no dataset can be.",
+    ),
     "lists its modules wrongly": ("plugin_modules = 3", "TypeError: "),
     "lists a missing module": ("plugin_modules = ('no_such_module',)", "ModuleNotFoundError: "),
 }
@@ -141,6 +157,18 @@ def test_a_broken_plugin_is_reported_and_left_out(installed, install, source, me
     assert reports[good].components == ["dataset other_pets"]
     assert set(plugins.index("dataset").names()) == {*installed.index("dataset").names(), "other_pets"}
     assert plugins.index("loss").source("hinge") == "fake_plugins"
+
+
+def test_a_plugin_with_two_defaults_is_left_out(tmp_path):
+    file = tmp_path / "presets.py"
+    file.write_text(GOOD + DEFAULT_PRESETS + '    register(Path("slow.toml"), default=True)\n')
+
+    with pytest.raises(PluginError, match="the preset 'slow' cannot be the default, because 'fast' is"):
+        PluginManager().load_file(file)
+
+
+def test_a_plugin_says_which_preset_is_the_default(installed):
+    assert installed.index("preset").default == "small"
 
 
 def test_the_first_of_two_of_a_name_stays(install):

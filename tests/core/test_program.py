@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from stargan_fw import Translator
+from stargan_fw.plugin_manager import PluginManager
 
 EDITS = ["square", "inverted=flip", "red"]
 NOT_SPEED = "images_per_second"
@@ -112,6 +113,17 @@ def test_a_wrong_request_exits_with_2_and_writes_nothing(train, tmp_path, option
 
     assert outcome.code == 2
     assert message in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_default_preset_those_there_are_are_named(train, monkeypatch, tmp_path):
+    plugins = PluginManager.discover()
+    plugins.index("preset").default = None
+    monkeypatch.setattr(PluginManager, "discover", lambda *_: plugins)
+    outcome = train(tiny=())
+
+    assert outcome.code == 2
+    assert "No preset is the default. Name one with --preset; there are: small." in outcome.err
     assert not (tmp_path / "run").exists()
 
 

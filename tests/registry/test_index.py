@@ -30,6 +30,17 @@ def test_get_and_source(index):
     assert index.source("celeba") == "plugin faces.py"
 
 
+def test_one_may_be_the_default(index):
+    assert index.default is None
+    index.register("pets", 3, "pets.py", default=True)
+    assert index.default == "pets"
+    with pytest.raises(
+        DuplicateNameError, match=r"'cats' of cats\.py cannot be the default: 'pets' of pets\.py already is"
+    ):
+        index.register("cats", 4, "cats.py", default=True)
+    assert (index.default, "cats" in index) == ("pets", False)
+
+
 def test_a_duplicate_names_both_sources_and_changes_nothing(index):
     with pytest.raises(
         DuplicateNameError, match=r"dataset 'rafd' of pets\.py is already registered by built-in: rename"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def bench(
     *,
     labels: Annotated[str, typer.Option(help="How many labels each dataset has, separated by commas.")] = "5,8",
-    preset: Annotated[str | None, typer.Option(help="A named configuration.  [default: paper]")] = None,
+    preset: Annotated[str | None, typer.Option(help="A named configuration.  [default: that of the plugins]")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file, over the preset.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")

@@ -21,7 +21,7 @@ Data = Annotated[str | None, typer.Option(help="The folder of datasets without a
 Cache = Annotated[
     str | None, typer.Option(help="The folder of decoded images.  [default: $STARGAN_FW_CACHE, or DATA/.stargan-fw]")
 ]
-Preset = Annotated[str | None, typer.Option(help="A named configuration.  [default: paper]")]
+Preset = Annotated[str | None, typer.Option(help="A named configuration.  [default: that of the plugins]")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file, over the preset.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")

@@ -31,7 +31,7 @@ def train(
         typer.Option(help="The folder of decoded images.  [default: $STARGAN_FW_CACHE, or DATA/.stargan-fw]"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.  [default: runs/<datasets>]")] = None,
-    preset: Annotated[str | None, typer.Option(help="A named configuration.  [default: paper]")] = None,
+    preset: Annotated[str | None, typer.Option(help="A named configuration.  [default: that of the plugins]")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file, over the preset.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")

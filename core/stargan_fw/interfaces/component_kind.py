@@ -25,6 +25,7 @@ class ComponentKind:
             component is registered, because an interface may need torch.
         has_table: whether a configuration has a table of the kind's name, with the component's name and options.
         in_model: whether a model folder's `config.json` lists the component among the parts of the method.
+        has_default: whether one component may be the one that is used if none is named: `register(item, default=True)`.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ComponentKind:
     interface: str
     has_table: bool = False
     in_model: bool = False
+    has_default: bool = False
 
     def __post_init__(self) -> None:
         if not hasattr(self.hook, "stargan_fw_spec"):

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from stargan_fw.models.loading import TrainedModel
     from stargan_fw_registry import LabelSpace
 
-DEFAULT_PRESET = "paper"
-
 # What a continued run may change: where data lies, what is shown and kept. Everything else would make it another run.
 FREE_ON_RESUME = (
     "plugins",
@@ -66,7 +64,7 @@ class TrainRequest:
             layers: a configuration file, options and settings, the weakest first.
             datasets: the items of `--datasets`, which replace those of the layers; where neither names any, they are those
                 of the model to begin with.
-            preset: below the layers; None is `paper`, or nothing on top of a run that is continued.
+            preset: below the layers; None is the default one, or nothing on top of a run that is continued.
             out: the run folder; None is named after the datasets.
             resume: whether to continue the run in it.
 
@@ -88,10 +86,10 @@ class TrainRequest:
             previous = run.config()
             layers = [Layer(str(run.path / "config.toml"), previous.model_dump(exclude_none=True)), *layers]
         plugins = PluginManager.discover(tuple(_plugin_files(layers)))
-        name = preset or (None if resume else DEFAULT_PRESET)
-        if name:
-            below = Layer.from_file(plugins.index("preset").get(name))
-            layers = [*layers[:1], below, *layers[1:]] if resume else [below, *layers]
+        if resume:
+            layers = [*layers[:1], *([_preset_layer(plugins, preset)] if preset else []), *layers[1:]]
+        else:
+            layers = [_preset_layer(plugins, preset), *layers]
         config = complete(merge(_with_datasets(layers, datasets), layers), plugins, layers)
         if resume:
             check_same_run(previous, config, run)
@@ -133,12 +131,26 @@ def data_request(
         with_data: whether the datasets will be read, so that their options are checked.
     """
     plugins = PluginManager.discover(tuple(_plugin_files(layers)))
-    below = Layer.from_file(plugins.index("preset").get(preset or DEFAULT_PRESET))
-    layers = [below, *layers]
+    layers = [_preset_layer(plugins, preset), *layers]
     config = merge(_with_datasets(layers, datasets), layers)
     if with_data:
         check_dataset_options(config, plugins, layers)
     return config, plugins
+
+
+def _preset_layer(plugins: PluginManager, name: str | None) -> Layer:
+    """Returns the layer of a preset; None is the default one.
+
+    Raises:
+        ConfigError: no preset is the default.
+        UnknownNameError: there is no such preset.
+    """
+    presets = plugins.index("preset")
+    name = name or presets.default
+    if name is None:
+        known = ", ".join(presets.names()) or "none, since no plugin registers one"
+        raise ConfigError(f"No preset is the default. Name one with --preset; there are: {known}.")
+    return Layer.from_file(presets.get(name))
 
 
 def option_layer(source: str, options: Mapping[str, Any]) -> Layer:

@@ -1,12 +1,14 @@
 """Presets: partial configurations that `--preset` names."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from stargan_fw import hookimpl
+from stargan_fw.hookspecs import RegisterPreset
+
+DEFAULT = "paper"
 
 
 @hookimpl
-def register_presets(register: Callable[[Path], None]) -> None:
+def register_presets(register: RegisterPreset) -> None:
     for path in sorted(Path(__file__).parent.glob("*.toml")):
-        register(path)
+        register(path, default=path.stem == DEFAULT)
