@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import json
 import shutil
-import string
 from dataclasses import asdict, dataclass, field
-from functools import singledispatch, singledispatchmethod
+from functools import partial, singledispatchmethod
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from stargan_fw.api import data_uri
 from stargan_fw_reproduce.experiment import Claim, Sheet, Table, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from stargan_fw_reproduce.experiment import Section
@@ -131,26 +132,27 @@ def _run(run: SeededRun) -> dict[str, Any]:
     }
 
 
-VERDICTS = {True: "holds", False: "does not hold"}
-
-
 def draw_page(report: Report) -> str:
-    """Returns the page; it reaches nothing and has no script."""
-    folder = files("stargan_fw_reproduce")
-    template = string.Template((folder / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        style=(folder / "page.css").read_text(encoding="utf-8"),
-        name=html.escape(report.name),
-        title=html.escape(report.title),
-        about=_paragraphs(report.about),
-        facts=_facts(report.settings),
-        claims=_claims(report.claims),
-        notes=_notes(report.notes),
-        sections="\n".join(map(_section, report.sections)),
-        runs=_runs(report.runs),
-        commands=html.escape("\n".join(report.commands)),
-        settings=_settings(report.runs),
+    """Returns the page. It loads nothing from anywhere, and has no script."""
+    templates = Environment(
+        loader=PackageLoader("stargan_fw_reproduce"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    templates.filters |= {"paragraphs": _paragraphs, "inlined": partial(data_uri, kind="png", optimize=True)}
+    templates.tests |= {"table": lambda section: isinstance(section, Table)}
+    templates.tests |= {"sheet": lambda section: isinstance(section, Sheet)}
+    style = Markup(files("stargan_fw_reproduce").joinpath("templates/report.css").read_text(encoding="utf-8"))  # noqa: S704
+    page: str = templates.get_template("report.html").render(
+        report=report, style=style, trained=runs_table(report.runs)
+    )
+    return page
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip() for part in text.split("\n\n") if part.strip()]
 
 
 def runs_table(runs: Sequence[SeededRun]) -> Table:
@@ -173,70 +175,3 @@ def runs_table(runs: Sequence[SeededRun]) -> Table:
         "that the schedule ends with the budget. Runs without one were given their steps."
     )
     return Table("What was trained", header, rows, note)
-
-
-@singledispatch
-def _section(section: object) -> str:
-    raise TypeError(f"{section!r} cannot be shown.")
-
-
-@_section.register
-def _(section: Text) -> str:
-    return f"<section>{_paragraphs(section.text)}</section>"
-
-
-@_section.register
-def _(section: Table) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in section.header)
-    body = "\n".join(_line(row) for row in section.rows)
-    note = f'<div class="note">{_paragraphs(section.note)}</div>' if section.note else ""
-    table = f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
-    return f"<section><h2>{html.escape(section.title)}</h2>{table}{note}</section>"
-
-
-@_section.register
-def _(section: Sheet) -> str:
-    caption = html.escape(section.caption)
-    image = (
-        f'<img src="{data_uri(section.picture, "png", optimize=True)}" width="{section.picture.width}" alt="{caption}">'
-    )
-    return f"<section><figure>{image}<figcaption>{caption}</figcaption></figure></section>"
-
-
-def _line(row: Sequence[str]) -> str:
-    first, *others = (html.escape(cell) for cell in row)
-    return f"<tr><th>{first}</th>{''.join(f'<td>{cell}</td>' for cell in others)}</tr>"
-
-
-def _claims(claims: Iterable[Claim]) -> str:
-    items = [
-        f'<li class="{"holds" if claim.holds else "fails"}">{html.escape(claim.text)} '
-        f'<span class="verdict">{VERDICTS[claim.holds]}</span><br>{html.escape(claim.measured)}</li>'
-        for claim in claims
-    ]
-    return f'<section><h2>Claims</h2><ul class="claims">{"".join(items)}</ul></section>' if items else ""
-
-
-def _notes(notes: Sequence[str]) -> str:
-    return f"<section><h2>To be known</h2>{''.join(map(_paragraphs, notes))}</section>" if notes else ""
-
-
-def _runs(runs: Sequence[SeededRun]) -> str:
-    return _section(runs_table(runs)) if runs else ""
-
-
-def _settings(runs: Sequence[SeededRun]) -> str:
-    blocks = [
-        f"<details><summary>{html.escape(run.title)}: config.toml</summary>"
-        f"<pre>{html.escape(run.config.to_toml())}</pre></details>"
-        for run in runs
-    ]
-    return f"<section><h2>Settings</h2>{''.join(blocks)}</section>" if blocks else ""
-
-
-def _facts(settings: Mapping[str, object]) -> str:
-    return html.escape(" · ".join(f"{name}: {value}" for name, value in settings.items() if value is not None))
-
-
-def _paragraphs(text: str) -> str:
-    return "".join(f"<p>{html.escape(part.strip())}</p>" for part in text.split("\n\n") if part.strip())

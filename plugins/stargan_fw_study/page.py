@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
-import string
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from stargan_fw.api import data_uri
 
@@ -57,23 +58,22 @@ def draw_page(title: str, questions: Sequence[PageQuestion]) -> tuple[str, str]:
     """
     asked = [question.to_dict() for question in questions]
     study = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    # "<" could end the script element or open a comment in it.
-    document = json.dumps({"study": study, "questions": asked}, ensure_ascii=False).replace("<", "\\u003c")
-    style, script = _template("page.css"), _template("page.js")
-    page = string.Template(_template("page.html")).substitute(
-        title=html.escape(title),
-        study=document,
-        style=style,
-        script=script,
-        style_hash=_policy_hash(style),
-        script_hash=_policy_hash(script),
+    templates = Environment(loader=PackageLoader("stargan_fw_study"), autoescape=True, undefined=StrictUndefined)
+    templates.filters["policy_hash"] = _policy_hash
+    page = templates.get_template("study.html").render(
+        title=title,
+        study={"study": study, "questions": asked},
+        style=_own_file("study.css"),
+        script=_own_file("study.js"),
     )
     return study, page
 
 
-def _template(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _own_file(name: str) -> Markup:
+    """Returns a file of this package that goes into the page as it stands."""
+    return Markup(files("stargan_fw_study").joinpath("templates", name).read_text(encoding="utf-8"))  # noqa: S704
 
 
 def _policy_hash(text: str) -> str:
+    """Returns what the page's policy calls a style or script by."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
