@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 FORMAT = {"stargan_fw_format": "1"}
+MANY_TEXTS = {"__metadata__": {str(number): "" for number in range(1_000_000)}}
 
 
 class Trap:
@@ -74,27 +75,38 @@ def newer(model):
 WEIGHTS = {
     "a pickle": (pickled, "no safetensors file"),
     "torch's pickle": (torch_pickled, "no safetensors file"),
-    "empty": (lambda _: b"", "no safetensors file, or is cut off"),
-    "truncated": (lambda m: (m / "model.safetensors").read_bytes()[:-9], "cut off"),
-    "truncated in the header": (lambda m: (m / "model.safetensors").read_bytes()[:99], "cut off"),
-    "too long": (lambda m: (m / "model.safetensors").read_bytes() + b"#!/bin/sh", "belong to no tensor"),
+    "empty": (lambda _: b"", "header too small"),
+    "truncated": (lambda m: (m / "model.safetensors").read_bytes()[:-9], "not fully covered"),
+    "truncated in the header": (
+        lambda m: (m / "model.safetensors").read_bytes()[:99],
+        "damaged .invalid header length",
+    ),
+    "too long": (lambda m: (m / "model.safetensors").read_bytes() + b"#!/bin/sh", "not fully covered"),
     "header of 2^60 bytes": (lambda _: struct.pack("<Q", 2**60) + b"{}", "no safetensors file"),
     "header of no bytes": (lambda _: struct.pack("<Q", 0), "no safetensors file"),
-    "header is no JSON": (lambda _: with_header(b"{no}"), "its header is not JSON"),
-    "header of brackets": (lambda _: with_header(b"[" * 500_000), "its header is not JSON"),
-    "header is a list": (lambda _: with_header([]), "not an object"),
-    "a tensor is a list": (lambda _: with_header({"a": []}), "does not describe the tensor 'a'"),
-    "unknown dtype": (lambda _: with_header({"a": tensor(0, 8, dtype="X9")}), "does not describe the tensor 'a'"),
-    "dtype is a list": (lambda _: with_header({"a": tensor(0, 8, dtype=[])}), "does not describe the tensor 'a'"),
-    "negative size": (lambda _: with_header({"a": tensor(0, 8, (-2, -1))}, bytes(8)), "no possible shape"),
-    "a huge tensor": (lambda _: with_header({"a": tensor(0, 8, (2**40, 2**20))}, bytes(8)), "does not fill"),
+    "header is no JSON": (lambda _: with_header(b"{no}"), "invalid JSON"),
+    "header of brackets": (lambda _: with_header(b"[" * 500_000), "invalid JSON"),
+    "header is a list": (lambda _: with_header([]), "invalid JSON"),
+    "a tensor is a list": (lambda _: with_header({"a": []}), "invalid JSON"),
+    "unknown dtype": (lambda _: with_header({"a": tensor(0, 8, dtype="X9")}), "unknown variant `X9`"),
+    "dtype is a list": (lambda _: with_header({"a": tensor(0, 8, dtype=[])}), "invalid JSON"),
+    "negative size": (lambda _: with_header({"a": tensor(0, 8, (-2, -1))}, bytes(8)), "invalid value: integer `-2`"),
+    "a huge tensor": (lambda _: with_header({"a": tensor(0, 8, (2**40, 2**20))}, bytes(8)), "overflow computing"),
     "a tensor of a million axes": (
         lambda _: with_header({"a": tensor(0, 8, [2**62] * 100_000)}, bytes(8)),
-        "no possible shape",
+        "overflow computing",
     ),
-    "overlapping": (lambda _: with_header({"a": tensor(0, 8), "b": tensor(4, 12)}, bytes(12)), "'a' and 'b' overlap"),
-    "a gap": (lambda _: with_header({"a": tensor(0, 8), "b": tensor(12, 20)}, bytes(20)), "gap before .* 'b'"),
-    "a name that a terminal obeys": (lambda _: with_header({"\x1b[2J": tensor(0, 9)}, bytes(9)), "'\\[2J'|' \\[2J'"),
+    "overlapping": (
+        lambda _: with_header({"a": tensor(0, 8), "b": tensor(4, 12)}, bytes(12)),
+        "invalid offset for tensor `b`",
+    ),
+    "a gap": (
+        lambda _: with_header({"a": tensor(0, 8), "b": tensor(12, 20)}, bytes(20)),
+        "invalid offset for tensor `b`",
+    ),
+    "a name that a terminal obeys": (changed(lambda w: w.update({"\x1b[2J": torch.zeros(1)})), "no tensor ' ?\\[2J'"),
+    "a dtype that a terminal obeys": (lambda _: with_header({"a": tensor(0, 8, dtype="\x1b[2J")}), "variant ` ?\\[2J`"),
+    "a header of a million texts": (lambda _: with_header(MANY_TEXTS), "header is too long"),
     "no tensors": (lambda _: with_header({}), "is missing"),
     "wrong shape": (changed(narrow), "'to_image.weight' is 3x8x3x3 float32, .* need 16x8x3x3"),
     "wrong type": (changed(halve), "float16, .* need .* float32"),

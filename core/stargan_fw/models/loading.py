@@ -16,7 +16,7 @@ from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, R
 from stargan_fw.models import hub
 from stargan_fw.models.model_config import ModelConfig, check_format
 from stargan_fw.models.provenance import model_config
-from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, Header, StoredWeights, stored
+from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, StoredWeights, stored
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
 
@@ -204,5 +204,5 @@ def _check_needs(folder: Path, config: ModelConfig, plugins: PluginManager) -> N
 
 def _check_metadata(path: Path) -> None:
     """Raises ModelError where a file of weights is of a newer format."""
-    version = Header.read(path).metadata.get(FORMAT_KEY)
+    version = StoredWeights(path).metadata().get(FORMAT_KEY)
     check_format(int(version) if isinstance(version, str) and version.isdecimal() and len(version) < 9 else None, path)
