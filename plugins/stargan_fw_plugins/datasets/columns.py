@@ -104,7 +104,7 @@ def interpret(records: Records, choice: Choice, image: str) -> Meaning:
         image: the column of images, which is no label.
 
     Raises:
-        ConfigError: a group is empty, or shares a column with another.
+        ConfigError: a group is empty, shares a column with another, or has a name that it cannot have.
         DataError: a column is missing or cannot be a label.
     """
     cells = _Cells(records, choice)
@@ -139,7 +139,9 @@ def spell(cell: object) -> str:
         raise TypeError(type(cell).__name__)
     text = str(cell).lower() if isinstance(cell, bool) else str(cell).strip()
     whole = WHOLE.fullmatch(text)
-    return whole[1] if whole else text
+    if whole:
+        return "0" if whole[1] == "-0" else whole[1]
+    return text
 
 
 class _Cells:
@@ -164,8 +166,9 @@ class _Cells:
         """Returns a column; DataError where a cell is no text or number, or has no name among those configured."""
         cells = self.records.read(column)
         try:
-            texts = {cell: self._named(column, spell(cell)) for cell in dict.fromkeys(cells)}
-            return [texts.get(cell, "") for cell in cells]  # what is not found is another "not a number"
+            kinds = [(type(cell), cell) for cell in cells]  # True, 1 and 1.0 are equal, and two of them look alike
+            texts = {kind: self._named(column, spell(kind[1])) for kind in dict.fromkeys(kinds)}
+            return [texts.get(kind, "") for kind in kinds]  # what is not found is another "not a number"
         except TypeError:
             self._refuse_nested(column, cells)
         except KeyError as error:
@@ -298,8 +301,15 @@ def _attributes(
         elif not isinstance(attribute, Binary):
             raise DataError(f"{records.header}, column {column}: not two values, as `exclusive.{group}` needs them.")
         elif f"group {group}" not in attributes:
-            attributes[f"group {group}"] = Exclusive(group, [label_name(member) for member in groups[group]])
+            attributes[f"group {group}"] = _grouped(group, groups[group])
     return list(attributes.values())
+
+
+def _grouped(group: str, columns: Iterable[str]) -> Attribute:
+    try:
+        return Exclusive(group, [label_name(column) for column in columns])
+    except LabelError as error:
+        raise ConfigError(f"`exclusive.{group}`: {error}.") from None
 
 
 def _sides(cells: _Cells, column: str) -> list[SplitName | None]:
