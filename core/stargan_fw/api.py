@@ -98,7 +98,7 @@ def check_datasets(config: Config, plugins: PluginManager) -> None:
         if not root.exists():
             raise DataError(
                 f"There is no dataset '{alias}' at '{root}'. Put it there, name its folder with --data, or draw "
-                f"stand-in faces: stargan-fw data sample {config.data.path}"
+                f"stand-in data: stargan-fw data sample {config.data.path}"
             )
     open_sources(config, plugins)
 

@@ -154,16 +154,16 @@ class ParameterCount:
 
     @property
     def total(self) -> int:
-        """Parameters for all domains."""
+        """Parameters of all models together."""
         return sum(self.networks.values())
 
     @property
     def per_model(self) -> float:
-        """Parameters of one model, generator and discriminator, as the paper counts them."""
+        """Parameters of one model, such as a generator and a discriminator."""
         return self.total / self.models
 
     def __str__(self) -> str:
-        return f"{self.per_model / 1e6:.1f} M × {self.models}"  # noqa: RUF001 - as the paper writes it
+        return f"{self.per_model / 1e6:.1f} M × {self.models}"  # noqa: RUF001 - a multiplication sign
 
 
 def parameters(network: nn.Module) -> int:

@@ -33,7 +33,7 @@ class PluginReport:
         source: "entry point" or "file".
         distribution: the installed distribution it comes from, with its version, such as "stargan-fw 0.1.0".
         hooks: the hooks it implements.
-        components: what it registered, as "dataset celeba".
+        components: what it registered, as "dataset pets".
         error: why it was left out; None if it was not.
     """
 

@@ -1,4 +1,4 @@
-"""Edits: the meaning of a text such as `Blond_Hair,Male=0`.
+"""Edits: the meaning of a text such as `cat,young=0`.
 
 An edit is a comma-separated list of parts, all of one dataset:
 
@@ -7,7 +7,7 @@ An edit is a comma-separated list of parts, all of one dataset:
 - `attribute=value` chooses a value of a categorical attribute or a member of an exclusive group;
 - `group=` clears every member of an exclusive group.
 
-A part may begin with the dataset's name, as in `rafd.happy`, and must if several datasets have a label of that name.
+A part may begin with the dataset's name, as in `pets.cat`, and must if several datasets have a label of that name.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def parse_edit(text: str, schemas: Sequence[EditableLabels]) -> Edit:
 def _read_part(part: str, text: str) -> _Part:
     key, equals, value = (piece.strip() for piece in part.partition("="))
     if not key:
-        raise LabelError(f"edit {text!r} names no label in {part!r}: write it as 'Blond_Hair,Male=0'")
+        raise LabelError(f"edit {text!r} names no label in {part!r}: write it as 'label' or 'label=0'")
     return _Part(part.strip(), key, value if equals else None)
 
 

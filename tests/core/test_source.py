@@ -141,7 +141,7 @@ def test_held_out_examples_may_be_preferred_by_their_labels(open_all):
 @pytest.mark.parametrize(
     ("datasets", "error", "message"),
     [
-        ({}, ConfigError, "No dataset is named. Use --datasets, as in --datasets celeba,rafd."),
+        ({}, ConfigError, "No dataset is named. Name them with --datasets, separated by commas; there are: "),
         ({"pest": {}}, UnknownNameError, "no dataset is called 'pest'; did you mean 'pets'?"),
         ({"pets": {"cuont": 3}}, ConfigError, "Unknown key 'datasets.pets.cuont': did you mean 'count'?"),
         ({"pets": {"crop_sise": 3}}, ConfigError, "Unknown key 'datasets.pets.crop_sise': did you mean 'crop_size'?"),

@@ -46,7 +46,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.")] = 0,
     plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")] = None,
 ) -> None:
-    """Draw stand-in faces in the datasets' own layouts, to try everything before the real data is there."""
+    """Draw stand-in data in the datasets' own layouts, to try everything before the real data is there."""
     from stargan_fw.data.stand_in import draw_stand_ins
     from stargan_fw.plugin_manager import PluginManager
 

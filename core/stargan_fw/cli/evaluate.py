@@ -26,13 +26,11 @@ def evaluate(
     datasets: Annotated[
         str | None, typer.Option(help="Whose labels to translate to, separated by commas.  [default: all common ones]")
     ] = None,
-    images: Annotated[str | None, typer.Option(help="Translate this dataset's images (Fig. 6).")] = None,
-    source: Annotated[
-        str | None, typer.Option(metavar="LABELS", help="Translate only images that have these: neutral for Table 3.")
-    ] = None,
+    images: Annotated[str | None, typer.Option(help="Translate this dataset's images.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="LABELS", help="Translate only images that have these.")] = None,
     to: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only to this label; repeatable.")] = None,
     mask: Annotated[
-        Literal["right", "wrong"], typer.Option(help="'wrong' translates under another dataset's mask (Fig. 7).")
+        Literal["right", "wrong"], typer.Option(help="'wrong' translates under another dataset's mask.")
     ] = "right",
     read: Annotated[
         list[str] | None,
@@ -51,7 +49,7 @@ def evaluate(
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as CSV.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown.")] = None,
 ) -> None:
-    """Measure runs on the same unseen images: classification error, parameters, speed and more (Table 3)."""
+    """Measure runs on the same unseen images: classification error, parameters, speed and more."""
     from rich.console import Console
 
     from stargan_fw.compute.machine import choose_device

@@ -34,7 +34,7 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16"], typer.Option(help="What the network computes in; auto is bf16 where that is fast.")
 ]
 Masks = Annotated[
-    str | None, typer.Option(metavar="right,wrong", help="A row for each: the labels' own mask, or another's (Fig. 7).")
+    str | None, typer.Option(metavar="right,wrong", help="A row for each: the labels' own mask, or another's.")
 ]
 
 
@@ -43,7 +43,8 @@ def translate(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Files, folders or globs.")],
     *,
     to: Annotated[
-        list[str], typer.Option(metavar="LABELS", help="'Blond_Hair,Male=0', 'Male=flip', 'happy', 'rafd.happy'.")
+        list[str],
+        typer.Option(metavar="LABELS", help="'label', 'label=0', 'label=flip', 'dataset.label'; several with commas."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a file for one picture.")] = Path("translated"),
     grid: Annotated[bool, typer.Option("--grid", help="One picture of the input and all edits.")] = False,
@@ -134,7 +135,7 @@ def sheet(
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL", help="Another model, with rows of its own (Fig. 6). Repeatable."),
+        typer.Option(metavar="MODEL", help="Another model, with rows of its own. Repeatable."),
     ] = None,
     name: Annotated[list[str] | None, typer.Option(help="What to call a model, in their order. Repeatable.")] = None,
     mask: Masks = None,
@@ -143,9 +144,9 @@ def sheet(
     device: DeviceOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Draw pictures in every domain, or under the named edits: the paper's Figs. 4 to 7.
+    """Draw pictures in every domain, one per column, or under the named edits, which may combine labels.
 
-    Fig. 4 is a column a domain. Fig. 5 combines them: --to Blond_Hair,Male=flip --to Male=flip,Young=flip.
+    For example: --to label,other=flip --to other=flip,third=flip.
     """
     from stargan_fw.inference.figures import draw_figure
 

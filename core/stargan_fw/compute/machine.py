@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 # know of ways to convolve with fewer products, which save more than it does.
 STEPS_WORTH_COMPILING = {("cuda", torch.float32): 1000, ("cuda", torch.bfloat16): 1000, ("cpu", torch.bfloat16): 5000}
 
-# On a processor, with the paper's widths: their maps still lie in its caches, and fewer take longer.
+# On a processor, of networks of common widths: their maps still lie in its caches, and fewer take longer.
 MICRO_BATCH_PIXELS = 3 * 128**2
 
 

@@ -14,9 +14,9 @@ from PIL import Image
 
 from stargan_fw.data.images import UNREADABLE, encoded_bytes, framed, reason
 from stargan_fw.data.ingest import in_order, store_bytes
-from stargan_fw.data.source import build_dataset, encode_leniently, keep, name_of
+from stargan_fw.data.source import build_dataset, check_named, encode_leniently, keep, name_of
 from stargan_fw.data.splits import limited, split
-from stargan_fw.errors import ConfigError, DataError
+from stargan_fw.errors import DataError
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ def check(config: Config, plugins: PluginManager, progress: Progress) -> list[Ch
     Raises:
         RequestError: of a dataset that cannot even be listed.
     """
-    if not config.datasets:
-        raise ConfigError("No dataset is named. Use --datasets, as in --datasets celeba,rafd.")
+    check_named(config, plugins)
     return [_check(alias, table, config, plugins, progress) for alias, table in config.datasets.items()]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces import Example
 
 SIDE, GAP, ACROSS, DOWN, LINE = 128, 4, 8, 3, 12
-INK, PAPER = (30, 30, 30), (255, 255, 255)
+INK, BACKGROUND = (30, 30, 30), (255, 255, 255)
 WIDEST, LINES = 21, 5  # characters and lines that fit below a picture, about
 
 
@@ -32,7 +32,7 @@ def draw_contact_sheet(checked: Sequence[Checked], path: Path) -> None:
     cells = [cell for dataset in checked for cell in _cells(dataset)]
     height = SIDE + LINES * LINE + GAP
     rows = max(1, -(-len(cells) // ACROSS))
-    sheet = Image.new("RGB", (ACROSS * (SIDE + GAP) + GAP, rows * height + GAP), PAPER)
+    sheet = Image.new("RGB", (ACROSS * (SIDE + GAP) + GAP, rows * height + GAP), BACKGROUND)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
     for number, (picture, caption) in enumerate(cells):
         down, across = divmod(number, ACROSS)

@@ -128,6 +128,13 @@ class Source:
         return name_of(self.examples[index], self.dataset.root)
 
 
+def check_named(config: Config, plugins: PluginManager) -> None:
+    """Raises ConfigError if the configuration names no dataset."""
+    if not config.datasets:
+        known = ", ".join(plugins.index("dataset").names())
+        raise ConfigError(f"No dataset is named. Name them with --datasets, separated by commas; there are: {known}.")
+
+
 def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
     """Lists the configured datasets, in order.
 
@@ -135,8 +142,7 @@ def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
         ConfigError: there are none, or their options are unknown.
         DataError: data is missing or broken.
     """
-    if not config.datasets:
-        raise ConfigError("No dataset is named. Use --datasets, as in --datasets celeba,rafd.")
+    check_named(config, plugins)
     return [Source.open(alias, table, config.data.path, plugins) for alias, table in config.datasets.items()]
 
 

@@ -1,4 +1,4 @@
-"""The judge: a ResNet-18 that reads a dataset's labels from an image (Table 3)."""
+"""The judge: a ResNet-18 that reads a dataset's labels from an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluates runs on the same unseen images, as the paper's Table 3 does."""
+"""Evaluates runs on the same unseen images."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Target:
 
     Attributes:
         schema: of the dataset whose label it is.
-        text: the edit, as `--to` takes it, without its dataset: "happy", "Male=0".
+        text: the edit, as `--to` takes it, without its dataset: "cat", "young=0".
         edit: what it determines.
         position: of the label in the dataset's vector.
         value: 1 where it sets the label, 0 where it clears it.
@@ -40,7 +40,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Dataset and edit: "rafd.happy"."""
+        """Returns dataset and edit: "pets.cat"."""
         return f"{self.schema.name}.{self.text}"
 
     def among(self, labels: NDArray[np.float32], indices: Sequence[int]) -> list[int]:

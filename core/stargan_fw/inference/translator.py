@@ -180,7 +180,7 @@ class Translator:
                 - a picture's bytes: a PNG's bytes are returned
                 - a uint8 array in RGB, (H, W, 3) or (B, H, W, 3): the same is returned
                 - a float tensor in [-1, 1], (3, H, W) or (B, 3, H, W): the same is returned, on its device
-            to: labels, as "Blond_Hair,Male=0", "Male=flip", "happy", or "rafd.happy" if a name is ambiguous. Labels that
+            to: labels, as "Blond_Hair,Male=0", "Male=flip", or "dataset.label" if a name is ambiguous. Labels that
                 are not named keep their current value, which the model's classifier reads from the image.
             start: an edit to start from instead of the current labels, so that `strength` mixes two edits.
             strength: how far to go from the start to the edit, from 0 (the labels of the start) to 1.
@@ -232,7 +232,7 @@ class Translator:
         return self._all(images, [Target.make(self.labels, to, start, part) for part in strengths], current, size)
 
     def sheet(self, images: Sequence[Image.Image | str | Path], to: Sequence[str] | None = None) -> Image.Image:
-        """Draws each image and its translations in a row: to every domain (Fig. 4), or to every edit (Fig. 5).
+        """Draws each image and its translations in a row: to every domain, or to every edit.
 
         Args:
             images: PIL images or paths.

@@ -19,7 +19,7 @@ class ComponentKind:
     """A kind whose components are classes, the subclasses of one interface, each with a class attribute `name`.
 
     Attributes:
-        name: what messages call one component of the kind, as in "the dataset 'celeba'".
+        name: what messages call one component of the kind, as in "the dataset 'pets'".
         hook: the hook spec: a function `register_…(register)` that is marked `@stargan_fw.hookspec`.
         interface: the class that components implement, as "module:Class". The module is imported when the first
             component is registered, because an interface may need torch.

@@ -151,7 +151,7 @@ class Method(ABC):
         translating: the networks that `translate` needs: those of a model that is shared.
         reading: the networks that only `ReadsLabels.read_labels` needs; empty if the method has no classifier.
         auxiliary: the networks that only training needs and that are no part of a model, such as a feature extractor.
-        models: how many models of one size it trains, as the paper's Table 3 counts them ("52.6 M × 14").
+        models: how many models of one size it trains, each with a generator and a discriminator.
         phases: in the order that `losses` yields them.
         least_batch_size: the fewest images of a batch that it can train on.
         least_batch_reason: why not fewer, for messages.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stargan_fw.components import complete
 from stargan_fw.config import ComponentConfig, Config, DataConfig
-from stargan_fw.data.source import build_dataset
+from stargan_fw.data.source import build_dataset, check_named
 from stargan_fw.errors import ConfigError, ModelError, one_line
 from stargan_fw.models.card import Facts
 from stargan_fw.models.loading import build
@@ -89,8 +89,7 @@ def dataset_labels(asked: Config, plugins: PluginManager) -> LabelSpace:
     Raises:
         ConfigError: no dataset is named, or its options are unknown.
     """
-    if not asked.datasets:
-        raise ConfigError("No dataset is named. Use --datasets, as in --datasets celeba,rafd.")
+    check_named(asked, plugins)
     datasets = {alias: build_dataset(alias, one, asked.data.path, plugins) for alias, one in asked.datasets.items()}
     return LabelSpace([LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()])
 

@@ -1,4 +1,4 @@
-"""The paper's figures: a row an image, first the input, then every domain (Figs. 4 and 5)."""
+"""Sheets: one row per image, first the input, then its translation to every domain."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from stargan_fw.interfaces.method import read_labels
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 from stargan_fw_registry import LabelSpace
 
-INK, PAPER = (30, 30, 30), (255, 255, 255)
+INK, BACKGROUND = (30, 30, 30), (255, 255, 255)
 GAP = 2
 WIDEST_HEADING = 15  # characters that fit above a picture, about
 
@@ -131,7 +131,7 @@ def draw_sheet(
     lines = [_wrapped(heading) for heading in headings]
     top = max(len(parts) for parts in lines) * (side // 6) + 2 * GAP
     margin = max((int(font.getlength(name)) + 4 * GAP for name in names if name), default=0)
-    sheet = Image.new("RGB", (margin + len(headings) * (side + GAP) + GAP, top + len(rows) * (side + GAP)), PAPER)
+    sheet = Image.new("RGB", (margin + len(headings) * (side + GAP) + GAP, top + len(rows) * (side + GAP)), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     for down, name in enumerate(names):
         draw.text((margin - 2 * GAP, top + down * (side + GAP) + side // 2), name, INK, font, anchor="rm")
@@ -140,7 +140,7 @@ def draw_sheet(
         draw.multiline_text((centre, top - GAP), "\n".join(parts), INK, font, anchor="md", align="center", spacing=2)
     for down, row in enumerate(rows):
         for across, picture in enumerate(row):
-            cell = ImageOps.pad(picture, (side, side), Image.Resampling.LANCZOS, color=PAPER)
+            cell = ImageOps.pad(picture, (side, side), Image.Resampling.LANCZOS, color=BACKGROUND)
             sheet.paste(cell, (margin + GAP + across * (side + GAP), top + down * (side + GAP)))
     return sheet
 

@@ -45,7 +45,7 @@ class Row:
 
     Attributes:
         metric: a key of `METRICS`.
-        target: of which it is: a label ("rafd.happy"), a dataset ("rafd"), or "" for the run.
+        target: what was measured: a label ("pets.cat"), a dataset ("pets"), or "" for the whole run.
         value: the figure; shares are 0 to 1.
         low, high: its 95 % interval, or for speeds the slowest and fastest round; None where there is none.
         split: of which images: "test"; "" where it is of none.

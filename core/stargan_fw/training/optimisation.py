@@ -79,7 +79,7 @@ class PhaseOptimizer:
         losses.total.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
 
     def step(self, rate: float | None = None) -> None:
-        """Takes one step and frees the gradients: those of the paper's discriminator take 179 MB.
+        """Takes one step and frees the gradients, which take as much memory as the weights.
 
         Args:
             rate: a learning rate from now on; None keeps the one that the schedule has set.
