@@ -69,8 +69,8 @@ def pytest_runtest_protocol(item):
 
 @pytest.fixture(scope="session")
 def tiny(tiny):
-    """How `train` and `trained_once` train here: as the fakes' own preset says."""
-    return replace(tiny, datasets="shapes,colours", options=["--preset", "small"])
+    """How `train` and `trained_once` train here: as the fakes' preset says, which is the default."""
+    return replace(tiny, datasets="shapes,colours", options=[])
 
 
 @pytest.fixture(scope="session")
