@@ -1,6 +1,7 @@
 """push and pull: against a cache laid out by hand, and against a stand-in of the Hub on this machine."""
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -301,3 +302,25 @@ def test_what_means_a_repository(tmp_path, monkeypatch):
     for folder in ("runs/quickstart", "x", "a/b/c", "./x", "../x", "/x/y", "~/x"):
         assert not hub.is_repo(folder)
     assert not hub.is_repo(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/cache/blobs"),
+            "'/cache/blobs' cannot .*: Permission denied",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "/cache' cannot .*: No space left on device. Make room"),
+        (ConnectionResetError("reset"), "cannot be reached .ConnectionResetError.: check the network"),
+        (TimeoutError(), "cannot be reached .TimeoutError.: check the network"),
+        (hub.HTTP_ERROR("client"), "cannot be reached .HTTPError.: check the network"),
+    ],
+)
+def test_a_disk_that_fails_is_not_the_network(monkeypatch, error, message):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(hub, "snapshot_download", fail)
+    with pytest.raises(HubError, match=message):
+        hub.download("me/x")

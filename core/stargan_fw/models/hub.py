@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CARD = "README.md"
 FILES = (CARD, "config.json", "model.safetensors", "classifier.safetensors", "model.onnx", "sheet.png")
 NEEDED = ("config.json", "model.safetensors")
+HTTP_ERROR: type[Exception] = errors.HfHubHTTPError.__bases__[0]  # of the client that the library uses: httpx or httpx2
 REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -48,7 +49,8 @@ def download(
         local_files_only: whether to stay offline.
 
     Raises:
-        HubError: there is no such repository or revision, or it can neither be reached nor is it in the cache.
+        HubError: there is no such repository or revision, it can neither be reached nor is it in the cache, or the cache
+            cannot be used.
         ModelError: it holds no model.
     """
     with _explained(repo, revision, local_files_only=local_files_only):
@@ -100,7 +102,7 @@ def push(folder: Path, repo: str, *, private: bool = False, revision: str | None
         )
     if not REPO.fullmatch(repo):
         raise HubError(f"'{repo}' is no repository's name: write user/name.")
-    if constants.is_offline_mode():
+    if constants.HF_HUB_OFFLINE:
         raise HubError("The Hub is switched off by HF_HUB_OFFLINE, and a push needs it: unset the variable.")
     if get_token() is None:
         raise HubError("There is no Hugging Face token. Log in with 'hf auth login', or set HF_TOKEN.")
@@ -143,19 +145,25 @@ def _explained(repo: str, revision: str | None, *, local_files_only: bool = Fals
         raise HubError(f"'{repo}' has no revision '{revision}'. Name a branch, a tag or a commit.") from None
     except errors.HFValidationError:
         raise HubError(f"'{repo}' is no repository's name: write user/name.") from None
-    except (errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError):
+    except errors.LocalEntryNotFoundError:
         raise HubError(_not_cached(repo, revision, local_files_only=local_files_only)) from None
     except errors.HfHubHTTPError as error:
         raise HubError(_answered(repo, error)) from None
-    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]  # the client that the library uses, or its sockets
+    except (HTTP_ERROR, ConnectionError, TimeoutError) as error:
         raise HubError(f"{constants.ENDPOINT} cannot be reached ({type(error).__name__}): check the network.") from None
+    except OSError as error:  # of a disk
+        where = error.filename or constants.HF_HUB_CACHE
+        raise HubError(
+            f"'{where}' cannot be read or written: {error.strerror or error}. Make room or give permission, or name "
+            "another folder for the Hub's cache with HF_HUB_CACHE."
+        ) from None
 
 
 def _not_cached(repo: str, revision: str | None, *, local_files_only: bool) -> str:
     which = f"'{repo}'" if revision is None else f"'{repo}' at '{revision}'"
     if local_files_only:
         return f"{which} is not whole in the cache, and only local files were asked for: fetch it once without that."
-    if constants.is_offline_mode():
+    if constants.HF_HUB_OFFLINE:
         return f"{which} is not whole in the cache, and HF_HUB_OFFLINE is set: fetch it once without that."
     return f"{which} is not in the cache, and {constants.ENDPOINT} cannot be reached: check the network."
 
