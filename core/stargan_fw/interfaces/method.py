@@ -151,7 +151,6 @@ class Method(ABC):
         translating: the networks that `translate` needs: those of a model that is shared.
         reading: the networks that only `ReadsLabels.read_labels` needs; empty if the method has no classifier.
         auxiliary: the networks that only training needs and that are no part of a model, such as a feature extractor.
-        models: how many models of one size it trains, each with a generator and a discriminator.
         phases: in the order that `losses` yields them.
         least_batch_size: the fewest images of a batch that it can train on.
         least_batch_reason: why not fewer, for messages.
@@ -167,7 +166,6 @@ class Method(ABC):
     translating: tuple[str, ...] = ("generator",)
     reading: tuple[str, ...] = ()
     auxiliary: tuple[str, ...] = ()
-    models: int = 1
     networks: dict[str, nn.Module]
     phases: tuple[Phase, ...]
 
@@ -182,6 +180,12 @@ class Method(ABC):
         self.space = space
         self.image_size = image_size
         self.build = build
+
+    @property
+    def models(self) -> int:
+        """How many models of one size the method is: as many as the first `nn.ModuleDict` that translates holds, or one."""
+        network = self.networks[self.translating[0]]
+        return len(network) if isinstance(network, nn.ModuleDict) else 1
 
     def prepare(self) -> None:  # noqa: B027 - optional
         """Loads what only training needs; called once before training, and not where a model is opened to translate.

@@ -37,7 +37,6 @@ class Pairwise(Method):
         self.domains, self.arrows = domains, arrows
         self._known = {arrow for of_dataset in arrows.values() for arrow in of_dataset}
         keys = [arrow.key for of_dataset in arrows.values() for arrow in of_dataset]
-        self.models = len(keys)
         self.generators = nn.ModuleDict({key: build.generator(image_size=image_size, label_dim=0) for key in keys})
         self.discriminators = nn.ModuleDict(
             {key: build.discriminator(image_size=image_size, label_dim=0) for key in keys}
