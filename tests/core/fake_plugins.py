@@ -33,68 +33,71 @@ SIDE = 24
 
 
 class Drawn(Dataset):
-    """Pictures whose names are their labels: `0007-disc-filled.png`."""
+    """Pictures that are drawn of a number and labels, which their names say: `010007-person3-disc-inverted.png`."""
 
-    version = "1"
-
-    def files(self):
+    def examples(self):
         if not self.root.is_dir():
             raise DataError(f"'{self.root}' is missing. Name the folder of the dataset '{self.name}'.")
-        return sorted(self.root.glob("*.png"))
+        for path in sorted(self.root.glob("*.png")):
+            _, person, *words = path.stem.split("-")
+            yield Example(path, self.labels(words), identity=person)
+
+    def counterfactual(self, example, labels):
+        number = example.image.stem.partition("-")[0]
+        return self.draw(np.random.default_rng(int(number)), **{**example.labels, **labels})
 
     @classmethod
     def draw_stand_in(cls, root, *, images, people, seed):
-        random = np.random.default_rng(seed)
         for number in range(images):
-            words, picture = cls.draw(random, number, number % people)
-            Image.fromarray(picture).save(root / "-".join([f"{number:04}", *words, "a.png"]))
+            drawn, words = 10000 * seed + number, cls.words(number)
+            name = "-".join([f"{drawn:06}", f"person{number % people}", *words])
+            cls.draw(np.random.default_rng(drawn), **cls.labels(words)).save(root / f"{name}.png")
 
 
 class Shapes(Drawn):
-    """A disc, a square or a cross, light on dark, which may be inverted: a categorical label and a binary one."""
+    """A disc, a square or a cross, light on dark unless inverted: a categorical label and a binary one."""
 
     name = "shapes"
     attributes = (Categorical("shape", ["disc", "square", "cross"]), Binary("inverted"))
     test_size = 0.25
 
-    def examples(self):
-        for path in self.files():
-            shape, way = path.stem.split("-")[1:3]
-            yield Example(path, {"shape": shape, "inverted": way == "inverted"})
+    @staticmethod
+    def words(number):
+        return ["disc", "square", "cross"][number % 3], "inverted" if number // 3 % 2 else "plain"
 
     @staticmethod
-    def draw(random, number, person):
-        shape, inverted = ("disc", "square", "cross")[number % 3], bool(random.integers(2))
-        down, across = np.indices((SIDE, SIDE)) - SIDE / 2 + random.uniform(-2, 2, (2, 1, 1))
-        inside = {
-            "disc": np.hypot(down, across) < 7,
-            "square": np.maximum(abs(down), abs(across)) < 7,
-            "cross": np.minimum(abs(down), abs(across)) < 3,
-        }[shape]
-        grey = np.where(inside ^ inverted, random.integers(180, 256), random.integers(0, 76))
-        return [shape, "inverted" if inverted else "plain"], np.repeat(grey[..., None], 3, 2).astype(np.uint8)
+    def labels(words):
+        return {"shape": words[0], "inverted": words[1] == "inverted"}
+
+    @staticmethod
+    def draw(random, shape, inverted):
+        down, across = abs(np.indices((SIDE, SIDE)) - SIDE / 2 + random.uniform(-2, 2, (2, 1, 1)))
+        distance = {"disc": np.hypot, "square": np.maximum, "cross": lambda one, other: 2 * np.minimum(one, other)}
+        light = (distance[shape](down, across) < 7) ^ inverted
+        grey = np.where(light, random.integers(180, 256), random.integers(0, 76)).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
 
 
 class Colours(Drawn):
-    """A field of one colour or grey, by a painter: labels of a group of which one at most is set, and identities."""
+    """A field of one colour, or of grey: a group of labels of which one at most is set. It is divided by person."""
 
     name = "colours"
     attributes = (Exclusive("colour", ["red", "green", "blue"]),)
     test_split = "person"
     test_size = 1
 
-    def examples(self):
-        for path in self.files():
-            colour, painter = path.stem.split("-")[1:3]
-            labels = {name: name == colour for name in ("red", "green", "blue")}
-            yield Example(path, labels, identity=painter)
+    @staticmethod
+    def words(number):
+        return (["red", "green", "blue", "grey"][number // 3 % 4],)
 
     @staticmethod
-    def draw(random, number, person):
-        place = number // 2 % 4  # the last is grey
-        picture = np.full((SIDE, SIDE, 3), random.integers(60, 120))
-        picture[..., place : place + 1] = 220
-        return [["red", "green", "blue", "grey"][place], f"painter{person}"], picture.astype(np.uint8)
+    def labels(words):
+        return {name: name == words[0] for name in ("red", "green", "blue")}
+
+    @staticmethod
+    def draw(random, red, green, blue):
+        dark = int(random.integers(60, 120))
+        return Image.new("RGB", (SIDE, SIDE), tuple(220 if bright else dark for bright in (red, green, blue)))
 
 
 class Mixer(Generator):
@@ -236,37 +239,20 @@ class Diary(Tracker):
         self._write("close")
 
 
-@hookimpl
-def register_datasets(register):
-    register(Shapes)
-    register(Colours)
+def registering(*items, **options):
+    """Returns the implementation of a hook that registers these."""
+
+    def implementation(register):
+        for item in items:
+            register(item, **options)
+
+    return hookimpl(implementation)
 
 
-@hookimpl
-def register_generators(register):
-    register(Mixer)
-
-
-@hookimpl
-def register_discriminators(register):
-    register(Critic)
-
-
-@hookimpl
-def register_losses(register):
-    register(Hinge)
-
-
-@hookimpl
-def register_methods(register):
-    register(Swap)
-
-
-@hookimpl
-def register_trackers(register):
-    register(Diary)
-
-
-@hookimpl
-def register_presets(register):
-    register(Path(__file__).with_name("small.toml"), default=True)
+register_datasets = registering(Shapes, Colours)
+register_generators = registering(Mixer)
+register_discriminators = registering(Critic)
+register_losses = registering(Hinge)
+register_methods = registering(Swap)
+register_trackers = registering(Diary)
+register_presets = registering(Path(__file__).with_name("small.toml"), default=True)

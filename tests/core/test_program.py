@@ -170,6 +170,7 @@ def test_evaluate(cli, trained, small_data, tmp_path):
     assert document == json.loads((trained / "evaluation.json").read_text())
     measured = {(row["metric"], row["target"]) for row in document["rows"]}
     assert {("classification_error", "shapes.cross"), ("classification_error", "colours.red")} <= measured
+    assert {("psnr", "shapes"), ("psnr", "colours")} <= measured, "the fakes can draw the true pictures"
     with (tmp_path / "figures.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(document["rows"])
 
@@ -220,13 +221,13 @@ def test_data_sample_check_prepare_and_clean(cli, tmp_path):
 def test_what_check_finds_is_told_and_exits_with_2(cli, small_data, tmp_path):
     (tmp_path / "shapes").mkdir()
     for number in range(8):
-        Image.new("RGB", (24, 24)).save(tmp_path / f"shapes/{number}-disc-plain-a.png")
-    (tmp_path / "shapes/8-disc-plain-a.png").write_text("no picture")
+        Image.new("RGB", (24, 24)).save(tmp_path / f"shapes/{number}-person-disc-plain.png")
+    (tmp_path / "shapes/8-person-disc-plain.png").write_text("no picture")
 
     outcome = cli("data", "check", "--data", tmp_path, "--datasets", "shapes")
 
     assert outcome.code == 2
-    assert "8-disc-plain-a.png" in outcome.out + outcome.err
+    assert "8-person-disc-plain.png" in outcome.out + outcome.err
 
 
 def test_bench(cli):

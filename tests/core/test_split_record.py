@@ -52,14 +52,14 @@ def test_the_images_of_one_person_are_held_out_together(sources):
     _, colours = sources()
     entry = record(colours)
 
-    assert len({name.split("-")[2] for name in entry["test"]}) == 1
+    assert len({name.split("-")[1] for name in entry["test"]}) == 1
     assert entry["training"] == 18
 
 
 def test_a_new_image_is_another_split_and_is_not_held_out(run, sources, data):
     old = run.splits()["shapes"]["test"]
     first = min((data / "shapes").glob("*.png"))
-    shutil.copy(first, first.with_name("0099-disc-plain-a.png"))
+    shutil.copy(first, first.with_name("990000-person-disc-plain.png"))
 
     with pytest.raises(RunError, match="18 were trained on, now there are 19"):
         check_splits(run, sources())
@@ -79,7 +79,7 @@ def test_a_held_out_image_that_is_gone_is_named(run, data):
 def test_other_training_images_of_the_same_number_are_noticed(run, sources, data):
     source = sources()[0]
     moved = data / "shapes" / source.name_of(source.train[0])
-    moved.rename(moved.with_name(moved.name.replace("-a.png", "-b.png")))
+    moved.rename(moved.with_name(moved.name.replace("-person", "-renamed")))
 
     with pytest.raises(RunError, match="others are trained on, or in another order"):
         check_splits(run, sources())
