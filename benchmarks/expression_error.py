@@ -88,7 +88,7 @@ def main() -> int:
         if real_error <= MOST_ERROR:
             break
 
-    translator = Translator.from_pretrained(arguments.run)
+    translator = Translator.from_pretrained(arguments.run, accelerate=True)
     names = source.schema.names
     unseen = [index for index in test if names[targets[index]] == arguments.source]
     errors = {}

@@ -2,6 +2,7 @@ import pluggy
 
 from .inference.translator import Translator as Translator
 from .interfaces import (
+    Accelerator as Accelerator,
     AdversarialLoss as AdversarialLoss,
     Batch as Batch,
     Command as Command,

@@ -127,6 +127,8 @@ class TrainingConfig(_Strict):
         precision: "auto" is bf16 where the processor computes in it, else fp32.
         compile: "auto" compiles the networks where a compiler is found and the run is long enough to pay for it.
         graphs: "auto" captures what is compiled in CUDA graphs, on NVIDIA's GPUs; where that fails, it goes on without.
+        accelerate: "auto" swaps layers of the networks for ones that compute the same faster on their device; "off" leaves
+            them as they are built.
         channels_last: how networks and images lie in memory; "auto" is channels last in bf16 on CUDA.
         ema: decay of the moving average of the generator's weights, which follows each of its updates; 0 is off.
         flip: probability of a horizontal flip.
@@ -153,6 +155,7 @@ class TrainingConfig(_Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Choice = "auto"
     graphs: Choice = "auto"
+    accelerate: Literal["auto", "off"] = "auto"
     channels_last: Choice = "auto"
     ema: float = Field(default=0.0, ge=0, lt=1)
     flip: float = Field(default=0.5, ge=0, le=1)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stargan_fw.interfaces import (
+        Accelerator,
         AdversarialLoss,
         Command,
         ComponentKind,
@@ -89,6 +90,11 @@ def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
 @hookspec
 def register_importers(register: Callable[[type[Importer]], None]) -> None:
     """Registers importers, which `import` names in its message about a checkpoint that none of them reads."""
+
+
+@hookspec
+def register_accelerators(register: Callable[[type[Accelerator]], None]) -> None:
+    """Registers accelerators, which `plugins list` names; they make networks faster on the device that these run on."""
 
 
 @hookspec

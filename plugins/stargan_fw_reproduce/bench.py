@@ -137,8 +137,8 @@ class WorkBench(Bench):
     ) -> Sheet:
         """Draws unseen faces; see the interface."""
         runs = [self.reproduction.of(row.run)[0] for row in rows]
-        opened = {run.folder.path: Translator.from_pretrained(run.folder.path, device=str(self.device)) for run in runs}
-        paths = [run.folder.path for run in runs]
+        device, paths = str(self.device), [run.folder.path for run in runs]
+        opened = {path: Translator.from_pretrained(path, device=device, accelerate=True) for path in paths}
         asked = self.reproduction.asked
         wanted = EvaluationRequest(source=source, limit=count, data=asked.data)
         inputs = held_out_pictures(paths, images, wanted, self.device, asked.plugins)

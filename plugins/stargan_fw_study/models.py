@@ -46,7 +46,7 @@ def open_models(named: Mapping[str, str], device: str | None) -> dict[str, Trans
     Raises:
         RunError, ModelError: one of them cannot be opened.
     """
-    return {name: Translator.from_pretrained(model, device=device) for name, model in named.items()}
+    return {name: Translator.from_pretrained(model, device=device, accelerate=True) for name, model in named.items()}
 
 
 def shared_schemas(translators: Mapping[str, Translator]) -> list[LabelSchema]:

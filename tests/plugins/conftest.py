@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stargan_fw.interfaces import Batch
+from stargan_fw_plugins.cpu import accelerate
 from stargan_fw_plugins.datasets.celeba import COLUMNS, CelebA
 from stargan_fw_plugins.datasets.rafd import RaFD
 from stargan_fw_plugins.losses.wgan_gp import WGANGP
@@ -83,12 +84,18 @@ class TinyComponents:
 
 @pytest.fixture
 def tiny_stargan():
-    """Builds StarGAN at 32 px, seeded: `tiny_stargan("celeba", "rafd", lambda_rec=5.0)`; options are the loss's."""
+    """Builds StarGAN at 32 px, seeded and accelerated: `tiny_stargan("celeba", "rafd", lambda_rec=5.0)`.
+
+    Options are the loss's.
+    """
 
     def build(*datasets, **loss_options) -> StarGAN:
         torch.manual_seed(0)
         space = LabelSpace([SCHEMAS[name] for name in datasets])
-        return StarGAN(space, 32, TinyComponents(loss_options))
+        method = StarGAN(space, 32, TinyComponents(loss_options))
+        for network in method.networks.values():
+            accelerate(network)
+        return method
 
     return build
 

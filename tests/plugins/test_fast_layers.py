@@ -6,13 +6,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from stargan_fw.speed.measurement import operations
-from stargan_fw_plugins.networks import native, patch_convolution, products, winograd
-from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
-from stargan_fw_plugins.networks.instance_norm import InstanceNorm
-from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
-from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
-from stargan_fw_plugins.networks.stargan_generator import LabelConvolution
-from stargan_fw_plugins.networks.winograd import WinogradConvolution, WinogradTransposed
+from stargan_fw_plugins.cpu import accelerate, convolution, kernels, winograd
+from stargan_fw_plugins.networks.stargan_generator import LabelledConvolution
 
 
 def assert_close(actual, expected, tolerance=1e-5):
@@ -35,6 +30,17 @@ def assert_same(layer, plain, images):
         assert_close(gradient, other)
 
 
+def fast(layer):
+    """Swaps a layer, and asserts that there was something to swap."""
+    before = type(layer)
+    assert type(accelerate(layer)) is not before
+    return layer
+
+
+def patches(channels, out, **options):
+    return fast(nn.Conv2d(channels, out, 4, stride=2, padding=1, **options))
+
+
 def drawn(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
 
@@ -42,25 +48,29 @@ def drawn(*shape):
 @pytest.fixture
 def calls(monkeypatch):
     """Counts what goes by way of fewer products."""
-    if not native.available():
+    if not winograd.kernels_work():
         pytest.skip("no C compiler with OpenMP")
     counted = []
     partial = winograd._Partial.apply
     monkeypatch.setattr(winograd._Partial, "apply", lambda *given: counted.append(1) or partial(*given))
     monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
+    monkeypatch.setattr(convolution, "SMALL_MAP", 0)
     return counted
 
 
 def of_3(channels, out):
-    return WinogradConvolution(channels, out), lambda x, w: F.conv2d(x, w, padding=1)
+    return fast(nn.Conv2d(channels, out, 3, padding=1, bias=False)), lambda x, w: F.conv2d(x, w, padding=1)
 
 
 def halving(channels, out):
-    return WinogradConvolution(channels, out, 4, stride=2), lambda x, w: F.conv2d(x, w, padding=1, stride=2)
+    return fast(nn.Conv2d(channels, out, 4, stride=2, padding=1, bias=False)), lambda x, w: F.conv2d(
+        x, w, padding=1, stride=2
+    )
 
 
 def doubling(channels, out):
-    return WinogradTransposed(channels, out), lambda x, w: F.conv_transpose2d(x, w, padding=1, stride=2)
+    layer = fast(nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=False))
+    return layer, lambda x, w: F.conv_transpose2d(x, w, padding=1, stride=2)
 
 
 EACH = pytest.mark.parametrize("make", [of_3, halving, doubling])
@@ -152,7 +162,7 @@ def test_a_transposed_convolution_takes_the_size_that_is_asked_for():
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_convolution_of_patches_takes_fewer_products_for_large_maps(calls, bias):
     torch.manual_seed(0)
-    layer = PatchConvolution(64, 64, 4, stride=2, padding=1, bias=bias)
+    layer = patches(64, 64, bias=bias)
     assert_same(layer, lambda x, w, b=None: F.conv2d(x, w, b, padding=1, stride=2), drawn(2, 64, 16, 16))
     assert calls
 
@@ -197,9 +207,31 @@ def test_a_convolution_computes_on_the_processor_whatever_the_default_device(cal
     assert calls
 
 
-def test_other_kernels_are_refused():
-    with pytest.raises(ValueError, match="kernel_size = 3, stride = 2"):
-        WinogradConvolution(64, 64, 3, stride=2)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(4, 4, (3, 5), padding=1),
+        nn.Conv2d(4, 4, 3, padding="same"),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(4, 4, 3, groups=2),
+        nn.Conv2d(4, 4, 3, dilation=2),
+        nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1),
+        nn.InstanceNorm2d(4, track_running_stats=True),
+        nn.LeakyReLU(-0.1),
+        nn.LeakyReLU(0.1, inplace=True),
+        nn.BatchNorm2d(4),
+    ],
+    ids=str,
+)
+def test_other_layers_are_left_alone(layer):
+    kind = type(layer)
+    assert type(accelerate(layer)) is kind
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 8), (64, 16, 16)], ids=str)
+def test_images_without_a_batch_are_torchs(shape):
+    layer = fast(nn.Conv2d(shape[0], 4, 3, padding=1))
+    assert torch.equal(layer(drawn(*shape)), F.conv2d(drawn(*shape), layer.weight, layer.bias, padding=1))
 
 
 @pytest.mark.parametrize("more", [True, False])
@@ -212,13 +244,13 @@ def test_products_of_matrices_are_torchs(calls, layout, m, n, k, more):
     if layout == "neither":
         first, second = (torch.stack([matrix, matrix], dim=3).flatten(2)[:, :, ::2] for matrix in (first, second))
     expected = first.double() @ second.double() + (result.double() if more else 0)
-    assert_close(products.multiply(first, second, result, more=more), expected)
+    assert_close(kernels.multiply(first, second, result, more=more), expected)
 
 
 def test_products_of_nothing_are_zero(calls):
     empty, result = torch.empty(2, 3, 0), torch.ones(2, 3, 16)
-    assert products.multiply(empty, torch.empty(2, 0, 16), result, more=True).eq(1).all()
-    assert products.multiply(empty, torch.empty(2, 0, 16), result).eq(0).all()
+    assert kernels.multiply(empty, torch.empty(2, 0, 16), result, more=True).eq(1).all()
+    assert kernels.multiply(empty, torch.empty(2, 0, 16), result).eq(0).all()
 
 
 @pytest.mark.parametrize(
@@ -233,18 +265,18 @@ def test_products_of_nothing_are_zero(calls):
 )
 def test_products_of_what_does_not_fit_are_refused(first, second, result):
     with pytest.raises(ValueError, match="cannot be computed"):
-        products.multiply(first, second, result)
+        kernels.multiply(first, second, result)
 
 
 def test_products_of_matrices_are_counted(calls):
-    assert operations(lambda: products.multiply(drawn(2, 3, 5), drawn(2, 5, 16), drawn(2, 3, 16))) == 2 * 2 * 3 * 5 * 16
+    assert operations(lambda: kernels.multiply(drawn(2, 3, 5), drawn(2, 5, 16), drawn(2, 3, 16))) == 2 * 2 * 3 * 5 * 16
 
 
 def test_a_gradient_penalty_takes_no_gradient_of_weights_that_it_does_not_need(calls, monkeypatch):
     asked = []
     partials = winograd._partials
     monkeypatch.setattr(winograd, "_partials", lambda form, given, by: asked.append(by) or partials(form, given, by))
-    layer, images = WinogradConvolution(64, 64), drawn(1, 64, 8, 8).requires_grad_()
+    layer, images = of_3(64, 64)[0], drawn(1, 64, 8, 8).requires_grad_()
     result = layer(images).square().sum()
     torch.autograd.grad(result, images, create_graph=True)
     torch.autograd.grad(result, images, retain_graph=True)
@@ -255,18 +287,18 @@ def test_a_gradient_penalty_takes_no_gradient_of_weights_that_it_does_not_need(c
 
 def test_a_colour_convolution_is_the_convolution():
     torch.manual_seed(0)
-    layer = ColourConvolution(8, 3, 7, padding=3, bias=False)
-    assert_same(layer, lambda x, w: F.conv2d(x, w, padding=3), drawn(2, 8, 6, 12))
+    layer = fast(nn.Conv2d(32, 3, 7, padding=3, bias=False))
+    assert_same(layer, lambda x, w: F.conv2d(x, w, padding=3), drawn(2, 32, 6, 12))
 
 
 def test_a_colour_convolution_takes_the_plain_way_where_it_must():
-    layer, images = ColourConvolution(8, 3, 7, padding=3, bias=False), drawn(1, 8, 5, 8)
+    layer, images = fast(nn.Conv2d(32, 3, 7, padding=3, bias=False)), drawn(1, 32, 5, 8)
     assert torch.equal(layer(images), F.conv2d(images, layer.weight, padding=3))
 
 
 @pytest.mark.parametrize("affine", [True, False])
 def test_instance_norm_is_torchs(affine):
-    layer, plain = InstanceNorm(5, affine=affine), nn.InstanceNorm2d(5, affine=affine)
+    layer, plain = fast(nn.InstanceNorm2d(5, affine=affine)), nn.InstanceNorm2d(5, affine=affine)
     if affine:
         layer.load_state_dict({"weight": drawn(5), "bias": drawn(5) + 1})
     assert layer.state_dict().keys() == plain.state_dict().keys()
@@ -275,7 +307,7 @@ def test_instance_norm_is_torchs(affine):
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_convolution_of_patches_is_the_convolution_and_can_be_differentiated_twice(bias):
-    layer = PatchConvolution(2, 3, 4, stride=2, padding=1, bias=bias).double()
+    layer = patches(2, 3, bias=bias).double()
     images = drawn(2, 2, 4, 6).double().requires_grad_()
     given = (images, *layer.parameters())
     plain = F.conv2d(images, layer.weight, layer.bias, stride=2, padding=1)
@@ -286,30 +318,35 @@ def test_a_convolution_of_patches_is_the_convolution_and_can_be_differentiated_t
 
 def test_a_convolution_of_patches_gives_gradients_that_are_added_in_place(monkeypatch):
     """The kernel's gradient is one of the two tensors that the images and the penalty gave, and no third one."""
-    given, outer = [], patch_convolution._outer
+    given, outer = [], convolution._outer
 
     def recorded(*tensors):
         result = outer(*tensors)
         given.append(result.data_ptr())
         return result
 
-    monkeypatch.setattr(patch_convolution, "_outer", recorded)
-    layer, images = PatchConvolution(2, 3, 4, stride=2, padding=1), drawn(2, 2, 4, 4).requires_grad_()
+    monkeypatch.setattr(convolution, "_outer", recorded)
+    layer, images = patches(2, 3), drawn(2, 2, 4, 4).requires_grad_()
     (slope,) = torch.autograd.grad(layer(images).square().sum(), images, create_graph=True)
     (layer(drawn(2, 2, 4, 4)).square().sum() + slope.square().sum()).backward()
     assert layer.weight.grad.data_ptr() in given
 
 
 def test_a_convolution_of_patches_takes_any_layout_of_its_kernel():
-    layer = PatchConvolution(2, 3, 4, stride=2, padding=1)
+    layer = patches(2, 3)
     (expected,) = torch.autograd.grad(layer(drawn(2, 2, 4, 4)).square().sum(), layer.weight)
     layer = layer.to(memory_format=torch.channels_last)
     (actual,) = torch.autograd.grad(layer(drawn(2, 2, 4, 4)).square().sum(), layer.weight)
     assert_close(actual, expected)
 
 
+def test_a_convolution_of_patches_refuses_other_channels():
+    with pytest.raises(RuntimeError, match="channels"):
+        patches(2, 16)(torch.zeros(1, 3, 4, 4))
+
+
 def test_a_convolution_of_patches_takes_no_images():
-    layer = PatchConvolution(2, 16, 4, stride=2, padding=1)
+    layer = patches(2, 16)
     result = layer(torch.empty(0, 2, 4, 6))
     assert result.shape == (0, 16, 2, 3)
     result.sum().backward()
@@ -318,20 +355,20 @@ def test_a_convolution_of_patches_takes_no_images():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_convolution_of_patches_refuses_images_of_another_type(dtype):
-    layer = PatchConvolution(64, 64, 4, stride=2, padding=1, bias=False).to(dtype)
+    layer = patches(64, 64, bias=False).to(dtype)
     with pytest.raises(RuntimeError):
         layer(drawn(1, 64, 4, 4))
 
 
 def test_a_convolution_of_patches_is_compiled_whole():
-    layer, images = PatchConvolution(4, 16, 4, stride=2, padding=1), drawn(2, 4, 4, 4).requires_grad_()
+    layer, images = patches(4, 16), drawn(2, 4, 4, 4).requires_grad_()
     result = torch.compile(layer, backend="aot_eager", fullgraph=True)(images)
     assert_close(result, layer(images))
     result.sum().backward()
 
 
 def test_leaky_relu_is_torchs_and_can_be_differentiated_twice():
-    layer, x = LeakyReLU(0.1), drawn(3, 5).double().requires_grad_()
+    layer, x = fast(nn.LeakyReLU(0.1)), drawn(3, 5).double().requires_grad_()
     assert torch.equal(layer(x), F.leaky_relu(x, 0.1))
     assert torch.autograd.gradcheck(layer, x)
     assert torch.autograd.gradgradcheck(layer, x)
@@ -339,18 +376,21 @@ def test_leaky_relu_is_torchs_and_can_be_differentiated_twice():
 
 def test_the_gradient_of_a_gradient_takes_the_slopes_of_leaky_relu_as_constants():
     x, weight = drawn(3, 5).requires_grad_(), drawn(5).requires_grad_()
-    (slope,) = torch.autograd.grad((LeakyReLU(0.1)(x) * weight).sum(), x, create_graph=True)
+    (slope,) = torch.autograd.grad((fast(nn.LeakyReLU(0.1))(x) * weight).sum(), x, create_graph=True)
     to_x, to_weight = torch.autograd.grad(slope.square().sum(), [x, weight], allow_unused=True)
     assert to_x is None
     assert_close(to_weight, (2 * weight * torch.where(x > 0, 1, 0.1) ** 2).sum(0))
 
 
-def test_a_negative_slope_is_refused():
-    with pytest.raises(ValueError, match="slope = -1"):
-        LeakyReLU(-1)
-
-
 def test_labels_are_added_in_fp32_where_convolutions_are_in_bf16():
-    layer = LabelConvolution(3 + 2, 4, 7, padding=3, bias=False)
+    layer = fast(LabelledConvolution(3 + 2, 4, 7, padding=3, bias=False))
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(drawn(1, 3, 8, 8), torch.eye(2)[:1]).dtype is torch.float32
+
+
+@pytest.mark.parametrize("side", [(8, 9), (5, 16)], ids=["as large as the kernel", "smaller"])
+def test_labels_that_are_summed_are_planes_beside_the_image(side):
+    images, labels = drawn(2, 3, *side).double(), drawn(2, 5).double()
+    plain = LabelledConvolution(3 + 5, 4, 7, padding=3, bias=False).double()
+    expected = plain(images, labels)
+    torch.testing.assert_close(fast(plain)(images, labels), expected)

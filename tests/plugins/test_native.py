@@ -3,35 +3,72 @@
 import ctypes
 import logging
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from stargan_fw_plugins.networks import native
-from stargan_fw_plugins.networks.winograd import WinogradConvolution
+from stargan_fw_plugins.cpu import accelerate, kernels, native, winograd
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="no C compiler with OpenMP")
+pytestmark = pytest.mark.skipif(native.library(native.KERNELS) is None, reason="no C compiler with OpenMP")
 
 
 @pytest.fixture
 def source(tmp_path, monkeypatch):
     """A file in C, and a cache of its own."""
-    native.library.cache_clear()
+    forget()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("STARGAN_FW_NATIVE", raising=False)
     path = tmp_path / "answer.c"
     path.write_text("int answer(void) { return 42; }")
     yield path
+    forget()
+
+
+def forget():
     native.library.cache_clear()
+    winograd.kernels_work.cache_clear()
 
 
-def test_a_file_is_compiled_once_and_kept(source, tmp_path, monkeypatch):
+@pytest.fixture
+def commands(monkeypatch):
+    """Records what is run."""
+    given, run = [], subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: given.append(command) or run(command, **options))
+    return given
+
+
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """Makes a shell script the compiler: `compiler("exec cc \"$@\"") -> Path`."""
+
+    def write(script, path=tmp_path / "compiler") -> Path:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(f"#!/bin/sh\n{script}\n".encode("latin-1"))
+        path.chmod(0o700)
+        monkeypatch.setenv("CC", f"'{path}'")
+        return path
+
+    return write
+
+
+def test_a_file_is_compiled_once_and_kept(source, tmp_path, commands):
     assert native.library(source).answer() == 42
     (kept,) = (tmp_path / "cache" / "stargan-fw").iterdir()
     native.library.cache_clear()
-    monkeypatch.setattr(subprocess, "run", None)
+    del commands[:]
     assert native.library(source).answer() == 42
+    assert [command[1:] for command in commands] == [["--version"]]
     assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_another_version_of_the_compiler_compiles_anew(source, tmp_path, compiler):
+    for version in (1, 2, 2):
+        compiler(f'[ "$1" = --version ] && echo {version} && exit; exec cc "$@"')
+        native.library.cache_clear()
+        assert native.library(source).answer() == 42
+    assert len(list((tmp_path / "cache" / "stargan-fw").iterdir())) == 2
 
 
 def test_a_changed_file_is_compiled_anew(source):
@@ -80,9 +117,13 @@ def test_a_cache_that_others_can_write_is_passed_by(source, tmp_path):
     assert not list(folder.iterdir())
 
 
-def test_a_home_that_nobody_knows_is_passed_by(source, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", "~nobody-of-that-name/cache")
+@pytest.mark.parametrize("place", ["~nobody-of-that-name/cache", "cache"])
+def test_a_cache_without_an_absolute_path_is_ignored(source, monkeypatch, tmp_path, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", place)
     assert native.library(source).answer() == 42
+    assert not (tmp_path / "cache").exists()
 
 
 def test_what_was_kept_and_does_not_load_is_compiled_anew(source, tmp_path):
@@ -94,27 +135,21 @@ def test_what_was_kept_and_does_not_load_is_compiled_anew(source, tmp_path):
     assert native.library(source).answer() == 42
 
 
-def test_a_compiler_may_have_arguments_and_spaces_in_its_path(source, tmp_path, monkeypatch):
-    compiler = tmp_path / "my own" / "compiler"
-    compiler.parent.mkdir()
-    compiler.write_text('#!/bin/sh\nexec cc "$@"\n')
-    compiler.chmod(0o700)
-    monkeypatch.setenv("CC", f"'{compiler}' -g")
+def test_a_compiler_may_have_arguments_and_spaces_in_its_path(source, tmp_path, monkeypatch, compiler):
+    path = compiler('exec cc "$@"', tmp_path / "my own" / "compiler")
+    monkeypatch.setenv("CC", f"'{path}' -g")
     assert native.library(source).answer() == 42
 
 
-def test_a_compiler_that_says_what_no_encoding_has_is_one_message(source, monkeypatch, caplog, tmp_path):
-    compiler = tmp_path / "compiler"
-    compiler.write_bytes(b"#!/bin/sh\nprintf 'd\\351faut' >&2; exit 1\n")
-    compiler.chmod(0o700)
-    monkeypatch.setenv("CC", str(compiler))
+def test_a_compiler_that_says_what_no_encoding_has_is_one_message(source, caplog, compiler):
+    compiler("printf 'd\351faut' >&2; exit 1")
     assert native.library(source) is None
     assert "faut" in caplog.text
 
 
 def test_a_compiler_that_hangs_is_ended(source, monkeypatch, caplog):
     monkeypatch.setattr(native, "COMPILE_SECONDS", 0.1)
-    monkeypatch.setattr(native, "_command", lambda: ["sh", "-c", "exec sleep 60"])
+    monkeypatch.setattr(native, "_compiler", lambda: ["sh", "-c", "exec sleep 60"])
     assert native.library(source) is None
     assert "took more than 0.1 s" in caplog.text
 
@@ -122,14 +157,57 @@ def test_a_compiler_that_hangs_is_ended(source, monkeypatch, caplog):
 def test_kernels_say_that_they_are_not_there(source, monkeypatch):
     monkeypatch.setenv("STARGAN_FW_NATIVE", "0")
     with pytest.raises(RuntimeError, match="kernels.c cannot be used here"):
-        native.kernels()
+        kernels.loaded()
+
+
+def assert_torch_convolves():
+    layer, images = accelerate(nn.Conv2d(64, 64, 3, padding=1, bias=False)), torch.ones(3, 64, 16, 16)
+    assert torch.equal(layer(images), nn.functional.conv2d(images, layer.weight, padding=1))
 
 
 def test_layers_take_the_plain_way_without_it(source, monkeypatch):
     monkeypatch.setenv("STARGAN_FW_NATIVE", "0")
-    layer, images = WinogradConvolution(64, 64), torch.ones(3, 64, 16, 16)
-    assert torch.equal(layer(images), torch.nn.functional.conv2d(images, layer.weight, padding=1))
-    assert not native.available()
+    assert_torch_convolves()
+    assert not winograd.kernels_work()
+
+
+@pytest.mark.parametrize("kernel", ["evaluate", "combine"])
+def test_kernels_whose_first_results_are_not_torchs_are_left_alone(source, monkeypatch, caplog, kernel):
+    right = getattr(kernels, kernel)
+    monkeypatch.setattr(kernels, kernel, lambda *given: right(*given) or given[-1].mul_(1.001))
+    assert_torch_convolves()
+    assert_torch_convolves()
+    (record,) = caplog.records
+    assert "kernels.c computes other results than torch" in record.getMessage()
+
+
+def test_products_that_are_not_torchs_are_left_alone(source, monkeypatch, caplog):
+    right = winograd.multiply
+    monkeypatch.setattr(winograd, "multiply", lambda *given, **more: right(*given, **more).fill_(float("nan")))
+    assert_torch_convolves()
+    assert "other results" in caplog.text
+
+
+def test_kernels_are_checked_whatever_the_caller_has_set(source):
+    with torch.inference_mode(), torch.device("meta"), torch.autocast("cpu", torch.bfloat16):
+        assert winograd.kernels_work()
+
+
+@pytest.mark.parametrize("call", ["to_points", "from_points", "multiply"])
+def test_no_memory_is_an_error_of_pythons(source, monkeypatch, call):
+    class Full:
+        def __getattr__(self, name):
+            return lambda *given: kernels.NO_MEMORY
+
+    monkeypatch.setattr(kernels, "loaded", Full)
+    maps, points, window = torch.zeros(1, 16, 4, 4), torch.zeros(36, 1, 16), kernels.Window(0, 0, 1, 1, 1)
+    calls = {
+        "to_points": lambda: kernels.evaluate(maps, window, torch.zeros(6, 6), points),
+        "from_points": lambda: kernels.combine(points, window, torch.zeros(6, 6), maps),
+        "multiply": lambda: kernels.multiply(torch.zeros(1, 4, 4), torch.zeros(1, 4, 16), torch.zeros(1, 4, 16)),
+    }
+    with pytest.raises(MemoryError, match="smaller batches"):
+        calls[call]()
 
 
 def test_the_kernels_have_what_layers_call(source):

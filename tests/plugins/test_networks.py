@@ -1,11 +1,15 @@
 """Every registered network because it is registered, and the paper's own to the digit."""
 
+import copy
+import sys
+
 import pytest
 import torch
 
 from stargan_fw.errors import ConfigError
 from stargan_fw.options import options_model
 from stargan_fw.plugin_manager import PluginManager
+from stargan_fw_plugins.cpu import accelerate
 from stargan_fw_plugins.networks.attention_generator import AttentionGenerator
 from stargan_fw_plugins.networks.patch_discriminator import PatchDiscriminator
 from stargan_fw_plugins.networks.resnet_generator import ResNetGenerator
@@ -250,3 +254,51 @@ def test_the_trunk_may_be_shallower():
 def test_hes_way_to_begin_keeps_the_size_of_a_signal(init, kept):
     network = StarGANDiscriminator(image_size=64, label_dim=7, conv_dim=16, init=init)
     assert (network.trunk(images(8, 64)).std() > 0.1) == kept
+
+
+ARCHITECTURES = [module for name, module in sys.modules.items() if name.startswith("stargan_fw_plugins.networks.")]
+
+
+def test_architectures_are_made_of_torchs_layers_alone():
+    assert len(ARCHITECTURES) > 5
+    for module in ARCHITECTURES:
+        used = [
+            thing for thing in vars(module).values() if isinstance(thing, type) and issubclass(thing, torch.nn.Module)
+        ]
+        known = ("torch.nn.", "stargan_fw.interfaces.", "stargan_fw_plugins.networks.")
+        assert [thing for thing in used if not thing.__module__.startswith(known)] == []
+
+
+EVERY_NETWORK = pytest.mark.parametrize(
+    "kind", [kind for _, kind in (*GENERATORS, *DISCRIMINATORS)], ids=lambda kind: kind.__name__
+)
+
+
+@EVERY_NETWORK
+def test_an_accelerated_network_keeps_its_parameters(kind):
+    network = build(kind)
+    parameters, state = dict(network.named_parameters()), network.state_dict(keep_vars=True)
+    assert accelerate(accelerate(network)) is network
+    kept, accelerated = dict(network.named_parameters()), network.state_dict(keep_vars=True)
+    assert kept.keys() == parameters.keys()
+    assert all(kept[name] is parameter for name, parameter in parameters.items())
+    assert list(accelerated) == list(state)
+    assert all(accelerated[name] is value for name, value in state.items())
+
+
+@EVERY_NETWORK
+def test_an_accelerated_network_computes_what_the_plain_one_does(kind):
+    plain = build(kind, 64).double()
+    fast = accelerate(copy.deepcopy(plain))
+    assert [type(layer) for layer in fast.modules()] != [type(layer) for layer in plain.modules()]
+    given = [images(size=64).double()]
+    if hasattr(kind, "conditional"):
+        given.append(labels(label_dim=most_labels(kind)).double())
+    results, slopes = [], []
+    for network in (plain, fast):
+        found = network(*given)
+        parts = found if isinstance(found, tuple) else (found,)
+        results.append(parts)
+        slopes.append(torch.autograd.grad(sum(part.square().sum() for part in parts), list(network.parameters())))
+    torch.testing.assert_close(results[1], results[0])
+    torch.testing.assert_close(slopes[1], slopes[0])

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from stargan_fw.training.optimisation import PhaseOptimizer
-from stargan_fw_plugins.networks import winograd
+from stargan_fw_plugins.cpu import winograd
 
 LAMBDA_CLS, LAMBDA_REC, LAMBDA_GP = 1, 10, 10
 RATE, BETA_1, BETA_2, EPSILON = 1e-4, 0.5, 0.999, 1e-8

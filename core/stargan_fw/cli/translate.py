@@ -74,7 +74,7 @@ def translate(
     files = list(image_files(images))
     plan = output.plan(files)
     translator = Translator.from_pretrained(
-        model, device=device, precision=precision, batch_size=batch_size, plugins=plugin or ()
+        model, device=device, precision=precision, batch_size=batch_size, plugins=plugin or (), accelerate=True
     )
     _write_all(translator, output, plan, current)
 
@@ -195,7 +195,9 @@ def _rows(
 
     rows = []
     for model, name in models:
-        translator = Translator.from_pretrained(model, device=device, precision=precision, plugins=plugins)
+        translator = Translator.from_pretrained(
+            model, device=device, precision=precision, plugins=plugins, accelerate=True
+        )
         for mask in masks:
             parts = [name] * (len(models) > 1) + [f"{mask} mask"] * (masks != ["right"])
             rows.append(Row(translator if mask == "right" else translator.variant("mask", mask), " ".join(parts)))

@@ -16,15 +16,20 @@ from torch import nn
 from stargan_fw.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from stargan_fw.config import Choice
+    from stargan_fw.interfaces import Accelerator
+    from stargan_fw.plugin_manager import PluginManager
 
 logger = logging.getLogger(__name__)
 
 # Below as many steps, compiling costs more seconds than it saves. In fp32 on processors it never pays: the compiler does not
 # know of ways to convolve with fewer products, which save more than it does.
 STEPS_WORTH_COMPILING = {("cuda", torch.float32): 1000, ("cuda", torch.bfloat16): 1000, ("cpu", torch.bfloat16): 5000}
+
+ACCELERATE = "STARGAN_FW_ACCELERATE"  # 0 leaves networks as they are built
 
 # On a processor, of networks of common widths: their maps still lie in its caches, and fewer take longer.
 MICRO_BATCH_PIXELS = 3 * 128**2
@@ -116,6 +121,23 @@ def choose_micro_batch(choice: int | Literal["auto"], precision: Precision, imag
     if precision.device.type != "cpu" or precision.dtype is not torch.float32:
         return None
     return max(1, MICRO_BATCH_PIXELS // image_size**2)
+
+
+def accelerate_networks(networks: Iterable[nn.Module], plugins: PluginManager, device: torch.device) -> None:
+    """Lets the registered accelerators that suit a device swap layers of networks, which keep their parameters.
+
+    Args:
+        networks: are changed in place.
+        plugins: that have the accelerators.
+        device: that the networks will run on.
+    """
+    if os.environ.get(ACCELERATE) == "0":
+        return
+    kinds: Sequence[type[Accelerator]] = [kind for _, kind in plugins.index("accelerator").items()]
+    suitable = [accelerator for accelerator in (kind() for kind in kinds) if accelerator.suits(device)]
+    for network in networks:
+        for accelerator in suitable:
+            accelerator.accelerate(network)
 
 
 def steps_worth_compiling(precision: Precision) -> int | None:

@@ -63,7 +63,7 @@ class Candidate:
         """
         run = RunFolder(path)
         config, labels, checkpoint = run.config(), run.labels(), run.checkpoints.latest().name
-        translator = Translator.from_pretrained(path, device=str(device))
+        translator = Translator.from_pretrained(path, device=str(device), accelerate=True)
         return cls(run, config, labels, translator.variant(*variant) if variant else translator, checkpoint)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
-from stargan_fw.compute.machine import choose_device
+from stargan_fw.compute.machine import accelerate_networks, choose_device
 from stargan_fw.errors import DataError
 from stargan_fw.inference.engine import Engine, PrecisionName
 from stargan_fw.inference.figures import Row, draw_figure
@@ -70,6 +70,7 @@ class Translator:
         precision: PrecisionName = "auto",
         batch_size: int | None = None,
         plugins: Sequence[str | Path] = (),
+        accelerate: bool = False,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
@@ -79,10 +80,12 @@ class Translator:
         Args:
             model: the folder, or "user/name" on the Hub.
             device: to translate on, as torch names it; None takes a GPU if there is one.
-            precision: "fp32" gives the same bits as the network in training; "bf16" is faster on hardware that multiplies
+            precision: "fp32" gives the same bits as the network in training, if layers are accelerated as there; "bf16" is faster on hardware that multiplies
                 it; "auto" is bf16 on such hardware and fp32 elsewhere.
             batch_size: images that go through the network at once; None lets the device decide.
             plugins: plugin files to use besides what is installed.
+            accelerate: whether to swap layers for faster ones, as the command line does. On a processor, C code of theirs is
+                compiled at the first use, which starts a compiler; without it every layer is torch's own.
             revision: branch, tag or commit of a model on the Hub; None is "main".
             cache_dir: folder for what is downloaded; None is the Hub library's own.
             local_files_only: download nothing, and take what was downloaded before.
@@ -97,7 +100,10 @@ class Translator:
         trained = open_model(
             model, plugins=plugins, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only
         )
-        return cls(trained.method, trained.weights, choose_device(device), precision=precision, batch_size=batch_size)
+        chosen = choose_device(device)
+        if accelerate:
+            accelerate_networks(trained.method.networks.values(), trained.plugins, chosen)
+        return cls(trained.method, trained.weights, chosen, precision=precision, batch_size=batch_size)
 
     @property
     def method(self) -> Method:

@@ -1,3 +1,4 @@
+from .accelerator import Accelerator as Accelerator
 from .command import Command as Command
 from .component_kind import ComponentKind as ComponentKind
 from .dataset import (

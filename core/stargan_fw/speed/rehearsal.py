@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from stargan_fw.components import build_method
-from stargan_fw.compute.machine import Precision, wait_for
+from stargan_fw.compute.machine import Precision, accelerate_networks, wait_for
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.rendering.sheets import SampleSheet
@@ -62,6 +62,8 @@ def rehearse(
     method.prepare()
     for network in method.networks.values():
         network.to(device)
+    if training.accelerate == "auto":
+        accelerate_networks(method.networks.values(), plugins, device)
     loaders = {name: _loader(method, space.schema(name), config, folder) for name in space.datasets}
     return Trainer(
         method,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stargan_fw.components import build_method
-from stargan_fw.compute.machine import Precision, captures_graphs, compile_where_it_pays
+from stargan_fw.compute.machine import Precision, accelerate_networks, captures_graphs, compile_where_it_pays
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.resident import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.source import Source, decode, label_space, open_sources
@@ -127,7 +127,7 @@ class Plan:
             run: the folder.
             stores: the decoded images by dataset.
             device: to train on.
-            plugins: that have the configured trackers.
+            plugins: that have the configured trackers, and the accelerators.
             progress: shows how it goes.
             observers: are told besides, and not closed.
         """
@@ -135,6 +135,8 @@ class Plan:
         readable = [source.without(stores[source.alias].errors) for source in self.sources]
         for network in self.method.networks.values():
             network.to(device)
+        if training.accelerate == "auto":
+            accelerate_networks(self.method.networks.values(), plugins, device)
         precision = Precision.choose(training.precision, device)
         indices = {source.alias: source.train for source in readable}
         images = cache_on_device(stores, indices, device, self.config.data.resident)

@@ -28,6 +28,7 @@ FREE_ON_RESUME = (
     "data.path",
     "data.cache",
     "data.resident",
+    "training.accelerate",
     "training.log_every",
     "training.sample_every",
     "training.save_every",

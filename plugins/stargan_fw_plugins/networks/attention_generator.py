@@ -9,7 +9,6 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Generator, hookimpl
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
-from stargan_fw_plugins.networks.winograd import WinogradConvolution, WinogradTransposed
 
 PATCH = 2  # side in pixels of what is read and drawn as one
 MASK_BOUND = 5.0  # of the logit: the mask stays between 0.7 % and 99.3 %
@@ -61,9 +60,9 @@ class ConditionalBlock(nn.Module):
 
     def __init__(self, channels: int, label_dim: int) -> None:
         super().__init__()
-        self.conv1 = WinogradConvolution(channels, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.norm1 = ConditionalNorm(channels, label_dim)
-        self.conv2 = WinogradConvolution(channels, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.norm2 = ConditionalNorm(channels, label_dim)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -112,9 +111,9 @@ class AttentionGenerator(Generator):
         d = conv_dim
         layers: list[nn.Module] = [
             NormedConvolution(nn.Conv2d(3 * PATCH**2, 2 * d, 3, padding=1, bias=False), label_dim),
-            NormedConvolution(WinogradConvolution(2 * d, 4 * d, 4, stride=2), label_dim),
+            NormedConvolution(nn.Conv2d(2 * d, 4 * d, 4, stride=2, padding=1, bias=False), label_dim),
             *(ConditionalBlock(4 * d, label_dim) for _ in range(repeat_num)),
-            NormedConvolution(WinogradTransposed(4 * d, 2 * d), label_dim),
+            NormedConvolution(nn.ConvTranspose2d(4 * d, 2 * d, 4, stride=2, padding=1, bias=False), label_dim),
         ]
         self.layers = nn.ModuleList(layers)
         self.to_image = nn.Conv2d(2 * d, 4 * PATCH**2, 3, padding=1, bias=False)

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from stargan_fw import Generator, hookimpl
 from stargan_fw.errors import ConfigError
-from stargan_fw_plugins.networks.instance_norm import InstanceNorm
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
 
 
@@ -21,7 +20,7 @@ class ReflectedBlock(nn.Module):
             *normed(nn.Conv2d(channels, channels, 3, bias=False), channels),
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=False),
-            InstanceNorm(channels, affine=False),
+            nn.InstanceNorm2d(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,7 +75,7 @@ class ResNetGenerator(Generator):
 
 def normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
     """Returns a convolution with what follows it: an instance norm without parameters, and ReLU."""
-    return convolution, InstanceNorm(channels, affine=False), nn.ReLU(inplace=True)
+    return convolution, nn.InstanceNorm2d(channels), nn.ReLU(inplace=True)
 
 
 @hookimpl

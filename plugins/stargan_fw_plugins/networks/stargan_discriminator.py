@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from stargan_fw import Discriminator, hookimpl
 from stargan_fw.errors import ConfigError
 from stargan_fw_plugins.networks.classifying_discriminator import ClassifyingDiscriminator
-from stargan_fw_plugins.networks.leaky_relu import LeakyReLU
-from stargan_fw_plugins.networks.patch_convolution import PatchConvolution
 
 DEEPEST = 6
 WIDEST_MAP = 8
@@ -71,13 +69,13 @@ class StarGANDiscriminator(ClassifyingDiscriminator):
         widths = [3, *(conv_dim * 2**i for i in range(depth))]
         self.trunk = nn.Sequential()
         for before, after in pairwise(widths):
-            self.trunk.append(PatchConvolution(before, after, 4, stride=2, padding=1))
-            self.trunk.append(LeakyReLU(SLOPE))
+            self.trunk.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
+            self.trunk.append(nn.LeakyReLU(SLOPE))
         if init == "he":
             self.trunk.apply(_begin_as_he)
-        self.src = PatchConvolution(widths[-1], 1, 3, padding=1, bias=False)
+        self.src = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
         side = image_size // 2**depth
-        self.cls = PatchConvolution(widths[-1], label_dim, side, bias=False) if label_dim else None
+        self.cls = nn.Conv2d(widths[-1], label_dim, side, bias=False) if label_dim else None
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.trunk(images)

@@ -5,13 +5,9 @@ from collections.abc import Callable, Mapping
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Generator, hookimpl
 from stargan_fw.errors import ConfigError
-from stargan_fw_plugins.networks.colour_convolution import ColourConvolution
-from stargan_fw_plugins.networks.instance_norm import InstanceNorm
-from stargan_fw_plugins.networks.winograd import WinogradConvolution, WinogradTransposed
 
 
 def check_quarters(image_size: int) -> None:
@@ -23,45 +19,15 @@ def check_quarters(image_size: int) -> None:
         )
 
 
-class LabelConvolution(nn.Conv2d):
-    """A convolution over an image and constant label planes, which are never made.
+class LabelledConvolution(nn.Conv2d):
+    """A convolution over an image and its labels, each of which is a constant plane beside the colours.
 
-    Over a constant plane with zero padding p, a convolution of 2p + 1 pixels has as many distinct rows and columns: p at
-    each border and one between them, which repeats. So each label's kernel is summed over what it covers at those
-    (2p + 1)² places, the labels weigh the sums, and the middle is stretched: exact, at a cost that hardly depends on the
-    number of labels.
-
-    (B, 3, H, W) and (B, label_dim) in, (B, channels, H, W) out, H and W at least 2p + 1.
+    (B, 3, H, W) and (B, label_dim) in, (B, channels, H, W) out.
     """
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
-        colours, side = images.shape[1], self.kernel_size[0]
-        over_images, over_labels = self.weight[:, :colours], self.weight[:, colours:]
-        # In fp64 a sum of fp32 weights is exact, so that it does not depend on where in the label they stand: a model that
-        # is extended by labels of weight 0 keeps its outputs to the bit. "mps" has no fp64.
-        exact = images.dtype if images.device.type == "mps" else torch.float64
-        sums = over_labels.to(exact).flatten(2) @ _coverage(side, over_labels.device).to(exact)
-        distinct = labels.to(exact) @ sums.transpose(0, 1).flatten(1)
-        rows = _stretched(distinct.to(images.dtype).view(len(labels), -1, side, side), 2, images.shape[2])
-        planes, result = _stretched(rows, 3, images.shape[3]), F.conv2d(images, over_images, padding=self.padding)
-        # In bf16 the sum would round away what is left of a label behind instance norm.
-        return result.add_(planes) if result.dtype is planes.dtype else result + planes
-
-
-def _coverage(side: int, device: torch.device) -> Tensor:
-    """Tells which taps of a kernel lie on a plane of the kernel's own size: (taps, places) of 0 and 1."""
-    taps, places = torch.arange(side, device=device)[:, None], torch.arange(side, device=device)
-    met = (taps + places - side // 2).clamp(0, side - 1) == taps + places - side // 2
-    return torch.kron(met.float(), met.float())
-
-
-def _stretched(distinct: Tensor, dim: int, size: int) -> Tensor:
-    """Repeats what lies in the middle of a dimension, of odd length, until it is `size` long."""
-    border = distinct.shape[dim] // 2
-    first, middle, last = torch.split(distinct, [border, 1, border], dim)
-    shape = [-1] * distinct.ndim
-    shape[dim] = size - 2 * border
-    return torch.cat([first, middle.expand(shape), last], dim)
+        planes = labels[:, :, None, None].expand(-1, -1, *images.shape[2:])
+        return super().forward(torch.cat([images, planes], dim=1))
 
 
 class ResidualBlock(nn.Module):
@@ -70,11 +36,11 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
-            WinogradConvolution(channels, channels),
-            InstanceNorm(channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.InstanceNorm2d(channels, affine=True),
             nn.ReLU(inplace=True),
-            WinogradConvolution(channels, channels),
-            InstanceNorm(channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.InstanceNorm2d(channels, affine=True),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,13 +71,13 @@ class StarGANGenerator(Generator):
         check_quarters(image_size)
         d = conv_dim
         self.main = nn.Sequential(
-            *_normed(LabelConvolution(3 + label_dim, d, 7, padding=3, bias=False), d),
-            *_normed(WinogradConvolution(d, 2 * d, 4, stride=2), 2 * d),
-            *_normed(WinogradConvolution(2 * d, 4 * d, 4, stride=2), 4 * d),
+            *_normed(LabelledConvolution(3 + label_dim, d, 7, padding=3, bias=False), d),
+            *_normed(nn.Conv2d(d, 2 * d, 4, stride=2, padding=1, bias=False), 2 * d),
+            *_normed(nn.Conv2d(2 * d, 4 * d, 4, stride=2, padding=1, bias=False), 4 * d),
             *(ResidualBlock(4 * d) for _ in range(repeat_num)),
-            *_normed(WinogradTransposed(4 * d, 2 * d), 2 * d),
-            *_normed(WinogradTransposed(2 * d, d), d),
-            ColourConvolution(d, 3, 7, padding=3, bias=False),
+            *_normed(nn.ConvTranspose2d(4 * d, 2 * d, 4, stride=2, padding=1, bias=False), 2 * d),
+            *_normed(nn.ConvTranspose2d(2 * d, d, 4, stride=2, padding=1, bias=False), d),
+            nn.Conv2d(d, 3, 7, padding=3, bias=False),
             nn.Tanh(),
         )
 
@@ -127,7 +93,7 @@ class StarGANGenerator(Generator):
 
 
 def _normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
-    return convolution, InstanceNorm(channels), nn.ReLU(inplace=True)
+    return convolution, nn.InstanceNorm2d(channels, affine=True), nn.ReLU(inplace=True)
 
 
 @hookimpl

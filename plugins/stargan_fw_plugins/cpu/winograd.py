@@ -10,26 +10,30 @@ two taps need five points, in two dimensions 25 products instead of 64. The one 
 
 from __future__ import annotations
 
+import logging
 import math
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+from torch.nn.grad import conv2d_input, conv2d_weight
 
-from stargan_fw_plugins.networks import tiles
-from stargan_fw_plugins.networks.gradients import asked_for
-from stargan_fw_plugins.networks.native import LINE, available
-from stargan_fw_plugins.networks.products import fp32_here, multiply
-from stargan_fw_plugins.networks.tiles import RESULTS, Window
+from stargan_fw_plugins.cpu import kernels
+from stargan_fw_plugins.cpu.kernels import LINE, RESULTS, Window, fp32_here, multiply
+from stargan_fw_plugins.cpu.native import KERNELS, SWITCH, library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+logger = logging.getLogger(__name__)
 
 FEWEST_CHANNELS = 64  # below, what is cheap costs more than the products save
 FEWEST_TILES = 48  # of a batch: below, the filters at the points cost more
+TOLERANCE = 1e-5  # of first results, relative: rounding alone is ten times smaller
 # Data at the points is up to twice as large as it was. A batch goes in parts whose data stays in the cache.
 PART_BYTES = 10 * 2**20
 # With infinity, the points of two and of three taps. In fp32 the mean error is 1.2 and 1.4 times that of adding up the
@@ -50,38 +54,6 @@ class Form(NamedTuple):
 SAME, HALVED = Form(3, 1), Form(4, 2)
 
 
-class WinogradConvolution(nn.Conv2d):
-    """A convolution of 3×3 that keeps the size, or of 4×4 that halves it: fast in fp32 on processors.
-
-    Elsewhere, and where it does not pay, it is `nn.Conv2d`: GPUs choose such algorithms themselves, and units for bf16
-    matrices outrun them. (B, c, H, W) in.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> None:
-        if (kernel_size, stride) not in (SAME, HALVED):
-            raise ValueError(f"kernel_size = {kernel_size}, stride = {stride}: they must be 3 and 1, or 4 and 2.")
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding=1, bias=False)
-        self.form = Form(kernel_size, stride)
-
-    def forward(self, images: Tensor) -> Tensor:
-        if not pays(images, self.weight, self.form):
-            return super().forward(images)
-        return convolve(images, self.weight, self.form)
-
-
-class WinogradTransposed(nn.ConvTranspose2d):
-    """A transposed convolution of 4×4 that doubles the size: the adjoint of one that halves it, and as fast."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, HALVED.side, HALVED.stride, padding=1, bias=False)
-
-    def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
-        if output_size is not None or not _pays(images, self.weight, self.in_channels, images.shape[2:]):
-            return super().forward(images, output_size)
-        result: Tensor = _Partial.apply(HALVED, None, self.weight, images)
-        return result
-
-
 def convolve(images: Tensor, weight: Tensor, form: Form) -> Tensor:
     """Returns a convolution that can be differentiated any number of times, but for `torch.func`.
 
@@ -91,14 +63,29 @@ def convolve(images: Tensor, weight: Tensor, form: Form) -> Tensor:
     return result
 
 
+def convolve_transposed(maps: Tensor, weight: Tensor) -> Tensor:
+    """Returns the transposed convolution that doubles the size, and can be differentiated in the same way.
+
+    (B, c, h, w) and (c, out, 4, 4) in, (B, out, 2h, 2w) out; `pays_transposed` must have said so.
+    """
+    result: Tensor = _Partial.apply(HALVED, None, weight, maps)
+    return result
+
+
 def pays(images: Tensor, weight: Tensor, form: Form) -> bool:
-    """Says whether `convolve` can and should convolve them."""
+    """Returns whether `convolve` can and should convolve them."""
     even = all(side % form.stride == 0 for side in images.shape[2:])
-    return even and _pays(images, weight, weight.shape[1], torch.Size(side // form.stride for side in images.shape[2:]))
+    small = torch.Size(side // form.stride for side in images.shape[2:])
+    return even and _pays(images, weight, weight.shape[1], small)
+
+
+def pays_transposed(maps: Tensor, weight: Tensor) -> bool:
+    """Returns whether `convolve_transposed` can and should convolve them."""
+    return _pays(maps, weight, weight.shape[0], maps.shape[2:])
 
 
 def _pays(images: Tensor, weight: Tensor, channels: int, size: torch.Size) -> bool:
-    """Says so of images of so many channels; `size` is that of the smaller maps."""
+    """Returns the same of images of so many channels; `size` is the size of the smaller maps."""
     return (
         fp32_here(images)
         and fp32_here(weight)
@@ -110,8 +97,89 @@ def _pays(images: Tensor, weight: Tensor, channels: int, size: torch.Size) -> bo
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
         and all(side % RESULTS == 0 for side in size)
         and len(images) * size.numel() >= FEWEST_TILES * RESULTS**2
-        and available()
+        and kernels_work()
     )
+
+
+@cache
+def kernels_work() -> bool:
+    """Returns whether the layers' C can be used: it loads, and its first results here are those of torch.
+
+    A thread of its own compiles, loads and checks it, so that nothing that the caller has set for tensors holds for these:
+    autocast, inference mode, counting, a default device.
+    """
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(_load_and_check).result()
+
+
+def _load_and_check() -> bool:
+    if library(KERNELS) is None:
+        return False
+    with torch.no_grad():
+        apart = max(_errors())
+    if apart <= TOLERANCE:
+        return True
+    logger.warning(
+        "%s computes other results than torch on this processor (off by %.1g), so torch convolves, which takes longer. "
+        "%s=0 leaves it out without this check.",
+        KERNELS.name,
+        apart,
+        SWITCH,
+    )
+    return False
+
+
+def _errors() -> Iterator[float]:
+    """Yields how far the first results of every kernel and size are from torch's in fp64."""
+    random = torch.Generator(device="cpu").manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=random, dtype=torch.float32, device="cpu")
+
+    for form in (SAME, HALVED):
+        # Channels that do not fill a line, more than one tile in each direction, and more terms than are packed at once.
+        given = {IMAGES: draw(2, 19, 16, 24), KERNEL: draw(35, 19, form.side, form.side)}
+        given[RESULT] = draw(2, 35, 16 // form.stride, 24 // form.stride)
+        images, kernel, result = (given[by].double() for by in (IMAGES, KERNEL, RESULT))
+        exact = {
+            IMAGES: conv2d_input(images.shape, kernel, result, form.stride, 1),  # type: ignore[no-untyped-call]
+            KERNEL: conv2d_weight(images, kernel.shape, result, form.stride, 1),  # type: ignore[no-untyped-call]
+            RESULT: F.conv2d(images, kernel, stride=form.stride, padding=1),
+        }
+        for by, expected in exact.items():
+            others = {other: factor for other, factor in given.items() if other != by}
+            yield _error(_partials(form, others, {by})[by], expected)
+    first, second, sums = draw(1, 29, 300), draw(1, 300, 48), draw(1, 29, 48)
+    expected = sums.double() + first.double() @ second.double()
+    yield _error(multiply(first, second, sums, more=True), expected)
+
+
+def _error(found: Tensor, expected: Tensor) -> float:
+    apart = (found.double() - expected).norm().item() / expected.norm().item()
+    return math.inf if math.isnan(apart) else apart
+
+
+def asked_for(ctx: Any, arguments: Iterable[int]) -> list[int]:
+    """Returns those arguments of a `torch.autograd.Function` whose gradients this backward pass needs.
+
+    `ctx.needs_input_grad` says whether any backward pass might need them: a gradient penalty, which differentiates by the
+    images alone, would compute the weights' gradients in vain.
+
+    Args:
+        ctx: of the function's backward pass.
+        arguments: the places of all tensors among the function's arguments.
+    """
+    if torch.compiler.is_compiling():
+        return [place for place in arguments if ctx.needs_input_grad[place]]
+    nodes = (node for node, _ in ctx.next_functions)
+    return [place for place, node in zip(arguments, nodes, strict=True) if ctx.needs_input_grad[place] and _runs(node)]
+
+
+def _runs(node: Any) -> bool:
+    try:
+        return bool(torch._C._will_engine_execute_node(node))  # noqa: SLF001 - what torch.autograd.graph asks
+    except (AttributeError, RuntimeError):  # which it raises of a leaf whose gradient `autograd.grad` is to return
+        return True
 
 
 IMAGES, KERNEL, RESULT = range(3)
@@ -158,13 +226,13 @@ def _partials(form: Form, given: Mapping[int, Tensor], wanted: set[int]) -> dict
     def cut(by: int, maps: Tensor) -> Tensor:
         """Returns the tiles at the points: (points, tiles, channels of all filters)."""
         window, matrix = windows[by], transforms.to_points[by]
-        rows, columns = len(maps) * window.down * window.right, window.pace**2 * tiles.filled(maps.shape[1])
+        rows, columns = len(maps) * window.down * window.right, window.pace**2 * kernels.filled(maps.shape[1])
         points = _empty(len(matrix) ** 2, rows, columns)
-        tiles.evaluate(maps, window, matrix, points)
+        kernels.evaluate(maps, window, matrix, points)
         return points
 
     def join(by: int, points: Tensor, maps: Tensor) -> None:
-        tiles.combine(points, windows[by], transforms.from_points[by], maps)
+        kernels.combine(points, windows[by], transforms.from_points[by], maps)
 
     filters = {KERNEL: _filled(cut(KERNEL, given[KERNEL]))} if KERNEL in needed else {}
     to_filters: Tensor | None = None
@@ -214,7 +282,7 @@ def _product(first: Tensor, second: Tensor) -> Tensor:
 
 def _filled(filters: Tensor) -> Tensor:
     """Returns as many filters as the results have channels at the points, where zeros fill them up."""
-    missing = tiles.filled(filters.shape[1]) - filters.shape[1]
+    missing = kernels.filled(filters.shape[1]) - filters.shape[1]
     return F.pad(filters, (0, 0, 0, missing)) if missing else filters
 
 

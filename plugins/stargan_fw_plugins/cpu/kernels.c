@@ -1,5 +1,5 @@
-// Winograd's convolutions on processors: tiles of feature maps at the points and back (tiles.py), and products of matrices
-// (products.py).
+// Winograd's convolutions on processors: tiles of feature maps at the points and back, and products of matrices
+// (kernels.py).
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +12,8 @@
 #define LANES 8
 #endif
 #define PARTS (LINE / LANES)
+#define NO_SUCH_SIZES 1  // what a function returns instead of 0
+#define NO_MEMORY 2
 #define inlined static inline __attribute__((always_inline))
 #define unrolled _Pragma("GCC unroll 16")
 
@@ -196,33 +198,37 @@ inlined void combine(int n, int p, const maps *m, const float *matrix, const poi
 // Sizes that are known when this is compiled, in which case sums stay in registers: five times as fast.
 #define EACH_SIZE(one) one(6, 6) one(4, 6) one(3, 6) one(5, 5) one(4, 5) one(2, 5)
 #define SIZED(way, N, P)                                                                              \
-    static void way##_##N##_##P(const maps *m, const float *matrix, const points *at, int threads) {  \
+    static int way##_##N##_##P(const maps *m, const float *matrix, const points *at, int threads) {   \
         const int64_t units = m->images * blocks_of(m);                                               \
         const size_t size = sizeof(line) * m->pace * (STEP * m->right + MOST) * (N + P);              \
-        _Pragma("omp parallel num_threads(threads)") {                                                \
+        int status = 0;                                                                               \
+        _Pragma("omp parallel num_threads(threads) reduction(max : status)") {                        \
             line *rows = aligned_alloc(sizeof(line), size);                                           \
-            _Pragma("omp for") for (int64_t u = 0; u < units; u++) way(N, P, m, matrix, at, rows, u); \
+            if (!rows) status = NO_MEMORY;                                                            \
+            _Pragma("omp for") for (int64_t u = 0; u < units; u++)                                    \
+                if (rows) way(N, P, m, matrix, at, rows, u);                                          \
             free(rows);                                                                               \
         }                                                                                             \
+        return status;                                                                                \
     }
 #define EVALUATE(N, P) SIZED(evaluate, N, P)
 #define COMBINE(N, P) SIZED(combine, N, P)
 EACH_SIZE(EVALUATE)
 EACH_SIZE(COMBINE)
 
-// Return 0, or 1 for a size that is not among these.
+// Return 0, NO_MEMORY, or NO_SUCH_SIZES for a size that is not among these.
 int to_points(int n, int p, maps m, const float *matrix, points to, int threads) {
 #define TRY_TO(N, P) \
-    if (n == N && p == P) return evaluate_##N##_##P(&m, matrix, &to, threads), 0;
+    if (n == N && p == P) return evaluate_##N##_##P(&m, matrix, &to, threads);
     EACH_SIZE(TRY_TO)
-    return 1;
+    return NO_SUCH_SIZES;
 }
 
 int from_points(int n, int p, maps m, const float *matrix, points of, int threads) {
 #define TRY_FROM(N, P) \
-    if (n == N && p == P) return combine_##N##_##P(&m, matrix, &of, threads), 0;
+    if (n == N && p == P) return combine_##N##_##P(&m, matrix, &of, threads);
     EACH_SIZE(TRY_FROM)
-    return 1;
+    return NO_SUCH_SIZES;
 }
 
 // Products of matrices. A thread takes 256 columns or fewer of one, whose second factor it packs into columns of a line,
@@ -288,16 +294,20 @@ static void pack_rows(float *to, const float *a, int64_t to_term, int64_t rows, 
 }
 
 // C = A · B, or C += A · B, for as many matrices: (m, k) and (k, n), n a multiple of 16. Columns of C are consecutive.
-void multiply(int64_t count, int64_t m, int64_t n, int64_t k, matrices a, matrices b, matrices c, int more, int threads) {
+// Returns 0 or NO_MEMORY.
+int multiply(int64_t count, int64_t m, int64_t n, int64_t k, matrices a, matrices b, matrices c, int more, int threads) {
     int64_t wide = WIDE;
     while (wide > 1 && count * n / (wide * LINE) < 4 * threads) wide /= 2;
     const int64_t across = (n / LINE + wide - 1) / wide;
-#pragma omp parallel num_threads(threads)
+    int status = 0;
+#pragma omp parallel num_threads(threads) reduction(max : status)
     {
         line *columns = aligned_alloc(sizeof(line), sizeof(line) * DEEP * WIDE + 4 * DEEP * (HIGH + ROWS));
         float *side_by_side = (float *)(columns + DEEP * WIDE);
+        if (!columns) status = NO_MEMORY;
 #pragma omp for schedule(dynamic)
         for (int64_t unit = 0; unit < count * across; unit++) {
+            if (!columns) continue;
             const int64_t matrix = unit / across, first = unit % across * wide;
             const int64_t lines = n / LINE - first < wide ? n / LINE - first : wide;
             const float *of_b = b.first + matrix * b.to_matrix + first * LINE * b.to_column;
@@ -322,4 +332,5 @@ void multiply(int64_t count, int64_t m, int64_t n, int64_t k, matrices a, matric
         }
         free(columns);
     }
+    return status;
 }

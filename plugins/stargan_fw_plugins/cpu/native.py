@@ -1,4 +1,4 @@
-"""The layers' C, compiled on the machine that runs it."""
+"""C code that is compiled on the machine that runs it."""
 
 import ctypes
 import hashlib
@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import platformdirs
 import torch
 
 logger = logging.getLogger(__name__)
 
 KERNELS = Path(__file__).with_name("kernels.c")
-LINE = 16  # channels or columns that it computes together
 SWITCH = "STARGAN_FW_NATIVE"
 FLAGS = ("-O2", "-std=gnu11", "-shared", "-fPIC", "-fopenmp", "-Wno-psabi")
 # What torch found that the processor has, rather than the compiler's own look: it heeds ATEN_CPU_CAPABILITY.
@@ -28,29 +28,12 @@ UNITS = {"AVX2": ("-mavx2", "-mfma"), "AVX512": ("-mavx512f", "-mavx512dq", "-ma
 COMPILE_SECONDS = 60
 
 
-def available() -> bool:
-    """Says whether the layers' C can be used here, for fp32 on a processor."""
-    return library(KERNELS) is not None
-
-
-def kernels() -> ctypes.CDLL:
-    """Returns the layers' C.
-
-    Raises:
-        RuntimeError: it is not available.
-    """
-    found = library(KERNELS)
-    if found is None:
-        raise RuntimeError(f"{KERNELS.name} cannot be used here: ask `available` first.")
-    return found
-
-
 @cache
 def library(source: Path) -> ctypes.CDLL | None:
     """Returns a C file as a library, compiled at the first use on a machine (2 s) and kept in the user's cache.
 
     Returns:
-        None where there is no C compiler with OpenMP, as a log message says once, or where the environment variable
+        None if there is no C compiler with OpenMP, as a log message says once, or if the environment variable
         STARGAN_FW_NATIVE is 0.
     """
     if os.environ.get(SWITCH) == "0":
@@ -64,8 +47,10 @@ def library(source: Path) -> ctypes.CDLL | None:
 
 
 def _loaded(source: Path, folder: Path) -> ctypes.CDLL:
-    command = _command()
-    known = hashlib.sha256(b"\0".join([source.read_bytes(), platform.machine().encode(), repr(command).encode()]))
+    compiler = _compiler()
+    command = [*compiler, *FLAGS, *_units()]
+    made_by = [platform.machine(), repr(command), _run([*compiler, "--version"])]
+    known = hashlib.sha256(b"\0".join([source.read_bytes(), *(part.encode() for part in made_by)]))
     result = folder / f"{source.stem}-{known.hexdigest()[:16]}.so"
     if result.exists():
         try:
@@ -74,46 +59,59 @@ def _loaded(source: Path, folder: Path) -> ctypes.CDLL:
             logger.info("%s does not load and is compiled anew.", result)
     with tempfile.TemporaryDirectory(dir=folder) as apart:
         made = Path(apart, result.name)
-        given = [*command, str(source), "-o", str(made)]
-        subprocess.run(  # noqa: S603 - the user's own compiler
-            given,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=COMPILE_SECONDS,
-        )
+        _run([*command, str(source), "-o", str(made)])
         made.replace(result)  # at once, as other processes may be doing the same
     return ctypes.CDLL(str(result))
 
 
-def _command() -> list[str]:
+def _compiler() -> list[str]:
+    """Returns the command that starts the user's compiler."""
     asked = shlex.split(os.environ.get("CC", ""), posix=os.name != "nt")
     found = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if not asked and found is None:
         raise OSError("no C compiler is found.")
-    units = UNITS.get(torch.backends.cpu.get_cpu_capability(), ()) if platform.machine() in ("x86_64", "AMD64") else ()
-    return [*(asked or [str(found)]), *FLAGS, *units]
+    return asked or [str(found)]
+
+
+def _units() -> tuple[str, ...]:
+    return UNITS.get(torch.backends.cpu.get_cpu_capability(), ()) if platform.machine() in ("x86_64", "AMD64") else ()
+
+
+def _run(command: list[str]) -> str:
+    """Runs the user's compiler, and returns what it prints."""
+    return subprocess.run(  # noqa: S603 - the user's own compiler
+        command,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=COMPILE_SECONDS,
+    ).stdout
 
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """The user's cache; where that cannot be written, or others can, a folder that is removed once all is loaded."""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "stargan-fw"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # the latter where nobody knows the user's home
-        folder = None
-    if folder and os.access(folder, os.W_OK) and _ours_alone(folder):
+    """Lends the user's cache; if that cannot be written, or others can, a folder that is removed once all is loaded."""
+    folder = platformdirs.user_cache_path("stargan-fw", appauthor=False)
+    if _made(folder) and os.access(folder, os.W_OK) and _ours_alone(folder):
         yield folder
     else:
         with tempfile.TemporaryDirectory(prefix="stargan-fw-", ignore_cleanup_errors=True) as passing:
             yield Path(passing)
 
 
+def _made(folder: Path) -> bool:
+    try:
+        if folder.is_absolute():  # it is not if nobody knows the user's home
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return folder.is_absolute()
+
+
 def _ours_alone(folder: Path) -> bool:
-    """Says whether nobody else can put a library there to be loaded."""
+    """Returns whether nobody else can put a library there to be loaded."""
     if os.name == "nt":
         return True
     found = folder.stat()

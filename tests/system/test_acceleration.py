@@ -1,0 +1,114 @@
+"""When core swaps layers for faster ones, and when it leaves networks as they are built."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from stargan_fw import Accelerator, Translator
+from stargan_fw.compute.machine import accelerate_networks
+
+CPU = torch.device("cpu")
+
+EMBEDDED = """
+import sys, torch  # which starts ldconfig
+started = []
+sys.addaudithook(lambda event, given: started.append(given[:2]) if event == "subprocess.Popen" else None)
+import stargan_fw
+translator = stargan_fw.Translator.from_pretrained(sys.argv[1], device="cpu")
+translator.translate(torch.zeros(1, 3, 32, 32), to="happy")
+assert not started, started
+"""
+
+
+def kinds(network):
+    return {type(layer).__module__ for layer in network.modules()}
+
+
+@pytest.fixture
+def accelerated(monkeypatch):
+    monkeypatch.delenv("STARGAN_FW_ACCELERATE", raising=False)
+
+
+def test_a_model_that_a_program_opens_starts_no_process(trained_once):
+    environment = {name: value for name, value in os.environ.items() if name != "STARGAN_FW_NATIVE"}
+    command = [sys.executable, "-c", EMBEDDED, str(trained_once)]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_a_program_may_ask_for_faster_layers(accelerated, trained_once):
+    plain, fast = (
+        Translator.from_pretrained(trained_once, device="cpu", precision="fp32", accelerate=asked)
+        for asked in (False, True)
+    )
+    assert not any("stargan_fw_plugins.cpu" in kind for kind in kinds(plain.method.networks["generator"]))
+    assert "stargan_fw_plugins.cpu.convolution" in kinds(fast.method.networks["generator"])
+    assert "stargan_fw_plugins.cpu.convolution" in kinds(fast.method.networks["discriminator"])
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    results = [translator.translate(images, to="happy") for translator in (plain, fast)]
+    torch.testing.assert_close(results[1], results[0], rtol=0, atol=1e-4)
+
+
+class Fast(nn.Linear):
+    pass
+
+
+class Swap(Accelerator):
+    name = "swap"
+
+    def suits(self, device):
+        return device.type == "cpu"
+
+    def accelerate(self, network):
+        network.__class__ = Fast
+        return network
+
+
+class Registered:
+    """Stands for a plugin manager that knows one accelerator."""
+
+    def index(self, kind):
+        assert kind == "accelerator"
+        return {"swap": Swap}
+
+
+@pytest.mark.parametrize(
+    ("device", "switch", "swapped"), [("cpu", "1", True), ("meta", "1", False), ("cpu", "0", False)]
+)
+def test_accelerators_are_asked_about_the_device(monkeypatch, device, switch, swapped):
+    monkeypatch.setenv("STARGAN_FW_ACCELERATE", switch)
+    network = nn.Linear(1, 1)
+    accelerate_networks([network], Registered(), torch.device(device))
+    assert isinstance(network, Fast) is swapped
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("auto", 1), ("off", 0)])
+def test_training_accelerates_unless_that_is_off(accelerated, train, monkeypatch, tmp_path, choice, expected):
+    from stargan_fw.training import session
+
+    asked = []
+    monkeypatch.setattr(session, "accelerate_networks", lambda networks, plugins, device: asked.append(device))
+    outcome = train("--max-steps", "1", "--device", "cpu", "--set", f"training.accelerate={choice}")
+    assert outcome.code == 0, outcome.err
+    assert asked == [CPU] * expected
+
+
+def test_a_run_may_go_on_otherwise(train, cli, tmp_path):
+    assert train("--max-steps", "1", "--device", "cpu", "--set", "training.accelerate=off").code == 0
+    outcome = cli(
+        "train",
+        "--resume",
+        "--out",
+        tmp_path / "run",
+        "--max-steps",
+        "2",
+        "--device",
+        "cpu",
+        "--set",
+        "training.accelerate=auto",
+    )
+    assert outcome.code == 0, outcome.err
