@@ -76,13 +76,16 @@ class PluginManager:
     def discover(cls, files: tuple[str | Path, ...] = ()) -> "PluginManager":
         """Returns a manager with everything that is installed and, on top, the plugin files named.
 
+        Args:
+            files: a file that is named twice, also by another path to it, is loaded once.
+
         Raises:
             PluginError: a named file cannot be used; under `STARGAN_FW_STRICT=1`, any plugin.
         """
         manager = cls()
         manager.load_entry_points(KIND_GROUP, COMMAND_GROUP, GROUP)
-        for file in files:
-            manager.load_file(Path(file))
+        for path in {path.resolve(): path for path in map(Path, files)}.values():
+            manager.load_file(path)
         return manager
 
     def index(self, kind: str) -> Index[Any]:

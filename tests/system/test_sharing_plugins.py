@@ -66,6 +66,16 @@ def test_the_message_names_the_file_and_the_option_helps(cli, model, plugin, fac
     Translator.from_pretrained(model, plugins=[plugin])
 
 
+def test_a_plugin_that_the_run_names_may_be_named_again(cli, model, plugin, face, tmp_path, monkeypatch):
+    monkeypatch.chdir(plugin.parent)
+    for again in (plugin, plugin.name, f"../{plugin.parent.name}/{plugin.name}"):
+        outcome = cli("sheet", tmp_path / "run", "--plugin", again, "-o", tmp_path / "held-out.png")
+        assert outcome.code == 0, outcome.err
+        outcome = cli("sheet", tmp_path / "run", face, "--plugin", again, "-o", tmp_path / "face.png")
+        assert outcome.code == 0, outcome.err
+    Translator.from_pretrained(tmp_path / "run", plugins=[plugin.name])
+
+
 def test_an_installed_plugin_is_named_by_its_distribution(cli, model, face, tmp_path):
     config = json.loads((model / "config.json").read_text())
     assert [need["file"] for need in config["plugins"]] == [None, "tint.py"]

@@ -1,13 +1,21 @@
 """`stargan-fw bench`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stargan_fw.cli.options import (
+    ConfigOption,
+    ConfiguredPrecisionOption,
+    DeviceOption,
+    JsonOption,
+    PluginOption,
+    PresetOption,
+    SetOption,
+    configuration_layers,
+)
 from stargan_fw.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,19 +27,17 @@ if TYPE_CHECKING:
 def bench(
     *,
     labels: Annotated[str, typer.Option(help="How many labels each dataset has, separated by commas.")] = "5,8",
-    preset: Annotated[str | None, typer.Option(help="A named configuration.  [default: that of the plugins]")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file, over the preset.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")] = None,
-    precision: Annotated[Literal["auto", "fp32", "bf16"] | None, typer.Option(help="What networks compute in.")] = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    device: DeviceOption = None,
+    precision: ConfiguredPrecisionOption = None,
     rounds: Annotated[int, typer.Option(min=1, help="The median of so many is reported.")] = 5,
     profile: Annotated[
         Path | None, typer.Option(metavar="TRACE.json", help="Write a trace of training and name its costliest parts.")
     ] = None,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure training, translating and reading on this machine, on noise, against its own measured limits."""
     from tempfile import TemporaryDirectory
@@ -40,18 +46,13 @@ def bench(
 
     from stargan_fw.components import complete
     from stargan_fw.compute.machine import choose_device
-    from stargan_fw.config import Layer
     from stargan_fw.speed.measurement import measure, profile_training
     from stargan_fw.speed.rehearsal import STEPS, rehearse
     from stargan_fw.training.session import compile_trained
-    from stargan_fw.training.train_request import data_request, option_layer
+    from stargan_fw.training.train_request import data_request
 
-    files = [str(path.resolve()) for path in plugin or ()] or None
-    layers = [Layer.from_file(config)] if config else []
-    options = option_layer("the command line", {"plugins": files, "training.precision": precision})
-    merged, plugins = data_request(
-        [*layers, options, Layer.from_settings(settings or ())], datasets=None, preset=preset
-    )
+    layers = configuration_layers({"training.precision": precision}, config=config, settings=settings, plugin=plugin)
+    merged, plugins = data_request(layers, datasets=None, preset=preset)
     asked, place, counts = complete(merged, plugins), choose_device(device), _counts(labels)
     if profile and not profile.resolve().parent.is_dir():
         raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist.")
@@ -78,7 +79,7 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
-def _show(console: Console, report: Report, parts: list[tuple[str, float]]) -> None:
+def _show(console: "Console", report: "Report", parts: list[tuple[str, float]]) -> None:
     from rich.table import Table
 
     compiled = "compiled" if report.compiled else "not compiled"

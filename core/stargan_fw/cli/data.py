@@ -5,6 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stargan_fw.cli.options import (
+    CacheOption,
+    ConfigOption,
+    DataOption,
+    DatasetsOption,
+    ImageSizeOption,
+    JsonOption,
+    PluginOption,
+    PresetOption,
+    SeedOption,
+    SetOption,
+    configuration_layers,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -13,21 +27,6 @@ if TYPE_CHECKING:
     from stargan_fw.config import Config
     from stargan_fw.data.check import DatasetReport
     from stargan_fw.plugin_manager import PluginManager
-
-Datasets = Annotated[
-    str | None, typer.Option(help="plugin, plugin:location or alias=plugin:location, separated by commas.")
-]
-Data = Annotated[str | None, typer.Option(help="The folder of datasets without a location.  [default: data]")]
-Cache = Annotated[
-    str | None, typer.Option(help="The folder of decoded images.  [default: $STARGAN_FW_CACHE, or DATA/.stargan-fw]")
-]
-Preset = Annotated[str | None, typer.Option(help="A named configuration.  [default: that of the plugins]")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file, over the preset.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")
-]
-Plugins = Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")]
-ImageSize = Annotated[int | None, typer.Option(min=1, help="Side in pixels.  [default: the configuration's]")]
 
 app = typer.Typer(no_args_is_help=True, help="Check, prepare and draw data.")
 
@@ -41,10 +40,10 @@ def group() -> None:
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Each dataset gets a folder of its own in it.")],
     *,
-    images: Annotated[int, typer.Option(min=10, help="Images, where the layout counts images.")] = 4000,
-    people: Annotated[int, typer.Option(min=2, help="People, where the layout counts people.")] = 67,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.")] = 0,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")] = None,
+    images: Annotated[int, typer.Option(min=10, help="Number of images, if the layout counts images.")] = 4000,
+    people: Annotated[int, typer.Option(min=2, help="Number of people, if the layout counts people.")] = 67,
+    seed: SeedOption = 0,
+    plugin: PluginOption = None,
 ) -> None:
     """Draw stand-in data in the datasets' own layouts, to try everything before the real data is there."""
     from stargan_fw.data.stand_in import draw_stand_ins
@@ -58,14 +57,14 @@ def sample(
 @app.command()
 def prepare(
     *,
-    datasets: Datasets = None,
-    data: Data = None,
-    cache: Cache = None,
-    preset: Preset = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    plugin: Plugins = None,
-    image_size: ImageSize = None,
+    datasets: DatasetsOption = None,
+    data: DataOption = None,
+    cache: CacheOption = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    image_size: ImageSizeOption = None,
 ) -> None:
     """Decode, crop and resize every image once, so that training begins at once."""
     from rich.console import Console
@@ -88,11 +87,11 @@ def prepare(
 @app.command()
 def clean(
     *,
-    data: Data = None,
-    cache: Cache = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    plugin: Plugins = None,
+    data: DataOption = None,
+    cache: CacheOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Remove the decoded images, which training makes again when it needs them."""
     from stargan_fw.data.cache import cache_folder, clean as clean_cache, readable_size
@@ -109,17 +108,17 @@ def clean(
 @app.command()
 def check(
     *,
-    datasets: Datasets = None,
-    data: Data = None,
-    preset: Preset = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    plugin: Plugins = None,
-    image_size: ImageSize = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    datasets: DatasetsOption = None,
+    data: DataOption = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    image_size: ImageSizeOption = None,
+    as_json: JsonOption = False,
     sheet: Annotated[Path | None, typer.Option(help="Draw a contact sheet with labels into this file.")] = None,
 ) -> None:
-    """Look for what would spoil a training, before it starts. Exit 2 where it could not work."""
+    """Look for what would spoil a training, before it starts. Exit 2 if it could not work."""
     import json
 
     from rich.console import Console
@@ -155,12 +154,9 @@ def _request(
     preset: str | None = None,
     with_data: bool = True,
 ) -> "tuple[Config, PluginManager]":
-    from stargan_fw.config import Layer
-    from stargan_fw.training.train_request import data_request, option_layer
+    from stargan_fw.training.train_request import data_request
 
-    files = [str(path.resolve()) for path in plugin or ()] or None
-    layers = [Layer.from_file(config)] if config else []
-    layers += [option_layer("the command line", {"plugins": files, **options}), Layer.from_settings(settings or ())]
+    layers = configuration_layers(options, config=config, settings=settings, plugin=plugin)
     return data_request(layers, datasets=datasets, preset=preset, with_data=with_data)
 
 

@@ -1,13 +1,20 @@
 """`stargan-fw evaluate`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stargan_fw.cli.options import (
+    CacheOption,
+    ClassifierStepsOption,
+    DeviceOption,
+    JsonOption,
+    LimitOption,
+    RunDataOption,
+    SeedOption,
+)
 from stargan_fw.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,37 +22,41 @@ if TYPE_CHECKING:
 
     from stargan_fw.runs.evaluation_record import Evaluation
 
+JudgedOption = Annotated[
+    str | None,
+    typer.Option(help="Whose labels to translate to, separated by commas.", show_default="those that all runs have"),
+]
+SourceOption = Annotated[
+    str | None, typer.Option(metavar="LABELS", help="Translate only images that have these labels.")
+]
+ReadOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LABEL", help="Count inputs and translations read as this label too; repeatable."),
+]
+InceptionOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Inception weights on disk, for FID and KID proper.")
+]
+
 
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders.")],
     *,
-    data: Annotated[str | None, typer.Option(help="The folder of datasets.  [default: the runs' own]")] = None,
-    cache: Annotated[
-        str | None, typer.Option(help="The folder of decoded images and classifiers.  [default: as in train]")
-    ] = None,
-    datasets: Annotated[
-        str | None, typer.Option(help="Whose labels to translate to, separated by commas.  [default: all common ones]")
-    ] = None,
+    data: RunDataOption = None,
+    cache: CacheOption = None,
+    datasets: JudgedOption = None,
     images: Annotated[str | None, typer.Option(help="Translate this dataset's images.")] = None,
-    source: Annotated[str | None, typer.Option(metavar="LABELS", help="Translate only images that have these.")] = None,
+    source: SourceOption = None,
     to: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only to this label; repeatable.")] = None,
     mask: Annotated[
         Literal["right", "wrong"], typer.Option(help="'wrong' translates under another dataset's mask.")
     ] = "right",
-    read: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL", help="Count inputs and translations read as this label too; repeatable."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Test images of a dataset at most.")] = None,
-    classifier_steps: Annotated[
-        int | None, typer.Option(min=1, help="Updates of a classifier that is missing.")
-    ] = None,
-    inception: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Inception weights on disk, for FID and KID proper.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of classifiers, intervals and subsets.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    read: ReadOption = None,
+    limit: LimitOption = None,
+    classifier_steps: ClassifierStepsOption = None,
+    inception: InceptionOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as CSV.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown.")] = None,
 ) -> None:
@@ -58,12 +69,10 @@ def evaluate(
     from stargan_fw.runs.evaluation_record import as_csv, as_markdown
     from stargan_fw.training.progress import show_progress
 
-    files = {"--csv": csv, "--markdown": markdown}
-    for option, file in files.items():
-        _check_writable(option, file)
-    names = tuple(name.strip() for name in datasets.split(",")) if datasets else ()
+    _check_writable("--csv", csv)
+    _check_writable("--markdown", markdown)
     asked = Asked(
-        datasets=names,
+        datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
         images=images,
         source=source,
         to=tuple(to or ()),
@@ -79,9 +88,10 @@ def evaluate(
     evaluations = evaluate_runs(runs, asked, choose_device(device), show_progress)
     for evaluation in evaluations:
         evaluation.write()
-    for file, text in ((csv, as_csv), (markdown, as_markdown)):
-        if file:
-            file.write_text(text(evaluations), encoding="utf-8")
+    if csv:
+        csv.write_text(as_csv(evaluations), encoding="utf-8")
+    if markdown:
+        markdown.write_text(as_markdown(evaluations), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps([evaluation.to_dict() for evaluation in evaluations], indent=1, ensure_ascii=False))
         return
@@ -94,7 +104,7 @@ def _check_writable(option: str, file: Path | None) -> None:
         raise ConfigError(f"{option} {file}: {wrong}. Name a file in a folder that exists.")
 
 
-def _show(console: Console, evaluations: list[Evaluation]) -> None:
+def _show(console: "Console", evaluations: "list[Evaluation]") -> None:
     from rich.markup import escape
     from rich.table import Table
 

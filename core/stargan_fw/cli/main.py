@@ -2,23 +2,38 @@
 
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from stargan_fw.cli.notes import note
 from stargan_fw.errors import RequestError
 from stargan_fw.plugin_manager import COMMAND_GROUP, KIND_GROUP, PluginManager
 from stargan_fw.process import prepare_process
 
-DONE, FAILED, WRONG_REQUEST = 0, 1, 2
+FAILED, WRONG_REQUEST = 1, 2
+ABOUT = "Image-to-image translation between many domains, learned from several datasets at once."
+
+
+def show_version(wanted: bool) -> None:
+    """Prints the version and ends the program, if `--version` is given."""
+    if wanted:
+        from stargan_fw.version import __version__
+
+        typer.echo(f"stargan-fw {__version__}")
+        raise typer.Exit
 
 
 def options(
     *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Goes anywhere.")] = False,
 ) -> None:
-    """Image-to-image translation between many domains, learned from several datasets at once."""
-    del debug  # `main` takes it out wherever it stands
+    """Takes what stands before a command; `main` takes `--debug` out wherever it stands."""
+    del version, debug
 
 
 def program() -> typer.Typer:
@@ -29,18 +44,17 @@ def program() -> typer.Typer:
     """
     app = typer.Typer(
         name="stargan-fw",
-        help="Image-to-image translation between many domains, learned from several datasets at once.",
+        help=ABOUT,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(options)
+    app.callback(help=ABOUT)(options)
     manager = PluginManager()
     manager.load_entry_points(KIND_GROUP, COMMAND_GROUP)
     for report in manager.reports:
         if report.error:
-            print(f"The plugin '{report.name}' is left out: {report.error}", file=sys.stderr)  # noqa: T201
+            note(f"The plugin '{report.name}' is left out: {report.error}")
     registered = (component.partition(" ") for report in manager.reports for component in report.components)
     for command in (manager.index("command").get(name) for kind, _, name in registered if kind == "command"):
         if isinstance(command.run, typer.Typer):
@@ -52,8 +66,7 @@ def program() -> typer.Typer:
 
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 failed while working, 2 the request was wrong."""
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    arguments, debug = _take_debug(sys.argv[1:])
     prepare_process()
     try:
         program()(arguments, prog_name="stargan-fw")
@@ -65,12 +78,18 @@ def main() -> None:
         sys.exit(_report(error, FAILED, debug=debug))
 
 
+def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Returns the arguments without `--debug`, and whether it was there. After "--" it is a value like any other."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options, values = arguments[:end], arguments[end:]
+    return [*(option for option in options if option != "--debug"), *values], "--debug" in options
+
+
 def _report(error: Exception, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     elif code == WRONG_REQUEST or str(error) == "Interrupted.":
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - as it is: rich would read [brackets] as markup
+        note(f"Error: {error}")
     else:
-        text = f"{type(error).__name__}: {error}"
-        print(f"Error: {text}\n(--debug shows where it happened.)", file=sys.stderr)  # noqa: T201
+        note(f"Error: {type(error).__name__}: {error}\n(--debug shows where it happened.)")
     return code

@@ -1,10 +1,10 @@
 """`stargan-fw plugins …`."""
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
+
+from stargan_fw.cli.options import JsonOption, PluginOption
 
 app = typer.Typer(no_args_is_help=True, help="What is installed, and what failed.")
 
@@ -17,8 +17,8 @@ def group() -> None:
 @app.command("list")
 def list_plugins(
     *,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List plugins, what each registers, and why one is left out."""
     from stargan_fw.plugin_manager import PluginManager

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stargan_fw.cli.options import CheckpointSizeOption, DataOption, PluginOption, SetOption, configuration_layers
+
 if TYPE_CHECKING:
     from stargan_fw.config import Config
     from stargan_fw.plugin_manager import PluginManager
 
 
-Plugins = Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key; repeatable.")]
 Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it must not hold anything.")]
 
 
@@ -23,7 +23,7 @@ def export(
     licence: Annotated[
         str | None, typer.Option("--license", help="Of the model, as the Hub names it: mit, cc-by-nc-4.0.")
     ] = None,
-    plugin: Plugins = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Write a run's newest checkpoint as a folder that anyone can open: weights, configuration, model card."""
     from stargan_fw.models.export import export_onnx, export_run
@@ -43,10 +43,10 @@ def import_(
     datasets: Annotated[str, typer.Option(help="What it was trained on, in the order of its labels.")],
     discriminator: Annotated[Path | None, typer.Option(help="The discriminator's, to read current labels.")] = None,
     attributes: Annotated[str | None, typer.Option(help="Of the dataset, in order, separated by commas.")] = None,
-    image_size: Annotated[int | None, typer.Option(min=1, help="Where the checkpoints do not tell.")] = None,
-    data: Annotated[str | None, typer.Option(help="Of datasets whose labels are read from their files.")] = None,
-    settings: Settings = None,
-    plugin: Plugins = None,
+    image_size: CheckpointSizeOption = None,
+    data: DataOption = None,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Make a model folder of the reference implementation's checkpoints."""
     from stargan_fw.models.foreign import ForeignModel, import_model, with_attributes
@@ -63,9 +63,9 @@ def extend(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; it must not hold anything.")],
     datasets: Annotated[str, typer.Option(help="The model's own, in their order, and then the new ones.")],
-    data: Annotated[str | None, typer.Option(help="Of new datasets whose labels are read from their files.")] = None,
-    settings: Settings = None,
-    plugin: Plugins = None,
+    data: DataOption = None,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Add datasets to a trained model, old outputs unchanged; `train --from` then teaches it the new labels."""
     from stargan_fw.models.extension import extend_model
@@ -79,11 +79,9 @@ def extend(
 def _asked(
     datasets: str, data: str | None, settings: list[str] | None, plugin: list[Path] | None
 ) -> "tuple[Config, PluginManager]":
-    from stargan_fw.config import Layer
-    from stargan_fw.training.train_request import data_request, option_layer
+    from stargan_fw.training.train_request import data_request
 
-    options = {"plugins": [str(path) for path in plugin] if plugin else None, "data.path": data}
-    layers = [option_layer("the command line", options), Layer.from_settings(settings or ())]
+    layers = configuration_layers({"data.path": data}, settings=settings, plugin=plugin)
     return data_request(layers, datasets=datasets, preset=None)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import typer
 
+from stargan_fw.cli.notes import note
+from stargan_fw.cli.options import CurrentOption, DeviceOption, PluginOption, PrecisionOption
 from stargan_fw.cli.outputs import image_files
 from stargan_fw.errors import DataError, RequestError
 
@@ -24,15 +26,6 @@ if TYPE_CHECKING:
 SHEET_IMAGES = 4  # of each dataset, where none are named
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a Hub id.")]
-CurrentOption = Annotated[
-    str | None,
-    typer.Option(metavar="LABELS", help="Labels that the pictures have, instead of those that the model reads."),
-]
-PluginOption = Annotated[list[Path] | None, typer.Option(help="A plugin file that the model needs; repeatable.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")]
-Precision = Annotated[
-    Literal["auto", "fp32", "bf16"], typer.Option(help="What the network computes in; auto is bf16 where that is fast.")
-]
 Masks = Annotated[
     str | None, typer.Option(metavar="right,wrong", help="A row for each: the labels' own mask, or another's.")
 ]
@@ -55,7 +48,7 @@ def translate(
     size: Annotated[
         Literal["model", "original"], typer.Option(help="The model's size, or pasted into the original.")
     ] = "model",
-    precision: Precision = "auto",
+    precision: PrecisionOption = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures that go through the network at once.")] = None,
     device: DeviceOption = None,
     plugin: PluginOption = None,
@@ -116,9 +109,9 @@ def _report(unreadable: Sequence[DataError], count: int) -> None:
     if len(unreadable) == count:
         raise unreadable[0]
     for error in unreadable:
-        typer.echo(f"Left out: {error}", err=True)
+        note(f"Left out: {error}")
     if unreadable:
-        typer.echo(f"Error: {len(unreadable)} of {count} pictures could not be read.", err=True)
+        note(f"Error: {len(unreadable)} of {count} pictures could not be read.")
         raise typer.Exit(1)
 
 
@@ -131,7 +124,7 @@ def sheet(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write.")] = Path("sheet.png"),
     to: Annotated[
-        list[str] | None, typer.Option(metavar="LABELS", help="A column; every domain where there is none. Repeatable.")
+        list[str] | None, typer.Option(metavar="LABELS", help="A column each; repeatable. Without any, every domain.")
     ] = None,
     against: Annotated[
         list[str] | None,
@@ -140,7 +133,7 @@ def sheet(
     name: Annotated[list[str] | None, typer.Option(help="What to call a model, in their order. Repeatable.")] = None,
     mask: Masks = None,
     current: CurrentOption = None,
-    precision: Precision = "auto",
+    precision: PrecisionOption = "auto",
     device: DeviceOption = None,
     plugin: PluginOption = None,
 ) -> None:

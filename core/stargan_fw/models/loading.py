@@ -123,8 +123,7 @@ def _fetched(repo: str, *, revision: str | None, cache_dir: str | Path | None, l
 
 def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
     config = run.config()
-    files = dict.fromkeys(Path(file).resolve() for file in (*config.plugins, *plugins))
-    manager = PluginManager.discover(tuple(files))
+    manager = PluginManager.discover((*config.plugins, *plugins))
     checkpoint = run.checkpoints.latest()
     with torch.device("meta"):
         method = build_method(config, run.labels(), manager)

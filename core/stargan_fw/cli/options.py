@@ -1,0 +1,87 @@
+"""The options that several commands have, each declared once, for commands of plugins as well."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from stargan_fw.config import Layer
+
+_data_help = "The folder of datasets without a location."
+_size_help = "Side of the model's images in pixels."
+_precision = typer.Option(help="What networks compute in; auto is bf16 if the hardware multiplies it.")
+_seed = typer.Option(min=0, help="Seed of everything random.")
+
+# Data.
+DataOption = Annotated[str | None, typer.Option(help=_data_help, show_default="data")]
+RunDataOption = Annotated[str | None, typer.Option(help=_data_help, show_default="the runs' own")]
+DatasetsOption = Annotated[
+    str | None, typer.Option(help="plugin, plugin:location or alias=plugin:location, separated by commas.")
+]
+CacheOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The folder of decoded images and classifiers.", show_default="$STARGAN_FW_CACHE, or DATA/.stargan-fw"
+    ),
+]
+ImageSizeOption = Annotated[int | None, typer.Option(min=1, help=_size_help, show_default="the configuration's")]
+CheckpointSizeOption = Annotated[
+    int | None, typer.Option(min=1, help=_size_help, show_default="what the checkpoints tell")
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Test images of a dataset that are translated, at most.")]
+
+# Configuration.
+PresetOption = Annotated[str | None, typer.Option(help="A named configuration.", show_default="that of the plugins")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file, over the preset.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")
+]
+PluginOption = Annotated[list[Path] | None, typer.Option(resolve_path=True, help="A plugin file; repeatable.")]
+
+# The machine.
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU if there is one.")]
+PrecisionOption = Annotated[Literal["auto", "fp32", "bf16"], _precision]
+ConfiguredPrecisionOption = Annotated[Literal["auto", "fp32", "bf16"] | None, _precision]
+
+# What is computed and how it is shown.
+SeedOption = Annotated[int, _seed]
+ConfiguredSeedOption = Annotated[int | None, _seed]
+ClassifierStepsOption = Annotated[int | None, typer.Option(min=1, help="Updates of a classifier that is missing.")]
+CurrentOption = Annotated[
+    str | None,
+    typer.Option(metavar="LABELS", help="Labels that the pictures have, instead of those that the model reads."),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, write nothing.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def configuration_layers(
+    options: Mapping[str, Any],
+    *,
+    config: Path | None = None,
+    settings: Sequence[str] | None = None,
+    plugin: Sequence[Path] | None = None,
+) -> "list[Layer]":
+    """Returns the layers of a configuration that a command line asks for, the weakest first.
+
+    Args:
+        options: the values of options by the keys that they stand for, such as "training.seed". None is left out.
+        config: the value of `ConfigOption`.
+        settings: the value of `SetOption`.
+        plugin: the value of `PluginOption`.
+
+    Raises:
+        ConfigError: the file cannot be read, or a setting is no KEY=VALUE.
+    """
+    from stargan_fw.config import Layer
+    from stargan_fw.training.train_request import option_layer
+
+    files = [str(path) for path in plugin] if plugin else None
+    layers = [Layer.from_file(config)] if config else []
+    return [
+        *layers,
+        option_layer("the command line", {"plugins": files, **options}),
+        Layer.from_settings(settings or ()),
+    ]

@@ -1,0 +1,109 @@
+"""The command line as a whole: what every option is called and means, and what stands before the commands."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import get_args, get_type_hints
+
+import pytest
+from typer.models import OptionInfo
+
+from stargan_fw.cli.builtin import COMMANDS
+from stargan_fw.cli.main import program
+
+# Names that already meant two things when people began to script against them.
+TWO_MEANINGS = {
+    "--images": "how many `data sample` draws; whose `evaluate` translates",
+    "--mask": "which rows a sheet has; which one `evaluate` measures",
+    "--csv": "a file to write in `evaluate`; how `study tally` prints",
+    "--markdown": "a file to write in `evaluate`; how `study tally` prints",
+}
+# One meaning, which each command says in words of its own.
+OWN_WORDS = {"--out", "--to", "--datasets", "--revision", "--dry-run", "--seed", "--set"}
+
+
+def options():
+    """Every option of every command: (command, name, its kind of value, its declaration)."""
+    yield from _options_of(program())
+
+
+def _options_of(app, *path):
+    for command in app.registered_commands:
+        hints = get_type_hints(command.callback, include_extras=True)
+        for name in inspect.signature(command.callback).parameters:
+            kind, info, *_ = (*get_args(hints[name]), None)
+            if isinstance(info, OptionInfo):
+                # In an annotation, typer takes the first name for a default until it sees the parameter.
+                declared = [one for one in (info.default, *(info.param_decls or ())) if str(one).startswith("--")]
+                where = " ".join((*path, command.name or command.callback.__name__))
+                yield where, (declared or [f"--{name.replace('_', '-')}"])[0], _without_none(kind), info
+    for group in app.registered_groups:
+        yield from _options_of(group.typer_instance, *path, group.name)
+
+
+def _without_none(kind):
+    kinds = [one for one in get_args(kind) if one is not type(None)]
+    return str(kinds[0] if type(None) in get_args(kind) else kind)
+
+
+def test_every_command_is_read():
+    assert {"train", "data check", "study tally", "plugins list"} <= {where for where, *_ in options()}
+
+
+def test_every_option_has_help():
+    assert [(where, name) for where, name, _, info in options() if not info.help] == []
+
+
+def test_one_name_is_one_kind_of_value_everywhere():
+    kinds = {}
+    for where, name, kind, info in options():
+        if name not in TWO_MEANINGS:
+            kinds.setdefault(name, {}).setdefault((kind, info.metavar or ""), []).append(where)
+    assert {name: found for name, found in kinds.items() if len(found) > 1 and name != "--to"} == {}
+
+
+def test_one_name_means_one_thing_everywhere():
+    core = {command.name for command in COMMANDS}
+    words = {}
+    for where, name, _, info in options():
+        if name not in TWO_MEANINGS.keys() | OWN_WORDS and where.split()[0] in core:
+            words.setdefault(name, set()).add((info.help, info.min, info.max))
+    assert {name: found for name, found in words.items() if len(found) > 1} == {}
+
+
+def test_what_means_two_things_is_listed_only_while_it_does():
+    kinds = {}
+    for _, name, kind, _ in options():
+        kinds.setdefault(name, set()).add(kind)
+    assert [name for name in TWO_MEANINGS if len(kinds[name]) < 2] == []
+
+
+def test_the_version(cli):
+    assert cli("--version").out == f"stargan-fw {version('stargan-fw')}\n"
+
+
+def test_python_runs_the_package():
+    command = [sys.executable, "-m", "stargan_fw", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("stargan-fw ")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"), [("stargan-fw tra", {"train", "translate"}), ("stargan-fw train --max", {"--max-steps"})]
+)
+def test_a_shell_completes_commands_and_options(words, completed):
+    asked = {"_STARGAN_FW_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    result = subprocess.run(
+        [sys.executable, "-m", "stargan_fw"], capture_output=True, text=True, check=True, env=os.environ | asked
+    )
+    assert set(result.stdout.split()) == completed
+
+
+def test_debug_is_an_option_until_two_dashes_end_the_options(cli, tmp_path):
+    outcome = cli("--debug", "translate", tmp_path, "--to", "happy", "--", "--debug")
+    assert "Traceback" in outcome.err
+    assert "'--debug' cannot be read" in outcome.err
+    outcome = cli("translate", tmp_path, "--to", "happy", "--", "--debug")
+    assert re.fullmatch(r"Error: The image '--debug' cannot be read: .*\n", outcome.err)
