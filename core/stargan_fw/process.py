@@ -12,7 +12,7 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 KEPT = {MMAP_THRESHOLD: 2**25, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**26}
 # Turns, a few microseconds, that a thread looks whether the others are done before it sleeps. By itself OpenMP looks for
 # milliseconds: on a processor that others use too, that keeps them from the work that is waited for. Beside a training of
-# as many threads the quickstart's generator took 2 to 10 times as long.
+# as many threads a small generator took 2 to 10 times as long.
 TURNS = "2000"
 
 

@@ -40,7 +40,8 @@ class CriticLoss:
 class AdversarialLoss(ABC):
     """`L_adv` as discriminator and generator minimise it.
 
-    Keyword-only constructor parameters are keys of `[loss]`.
+    Keyword-only constructor parameters are keys of `[loss]`. A method that weighs other losses against this one may ask
+    for a class of its own plugin, derived from this one, which holds the weights; it says so if a loss has none.
 
     Attributes:
         name: what `loss.name` calls it.

@@ -22,7 +22,7 @@ class Generator(nn.Module, ABC):
             `image_size` alone.
 
     Raises:
-        ConfigError: from the constructor, where the network cannot work at `image_size` or with labels.
+        ConfigError: from the constructor, if the network cannot work at `image_size` or with labels.
     """
 
     name: ClassVar[str]
@@ -61,7 +61,7 @@ class Discriminator(nn.Module, ABC):
         name: what `discriminator.name` calls it.
 
     Raises:
-        ConfigError: from the constructor, where the network cannot work at `image_size`.
+        ConfigError: from the constructor, if the network cannot work at `image_size`.
     """
 
     name: ClassVar[str]
@@ -94,7 +94,7 @@ class Discriminator(nn.Module, ABC):
 
 
 class Embedding(nn.Module, ABC):
-    """`F(x)`: features of who or what is on an image, for identity losses such as DIAT's.
+    """`F(x)`: features of who or what is on an image, for losses that keep the identity.
 
     The constructor takes the keyword arguments `image_size` (pixels) and `label_dim` (labels of all datasets, without
     the mask) and its own options: keys of `[embedding]`. It must not need weights that only training needs: a trained
