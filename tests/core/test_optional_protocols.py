@@ -1,15 +1,19 @@
 """What only some plugins can do: core asks for it, and says so if it is not there."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from fake_plugins import Colours, Shapes, Swap
+from fake_plugins import Shapes, Swap
+from PIL import Image
 
 from stargan_fw.components import build_method, complete
 from stargan_fw.config import Layer, merge
-from stargan_fw.data.source import Source
+from stargan_fw.data.source import Source, decode
 from stargan_fw.data.stand_in import draw_stand_ins
-from stargan_fw.errors import ModelError
+from stargan_fw.errors import DataError, ModelError
 from stargan_fw.evaluation.ground_truth import GroundTruth
+from stargan_fw.evaluation.targets import targets
 from stargan_fw.interfaces import HasVariants, ReadsLabels
 from stargan_fw.interfaces.method import read_labels, variant_of
 from stargan_fw.plugin_manager import PluginManager
@@ -76,14 +80,60 @@ def test_a_sheet_and_an_evaluation_of_a_method_without_a_mask_are_refused(cli, t
     assert not (tmp_path / "sheet.png").exists()
 
 
-def test_stand_in_data_is_of_those_that_draw_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(Colours, "draw_stand_in", None)
-    drawn = dict(draw_stand_ins(PluginManager.discover(), tmp_path, images=3, people=1, seed=0))
-    assert drawn == {"shapes": tmp_path / "shapes"}
+class Photographs(Shapes):
+    """Cannot be drawn: neither anew, nor with other labels."""
+
+    name = "photographs"
+    draw_stand_in = counterfactual = None
+
+
+def test_stand_in_data_is_of_those_that_draw_it(tmp_path):
+    plugins = PluginManager.discover()
+    plugins.index("dataset").register("photographs", Photographs, "here")
+    drawn = dict(draw_stand_ins(plugins, tmp_path, images=3, people=1, seed=0))
+    assert drawn == {name: tmp_path / name for name in ("colours", "shapes")}
     assert len(list((tmp_path / "shapes").iterdir())) == 3
 
 
-def test_a_dataset_that_draws_no_counterfactuals_has_no_ground_truth(small_data):
-    config = merge([Layer("test", {"data": {"path": str(small_data)}, "datasets": {"shapes": {}}})])
+def test_stand_in_data_appears_whole_or_not_at_all(monkeypatch, tmp_path):
+    monkeypatch.setattr(Shapes, "draw", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(draw_stand_ins(PluginManager.discover(), tmp_path, images=3, people=1, seed=0))
+    assert "shapes" not in {path.name for path in tmp_path.iterdir()}
+
+
+def test_stand_in_data_is_not_drawn_over_other_data(tmp_path):
+    (tmp_path / "colours").mkdir()
+    with pytest.raises(DataError, match="colours' exists already"):
+        list(draw_stand_ins(PluginManager.discover(), tmp_path, images=3, people=1, seed=0))
+    assert [path.name for path in tmp_path.iterdir()] == ["colours"]
+
+
+@pytest.fixture
+def shapes(small_data, tmp_path):
+    """The dataset of shapes and its decoded images: `(Source, Store)`."""
+    config = merge(
+        [Layer("test", {"data": {"path": str(small_data), "cache": str(tmp_path)}, "datasets": {"shapes": {}}})]
+    )
     source = Source.open("shapes", config.datasets["shapes"], config.data.path, PluginManager.discover())
-    assert GroundTruth.of(source, store=None) == (None, "")
+    return source, decode(config, [source])["shapes"]
+
+
+def test_a_dataset_that_draws_counterfactuals_has_a_ground_truth(shapes):
+    source, store = shapes
+    truth, why = GroundTruth.of(source, store)
+    cross = next(target for target in targets(source.schema) if target.name.endswith("cross"))
+    assert why == ""
+    assert truth.pictures(source.test[:2], cross)[0].shape == (3, store.image_size, store.image_size)
+
+
+def test_a_dataset_that_draws_no_counterfactuals_has_no_ground_truth(shapes):
+    source, store = shapes
+    assert GroundTruth.of(replace(source, dataset=Photographs(source.dataset.root)), store) == (None, "")
+
+
+def test_a_counterfactual_that_is_not_the_image_on_disk_is_not_believed(shapes, monkeypatch):
+    monkeypatch.setattr(Shapes, "counterfactual", lambda self, example, labels: Image.new("RGB", (24, 24)))
+    truth, why = GroundTruth.of(*shapes)
+    assert truth is None
+    assert "is drawn otherwise now" in why
