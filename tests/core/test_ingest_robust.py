@@ -6,7 +6,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -110,11 +109,12 @@ def test_every_image_is_read_refused_or_listed(tmp_path, make, name, good):
             strict.run()
 
 
+COUNT = 300
 INGEST = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from stargan_fw.data.ingest import Framing, Ingestion
-folder, cache, size = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+folder, cache, size, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 decoded = 0
 
 def count(images):
@@ -124,6 +124,8 @@ def count(images):
         if decoded == 2:
             print("writing", flush=True)
         yield image
+        if decoded == last:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 print("started", flush=True)
 Ingestion("faces", sorted(folder.iterdir()), Framing(size), cache).run(count)
@@ -131,18 +133,18 @@ print(decoded)
 """
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A few hundred images."""
-    path = tmp_path / "images"
-    path.mkdir()
-    for number in range(300):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A few hundred images; not to be written to."""
+    path = tmp_path_factory.mktemp("images")
+    for number in range(COUNT):
         noise(160, seed=number).save(path / f"{number:03d}.png", compress_level=1)
     return path
 
 
-def start(folder, cache, size=32):
-    command = [sys.executable, "-c", INGEST, str(folder), str(cache), str(size)]
+def start(folder, cache, size=32, last=0):
+    """Decodes a folder in another process, which is killed once `last` images are written; 0 lets it live."""
+    command = [sys.executable, "-c", INGEST, str(folder), str(cache), str(size), str(last)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -162,17 +164,13 @@ def unfinished(cache):
 
 def test_killed_at_any_moment_the_next_start_gives_the_same_bytes(folder, tmp_path):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    begin = time.perf_counter()
     Ingestion("faces", sorted(folder.iterdir()), Framing(32), undisturbed).run()
-    duration = time.perf_counter() - begin
-    moments = random.Random(0)
 
-    for _ in range(10):
-        with start(folder, killed) as process:
-            process.stdout.readline()
-            time.sleep(moments.uniform(0, 0.9 * duration))
-            process.send_signal(signal.SIGKILL)
-        assert len(unfinished(killed)) <= 1, "what the one before left is removed"
+    for last in (1, 2, *random.Random(0).sample(range(3, COUNT), 5), COUNT):
+        with start(folder, killed, last=last) as process:
+            process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert len(unfinished(killed)) == 1, "what the one before left is removed"
     Ingestion("faces", sorted(folder.iterdir()), Framing(32), killed).run()
 
     assert stores(killed) == stores(undisturbed)
