@@ -7,6 +7,7 @@ import torch
 
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Losses, Tracker
+from stargan_fw.training.trainer import Throughput
 
 
 def take(trainer, steps):
@@ -137,6 +138,39 @@ def test_a_continued_run_takes_the_steps_that_it_would_have_taken(trainer):
     resumed.train(11)
 
     assert differing(weights(whole), weights(resumed)) == set()
+
+
+def test_the_last_steps_are_logged_and_logged_once_if_the_run_goes_on(trainer, metrics):
+    whole, begun, resumed = (trainer("training.log_every=4") for _ in range(3))
+    whole.train(9)
+    begun.train(3)
+    assert [row["step"] for row in metrics(begun.run.path)] == [3, 2]
+
+    resumed.run = begun.run
+    resumed.resume()
+    resumed.train(9)
+
+    assert metrics(resumed.run.path) == metrics(whole.run.path)
+    assert sorted(row["step"] for row in metrics(whole.run.path)) == [3, 4, 7, 8, 9]
+
+
+def test_a_finished_run_keeps_its_last_rows(trainer, metrics):
+    trainer = trainer("training.log_every=4")
+    trainer.train(3)
+    trainer.resume()
+    assert [row["step"] for row in metrics(trainer.run.path)] == [3, 2]
+
+
+def test_throughput_leaves_out_sheets_and_checkpoints(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    throughput = Throughput(step=10, batch_size=4, device=torch.device("cpu"))
+    now[0] += 2
+    with throughput.paused():
+        now[0] += 50
+    assert throughput.read(step=15) == 10
+    now[0] += 1
+    assert throughput.read(step=16) == 4
 
 
 def test_a_checkpoint_without_a_network_cannot_be_continued(trainer):

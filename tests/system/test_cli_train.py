@@ -28,7 +28,7 @@ def test_a_run_writes_what_the_contract_names(train, tmp_path, metrics):
     names = {path.name for path in (run / "checkpoints" / "step-00000012").iterdir()}
     stems = ("generator", "discriminator", "ema", "optimizers")
     assert names == {*(f"{stem}.safetensors" for stem in stems), "state.json"}
-    assert [row["dataset"] for row in metrics(run)] == ["celeba", "rafd"]
+    assert [row["dataset"] for row in metrics(run)] == ["celeba", "rafd"] * 2  # at step 10, and at the last
     losses = {"d/adv", "d/cls", "d/gp", "g/adv", "g/cls", "g/rec"}
     assert set(metrics(run)[0]) == {"step", "dataset", "lr", *losses}
     with Image.open(run / "samples" / "step-00000012.png") as sheet:

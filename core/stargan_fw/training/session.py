@@ -1,4 +1,8 @@
-"""From a configuration to a trainer: everything is checked before anything is written."""
+"""One training from a complete configuration to its last step.
+
+`Plan.make` checks everything before anything is written, `run_training` decodes the images, makes or continues the run
+folder and trains, and `compile_trained` compiles the networks if that pays.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +45,53 @@ if TYPE_CHECKING:
     from stargan_fw.training.train_request import TrainRequest
     from stargan_fw_registry import LabelSpace
 
+logger = logging.getLogger(__name__)
 
 SAMPLE_ROWS = 8  # rows of a sample sheet, shared by the datasets
+
+
+def run_training(
+    console: Console,
+    plan: Plan,
+    request: TrainRequest,
+    device: torch.device,
+    *,
+    max_steps: int | None = None,
+    observers: Sequence[Tracker] = (),
+) -> tuple[int, int]:
+    """Trains a run to its end, or until `max_steps`.
+
+    Args:
+        console: shows progress.
+        plan: what is trained.
+        request: has the run folder, and says whether its run is continued.
+        device: the device to train on.
+        max_steps: the step to stop after; None goes on to the end.
+        observers: are told of steps besides the configured trackers.
+
+    Returns:
+        How many steps were done before, and how many are done now: the same number if nothing was left to do.
+
+    Raises:
+        RequestError: the data cannot be used, or is not what the run began with; nothing is written then.
+    """
+    run = request.run
+    stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
+    show_skipped(console, plan.sources, stores)
+    plan.check_readable(stores, device)  # before the run folder is made
+    if request.resume:
+        check_splits(run, plan.sources, stores)
+    else:
+        run.write_splits({source.alias: record(source, stores[source.alias]) for source in plan.sources})
+        run.create(plan.config, plan.space)
+    last = min(plan.steps, max_steps or plan.steps)
+    with plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers) as trainer:
+        if request.resume:
+            trainer.resume()
+        before = trainer.step
+        if before < last:
+            trainer.train(last)
+        return before, trainer.step
 
 
 @dataclass(frozen=True)
@@ -173,74 +222,6 @@ class Plan:
         return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds)
 
 
-def _kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
-    return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
-
-
-def _shown(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
-    shown: list[bool] = method.shown(dataset, torch.from_numpy(labels)).tolist()
-    return shown
-
-
-def _steps(config: Config, schedule: DatasetSchedule) -> int:
-    training = config.training
-    smallest = next((alias for alias, images in schedule.images.items() if images < 2), None)
-    if smallest:
-        raise DataError(f"The dataset '{smallest}' has one training image: there is nothing to translate between.")
-    if training.steps:
-        return training.steps
-    if not training.epochs:
-        raise ConfigError("The length of the run is not set: give training.steps or training.epochs.")
-    return training.epochs * schedule.epoch(training.batch_size)
-
-
-def run_training(
-    console: Console,
-    plan: Plan,
-    request: TrainRequest,
-    device: torch.device,
-    *,
-    max_steps: int | None = None,
-    observers: Sequence[Tracker] = (),
-) -> tuple[int, int]:
-    """Trains.
-
-    Args:
-        console: to show progress on.
-        plan: what is trained.
-        request: with the run folder, and whether its run is continued.
-        device: to train on.
-        max_steps: where to stop early.
-        observers: are told of steps besides the configured trackers.
-
-    Returns:
-        The steps that were done before and are done now; the same where nothing is left to do.
-
-    Raises:
-        RequestError: the data cannot be used, or is not what the run began with; nothing is written then.
-    """
-    run = request.run
-    stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
-    show_skipped(console, plan.sources, stores)
-    plan.check_readable(stores, device)  # before the run folder is made
-    if request.resume:
-        check_splits(run, plan.sources, stores)
-    else:
-        run.write_splits({source.alias: record(source, stores[source.alias]) for source in plan.sources})
-        run.create(plan.config, plan.space)
-    last = min(plan.steps, max_steps or plan.steps)
-    with plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers) as trainer:
-        if request.resume:
-            trainer.resume()
-        before = trainer.step
-        if before < last:
-            trainer.train(last)
-        return before, trainer.step
-
-
-logger = logging.getLogger(__name__)
-
-
 def compile_trained(trainer: Trainer, steps: int) -> bool:
     """Compiles what a trainer trains, where that is asked for or pays; see `[training]`.
 
@@ -263,3 +244,24 @@ def compile_trained(trainer: Trainer, steps: int) -> bool:
         torch.compiler.reset()
         compile_where_it_pays(networks, "on", precision, steps)
     return compiled
+
+
+def _kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
+    return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
+
+
+def _shown(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
+    shown: list[bool] = method.shown(dataset, torch.from_numpy(labels)).tolist()
+    return shown
+
+
+def _steps(config: Config, schedule: DatasetSchedule) -> int:
+    training = config.training
+    smallest = next((alias for alias, images in schedule.images.items() if images < 2), None)
+    if smallest:
+        raise DataError(f"The dataset '{smallest}' has one training image: there is nothing to translate between.")
+    if training.steps:
+        return training.steps
+    if not training.epochs:
+        raise ConfigError("The length of the run is not set: give training.steps or training.epochs.")
+    return training.epochs * schedule.epoch(training.batch_size)

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: load, update, log, sample, save."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stargan_fw.compute.machine import choose_layout, choose_micro_batch
+from stargan_fw.compute.machine import choose_layout, choose_micro_batch, wait_for
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch, evaluating
 from stargan_fw.training.optimisation import MovingAverage, phase_optimizers
@@ -35,19 +35,50 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class Throughput:
+    """Counts images per second of training, without the time that is spent on sheets and checkpoints.
+
+    Args:
+        step: how many steps were taken before.
+        batch_size: images per step.
+        device: the device that trains.
+    """
+
+    def __init__(self, step: int, batch_size: int, device: torch.device) -> None:
+        self._batch_size, self._device = batch_size, device
+        self._step, self._start = step, time.perf_counter()
+
+    def read(self, step: int) -> float:
+        """Returns the images per second of the steps since the last reading, and begins anew after `step`."""
+        now = time.perf_counter()
+        rate = (step - self._step) * self._batch_size / max(now - self._start, 1e-9)
+        self._step, self._start = step, now
+        return rate
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Does not count the time of what is done within, once the device has finished what it was given before."""
+        wait_for(self._device)
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._start += time.perf_counter() - begin
+
+
 class Trainer:
-    """Trains a method on the loaders' datasets, a batch of one dataset each step.
+    """Trains a method on the loaders' datasets, one batch of one dataset per step.
 
     What is random in a step depends on the seed and the step's number alone, so a run that is continued takes exactly
     the steps that it would have taken.
 
     Args:
         method: owns networks and losses.
-        loaders: by dataset, in the label space's order.
-        run: where everything is written.
+        loaders: the batches of each dataset, in the label space's order.
+        run: the folder that everything is written to.
         config: `[training]`.
         dataset_schedule: says which dataset a step trains on.
-        schedule: of the learning rate.
+        schedule: the learning rate of each step, before phases multiply it.
         precision: what networks compute in, and on which device.
         sample: draws sheets of held-out images.
         observers: are told of the steps, metrics and sheets.
@@ -135,23 +166,33 @@ class Trainer:
 
     def train(self, last: int) -> None:
         """Trains up to and including step `last`."""
+        self.run.cut_metrics(self._logged_until())
         for observer in self.observers:
             observer.start(self.step, last)
-        self._clock = (time.perf_counter(), self.step)
+        self.throughput = Throughput(self.step, self.config.batch_size, self.device)
         while self.step < last:
             self.step += 1
             self.update(self.load())
             if self.step % self.config.log_every == 0:
                 self.log()
             if self.step % self.config.sample_every == 0 or self.step == last:
-                self.draw_sample()
+                with self.throughput.paused():
+                    self.draw_sample()
             if self.step % self.config.save_every == 0 or self.step == last:
-                self.save()
+                with self.throughput.paused():
+                    self.save()
+            if self.step == last:
+                self.log()  # after the checkpoint: a run that goes on from it logs these steps with those that follow
             for observer in self.observers:
                 observer.advance(self.step)
 
+    def _logged_until(self) -> int:
+        """Returns the last step whose metrics a run that goes on from here does not log."""
+        first_pending = min((int(values["step"]) for values in self.pending.values()), default=self.step + 1)
+        return first_pending - 1
+
     def load(self) -> Batch:
-        """Returns the step's batch on the device: of the dataset whose turn it is; half of the images are flipped."""
+        """Returns the step's batch on the device; each image is flipped with probability `flip`."""
         dataset = self.dataset_schedule.next(self.updates)
         loader, number = self.loaders[dataset], self.updates[dataset]
         images, labels = loader.batch(number)
@@ -207,12 +248,10 @@ class Trainer:
             yield item
 
     def log(self) -> None:
-        """Writes a row of metrics for every dataset that was seen since the last."""
-        then, before = self._clock
-        self._clock = (time.perf_counter(), self.step)
-        rate = (self.step - before) * self.config.batch_size / max(self._clock[0] - then, 1e-9)
+        """Writes a row of metrics for every dataset that was trained on since the last call."""
+        rate = round(self.throughput.read(self.step), 1)
         for dataset, values in self.pending.items():
-            row = {"step": values["step"], "dataset": dataset, **_numbers(values), "images_per_second": round(rate, 1)}
+            row = {"step": values["step"], "dataset": dataset, **_numbers(values), "images_per_second": rate}
             self.run.append_metrics(row)
             metrics = {name: value for name, value in row.items() if name not in {"step", "dataset"}}
             for observer in self.observers:
@@ -268,7 +307,6 @@ class Trainer:
         self._schedule_rates()
         self.updates.update(checkpoint.state["updates"])
         self.pending = checkpoint.state["pending"]
-        self.run.cut_metrics(self.step)
 
     def _uncompiled(self) -> AbstractContextManager[object]:
         """A sheet is of another size than batches, and its columns are alive together: not what graphs were captured for."""
