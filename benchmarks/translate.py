@@ -32,6 +32,7 @@ from stargan_fw.inference import engine
 from stargan_fw.inference.translator import Translator
 from stargan_fw.models.weights import StoredWeights
 from stargan_fw.process import prepare_process
+from stargan_fw_plugins.cpu import accelerate
 from stargan_fw_plugins.losses.wgan_gp import WGANGP
 from stargan_fw_plugins.methods.stargan import StarGAN
 from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator
@@ -128,9 +129,11 @@ def model(folder: Path) -> dict[str, StoredWeights]:
 
 
 def opened(weights: dict[str, StoredWeights], batch_size: int | None = None) -> Translator:
-    """Returns a translator of them on the processor."""
+    """Returns a translator of them on the processor, accelerated as the command has it."""
     with torch.device("meta"):
         method = StarGAN(SPACE, SIDE, Build())
+    for network in method.networks.values():
+        accelerate(network)
     return Translator(method, weights, torch.device("cpu"), batch_size=batch_size)
 
 

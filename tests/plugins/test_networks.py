@@ -274,11 +274,12 @@ EVERY_NETWORK = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.parametrize("name", PLUGINS.index("accelerator").names())
 @EVERY_NETWORK
-def test_an_accelerated_network_keeps_its_parameters(kind):
-    network = build(kind)
+def test_an_accelerated_network_keeps_its_parameters(kind, name):
+    network, accelerator = build(kind), PLUGINS.index("accelerator").get(name)()
     parameters, state = dict(network.named_parameters()), network.state_dict(keep_vars=True)
-    assert accelerate(accelerate(network)) is network
+    assert accelerator.accelerate(accelerator.accelerate(network)) is network
     kept, accelerated = dict(network.named_parameters()), network.state_dict(keep_vars=True)
     assert kept.keys() == parameters.keys()
     assert all(kept[name] is parameter for name, parameter in parameters.items())
