@@ -18,10 +18,11 @@ from stargan_fw.errors import DataError
 from stargan_fw.evaluation import evaluation_request as _evaluation
 from stargan_fw.evaluation.evaluation_request import Asked as EvaluationRequest
 from stargan_fw.evaluation.protocol import evaluate
+from stargan_fw.files import write_text
 from stargan_fw.inference.figures import Row as FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri
-from stargan_fw.runs.evaluation_record import Evaluation, table as evaluation_table
+from stargan_fw.runs.evaluation_record import Evaluation, notes as evaluation_notes, table as evaluation_table
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
 from stargan_fw.speed.rehearsal import Throughput, measure_throughput
@@ -60,6 +61,7 @@ __all__ = [
     "data_uri",
     "draw_figure",
     "evaluate",
+    "evaluation_notes",
     "evaluation_table",
     "held_out_images",
     "held_out_pictures",
@@ -68,6 +70,7 @@ __all__ = [
     "read_picture",
     "show_progress",
     "steps_worth_compiling",
+    "write_text",
 ]
 
 

@@ -44,9 +44,9 @@ def replacing(target: Path, *, flush: bool = False) -> Iterator[Path]:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Writes a text file in UTF-8, whole or not at all."""
+    """Writes a text file in UTF-8, with the same bytes on every system, whole or not at all."""
     with replacing(target) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def remove(path: Path) -> None:

@@ -1,9 +1,9 @@
-"""The paper's experiments: what is trained, measured and shown, as the command `reproduce`."""
+"""The command `reproduce`: the paper's experiments, and what experiments of other plugins are made of."""
 
 from stargan_fw_reproduce.experiment import (
-    Bench,
     Claim,
     Experiment,
+    ExperimentContext,
     Figure,
     Measured,
     PlannedRun,
@@ -16,9 +16,9 @@ from stargan_fw_reproduce.experiment import (
 )
 
 __all__ = [
-    "Bench",
     "Claim",
     "Experiment",
+    "ExperimentContext",
     "Figure",
     "Measured",
     "PlannedRun",

@@ -1,4 +1,4 @@
-"""The interface of experiments, which say what is trained, measured and shown; `reproduce` does it."""
+"""The interface of experiments. An experiment says what is trained, measured and shown; `reproduce` does it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Setup:
     """How a run is configured.
 
     Attributes:
-        preset: its configuration.
-        settings: keys over it, as `--set` takes them: "method.source" → "neutral".
+        preset: the name of the preset.
+        settings: keys that are set over the preset: "method.source" → "neutral".
     """
 
     preset: str
@@ -32,15 +32,15 @@ class Setup:
 
 @dataclass(frozen=True, eq=False)
 class PlannedRun:
-    """A run that experiments need. Those that name it share it: it is trained once.
+    """A run that experiments need. Experiments that name the same planned run share it, so it is trained once.
 
     Attributes:
-        name: of its folder, which its size and seed are added to.
-        title: what reports call it.
-        datasets: as `--datasets` takes them.
-        small: for stand-in data and minutes.
-        paper: as the paper trains it.
-        seeded: whether it is trained from several seeds where an experiment asks for them.
+        name: the name of the run folder. The size and the seed are added to it.
+        title: what reports call the run.
+        datasets: the datasets, as `--datasets` takes them.
+        small: the setup for stand-in data and minutes of training.
+        paper: the setup of the paper.
+        seeded: whether the run is trained from several seeds if an experiment asks for them.
     """
 
     name: str
@@ -51,7 +51,7 @@ class PlannedRun:
     seeded: bool = False
 
     def at(self, size: Size) -> Setup:
-        """Returns how it is configured at a size."""
+        """Returns the setup for a size."""
         return self.paper if size == "paper" else self.small
 
 
@@ -64,38 +64,50 @@ class Figure(Protocol):
 
     @property
     def low(self) -> float | None:
-        """The lower end of its 95 % interval, where there is one."""
+        """The lower end of the 95 % interval; None if the figure has no interval."""
 
     @property
     def high(self) -> float | None:
-        """The upper end."""
+        """The upper end of the 95 % interval; None if the figure has no interval."""
 
     @property
     def text(self) -> str:
-        """Figure and 95 % interval, as people write them."""
+        """The figure and its interval, as people write them."""
 
     @property
     def n(self) -> int:
-        """How many outcomes it is of."""
+        """The number of outcomes that the figure sums up."""
 
 
 class Measured(Protocol):
     """What an evaluation found of one run."""
 
     def value(self, metric: str, target: str = "") -> Figure:
-        """Returns the figure of a metric (docs/evaluation.md) and a target: "rafd.happy", "rafd", "" for the run."""
+        """Returns one figure.
+
+        Args:
+            metric: a metric of docs/evaluation.md, such as "classification_error".
+            target: a label ("rafd.happy"), a dataset ("rafd"), or "" for the whole run.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Paragraphs, with empty lines between them."""
+    """Paragraphs, with an empty line between two of them."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; the first column names the lines."""
+    """A table.
+
+    Attributes:
+        title: stands above the table.
+        header: one cell for each column.
+        rows: cells by row; the first cell names the row.
+        note: paragraphs that stand below the table.
+    """
 
     title: str
     header: Sequence[str]
@@ -105,12 +117,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the paper says, and whether it is found here.
+    """A claim of the paper, and whether it holds here.
 
     Attributes:
         text: the claim, with its threshold.
         measured: what was found.
-        holds: whether that is what is claimed.
+        holds: whether what was found supports the claim.
     """
 
     text: str
@@ -120,14 +132,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A picture.
+    """A picture of translations.
 
     Attributes:
-        name: of its file.
-        caption: what it shows.
-        picture: itself.
+        name: the file's name, without a suffix.
+        caption: what the picture shows.
+        picture: the picture.
         inputs: the pictures that were translated.
-        command: that draws it again, from the inputs that lie beside the report.
+        command: the command that draws the picture again, from the inputs that lie beside the report.
     """
 
     name: str
@@ -142,15 +154,21 @@ Section: TypeAlias = Text | Table | Claim | Sheet
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """What every face of a sheet gets a row for; of several seeds the first."""
+    """A row that each face of a sheet gets.
+
+    Attributes:
+        run: the run that translates; the first seed if the run has several.
+        name: stands before the row.
+        mask: the mask that the run translates with.
+    """
 
     run: PlannedRun
     name: str = ""
     mask: Mask = "right"
 
 
-class Bench(Protocol):
-    """What an experiment works with, once its runs are trained."""
+class ExperimentContext(Protocol):
+    """What an experiment measures and draws with, once its runs are trained."""
 
     def evaluate(
         self,
@@ -162,10 +180,18 @@ class Bench(Protocol):
         mask: Mask = "right",
         read: Sequence[str] = (),
     ) -> Mapping[PlannedRun, Sequence[Measured]]:
-        """Evaluates runs, all on the same unseen images, as `stargan-fw evaluate` does with options of these names.
+        """Evaluates runs on the same unseen images. The arguments are the options of `stargan-fw evaluate`.
+
+        Args:
+            runs: planned runs of the experiment.
+            datasets: the datasets whose labels are translated to.
+            images: the dataset whose images are translated; None translates each dataset's own.
+            source: labels that an image must have, as an edit.
+            mask: the mask that the runs translate with.
+            read: labels whose share among inputs and translations is counted.
 
         Returns:
-            What was found of each run, a seed each.
+            What was found of each run, one item for each seed.
         """
 
     def history(
@@ -179,23 +205,23 @@ class Bench(Protocol):
         read: Sequence[str] = (),
         limit: int = 40,
     ) -> Sequence[tuple[int, Measured]]:
-        """Evaluates the checkpoints that a run has kept (`training.keep_checkpoints`); of several seeds the first's.
+        """Evaluates the checkpoints that a run has kept (`training.keep_checkpoints`), those of the first seed.
 
         Args:
             run: the run.
-            datasets: as `evaluate` takes them, and so on.
-            images: likewise.
-            source: likewise.
-            mask: likewise.
-            read: likewise.
-            limit: how many images are translated at most, since this is done for every checkpoint.
+            datasets: see `evaluate`.
+            images: see `evaluate`.
+            source: see `evaluate`.
+            mask: see `evaluate`.
+            read: see `evaluate`.
+            limit: how many images are translated at most, because every checkpoint translates them.
 
         Returns:
-            Steps, and what was found then; the last is the run's end.
+            Each checkpoint's step and what was found at that step. The last checkpoint is the run's end.
         """
 
     def overview(self, title: str, found: Mapping[PlannedRun, Sequence[Measured]]) -> Table:
-        """Returns every figure of an evaluation, a column for each run and seed."""
+        """Returns every figure of an evaluation, in a column for each run and seed."""
 
     def sheet(
         self,
@@ -208,40 +234,40 @@ class Bench(Protocol):
         source: str | None = None,
         count: int = 4,
     ) -> Sheet:
-        """Draws unseen faces under edits, a row for each face and run.
+        """Draws unseen faces and their translations, in a row for each face and run.
 
         Args:
-            name: of the picture's file.
-            caption: what it shows.
-            rows: what to compare.
-            images: the dataset whose faces they are.
-            to: the edits, a column each.
-            source: labels that the faces must have.
+            name: the picture's file name, without a suffix.
+            caption: what the picture shows.
+            rows: the runs to compare.
+            images: the dataset of the faces.
+            to: the edits, one for each column.
+            source: labels that the faces must have, as an edit.
             count: how many faces.
         """
 
     def parameters(self, run: PlannedRun, size: Size | None = None) -> str:
-        """Returns the parameters of all domains, as "53.2 M × 1", at a size; None is the size that is trained."""
+        """Returns the parameters of all domains, as "53.2 M × 1"; None counts the size that is trained."""
 
     def steps(self, run: PlannedRun) -> int:
         """Returns how many steps a run has trained."""
 
     def minutes(self, run: PlannedRun) -> float:
-        """Returns how long a run has trained, on the average of its seeds."""
+        """Returns how many minutes a run has trained: the mean over its seeds."""
 
 
 class Experiment(ABC):
-    """One of the paper's tables or figures, or a plugin's own.
+    """One of the paper's tables or figures, or an experiment of a plugin.
 
     Attributes:
-        name: what `reproduce` calls it.
-        title: what its report is headed with.
-        about: what it shows, for readers who do not have the paper at hand.
-        runs: what must be trained for it.
-        minutes: of training in all, at the small size, where neither a budget nor steps are given.
-        seeds: from how many seeds the runs that are `seeded` are trained, where nobody says.
-        equal: what a fair comparison needs all runs to have in common: "time", "steps" or "nothing". A budget is divided
-            equally in any case; with "nothing", a run that another experiment trained is taken as it is.
+        name: what `reproduce` calls the experiment.
+        title: the heading of the report.
+        about: what the experiment shows, for readers who do not have the paper at hand.
+        runs: the runs that must be trained.
+        minutes: minutes of training in all, at the small size, if neither a budget nor steps are given.
+        seeds: from how many seeds the `seeded` runs are trained, if the user does not say.
+        equal: what all runs must have in common to be compared fairly: "time", "steps" or "nothing". A budget is divided
+            equally in any case. With "nothing", a run that another experiment trained is used at its own length.
     """
 
     name: ClassVar[str]
@@ -253,8 +279,8 @@ class Experiment(ABC):
     equal: ClassVar[Literal["time", "steps", "nothing"]] = "nothing"
 
     @abstractmethod
-    def report(self, bench: Bench) -> Iterator[Section]:
-        """Measures, and yields what the report shows, from top to bottom."""
+    def report(self, context: ExperimentContext) -> Iterator[Section]:
+        """Measures, and yields the sections of the report from top to bottom."""
 
 
 @hookspec

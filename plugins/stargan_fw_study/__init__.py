@@ -1,1 +1,1 @@
-"""The user study of the paper: questions for people and the tally of their answers, as the command `study`."""
+"""The command `study`: questions that people answer about translated faces, and the tally of their answers (Sec. 5.4)."""

@@ -12,7 +12,7 @@ from stargan_fw_registry import LabelSchema, LabelSpace
 from stargan_fw_reproduce import Experiment
 from stargan_fw_reproduce.experiments.expressions import mean, written
 from stargan_fw_reproduce.experiments.fig7 import share_read
-from stargan_fw_reproduce.request import Asked, configured
+from stargan_fw_reproduce.reproduction import ReproductionRequest, configure_run
 
 PLUGINS = PluginManager.discover()
 EXPERIMENTS = dict(PLUGINS.index("experiment").items())
@@ -43,7 +43,7 @@ def test_runs_of_one_name_are_the_same(experiment):
 def test_a_run_can_be_configured_at_every_size(run, size, tmp_path):
     import torch
 
-    config, plugins = configured(run, Asked(data=str(tmp_path)), size=size)
+    config, plugins = configure_run(run, ReproductionRequest(data=str(tmp_path)), size=size)
     assert config.data.image_size == {"small": 64, "paper": 128}[size]
     datasets = {alias: build_dataset(alias, table, str(tmp_path), plugins) for alias, table in config.datasets.items()}
     space = LabelSpace([LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()])

@@ -5,8 +5,10 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
+from stargan_fw.api import Evaluation
 from stargan_fw_reproduce.experiment import Claim, Sheet, Table, Text
-from stargan_fw_reproduce.report import Report, draw_page
+from stargan_fw_reproduce.experiment_report import Report, draw_page
+from stargan_fw_reproduce.local_context import Measurement
 
 EVIL = "</title></pre><script>alert(1)</script>\" onload='alert(2)'"
 
@@ -33,7 +35,7 @@ def evil_page():
     report.add(Table(EVIL, [EVIL], [[EVIL, EVIL]], EVIL))
     report.add(Claim(EVIL, EVIL, holds=False))
     report.add(Sheet("sheet", EVIL, Image.new("RGB", (4, 4))))
-    report.evaluations = [{"of": [{"notes": [EVIL]}]}]
+    report.measurements = [Measurement(None, [EVIL], [Evaluation("run", "step", {}, notes=[EVIL])])]
     return Page(draw_page(report))
 
 

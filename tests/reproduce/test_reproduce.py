@@ -13,9 +13,8 @@ from PIL import Image, ImageChops
 from stargan_fw.api import Throughput, Training
 from stargan_fw.runs.checkpoint import Checkpoints
 from stargan_fw.speed import rehearsal
-from stargan_fw_reproduce import pace
-from stargan_fw_reproduce.ledger import Ledger
-from stargan_fw_reproduce.pace import save_every, steps_within
+from stargan_fw_reproduce import run_length
+from stargan_fw_reproduce.run_length import RunRecord, save_every, steps_within
 
 TINY = {
     "data.image_size": 32,
@@ -40,9 +39,9 @@ class Own(Experiment):
     about = "One & two."
     runs = (RUN,)
 
-    def report(self, bench):
+    def report(self, context):
         yield Text("It has trained for a while.")
-        yield Claim("It trains.", f"{bench.steps(RUN)} steps.", bench.steps(RUN) > 0)
+        yield Claim("It trains.", f"{context.steps(RUN)} steps.", context.steps(RUN) > 0)
 
 @hookimpl
 def register_experiments(register):
@@ -62,7 +61,7 @@ def reproduce(cli, small_data, tmp_path):
 
 
 @pytest.fixture
-def unpaced(monkeypatch):
+def instantly_measured(monkeypatch):
     """Rehearses for an instant, as if a step of each next method took 0.11 seconds more."""
     found = []
 
@@ -70,7 +69,7 @@ def unpaced(monkeypatch):
         found.append(config.method.name)
         return Throughput(setup=0.0, step=0.11 * len(found), save=0.0)
 
-    monkeypatch.setattr(pace, "measure_throughput", rehearse)
+    monkeypatch.setattr(run_length, "measure_throughput", rehearse)
     return found
 
 
@@ -79,7 +78,7 @@ def document(where, experiment):
 
 
 def steps_of(where):
-    return {path.name: Ledger.read(path).steps for path in sorted((where / "runs").iterdir())}
+    return {path.name: RunRecord.read(path).steps for path in sorted((where / "runs").iterdir())}
 
 
 def test_the_parameter_column_needs_no_data(cli, tmp_path):
@@ -159,11 +158,13 @@ def test_the_commands_of_a_report_do_the_same(reproduce, cli, tmp_path, monkeypa
     assert after == before
 
 
-def test_a_budget_is_divided_equally_and_becomes_steps(reproduce, tmp_path, unpaced, monkeypatch):
+def test_a_budget_is_divided_equally_and_becomes_steps(reproduce, tmp_path, instantly_measured, monkeypatch):
     monkeypatch.setattr("stargan_fw.training.trainer.Trainer.draw_sample", lambda self: None)
     outcome = reproduce("table3", "--budget", "0.05", "--seeds", "2")
     assert outcome.code == 0, outcome.err
-    assert unpaced == ["stargan", "diat", "cyclegan", "icgan"], "every method is rehearsed once, whatever the seeds"
+    assert instantly_measured == ["stargan", "diat", "cyclegan", "icgan"], (
+        "every method is rehearsed once, whatever the seeds"
+    )
     share = 0.05 * 60 / 5
     names = ("rafd-stargan-seed0", "rafd-stargan-seed1", "rafd-diat-seed0", "rafd-cyclegan-seed0", "rafd-icgan-seed0")
     paces = (0.11, 0.11, 0.22, 0.33, 0.44)
@@ -184,10 +185,10 @@ def test_a_budget_is_divided_equally_and_becomes_steps(reproduce, tmp_path, unpa
 
     assert reproduce("losses").code == 0, "the other loss gets the same steps"
     assert steps_of(tmp_path)["rafd-stargan-vanilla-seed0"] == expected["rafd-stargan-seed0"]
-    assert unpaced == ["stargan", "diat", "cyclegan", "icgan"]
+    assert instantly_measured == ["stargan", "diat", "cyclegan", "icgan"]
 
 
-def test_both_losses_share_a_budget_so_that_their_steps_are_the_same(reproduce, tmp_path, unpaced):
+def test_both_losses_share_a_budget_so_that_their_steps_are_the_same(reproduce, tmp_path, instantly_measured):
     assert reproduce("losses", "--budget", "0.02").code == 0
     steps = int(0.02 * 60 / (0.11 + 0.22))
     assert steps_of(tmp_path) == {"rafd-stargan-seed0": steps, "rafd-stargan-vanilla-seed0": steps}
@@ -196,10 +197,10 @@ def test_both_losses_share_a_budget_so_that_their_steps_are_the_same(reproduce, 
 def test_a_rehearsal_measures_the_real_trainer_and_leaves_nothing(reproduce, tmp_path, monkeypatch):
     monkeypatch.setattr(rehearsal, "SECONDS", 0.02)
     assert reproduce("fig5", "--budget", "0.03").code == 0
-    (ledger,) = [Ledger.read(path) for path in (tmp_path / "runs").iterdir()]
-    assert ledger.minutes == 0.03
-    assert 0 < ledger.step_seconds < 1
-    assert 0 < ledger.seconds < 20
+    (record,) = [RunRecord.read(path) for path in (tmp_path / "runs").iterdir()]
+    assert record.minutes == 0.03
+    assert 0 < record.step_seconds < 1
+    assert 0 < record.seconds < 20
 
 
 def test_a_run_that_was_killed_goes_on(reproduce, tmp_path, monkeypatch):
@@ -211,10 +212,10 @@ def test_a_run_that_was_killed_goes_on(reproduce, tmp_path, monkeypatch):
         return saved(self, step, *more)
 
     monkeypatch.setattr(Checkpoints, "save", killed)
-    monkeypatch.setattr("stargan_fw_reproduce.ledger.SECONDS_BETWEEN", 0)
+    monkeypatch.setattr("stargan_fw_reproduce.run_length.SECONDS_BETWEEN_WRITES", 0)
     assert reproduce("fig5", "--steps", 20, "--set", "training.log_every=1").code == 1
     run = tmp_path / "runs" / "joint-seed0"
-    assert Ledger.read(run).seconds > 0
+    assert RunRecord.read(run).seconds > 0
     monkeypatch.setattr(Checkpoints, "save", saved)
     assert reproduce("fig5", "--steps", 20, "--set", "training.log_every=1").code == 0
     rows = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -235,7 +236,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(reproduce
     assert document(tmp_path, "fig5")["runs"][0]["steps"] == 2, "its configuration fixes its steps"
 
 
-def test_other_settings_or_lengths_are_refused(reproduce, tmp_path, unpaced):
+def test_other_settings_or_lengths_are_refused(reproduce, tmp_path, instantly_measured):
     assert reproduce("fig5", "--budget", "0.01").code == 0
     before = sorted(tmp_path.rglob("*"))
     for options, message in (
@@ -252,7 +253,7 @@ def test_other_settings_or_lengths_are_refused(reproduce, tmp_path, unpaced):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_runs_of_several_lengths_are_no_equal_comparison(reproduce, tmp_path, unpaced):
+def test_runs_of_several_lengths_are_no_equal_comparison(reproduce, tmp_path, instantly_measured):
     assert reproduce("losses", "--steps", 2).code == 0
     (tmp_path / "runs" / "rafd-stargan-seed0").rename(tmp_path / "kept")
     assert reproduce("fig6", "--steps", 3).code == 0
@@ -322,11 +323,13 @@ def test_a_pace_leaves_time_for_checkpoints():
 
 def test_a_run_that_is_long_enough_to_be_compiled_is_rehearsed_so(monkeypatch):
     asked = []
-    monkeypatch.setattr(pace, "measure_throughput", lambda *more: asked.append(more[-1]) or Throughput(0.0, 0.01, 0.0))
+    monkeypatch.setattr(
+        run_length, "measure_throughput", lambda *more: asked.append(more[-1]) or Throughput(0.0, 0.01, 0.0)
+    )
     bf16, fp32 = (SimpleNamespace(training=SimpleNamespace(precision=name)) for name in ("bf16", "fp32"))
-    pace.find_throughput(bf16, None, torch.device("cpu"), 10)
+    run_length.find_throughput(bf16, None, torch.device("cpu"), 10)
     assert asked == [4999]
-    pace.find_throughput(bf16, None, torch.device("cpu"), 60)
+    run_length.find_throughput(bf16, None, torch.device("cpu"), 60)
     assert asked[1:] == [4999, 6000]
-    pace.find_throughput(fp32, None, torch.device("cpu"), 60)
-    assert asked[3:] == [pace.STEPS_WITHOUT_COMPILING]  # never compiled of itself
+    run_length.find_throughput(fp32, None, torch.device("cpu"), 60)
+    assert asked[3:] == [run_length.STEPS_WITHOUT_COMPILING]  # never compiled of itself

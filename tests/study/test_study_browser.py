@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stargan_fw_study.key import Key
+from stargan_fw_study.study_key import Key
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's own name for a reference to an element
 KEYS = {"Enter": "\ue007", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "ArrowLeft": "\ue012"}

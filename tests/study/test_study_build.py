@@ -13,9 +13,9 @@ from stargan_fw.api import HeldOut
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
-from stargan_fw_study.checks import draw_check
-from stargan_fw_study.key import Key
-from stargan_fw_study.questions import Task, default_tasks, draw_questions, parse_tasks
+from stargan_fw_study.attention_checks import draw_check
+from stargan_fw_study.study_key import Key
+from stargan_fw_study.study_questions import Task, default_tasks, draw_questions, parse_tasks
 
 CELEBA = LabelSchema("celeba", [Exclusive("hair", ["black", "blond"]), Binary("Male"), Binary("Young")])
 RAFD = LabelSchema("rafd", [Categorical("expression", ["happy", "sad", "neutral"])])

@@ -8,7 +8,7 @@ import re
 import pytest
 from PIL import Image
 
-from stargan_fw_study.page import PageQuestion, draw_page
+from stargan_fw_study.study_page import PageQuestion, draw_page
 
 EVIL = "</script><script>alert(1)</script>"
 

@@ -8,11 +8,10 @@ import random
 import numpy as np
 import pytest
 
-from stargan_fw_study.checks import how_many_checks
-from stargan_fw_study.key import Key, KeyQuestion, KeyTask
-from stargan_fw_study.results import Answer, Results
-from stargan_fw_study.tables import percentages
-from stargan_fw_study.tally import Column, Share, count_votes, intervals, sign_flip_test, tally
+from stargan_fw_study.attention_checks import how_many_checks
+from stargan_fw_study.study_key import Key, KeyQuestion, KeyTask
+from stargan_fw_study.study_results import Answer, Results
+from stargan_fw_study.study_tally import Column, Share, count_votes, intervals, percentages, sign_flip_test, tally
 
 METHODS = ("StarGAN", "DIAT", "CycleGAN", "IcGAN")
 PLANTED = (0.60, 0.20, 0.15, 0.05)

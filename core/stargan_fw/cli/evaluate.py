@@ -108,14 +108,14 @@ def _show(console: "Console", evaluations: "list[Evaluation]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from stargan_fw.runs.evaluation_record import table
+    from stargan_fw.runs.evaluation_record import notes, table
 
     header, *rows = table(evaluations, brief=True)
     shown = Table(*map(escape, header))
     for row in rows:
         shown.add_row(*map(escape, row))
     console.print(shown)
-    for note in dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes):
+    for note in notes(evaluations):
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     for evaluation in evaluations:
         console.print(f"{Path(evaluation.run) / 'evaluation.json'} written", markup=False, soft_wrap=True)

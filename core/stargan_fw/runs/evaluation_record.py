@@ -136,9 +136,13 @@ def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     """Returns a table with a column for each run, and the notes below it."""
     header, *rows = table(evaluations)
     lines = [header, ["---"] * len(header), *rows]
-    notes = list(dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes))
     text = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
-    return "\n".join([*text, *(f"\n{note}" for note in notes), ""])
+    return "\n".join([*text, *(f"\n{note}" for note in notes(evaluations)), ""])
+
+
+def notes(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Returns what a reader must know to believe the figures, each note once."""
+    return list(dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes))
 
 
 def table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[list[str]]:

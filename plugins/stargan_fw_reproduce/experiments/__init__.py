@@ -1,1 +1,1 @@
-"""The paper's experiments, an experiment a module."""
+"""The paper's experiments, one in each module."""

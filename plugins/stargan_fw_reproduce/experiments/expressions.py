@@ -1,4 +1,4 @@
-"""What the experiments on expressions have in common."""
+"""Arithmetic of the experiments on expressions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ def mean(figures: Sequence[Figure]) -> float:
 
 
 def written(figures: Sequence[Figure]) -> str:
-    """Returns a figure with its interval, or of several seeds the mean with the lowest and the highest."""
+    """Returns one figure with its interval, or the mean of several seeds with the lowest and the highest."""
     if len(figures) == 1:
         return figures[0].text
     values = [figure.value for figure in figures]
@@ -27,7 +27,7 @@ def written(figures: Sequence[Figure]) -> str:
 
 
 def by_expression(found: Mapping[PlannedRun, Sequence[Measured]], names: Sequence[str] = OTHERS) -> Table:
-    """Returns the errors by target; of several seeds their mean."""
+    """Returns a table of the errors by target. Several seeds are shown by their mean."""
     rows = [[name, *(f"{mean(errors(found[run], f'rafd.{name}')):.1%}" for run in found)] for name in names]
-    note = "Means over seeds, where there are several." if any(len(one) > 1 for one in found.values()) else ""
+    note = "Of several seeds, the mean is shown." if any(len(one) > 1 for one in found.values()) else ""
     return Table("Error by expression", ["to", *(run.title for run in found)], rows, note)

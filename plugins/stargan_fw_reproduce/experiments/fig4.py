@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from stargan_fw import hookimpl
-from stargan_fw_reproduce.experiment import Bench, Experiment, Section, SheetRow
-from stargan_fw_reproduce.experiments.runs import JOINT
+from stargan_fw_reproduce.experiment import Experiment, ExperimentContext, Section, SheetRow
+from stargan_fw_reproduce.experiments.planned_runs import JOINT
 
 SINGLE = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male=flip", "Young=flip")
 SEVERAL = (
@@ -28,11 +28,11 @@ class Figure4(Experiment):
     runs = (JOINT,)
     minutes = 25
 
-    def report(self, bench: Bench) -> Iterator[Section]:
+    def report(self, context: ExperimentContext) -> Iterator[Section]:
         row = [SheetRow(JOINT)]
-        yield bench.sheet("single", "One attribute at a time.", row, images="celeba", to=SINGLE, count=6)
-        yield bench.sheet("several", "Several attributes at once.", row, images="celeba", to=SEVERAL, count=6)
-        yield bench.overview("How often it succeeds", bench.evaluate(self.runs, datasets=("celeba",)))
+        yield context.sheet("single", "One attribute at a time.", row, images="celeba", to=SINGLE, count=6)
+        yield context.sheet("several", "Several attributes at once.", row, images="celeba", to=SEVERAL, count=6)
+        yield context.overview("How often it succeeds", context.evaluate(self.runs, datasets=("celeba",)))
 
 
 @hookimpl

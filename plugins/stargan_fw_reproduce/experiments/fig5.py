@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 
 from stargan_fw import hookimpl
-from stargan_fw_reproduce.experiment import Bench, Experiment, Section, SheetRow
+from stargan_fw_reproduce.experiment import Experiment, ExperimentContext, Section, SheetRow
 from stargan_fw_reproduce.experiments.expressions import OTHERS
-from stargan_fw_reproduce.experiments.runs import JOINT
+from stargan_fw_reproduce.experiments.planned_runs import JOINT
 
 
 class Figure5(Experiment):
@@ -20,12 +20,12 @@ class Figure5(Experiment):
     runs = (JOINT,)
     minutes = 25
 
-    def report(self, bench: Bench) -> Iterator[Section]:
+    def report(self, context: ExperimentContext) -> Iterator[Section]:
         caption = "Unseen neutral faces in every other expression."
         faces = {"images": "rafd", "source": "neutral"}
-        yield bench.sheet("expressions", caption, [SheetRow(JOINT)], to=OTHERS, count=6, **faces)
-        found = bench.evaluate(self.runs, datasets=("rafd",), source="neutral")
-        yield bench.overview("How often it succeeds", found)
+        yield context.sheet("expressions", caption, [SheetRow(JOINT)], to=OTHERS, count=6, **faces)
+        found = context.evaluate(self.runs, datasets=("rafd",), source="neutral")
+        yield context.overview("How often it succeeds", found)
 
 
 @hookimpl

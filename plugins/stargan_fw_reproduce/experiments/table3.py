@@ -1,13 +1,22 @@
-"""Table 3: every system's error on RaFD after the same time, and what it takes."""
+"""Table 3: every system's error on RaFD after the same time, and its parameters."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from stargan_fw import hookimpl
-from stargan_fw_reproduce.experiment import Bench, Claim, Experiment, Measured, PlannedRun, Section, SheetRow, Table
+from stargan_fw_reproduce.experiment import (
+    Claim,
+    Experiment,
+    ExperimentContext,
+    Measured,
+    PlannedRun,
+    Section,
+    SheetRow,
+    Table,
+)
 from stargan_fw_reproduce.experiments.expressions import OTHERS, by_expression, errors, mean, written
-from stargan_fw_reproduce.experiments.runs import CYCLEGAN, DIAT, ICGAN, STARGAN
+from stargan_fw_reproduce.experiments.planned_runs import CYCLEGAN, DIAT, ICGAN, STARGAN
 
-# What the paper's Table 3 says: classification error, and parameters.
+# The paper's Table 3: classification error, and parameters.
 PUBLISHED = {
     DIAT: ("4.10%", "52.6 M × 7"),  # noqa: RUF001 - as the paper writes it
     CYCLEGAN: ("5.99%", "52.6 M × 14"),  # noqa: RUF001
@@ -24,24 +33,27 @@ class Table3(Experiment):
     title = "Table 3: which system gets the expression right"
     about = (
         "Every system is trained on RaFD for the same time, and then turns unseen neutral faces into the seven other "
-        "expressions. A classifier that was trained on real faces reads the results; what it reads as another "
-        "expression than was asked for is an error.\n\n"
-        "StarGAN is one model for all expressions. DIAT is a model for each of them, CycleGAN two, there and back: each "
-        "learns from its part of the data and gets its part of the time. IcGAN is one model that draws the face anew."
+        "expressions. A classifier that was trained on real faces reads the results. If it reads another "
+        "expression than the one that was asked for, that is an error.\n\n"
+        "StarGAN is one model for all expressions. DIAT has a model for each expression, and CycleGAN has two, there and "
+        "back: each model learns from its part of the data and gets its part of the time. IcGAN is one model that draws the "
+        "face anew."
     )
     runs = (STARGAN, DIAT, CYCLEGAN, ICGAN)
-    minutes = 15  # of drawn faces on two cores: after 45 both StarGAN and DIAT make no error, which ranks nobody
+    minutes = (
+        15  # on two cores: after 45 minutes neither StarGAN nor DIAT makes an error on drawn faces, which ranks nobody
+    )
     seeds = 3
     equal = "time"
 
-    def report(self, bench: Bench) -> Iterator[Section]:
-        found = bench.evaluate(self.runs, datasets=("rafd",), source="neutral")
+    def report(self, context: ExperimentContext) -> Iterator[Section]:
+        found = context.evaluate(self.runs, datasets=("rafd",), source="neutral")
         yield lowest(found)
-        yield comparison(bench, found)
-        yield parameters(bench, self.runs)
+        yield comparison(context, found)
+        yield parameters(context, self.runs)
         if len(found[STARGAN]) > 1:
             yield seeds(found[STARGAN])
-        yield bench.sheet(
+        yield context.sheet(
             "expressions",
             "Unseen neutral faces; a row for each system.",
             [SheetRow(run, run.title) for run in self.runs],
@@ -51,11 +63,11 @@ class Table3(Experiment):
             count=3,
         )
         yield by_expression(found)
-        yield bench.overview("Everything that was measured", found)
+        yield context.overview("Everything that was measured", found)
 
 
 def lowest(found: Mapping[PlannedRun, Sequence[Measured]]) -> Claim:
-    """Returns whether StarGAN's error is the lowest."""
+    """Returns the claim that StarGAN's error is the lowest."""
     figures = {run: errors(measured) for run, measured in found.items()}
     others = [mean(one) for run, one in figures.items() if run is not STARGAN]
     measured = "; ".join(f"{run.title} {written(one)}" for run, one in figures.items())
@@ -63,36 +75,36 @@ def lowest(found: Mapping[PlannedRun, Sequence[Measured]]) -> Claim:
     return Claim(text, f"{measured}.", mean(figures[STARGAN]) < min(others))
 
 
-def comparison(bench: Bench, found: Mapping[PlannedRun, Sequence[Measured]]) -> Table:
-    """Returns the table, with the paper's own numbers beside those that were found."""
+def comparison(context: ExperimentContext, found: Mapping[PlannedRun, Sequence[Measured]]) -> Table:
+    """Returns the table of errors, with the paper's own numbers beside those that were found."""
     rows = [
         [
             run.title,
             written(errors(measured)),
             PUBLISHED[run][0],
-            f"{bench.minutes(run):.1f}",
-            f"{bench.steps(run):,}",
+            f"{context.minutes(run):.1f}",
+            f"{context.steps(run):,}",
         ]
         for run, measured in found.items()
     ]
     real = found[STARGAN][0].value("real_classification_error", "rafd").text
     rows.append(["real images", real, PUBLISHED_REAL, "", ""])
     note = (
-        "Square brackets are 95 % intervals; people are resampled, since faces of one person err alike. A step of DIAT "
-        "and CycleGAN updates one of their models."
+        "Square brackets are 95 % intervals. People are resampled, because the errors on one person's faces are alike. A "
+        "step of DIAT or CycleGAN updates one of their models."
     )
     return Table("Classification error", ["", "here", "in the paper", "minutes", "steps"], rows, note)
 
 
-def parameters(bench: Bench, runs: Sequence[PlannedRun]) -> Table:
-    """Returns what every system takes: as it was trained here, as the paper's networks have it, and what the paper says."""
-    rows = [[run.title, bench.parameters(run), bench.parameters(run, "paper"), PUBLISHED[run][1]] for run in runs]
-    note = "Of everything that all eight domains need. docs/parameters.md says how the paper's numbers come about."
+def parameters(context: ExperimentContext, runs: Sequence[PlannedRun]) -> Table:
+    """Returns every system's parameters: as trained here, with the paper's networks, and as the paper says."""
+    rows = [[run.title, context.parameters(run), context.parameters(run, "paper"), PUBLISHED[run][1]] for run in runs]
+    note = "Counted over all models that the eight domains need. docs/parameters.md explains the paper's numbers."
     return Table("Parameters", ["", "here", "here with the paper's networks", "in the paper"], rows, note)
 
 
 def seeds(measured: Sequence[Measured]) -> Table:
-    """Returns the errors of every seed."""
+    """Returns the table of errors by seed."""
     rows = [[f"seed {seed}", figure.text] for seed, figure in enumerate(errors(measured))]
     return Table("StarGAN from several seeds", ["", "error"], rows)
 

@@ -1,4 +1,4 @@
-"""Reads workers' results, and says which of them count."""
+"""Reads the results that workers sent, and says which of them count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from stargan_fw_study.key import Key
+    from stargan_fw_study.study_key import Key
 
 
 class Answer(BaseModel):
@@ -22,9 +22,9 @@ class Answer(BaseModel):
 
     Attributes:
         question: the question's id.
-        choice: the option's id.
-        position: where the option stood, from 1.
-        seconds: how long the question was open before it was chosen.
+        choice: the id of the option.
+        position: the place of the option on the page, from 1.
+        seconds: how long the question was open before the worker chose.
     """
 
     question: str
@@ -38,12 +38,12 @@ class Results(BaseModel):
 
     Attributes:
         format: says what the file is.
-        version: of the format.
-        study: whose questions were answered.
-        worker: a random name, of one browser.
-        code: what the worker was called by the researcher; may be empty.
-        finished: when, in UTC, as ISO 8601.
-        answers: in the order in which they were asked.
+        version: the version of the format.
+        study: the id of the study whose questions were answered.
+        worker: a random name of the browser.
+        code: the name that the researcher gave to the worker; may be empty.
+        finished: when the worker finished, in UTC, as ISO 8601.
+        answers: the answers, in the order in which the questions were asked.
     """
 
     format: Literal["stargan-fw study results"]
@@ -56,7 +56,7 @@ class Results(BaseModel):
 
     @property
     def person(self) -> str:
-        """Who answered, as far as can be known: the code where there is one."""
+        """Who answered, as far as the file tells: the code if there is one, else the browser."""
         return f"code {self.code.strip().casefold()}" if self.code.strip() else f"worker {self.worker}"
 
 
@@ -65,8 +65,8 @@ class Dropped:
     """A file that does not count.
 
     Attributes:
-        file: its path.
-        reason: why, in one line.
+        file: the file's path.
+        reason: why the file does not count, in one line.
     """
 
     file: str
@@ -74,10 +74,10 @@ class Dropped:
 
 
 def result_files(paths: Sequence[Path]) -> list[Path]:
-    """Returns the files, those of a folder in the order of their names and without a key.
+    """Returns the files of results: those that are named, and those of folders in the order of their names.
 
     Raises:
-        DataError: a path that is missing, or a folder without results.
+        DataError: a path is missing, or a folder has no results.
     """
     files: list[Path] = []
     for path in paths:
@@ -93,16 +93,16 @@ def result_files(paths: Sequence[Path]) -> list[Path]:
 def validate(files: Sequence[Path], key: Key, *, misses: int) -> tuple[list[Results], list[Dropped]]:
     """Divides results into those that count and those that do not.
 
-    Of several files of one worker the one that was finished first is looked at, and the others are dropped: whoever has
-    failed the checks does not get another try.
+    If a worker sent several files, only the one that was finished first can count. Whoever failed the checks does not get
+    another try.
 
     Args:
-        files: as workers sent them.
-        key: of the study.
-        misses: attention checks that a worker may fail.
+        files: the files that workers sent.
+        key: the study's key.
+        misses: how many attention checks a worker may fail.
 
     Returns:
-        What counts, in the order of the files, and what was dropped and why.
+        The results that count, in the order of the files, and the files that do not count.
     """
     read = {file: _read(file, key) for file in files}
     complete = {file: found for file, found in read.items() if isinstance(found, Results)}
@@ -124,7 +124,7 @@ def _chosen(results: Results) -> dict[str, str]:
 
 
 def _read(file: Path, key: Key) -> Results | str:
-    """Returns the results of a file, or why they cannot count."""
+    """Returns the results of a file, or the reason why they cannot count."""
     try:
         results = Results.model_validate(json.loads(file.read_bytes()), strict=True)
     except ValidationError as error:

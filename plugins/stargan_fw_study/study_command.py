@@ -12,7 +12,7 @@ from stargan_fw.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stargan_fw_study.results import Dropped
+    from stargan_fw_study.study_results import Dropped
 
 app = typer.Typer(no_args_is_help=True, help="Ask people which model is best (Tables 1 and 2).")
 
@@ -48,7 +48,7 @@ def build(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")] = None,
 ) -> None:
     """Write study.html, which workers open in any browser, and key.json, which stays with you."""
-    from stargan_fw_study.build import StudyRequest, build_study, check_folder
+    from stargan_fw_study.study_builder import StudyRequest, build_study, check_folder
 
     check_folder(out)
     study = build_study(StudyRequest(models, questions, checks, tasks, data, seed, title, say or [], device))
@@ -73,10 +73,9 @@ def tally(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="For a README.")] = False,
 ) -> None:
     """Validate workers and print Tables 1 and 2: vote shares, 95 % intervals, the best against the runner-up."""
-    from stargan_fw_study import tables
-    from stargan_fw_study.key import Key
-    from stargan_fw_study.results import result_files, validate
-    from stargan_fw_study.tally import tally as tally_votes
+    from stargan_fw_study import study_tally
+    from stargan_fw_study.study_key import Key
+    from stargan_fw_study.study_results import result_files, validate
 
     if as_json + as_csv + as_markdown > 1:
         raise ConfigError("--json, --csv and --markdown exclude each other. Choose one.")
@@ -86,17 +85,17 @@ def tally(
     if not valid:
         first = f" '{dropped[0].file}' {dropped[0].reason}." if dropped else ""
         raise DataError(f"None of the {len(files)} results counts.{first} Collect more, or see --misses and --key.")
-    counted = tally_votes(known, valid)
+    counted = study_tally.tally(known, valid)
     if as_json:
-        typer.echo(tables.as_json(known.study, len(valid), counted, dropped))
+        typer.echo(study_tally.as_json(known.study, len(valid), counted, dropped))
     elif as_csv or as_markdown:
-        typer.echo(tables.as_csv(counted) if as_csv else tables.as_markdown(counted))
+        typer.echo(study_tally.as_csv(counted) if as_csv else study_tally.as_markdown(counted))
         _list_dropped(len(valid), dropped)
     else:
         from rich.console import Console
 
         console = Console()
-        console.print(*(tables.as_rich(table) for table in counted), tables.NOTE, sep="\n")
+        console.print(*(study_tally.as_rich(table) for table in counted), study_tally.NOTE, sep="\n")
         _list_dropped(len(valid), dropped)
 
 

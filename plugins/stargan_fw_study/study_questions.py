@@ -1,4 +1,4 @@
-"""What a study asks: which held-out face is to be changed how (Tables 1 and 2)."""
+"""What a study asks: which change of which held-out face (Tables 1 and 2), and in which words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stargan_fw.api import HeldOut
     from stargan_fw_registry import LabelSchema
 
-COMBINED = 3  # attributes of a dataset, the first ones, that are also changed together: the paper's H, G and A
+COMBINED = 3  # how many of a dataset's first attributes are also changed together: the paper's H, G and A
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Task:
     """A column of Table 1 or 2.
 
     Attributes:
-        dataset: whose attributes they are.
-        attributes: names of those that change together; one for Table 1.
+        dataset: the dataset of the attributes.
+        attributes: names of the attributes that change together; one for Table 1, several for Table 2.
     """
 
     dataset: str
@@ -35,18 +35,18 @@ class Task:
 
     @property
     def name(self) -> str:
-        """What the column is called: "hair", "hair+Male"."""
+        """The name of the column: "hair", "hair+Male"."""
         return "+".join(self.attributes)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One input and what is asked of it.
+    """An input and the change that is asked for.
 
     Attributes:
-        task: the column that its vote counts in.
-        index: of the input among the dataset's examples.
-        changes: label name and the value, 0 or 1, that it is to take.
+        task: the column that the votes count in.
+        index: the input's position among the dataset's examples.
+        changes: the labels to change, each with the value that it is to take, 0 or 1.
     """
 
     task: Task
@@ -55,12 +55,12 @@ class Question:
 
     @property
     def edit(self) -> str:
-        """The edit that a model is given, with its dataset: "celeba.Blond_Hair=1,celeba.Male=0"."""
+        """The edit that the models are given: "celeba.Blond_Hair=1,celeba.Male=0"."""
         return ",".join(f"{self.task.dataset}.{label}={value}" for label, value in self.changes)
 
 
 def default_tasks(schema: LabelSchema) -> list[Task]:
-    """Returns every attribute alone, then every combination of the first three."""
+    """Returns a task for every attribute alone, then for every combination of the first three."""
     names = [attribute.name for attribute in schema.attributes]
     sets = [(name,) for name in names]
     several = [itertools.combinations(names[:COMBINED], count) for count in range(2, COMBINED + 1)]
@@ -71,7 +71,7 @@ def parse_tasks(text: str, schemas: Sequence[LabelSchema]) -> list[Task]:
     """Reads the tasks that a user names, as in "hair,Male,hair+Male".
 
     Raises:
-        ConfigError: a name that no dataset or more than one has, attributes of two datasets, or a task twice.
+        ConfigError: a name that no dataset has or several have, attributes of two datasets, or a task twice.
     """
     tasks = [_parse_task(item.strip(), schemas) for item in text.split(",")]
     twice = next((task for task in tasks if tasks.count(task) > 1), None)
@@ -103,20 +103,20 @@ def _parse_task(item: str, schemas: Sequence[LabelSchema]) -> Task:
 def draw_questions(
     tasks: Sequence[Task], held_out: Mapping[str, HeldOut], count: int, rng: random.Random
 ) -> list[Question]:
-    """Draws questions, as many for each task as for any other, give or take one.
+    """Draws questions. Every task gets as many as any other, give or take one.
 
-    No input comes twice before all that suit have been used. A label alone is turned over; of a group, one that is not
-    set is drawn.
+    No input is used again before all that suit have been used. A binary label is turned over; of a group, a label that is
+    not set is drawn.
 
     Args:
         tasks: at least one.
-        held_out: by dataset.
-        count: of questions, at least one a task.
+        held_out: the images by dataset.
+        count: the number of questions, at least one for each task.
         rng: draws inputs and targets.
 
     Raises:
-        ConfigError: fewer questions than tasks.
-        DataError: no held-out image has the labels of a task.
+        ConfigError: there are fewer questions than tasks.
+        DataError: no held-out image has known labels for a task.
     """
     if count < len(tasks):
         names = ", ".join(task.name for task in tasks)
@@ -146,7 +146,7 @@ def _draw(task: Task, held_out: HeldOut, deck: Sequence[int], rng: random.Random
 
 
 def _changes(task: Task, schema: LabelSchema, labels: NDArray) -> Iterator[tuple[tuple[str, int], ...]]:  # type: ignore[type-arg]
-    """Yields what the task can ask of an image with these labels, (d,); nothing where one of them is unknown."""
+    """Yields the changes that a task can ask of an image with these labels, (d,): none if a label is unknown (NaN)."""
     choices = []
     for attribute, part in schema.parts:
         if attribute.name in task.attributes:
@@ -157,3 +157,39 @@ def _changes(task: Task, schema: LabelSchema, labels: NDArray) -> Iterator[tuple
             flipped = [(name, int(1 - value)) for name, value in pairs if attribute.size == 1 or not value]
             choices.append(flipped)
     yield from itertools.product(*choices)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Puts changes in words for workers, who do not know label names: "Blond Hair", "not Male", or the researcher's words.
+
+    Attributes:
+        words: the researcher's words by "Male=0" or "celeba.Male=0".
+    """
+
+    words: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, items: Sequence[str], schemas: Sequence[LabelSchema]) -> Wording:
+        """Reads `LABEL=VALUE:WORDS` items, as in "Male=0:a woman".
+
+        Raises:
+            ConfigError: an item is written otherwise, or names a label that no dataset has.
+        """
+        labels = {key for schema in schemas for name in schema.names for key in (name, f"{schema.name}.{name}")}
+        found = {}
+        for item in items:
+            change, _, words = item.partition(":")
+            label, _, value = (part.strip() for part in change.partition("="))
+            if value not in {"0", "1"} or not words.strip():
+                raise ConfigError(f"--say '{item}': expected LABEL=0:WORDS or LABEL=1:WORDS, as in 'Male=0:a woman'.")
+            if label not in labels:
+                raise ConfigError(f"--say '{item}': no label '{label}'; {closest(label, labels)}")
+            found[f"{label}={value}"] = words.strip()
+        return cls(found)
+
+    def of(self, dataset: str, label: str, value: int) -> str:
+        """Returns the words for a change: a label that is to take a value, 0 or 1."""
+        plain = label.replace("_", " ").replace(".", " ")
+        default = plain if value else f"not {plain}"
+        return self.words.get(f"{dataset}.{label}={value}", self.words.get(f"{label}={value}", default))

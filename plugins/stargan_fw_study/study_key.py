@@ -1,4 +1,4 @@
-"""`key.json`: what stays with the researcher, which option is whose and which answers are known."""
+"""`key.json`: which method made which option, and which answers are known. The key stays with the researcher."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class KeyTask(_Document):
     """A column of the tables.
 
     Attributes:
-        name: what it is called, unique in the study.
-        dataset: whose attributes change.
-        attributes: their names; one for Table 1, several for Table 2.
+        name: the column's name, unique in the study.
+        dataset: the dataset of the attributes.
+        attributes: names of the attributes that change; one for Table 1, several for Table 2.
     """
 
     name: str
@@ -34,12 +34,12 @@ class KeyQuestion(_Document):
     """A question as the page asks it.
 
     Attributes:
-        id: what the page calls it.
-        options: by the page's name of an option, the method that made it; of a check, what the picture is.
+        id: the page's name of the question.
+        options: by the page's name of an option, the method that made it; in a check, "untouched" or "spoilt".
         task: the column; None for a check.
-        answer: the option that is right; None where any may be.
-        input: name of the picture.
-        edit: what the models were given; empty for a check.
+        answer: the right option of a check; None for other questions.
+        input: the name of the input picture.
+        edit: the edit that the models were given; empty for a check.
     """
 
     id: str
@@ -55,12 +55,12 @@ class Key(_Document):
 
     Attributes:
         format: says what the file is.
-        version: of the format.
+        version: the version of the format.
         study: the study's id, which the page and its results carry.
-        seed: that it was drawn with.
-        methods: names in the order of the tables, with where each model was read.
+        seed: the seed that the study was drawn with.
+        methods: the methods' names in the order of the tables, each with the path of its model.
         tasks: the columns, in order.
-        questions: all of them, checks included.
+        questions: all questions, checks included.
     """
 
     format: Literal["stargan-fw study key"] = FORMAT
@@ -82,7 +82,7 @@ class Key(_Document):
 
     @property
     def checks(self) -> list[KeyQuestion]:
-        """The questions with a known answer."""
+        """The attention checks."""
         return [question for question in self.questions if question.answer is not None]
 
     def to_json(self) -> str:
@@ -94,7 +94,7 @@ class Key(_Document):
         """Reads the file that `study build` wrote.
 
         Raises:
-            DataError: it is missing, or is no key.
+            DataError: the file is missing, or is no key.
         """
         try:
             return cls.model_validate_json(path.read_bytes())

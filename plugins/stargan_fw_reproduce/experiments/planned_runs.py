@@ -1,13 +1,13 @@
-"""The runs that the experiments share. At the small size they take minutes on two cores, of drawn faces of 64 pixels."""
+"""The runs that the experiments share. At the small size they train for minutes on two cores, on drawn faces of 64 pixels."""
 
 from stargan_fw_reproduce.experiment import PlannedRun, Setup
 
 NEUTRAL = {"method.source": "neutral"}  # the domain that Table 3 translates from
-LONG = {"training.epochs": 200}  # of RaFD, which is small (Sec. 5.3)
+LONG = {"training.epochs": 200}  # because RaFD is small (Sec. 5.3)
 
-# Seven unseen people, a tenth of the drawn ones, are too few to tell systems apart: one of them decided the order.
+# A tenth of the drawn people, seven, are too few to tell systems apart: one of them decided the order.
 PEOPLE = {"datasets.rafd.test_size": 0.3}
-COURSE = {"training.keep_checkpoints": 10}  # of small models: to see when something was learned
+COURSE = {"training.keep_checkpoints": 10}  # so that experiments can see when something was learned
 
 JOINT = PlannedRun("joint", "StarGAN-JNT", "celeba,rafd", Setup("quickstart", {**PEOPLE, **COURSE}), Setup("paper"))
 STARGAN = PlannedRun("rafd-stargan", "StarGAN", "rafd", Setup("quickstart", PEOPLE), Setup("paper", LONG), seeded=True)

@@ -1,4 +1,4 @@
-"""Attention checks: questions with a known answer, which nobody who looks gets wrong (Sec. 5.4)."""
+"""Attention checks: questions whose answer is known and plain to everybody who looks (Sec. 5.4)."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from PIL import Image, ImageOps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FEWEST = 3
-GUESSED = 0.01  # the largest share of those who answer at random that may pass them all
-TILES = 4  # a side
-NOISE = 0.8  # the share of the noise in what is spoilt with it
+FEWEST_CHECKS = 3
+LUCKY_SHARE = 0.01  # of those who answer at random, at most so many may pass all checks
+TILES = 4  # per side of a scrambled picture
+NOISE = 0.8  # the share of noise in a noisy picture
 
 
 def how_many_checks(options: int) -> int:
-    """Returns how many checks keep all but one in a hundred out of those who answer at random.
+    """Returns how many checks a study needs so that at most one in a hundred who answer at random passes them all.
 
     Args:
-        options: of a question.
+        options: the number of options of a question.
     """
-    count = FEWEST
-    while options**-count > GUESSED:
+    count = FEWEST_CHECKS
+    while options**-count > LUCKY_SHARE:
         count += 1
     return count
 
 
 def draw_check(picture: Image.Image, options: int, rng: np.random.Generator) -> list[Image.Image]:
-    """Returns the options of a check that asks for no change: first the right one, then spoilt pictures.
+    """Returns the options of a check that asks for no change: first the right option, then spoilt pictures.
 
-    The right one is off by at most one level in 255, so that it looks like the input and has other bytes in the page.
+    The right option differs from the input by at most one level in 255. It looks the same, and has other bytes in the page.
 
     Args:
         picture: the input, RGB.
-        options: how many, with the right one.
-        rng: spoils.
+        options: the number of options, the right one included.
+        rng: draws how pictures are spoilt.
     """
     kinds = rng.permutation(len(SPOILT))
     wrong = [SPOILT[kinds[number % len(kinds)]](picture, rng) for number in range(options - 1)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from stargan_fw.api import data_uri
+from stargan_fw.api import data_uri, evaluation_notes, write_text
 from stargan_fw_reproduce.experiment import Claim, Sheet, Table, Text
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stargan_fw_reproduce.experiment import Section
-    from stargan_fw_reproduce.request import SeededRun
-
+    from stargan_fw_reproduce.local_context import Measurement
+    from stargan_fw_reproduce.reproduction import SeededRun
 
 FORMAT = 1
 PAGE, DOCUMENT, SHEETS, INPUTS = "index.html", "report.json", "sheets", "inputs"
@@ -32,15 +32,15 @@ class Report:
     """A report that is filled section by section.
 
     Attributes:
-        name: of the experiment.
-        title: what it is headed with.
-        about: paragraphs on what it shows.
-        settings: what was asked for, and with what it was computed.
+        name: the experiment's name.
+        title: the heading.
+        about: paragraphs on what the experiment shows.
+        settings: what was asked for and what computed it, by what the report calls it; None is left out.
         sections: texts, tables and sheets, in order.
-        claims: what the paper says, and whether it holds here.
-        runs: that were trained.
-        evaluations: every figure, with the commands that measure it.
-        commands: that do the same, the first in one.
+        claims: claims of the paper, in order.
+        runs: the runs that were trained.
+        measurements: everything that was measured.
+        commands: the command that makes the report, then those that do the same step by step.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Report:
     sections: list[Text | Table | Sheet] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     runs: Sequence[SeededRun] = ()
-    evaluations: Sequence[Mapping[str, Any]] = ()
+    measurements: Sequence[Measurement] = ()
     commands: Sequence[str] = ()
 
     @singledispatchmethod
     def add(self, section: Section) -> None:
-        """Adds a section at the end, or a claim to the others."""
+        """Adds a section after the others, or a claim after the other claims."""
         raise TypeError(f"{section!r} is no section of a report.")
 
     @add.register
@@ -69,10 +69,10 @@ class Report:
     @property
     def notes(self) -> list[str]:
         """What a reader must know to believe the figures, each note once."""
-        return list(dict.fromkeys(note for one in self.evaluations for found in one["of"] for note in found["notes"]))
+        return evaluation_notes([found for measurement in self.measurements for found in measurement.evaluations])
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as `report.json` has it; shares are 0 to 1, and sheets are named by their files."""
+        """Returns the report as `report.json` has it; shares are 0 to 1, and sheets are named by their files."""
         sheets = [section for section in self.sections if isinstance(section, Sheet)]
         return {
             "format": FORMAT,
@@ -84,21 +84,23 @@ class Report:
             "tables": [asdict(section) for section in self.sections if isinstance(section, Table)],
             "sheets": [{"file": _file(one), "caption": one.caption, "command": one.command} for one in sheets],
             "runs": [_run(run) for run in self.runs],
-            "evaluations": list(self.evaluations),
+            "evaluations": [measurement.to_dict() for measurement in self.measurements],
             "commands": list(self.commands),
         }
 
     def write(self, folder: Path) -> Path:
-        """Writes page, document, sheets and their inputs, in place of those of an earlier call; returns the page."""
+        """Writes the page, the file for programs, the sheets and their inputs, and returns the path of the page.
+
+        What an earlier call wrote is replaced.
+        """
         for name in (SHEETS, INPUTS):
             shutil.rmtree(folder / name, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        for sheet in self.sections:
-            if isinstance(sheet, Sheet):
-                _save(sheet, folder)
-        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
-        (folder / DOCUMENT).write_text(text, encoding="utf-8")
-        (folder / PAGE).write_text(draw_page(self), encoding="utf-8")
+        for section in self.sections:
+            if isinstance(section, Sheet):
+                _save(section, folder)
+        write_text(folder / DOCUMENT, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / PAGE, draw_page(self))
         return folder / PAGE
 
 
@@ -117,7 +119,7 @@ def _save(sheet: Sheet, folder: Path) -> None:
 
 
 def _run(run: SeededRun) -> dict[str, Any]:
-    ledger = run.ledger
+    record = run.record
     return {
         "name": run.planned.name,
         "title": run.title,
@@ -125,9 +127,9 @@ def _run(run: SeededRun) -> dict[str, Any]:
         "seed": run.seed,
         "steps": run.step,
         "budget_minutes": run.minutes,
-        "trained_minutes": ledger.seconds / 60 if ledger else None,
-        "rehearsed_step_seconds": ledger.step_seconds if ledger else None,
-        "trained_by": ledger.experiment if ledger else None,
+        "trained_minutes": record.seconds / 60 if record else None,
+        "rehearsed_step_seconds": record.step_seconds if record else None,
+        "trained_by": record.experiment if record else None,
         "config": run.config.model_dump(mode="json", exclude_none=True),
     }
 
@@ -156,7 +158,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def runs_table(runs: Sequence[SeededRun]) -> Table:
-    """Returns what was trained, for how long, and where it lies."""
+    """Returns the table of runs: what was trained, for how long, and in which folder."""
     header = ["run", "datasets", "steps", "batch", "minutes trained", "of a budget of", "folder"]
     rows = [
         [
@@ -164,14 +166,14 @@ def runs_table(runs: Sequence[SeededRun]) -> Table:
             ", ".join(run.config.datasets),
             f"{run.step:,}",
             str(run.config.training.batch_size),
-            f"{run.ledger.seconds / 60:.1f}" if run.ledger else "",
+            f"{run.record.seconds / 60:.1f}" if run.record else "",
             "" if run.minutes is None else f"{run.minutes:.1f}",
             str(run.folder.path),
         ]
         for run in runs
     ]
     note = (
-        "A run with a budget is rehearsed first, for some seconds that are not counted; its steps follow from that, so "
-        "that the schedule ends with the budget. Runs without one were given their steps."
+        "The speed of a run with a budget is measured first, for some seconds that are not counted. The steps follow from "
+        "it, so that the schedule ends with the budget. Runs without a budget were given their steps."
     )
     return Table("What was trained", header, rows, note)

@@ -1,4 +1,4 @@
-"""The page that asks: one HTML file with everything in it."""
+"""The page that asks workers: one HTML file with everything in it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class PageQuestion:
     """A question as a worker sees it.
 
     Attributes:
-        id: that the results call it by.
+        id: the question's name in the results.
         wanted: the changes that are asked for, in words.
         input: the picture to be changed.
-        options: pictures by the id that the results call them by, in the order in which they stand in the file.
+        options: the pictures by their names in the results, in the order in which they stand in the file.
     """
 
     id: str
@@ -37,7 +37,7 @@ class PageQuestion:
     options: Mapping[str, Image.Image]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON: pictures as data URIs."""
+        """Returns the question as the page's script reads it, with pictures as `data:` addresses."""
         options = [{"id": name, "image": inlined(picture)} for name, picture in self.options.items()]
         return {"id": self.id, "wanted": list(self.wanted), "input": inlined(self.input), "options": options}
 
@@ -48,9 +48,9 @@ def inlined(picture: Image.Image) -> str:
 
 
 def draw_page(title: str, questions: Sequence[PageQuestion]) -> tuple[str, str]:
-    """Returns the study's id, which is a hash of what is asked, and the page.
+    """Returns the study's id, which is a hash of the questions, and the page.
 
-    The page reaches nothing: its policy allows its own script and style, by their hashes, and inlined pictures.
+    The page loads nothing from anywhere. Its policy allows its own script and style, by their hashes, and inlined pictures.
 
     Args:
         title: what workers see as the study's name.

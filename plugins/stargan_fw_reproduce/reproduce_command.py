@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from stargan_fw_reproduce.report import Report
-    from stargan_fw_reproduce.request import Reproduction
+    from stargan_fw_reproduce.experiment_report import Report
+    from stargan_fw_reproduce.reproduction import Reproduction, ReproductionRequest
 
 
 def reproduce(
@@ -57,14 +57,9 @@ def reproduce(
 
     A second call goes on where the first one stopped; runs that are done are used again.
     """
-    from rich.console import Console
+    from stargan_fw_reproduce.reproduction import ReproductionRequest
 
-    from stargan_fw.api import PluginManager, choose_device, show_progress
-    from stargan_fw_reproduce.reproduce import reproduce as reproduce_experiment
-    from stargan_fw_reproduce.request import Asked, Reproduction
-
-    files = [str(path.resolve()) for path in plugin or ()]
-    asked = Asked(
+    request = ReproductionRequest(
         data=data,
         budget=budget,
         steps=steps,
@@ -73,18 +68,28 @@ def reproduce(
         runs=runs,
         settings=settings or (),
         cache=cache,
-        plugins=files,
+        plugins=[str(path.resolve()) for path in plugin or ()],
         limit=limit,
         classifier_steps=classifier_steps,
     )
-    _check_folders(runs, out, out / experiment)
-    place = choose_device(device)
-    found = Reproduction.make(experiment, asked, PluginManager.discover(tuple(files)))
+    _reproduce(experiment, request, out, device, dry_run=dry_run)
+
+
+def _reproduce(experiment: str, request: ReproductionRequest, out: Path, device: str | None, *, dry_run: bool) -> None:
+    from rich.console import Console
+
+    from stargan_fw.api import PluginManager, choose_device, show_progress
+    from stargan_fw_reproduce.experiment_runner import run_experiment
+    from stargan_fw_reproduce.reproduction import Reproduction
+
+    _check_folders(request.runs, out, out / experiment)
+    chosen = choose_device(device)
+    reproduction = Reproduction.make(experiment, request, PluginManager.discover(tuple(request.plugins)))
     console = Console()
-    _show_plan(console, found)
+    _show_plan(console, reproduction)
     if dry_run:
         return
-    report = reproduce_experiment(found, out / experiment, place, console, show_progress)
+    report = run_experiment(reproduction, out / experiment, chosen, console, show_progress)
     page = report.write(out / experiment)
     _show(console, report)
     console.print(f"{page} written", markup=False, highlight=False, soft_wrap=True)
