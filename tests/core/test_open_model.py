@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from stargan_fw.components import build_method
 from stargan_fw.errors import ModelError, RunError
 from stargan_fw.models.adoption import adopt
 from stargan_fw.models.loading import open_model
+from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_registry import Binary, Exclusive, LabelSchema, LabelSpace
 
 
@@ -48,6 +50,17 @@ def test_a_run_gives_the_averaged_weights_of_its_newest_checkpoint(trained_once,
     assert torch.equal(first, kept["ema/first.weight"])
     assert not torch.equal(first, kept["generator/first.weight"])
     assert torch.equal(model.method.networks["discriminator"].body.weight, kept["discriminator/body.weight"])
+
+
+def test_a_checkpoint_that_a_training_replaces_before_it_is_read(trained_once, tmp_path):
+    shutil.copytree(trained_once, tmp_path / "run")
+    model = open_model(tmp_path / "run")
+    newest = RunFolder(tmp_path / "run").checkpoints.latest()
+    newest.rename(newest.with_name("step-00000099"))
+
+    model.load("generator")
+
+    assert not any(parameter.is_meta for parameter in model.method.networks["generator"].parameters())
 
 
 def test_what_a_model_needs_is_named(exported_once):

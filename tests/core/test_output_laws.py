@@ -39,7 +39,6 @@ def plan(kind, edits, files, folder):
         return None
 
 
-@pytest.mark.xfail(strict=True, reason="two edits whose file names are alike become one file")
 @quick
 @given(KINDS, EDITS, FILES)
 def test_no_two_translations_become_one_file(tmp_path, kind, edits, files):

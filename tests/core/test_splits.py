@@ -124,3 +124,11 @@ def test_a_split_that_the_examples_do_not_allow(dataset, examples, message):
         split(dataset, examples)
 
     assert message in str(caught.value)
+
+
+def test_people_may_have_numbers():
+    numbered = [Example(Path(f"{i}.png"), identity=i % 8) for i in range(40)]
+    named = [Example(Path(f"{i}.png"), identity=str(i % 8)) for i in range(40)]
+
+    assert {type(example.identity) for example in numbered} == {str}
+    assert split(faces("person", 0.25), numbered) == split(faces("person", 0.25), named)

@@ -1,8 +1,11 @@
 """`stargan-fw evaluate` as a user calls it."""
 
 import csv
+import errno
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,6 +241,30 @@ def test_a_wrong_request_says_what_is_wrong(evaluate, trained, options, words):
     assert words in outcome.err
     assert len(outcome.err.strip().splitlines()) == 1
     assert not (trained / "evaluation.json").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_work(evaluate, trained, tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    closed = {trained, tmp_path / "closed"}  # whoever runs the tests may be allowed everything
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: mode != os.W_OK or Path(path) not in closed)
+    outcome = evaluate()
+    assert outcome.code == 2
+    assert f"'{trained}' cannot be written to, and evaluation.json goes there" in outcome.err
+    outcome = evaluate("--csv", tmp_path / "closed" / "t.csv")
+    assert outcome.code == 2
+    assert "its folder cannot be written to" in outcome.err
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_disk_that_fails_at_last_does_not_lose_the_figures(evaluate, monkeypatch, form):
+    def fail(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Evaluation, "write", fail)
+    outcome = evaluate("--datasets", "rafd", "--limit", "1", "--to", "happy", *form)
+    assert outcome.code == 1
+    assert "No space left on device" in outcome.err
+    assert ("classification_error" if form else "classification error") in outcome.out
 
 
 def test_wrong_runs_are_refused(evaluate, train, trained, tmp_path):

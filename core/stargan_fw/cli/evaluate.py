@@ -1,6 +1,7 @@
 """`stargan-fw evaluate`."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,7 +16,7 @@ from stargan_fw.cli.options import (
     RunDataOption,
     SeedOption,
 )
-from stargan_fw.errors import ConfigError
+from stargan_fw.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,11 +67,12 @@ def evaluate(
     from stargan_fw.compute.machine import choose_device
     from stargan_fw.evaluation.evaluation_request import Asked
     from stargan_fw.evaluation.protocol import evaluate as evaluate_runs
-    from stargan_fw.runs.evaluation_record import as_csv, as_markdown
     from stargan_fw.training.progress import show_progress
 
     _check_writable("--csv", csv)
     _check_writable("--markdown", markdown)
+    for run in runs:
+        _check_folder(run)
     asked = Asked(
         datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
         images=images,
@@ -86,22 +88,38 @@ def evaluate(
         read=tuple(read or ()),
     )
     evaluations = evaluate_runs(runs, asked, choose_device(device), show_progress)
-    for evaluation in evaluations:
-        evaluation.write()
-    if csv:
-        csv.write_text(as_csv(evaluations), encoding="utf-8")
-    if markdown:
-        markdown.write_text(as_markdown(evaluations), encoding="utf-8")
-    if as_json:
+    if as_json:  # shown before anything is written: a disk that fails now must not lose hours of work
         typer.echo(json.dumps([evaluation.to_dict() for evaluation in evaluations], indent=1, ensure_ascii=False))
-        return
-    _show(Console(), evaluations)
+    else:
+        _show(Console(), evaluations)
+    written = _write(evaluations, csv, markdown)
+    if not as_json:
+        typer.echo("\n".join(f"{path} written" for path in written))
+
+
+def _write(evaluations: "list[Evaluation]", csv: Path | None, markdown: Path | None) -> list[Path]:
+    """Writes the files that were asked for, and returns where every run's `evaluation.json` is."""
+    from stargan_fw.files import write_text
+    from stargan_fw.runs.evaluation_record import as_csv, as_markdown
+
+    if csv:
+        write_text(csv, as_csv(evaluations))
+    if markdown:
+        write_text(markdown, as_markdown(evaluations))
+    return [evaluation.write() for evaluation in evaluations]
 
 
 def _check_writable(option: str, file: Path | None) -> None:
     if file and (file.is_dir() or not file.absolute().parent.is_dir()):
         wrong = "is a folder" if file.is_dir() else f"the folder '{file.absolute().parent}' does not exist"
         raise ConfigError(f"{option} {file}: {wrong}. Name a file in a folder that exists.")
+    if file and not os.access(file.absolute().parent, os.W_OK):
+        raise ConfigError(f"{option} {file}: its folder cannot be written to. Name a file in another folder.")
+
+
+def _check_folder(run: Path) -> None:
+    if run.is_dir() and not os.access(run, os.W_OK):
+        raise RunError(f"'{run}' cannot be written to, and evaluation.json goes there. Permit it, or copy the run.")
 
 
 def _show(console: "Console", evaluations: "list[Evaluation]") -> None:
@@ -117,5 +135,3 @@ def _show(console: "Console", evaluations: "list[Evaluation]") -> None:
     console.print(shown)
     for note in notes(evaluations):
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    for evaluation in evaluations:
-        console.print(f"{Path(evaluation.run) / 'evaluation.json'} written", markup=False, soft_wrap=True)

@@ -58,8 +58,8 @@ class Output(ABC):
         """Returns the files that every picture becomes.
 
         Raises:
-            DataError: two pictures would become one file, an input would be written over, or nothing can be written
-                there.
+            DataError: two pictures or two edits would become one file, an input would be written over, or nothing can be
+                written there.
         """
         plan = {source: self.paths(relative) for source, relative in files}
         if self.out.suffix.lower() in SUFFIXES and not self.out.is_dir():
@@ -101,7 +101,7 @@ class Pictures(Stills):
     """One picture for each edit: `OUT/<path>-<edit>.png`."""
 
     def paths(self, relative: Path) -> list[Path]:
-        return [self.out / relative.with_name(f"{relative.stem}-{_file_name(edit)}.png") for edit in self.edits]
+        return [self.out / relative.with_name(f"{relative.stem}-{edit}.png") for edit in _file_names(self.edits)]
 
     def pictures(self, translated: Translated) -> list[Image.Image]:
         return translated.results(self.size)
@@ -115,7 +115,7 @@ class NamedPictures(Pictures):
             raise DataError(f"--keep-names: '{relative}' does not end in one of {', '.join(sorted(SUFFIXES))}.")
         if len(self.edits) == 1:
             return [self.out / relative]
-        return [self.out / _file_name(edit) / relative for edit in self.edits]
+        return [self.out / edit / relative for edit in _file_names(self.edits)]
 
 
 class Grid(Stills):
@@ -160,6 +160,19 @@ class Animation(Output):
     def write(self, translated: Translated, paths: Sequence[Path]) -> None:
         first, *others = translated.results(self.size)
         first.save(paths[0], "GIF", save_all=True, append_images=others, duration=MILLISECONDS, loop=0)
+
+
+def _file_names(edits: Sequence[str]) -> list[str]:
+    """Returns each edit as a part of a file's name; DataError if different edits would have one name."""
+    named: dict[str, str] = {}
+    for edit in edits:
+        first = named.setdefault(_file_name(edit), edit)
+        if first != edit:
+            raise DataError(
+                f"Files of the edits '{first}' and '{edit}' would both be called '{_file_name(edit)}'. Translate them one "
+                "after the other, each with an --out of its own."
+            )
+    return [_file_name(edit) for edit in edits]
 
 
 def _file_name(edit: str) -> str:

@@ -177,7 +177,7 @@ def _count(report: DatasetReport, schema: LabelSchema, labels: NDArray[np.float3
 
 
 def _note_people(report: DatasetReport, examples: Sequence[Example], sides: Sequence[list[int]]) -> None:
-    train, test = ({str(examples[i].identity) for i in side if examples[i].identity is not None} for side in sides)
+    train, test = ({person for i in side if (person := examples[i].identity) is not None} for side in sides)
     report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
 
 

@@ -50,7 +50,7 @@ def _by_person(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int]
             f"The dataset '{dataset.name}' is split by person, but nobody is named on '{unnamed.image}'. "
             'Set test_split = "random" for it.'
         )
-    people = sorted({str(example.identity) for example in examples})
+    people = sorted({example.identity for example in examples if example.identity is not None})
     held_out = {people[i] for i in _draw(range(len(people)), dataset.test_size)}
     return _divided(len(examples), {i for i, example in enumerate(examples) if example.identity in held_out})
 

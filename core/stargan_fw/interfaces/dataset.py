@@ -119,7 +119,8 @@ class Example:
         image: path of the image file, or where its bytes are in a larger one.
         labels: by attribute name; a missing or None label is unknown. A member of an `Exclusive` group is named
             like a binary attribute.
-        identity: who is on it, or None. Examples of one identity stay on one side of a split by person.
+        identity: who is on it, or None; a number becomes a text. Examples of one identity stay on one side of a split
+            by person.
         split: the side that the dataset itself gives it, for `test_split = "given"`.
         crop: finds the square that is kept; None is the centre, of the dataset's `crop_size`.
     """
@@ -129,6 +130,10 @@ class Example:
     identity: str | None = None
     split: SplitName | None = None
     crop: Crop | None = None
+
+    def __post_init__(self) -> None:
+        if self.identity is not None and not isinstance(self.identity, str):
+            object.__setattr__(self, "identity", str(self.identity))
 
 
 class Dataset(ABC):

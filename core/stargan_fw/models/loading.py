@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.interfaces import Method
 
+AVERAGED = "ema.safetensors"  # of a checkpoint
 MOST_MODULES = 20_000  # of all networks of a model
 
 
@@ -124,14 +125,19 @@ def _fetched(repo: str, *, revision: str | None, cache_dir: str | Path | None, l
 def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
     config = run.config()
     manager = PluginManager.discover((*config.plugins, *plugins))
-    checkpoint = run.checkpoints.latest()
     with torch.device("meta"):
         method = build_method(config, run.labels(), manager)
-    weights = {name: StoredWeights(checkpoint / f"{name}.safetensors") for name in method.networks}
-    averaged = checkpoint / "ema.safetensors"
-    if averaged.exists() and method.averaged:
-        weights[method.averaged] = StoredWeights(averaged)
+    checkpoint = run.checkpoints.latest()
+    files = {name: f"{name}.safetensors" for name in method.networks}
+    if method.averaged and (checkpoint / AVERAGED).exists():
+        files[method.averaged] = AVERAGED
+    weights = {name: _stored_in_run(run, checkpoint, file) for name, file in files.items()}
     return TrainedModel(run.path, method, weights, manager, partial(model_config, config, run.labels(), manager))
+
+
+def _stored_in_run(run: RunFolder, checkpoint: Path, file: str) -> StoredWeights:
+    """Returns where a run's weights are: a training that goes on may replace the checkpoint before they are read."""
+    return StoredWeights(checkpoint / file, successor=lambda: run.checkpoints.latest() / file)
 
 
 def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:

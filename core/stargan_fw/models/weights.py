@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from stargan_fw.errors import ModelError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -39,12 +39,14 @@ class StoredWeights:
     """A network's weights on disk.
 
     Attributes:
-        path: of the file.
-        prefix: of the network's tensors in it, where it holds those of several networks.
+        path: the file.
+        prefix: what the names of the network's tensors begin with, if the file has those of several networks.
+        successor: finds the file that took its place if it is gone, such as that of a newer checkpoint.
     """
 
     path: Path
     prefix: str = ""
+    successor: Callable[[], Path] | None = None
 
     def load_into(self, network: nn.Module, device: torch.device | str = "cpu") -> None:
         """Gives a network, which may be on the meta device, its weights on `device`.
@@ -87,13 +89,14 @@ class StoredWeights:
     @contextmanager
     def _open(self, device: torch.device | str = "cpu") -> Iterator[Any]:
         """Opens the file. Safetensors checks the header and that the tensors fill the file end to end."""
-        if not self.path.is_file():  # a pipe would keep us waiting
+        path = self.path if self.path.exists() or self.successor is None else self.successor()
+        if not path.is_file():  # a pipe would keep us waiting
             raise self._unusable("there is no such file")
         try:
-            with self.path.open("rb") as start:
+            with path.open("rb") as start:
                 if int.from_bytes(start.read(8), "little") > LONGEST_HEADER:
                     raise self._unusable("it is no safetensors file: its header is too long")
-            with safe_open(self.path, framework="pt", device=str(device)) as file:
+            with safe_open(path, framework="pt", device=str(device)) as file:
                 yield file
         except SafetensorError as error:
             why = str(error).removeprefix("Error while deserializing header: ")
