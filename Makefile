@@ -5,13 +5,13 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart test lint house clean
+.PHONY: install quickstart test test-lowest lint house clean
 
 install: .venv/installed
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[sample,faces,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
 # Stand-in data, a trained run, a sheet of held-out faces and the share of expressions that are not read. A second call
@@ -26,6 +26,18 @@ quickstart: .venv/installed
 test: .venv/installed
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
+# Tests with the oldest versions that the lower bounds in pyproject.toml allow: a part of the tests, which uses them all.
+LOWEST_TESTS ?= tests/registry tests/core tests/system/test_cli_options.py tests/system/test_sharing_export.py \
+	tests/system/test_sharing_onnx.py tests/plugins/test_huggingface.py tests/plugins/test_trace.py
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/python -m pytest $(LOWEST_TESTS)
+
+.venv-lowest/installed: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	touch $@
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,4 +49,4 @@ house: .venv/installed
 	$(BIN)/python docs/draw_house.py
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 import io
 import json
+import sys
 
 import datasets
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from stargan_fw.config import DatasetConfig
-from stargan_fw.errors import ConfigError, DataError
+from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.options import options_model
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_plugins.datasets.huggingface import HuggingFace
@@ -280,3 +281,10 @@ def test_a_location_that_cannot_be_is_told(tmp_path):
 def test_no_option_is_swallowed_by_a_key_of_every_dataset():
     for name, kind in PluginManager.discover().index("dataset").items():
         assert not set(options_model(kind).model_fields) & set(DatasetConfig.model_fields), name
+
+
+def test_without_the_library_the_extra_is_named(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    monkeypatch.setitem(sys.modules, "datasets.exceptions", None)
+    with pytest.raises(PluginError, match=r"pip install 'stargan-fw\[huggingface\]'"):
+        list(HuggingFace(write(train=[{"x": True}])).examples())

@@ -337,6 +337,17 @@ def test_what_fails_while_working_exits_with_1(train, monkeypatch):
     assert "Traceback" not in outcome.err
 
 
+def test_without_tensorboard_a_run_trains_and_says_how_to_get_it(train, tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    outcome = train("--max-steps", "1")
+    assert outcome.code == 0, outcome.err
+    [message] = caplog.messages
+    assert message.startswith("The tracker 'tensorboard' is left out: ")
+    assert message.endswith("Run: pip install 'stargan-fw[tensorboard]'")
+    assert not (tmp_path / "run/tensorboard").exists()
+    assert (tmp_path / "run/checkpoints/step-00000001").exists()
+
+
 def test_debug_shows_the_traceback(train):
     outcome = train("--debug", "--preset", "papre")
     assert outcome.code == 2

@@ -1,4 +1,4 @@
-"""The interface of trackers, which show a run's metrics elsewhere."""
+"""The interface of trackers, which show a run's metrics somewhere else than in its folder."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -19,7 +19,12 @@ class Tracker(ABC):
 
     @abstractmethod
     def __init__(self, run: Path) -> None:
-        """Opens the tracker for the run folder `run`."""
+        """Opens the tracker for the run folder `run`.
+
+        Raises:
+            PluginError: something is missing, such as a package: what, and how to get it. The run is trained without the
+                tracker.
+        """
 
     def start(self, step: int, last: int) -> None:  # noqa: B027 - optional
         """Is told that training goes from `step` (0 at the start of a run) to `last`; optional."""

@@ -19,7 +19,7 @@ from stargan_fw.compute.machine import Precision, accelerate_networks, captures_
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.resident import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.source import Source, decode, label_space, open_sources
-from stargan_fw.errors import ConfigError, DataError
+from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.split_record import check_splits, record
 from stargan_fw.training.dataset_schedule import STRATEGIES
@@ -189,7 +189,7 @@ class Plan:
         precision = Precision.choose(training.precision, device)
         indices = {source.alias: source.train for source in readable}
         images = cache_on_device(stores, indices, device, self.config.data.resident)
-        trackers = [plugins.index("tracker").get(name)(run.path) for name in training.trackers]
+        trackers = _open_trackers(training.trackers, plugins, run)
         with progress, ExitStack() as closing:
             for tracker in trackers:
                 closing.callback(tracker.close)
@@ -220,6 +220,17 @@ class Plan:
         seed, kinds = (training.seed, number), _kinds(self.method, source)
         store, size = images[source.alias], training.batch_size
         return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds)
+
+
+def _open_trackers(names: Sequence[str], plugins: PluginManager, run: RunFolder) -> list[Tracker]:
+    """Opens the trackers that can be opened: metrics.jsonl has what they show, so none is worth a training."""
+    opened = []
+    for name in names:
+        try:
+            opened.append(plugins.index("tracker").get(name)(run.path))
+        except PluginError as error:
+            logger.warning("The tracker '%s' is left out: %s", name, error)
+    return opened
 
 
 def compile_trained(trainer: Trainer, steps: int) -> bool:

@@ -7,7 +7,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stargan_fw.errors import DataError
+from stargan_fw.errors import DataError, PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,9 +31,14 @@ def load_splits(
 
     Raises:
         DataError: there is nothing, the library cannot load it, or the Hub is out of reach.
+        PluginError: the library is not installed.
     """
-    from datasets.exceptions import DatasetsError  # noqa: PLC0415 - a second that only those who use it wait for
-
+    try:
+        from datasets.exceptions import DatasetsError  # noqa: PLC0415 - a second that only those who use it wait for
+    except ImportError:
+        raise PluginError(
+            "Datasets of Hugging Face need the package 'datasets'. Run: pip install 'stargan-fw[huggingface]'"
+        ) from None
     try:
         with _silence():
             if streaming:

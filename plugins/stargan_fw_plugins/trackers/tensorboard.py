@@ -8,22 +8,28 @@ import numpy as np
 from PIL import Image
 
 from stargan_fw import Tracker, hookimpl
+from stargan_fw.errors import PluginError
 
 
 class TensorBoard(Tracker):
-    """Writes scalars as `<dataset>/<metric>` and sample sheets as images."""
+    """Writes scalars as `<dataset>/<metric>` and sample sheets as images. Needs the extra `tensorboard`."""
 
     name = "tensorboard"
 
     def __init__(self, run: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - takes a second to import
+        except ImportError:
+            raise PluginError(
+                "it needs the package 'tensorboard'. Run: pip install 'stargan-fw[tensorboard]'"
+            ) from None
         self.folder = run / "tensorboard"
+        self._open = SummaryWriter
         self.writer: Any = None
 
     def start(self, step: int, last: int) -> None:  # noqa: ARG002
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - takes a second to import
-
-        # What was logged after the checkpoint that a run continues from happened to another future.
-        self.writer = SummaryWriter(self.folder, purge_step=step + 1)
+        # Purges what was logged after the checkpoint that a run continues from.
+        self.writer = self._open(self.folder, purge_step=step + 1)
 
     def log(self, step: int, dataset: str, values: Mapping[str, float]) -> None:
         for name, value in values.items():
