@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from stargan_fw import evaluating
+from stargan_fw.models.loading import open_model
 
 
 def test_every_module_gets_its_own_mode_back():
@@ -42,3 +43,42 @@ def test_a_sample_changes_no_bit_of_a_run(train, tensors, tmp_path):
         assert found.keys() == expected.keys()
         assert [name for name in found if not torch.equal(found[name], expected[name])] == []
         assert sheet(other, 12) == sheet(rare, 12)
+
+
+PLUGIN = """
+from fake_plugins import Swap
+from stargan_fw import Phase, hookimpl
+
+
+class Painter(Swap):
+    name = "painter"
+    phases = (Phase("d", ("critic",)), Phase("g", ("painter",)))
+    averaged = "painter"
+    translating = ("painter",)
+    reading = ("critic",)
+    compilable = ()
+
+    def __init__(self, space, image_size, build, *, keep: float = 1.0):
+        super().__init__(space, image_size, build, keep=keep)
+        self.networks = {"painter": self.generator, "critic": self.discriminator}
+
+    def losses(self, batch, due):
+        return (item for item in super().losses(batch, due) if item[0] in due)
+
+
+@hookimpl
+def register_methods(register):
+    register(Painter)
+"""
+
+
+def test_the_average_is_of_the_network_that_the_method_names(train, tensors, tmp_path):
+    plugin, run = tmp_path / "painter.py", tmp_path / "run"
+    plugin.write_text(PLUGIN)
+    assert train("--plugin", plugin, "--set", "method.name=painter", "--max-steps", 4).code == 0
+    saved = tensors(run, 4)
+    assert not torch.equal(saved["ema/first.weight"], saved["painter/first.weight"])
+
+    model = open_model(run, plugins=[plugin])
+    model.load("painter")
+    assert torch.equal(model.method.networks["painter"].first.weight, saved["ema/first.weight"])

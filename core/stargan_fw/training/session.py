@@ -96,7 +96,7 @@ def run_training(
 
 @dataclass(frozen=True)
 class Plan:
-    """A training that can begin: checked, and nothing written yet.
+    """A training that has been checked and may begin; nothing is written yet.
 
     Attributes:
         config: complete, as `stargan_fw.components.complete` returns it.
@@ -119,7 +119,7 @@ class Plan:
         """Checks a configuration against plugins and data.
 
         Raises:
-            RequestError: of the kind that fits what is wrong.
+            RequestError: something is wrong with the configuration or the data; the subclass says which.
         """
         for name in config.training.trackers:  # only training needs them: a model opens without
             plugins.index("tracker").get(name)
@@ -139,7 +139,7 @@ class Plan:
         """Decodes the images that no earlier call has, and returns the stores by dataset.
 
         Args:
-            progress: wraps a dataset's images as they are decoded, given its name and their number.
+            progress: wraps a dataset's images while they are decoded; takes the dataset's name and the number of images.
 
         Raises:
             DataError: an image cannot be read, or the disk is too small.
@@ -147,11 +147,11 @@ class Plan:
         return decode(self.config, self.sources, progress)
 
     def check_readable(self, stores: Mapping[str, Store], device: torch.device) -> None:
-        """Raises what stands in the way of a trainer, once the images are decoded.
+        """Checks, once the images are decoded, that a trainer can be made.
 
         Raises:
-            DataError: without the images that cannot be read, nothing is left on a side, or for a kind of batches.
-            ConfigError: the images are to stay on a device that has no room for them.
+            DataError: too many images cannot be read: no training or test image, or none of a kind of batches, is left.
+            ConfigError: the configuration keeps the images on a device that has no room for them.
         """
         left = [source.without(stores[source.alias].errors) for source in self.sources]
         for source in left:
@@ -234,14 +234,14 @@ def _open_trackers(names: Sequence[str], plugins: PluginManager, run: RunFolder)
 
 
 def compile_trained(trainer: Trainer, steps: int) -> bool:
-    """Compiles what a trainer trains, where that is asked for or pays; see `[training]`.
+    """Compiles the networks of a trainer if the configuration says so, or if that pays; see `[training]`.
 
     Args:
-        trainer: where graphs are tried, it is set back to its beginning, with the weights that it has.
-        steps: how long it will train.
+        trainer: not begun yet. Trying graphs sets it back to its beginning, with the weights that it has.
+        steps: the length of its run.
 
     Returns:
-        Whether networks are compiled. What is asked for and cannot be had, a log message says.
+        Whether networks are compiled. A log message tells of a setting that cannot be followed here.
     """
     config, precision = trainer.config, trainer.precision
     networks = [trainer.method.networks[name] for name in trainer.method.compilable]

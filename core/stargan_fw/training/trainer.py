@@ -113,7 +113,7 @@ class Trainer:
         self._begin()
 
     def _begin(self) -> None:
-        """Sets everything to where a run begins, but for the networks' weights."""
+        """Sets everything but the networks' weights to the beginning of a run."""
         config, method = self.config, self.method
         for network in method.networks.values():
             network.zero_grad()
@@ -143,10 +143,10 @@ class Trainer:
         return longest * kinds * len(self.loaders)
 
     def try_graphs(self) -> bool:
-        """Takes a few steps whose kernels are captured in graphs and replayed, and takes them back.
+        """Captures and replays the kernels of a few steps in CUDA graphs, then sets the run back to its beginning.
 
         Returns:
-            Whether that worked. Where it did not, a log message says why; the networks are to be compiled anew without.
+            Whether that worked. If not, a log message says why, and the caller compiles the networks without graphs.
         """
         own = {name: _copied(network.state_dict()) for name, network in self.method.networks.items()}
         self.captures = True
@@ -187,7 +187,7 @@ class Trainer:
                 observer.advance(self.step)
 
     def _logged_until(self) -> int:
-        """Returns the last step whose metrics a run that goes on from here does not log."""
+        """Returns the last step that is logged for good; later ones are pending, and logged with those that follow."""
         first_pending = min((int(values["step"]) for values in self.pending.values()), default=self.step + 1)
         return first_pending - 1
 
@@ -229,7 +229,7 @@ class Trainer:
             self.average.update()
 
     def _due(self, dataset: str) -> set[str]:
-        """Returns the phases whose interval is over with the dataset's latest batch, counted per kind of batch.
+        """Returns the phases that are due at the dataset's latest batch, counting batches of its kind.
 
         One count over all kinds would starve some of them: with five kinds and an interval of five, a single kind would
         meet every phase that is due.
@@ -238,7 +238,7 @@ class Trainer:
         return {phase for phase, interval in self.intervals.items() if count % interval == 0}
 
     def _losses(self, batch: Batch, due: set[str]) -> Iterator[tuple[str, Losses]]:
-        """Runs the method under the precision's context, and what happens between its losses outside of it."""
+        """Runs the method in the precision's context, and leaves it for what the trainer does between two losses."""
         losses = self.method.losses(batch, due)
         while True:
             with self.precision.autocast():
@@ -309,7 +309,7 @@ class Trainer:
         self.pending = checkpoint.state["pending"]
 
     def _uncompiled(self) -> AbstractContextManager[object]:
-        """A sheet is of another size than batches, and its columns are alive together: not what graphs were captured for."""
+        """Keeps captured graphs from a sheet: it has another size than a batch, and all its columns are in memory at once."""
         return torch.compiler.set_stance("force_eager") if self.captures else nullcontext()
 
     @contextmanager
@@ -331,10 +331,10 @@ def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _step_seed(seed: int, step: int) -> int:
-    """Returns a seed that neighbouring steps and seeds do not share."""
+    """Returns a seed that differs between neighbouring steps and neighbouring seeds."""
     return int.from_bytes(hashlib.sha256(f"{seed} {step}".encode()).digest()[:8]) >> 1
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Reads the values back from the device; here alone, since it waits for it."""
+    """Copies values from the device, which waits for it: training does so only here."""
     return {name: value.item() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
