@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from stargan_fw import Accelerator
 from stargan_fw.compute import machine
 from stargan_fw.compute.machine import (
     Precision,
+    accelerate_networks,
     captures_graphs,
     choose_device,
     choose_layout,
@@ -216,3 +218,36 @@ def test_what_cannot_be_compiled_runs_as_it_is_and_the_process_is_left_alone(mon
 
     assert torch.equal(network(torch.ones(1, 2)), expected)
     assert not torch._dynamo.config.suppress_errors
+
+
+class Fast(nn.Linear):
+    pass
+
+
+class Swap(Accelerator):
+    name = "swap"
+
+    def suits(self, device):
+        return device.type == "cpu"
+
+    def accelerate(self, network):
+        network.__class__ = Fast
+        return network
+
+
+class Registered:
+    """Stands for a plugin manager that knows one accelerator."""
+
+    def index(self, kind):
+        assert kind == "accelerator"
+        return {"swap": Swap}
+
+
+@pytest.mark.parametrize(
+    ("device", "switch", "swapped"), [("cpu", "1", True), ("meta", "1", False), ("cpu", "0", False)]
+)
+def test_accelerators_are_asked_about_the_device(monkeypatch, device, switch, swapped):
+    monkeypatch.setenv("STARGAN_FW_ACCELERATE", switch)
+    network = nn.Linear(1, 1)
+    accelerate_networks([network], Registered(), torch.device(device))
+    assert isinstance(network, Fast) is swapped

@@ -6,10 +6,8 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
-from stargan_fw import Accelerator, Translator
-from stargan_fw.compute.machine import accelerate_networks
+from stargan_fw import Translator
 
 CPU = torch.device("cpu")
 
@@ -51,39 +49,6 @@ def test_a_program_may_ask_for_faster_layers(accelerated, trained_once):
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     results = [translator.translate(images, to="happy") for translator in (plain, fast)]
     torch.testing.assert_close(results[1], results[0], rtol=0, atol=1e-4)
-
-
-class Fast(nn.Linear):
-    pass
-
-
-class Swap(Accelerator):
-    name = "swap"
-
-    def suits(self, device):
-        return device.type == "cpu"
-
-    def accelerate(self, network):
-        network.__class__ = Fast
-        return network
-
-
-class Registered:
-    """Stands for a plugin manager that knows one accelerator."""
-
-    def index(self, kind):
-        assert kind == "accelerator"
-        return {"swap": Swap}
-
-
-@pytest.mark.parametrize(
-    ("device", "switch", "swapped"), [("cpu", "1", True), ("meta", "1", False), ("cpu", "0", False)]
-)
-def test_accelerators_are_asked_about_the_device(monkeypatch, device, switch, swapped):
-    monkeypatch.setenv("STARGAN_FW_ACCELERATE", switch)
-    network = nn.Linear(1, 1)
-    accelerate_networks([network], Registered(), torch.device(device))
-    assert isinstance(network, Fast) is swapped
 
 
 @pytest.mark.parametrize(("choice", "expected"), [("auto", 1), ("off", 0)])
