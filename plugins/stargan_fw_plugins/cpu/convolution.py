@@ -44,7 +44,7 @@ class FastConvolution(nn.Conv2d):
             return super().forward(images)
         kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
         height, width = ((side + 2 * padding - kernel) // stride + 1 for side in images.shape[2:])
-        if 0 < height * width <= SMALL_MAP:
+        if min(height, width) > 0 and height * width <= SMALL_MAP:
             return self._of_patches(images, height, width)
         form = Form(kernel, stride)
         if form in (SAME, HALVED) and padding == 1 and winograd.pays(images, self.weight, form):
