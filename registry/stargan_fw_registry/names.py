@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from typing import TYPE_CHECKING
 
 from stargan_fw_registry.label_errors import LabelError
@@ -25,7 +26,8 @@ def check_name(name: object, what: str) -> str:
         what: what the name belongs to; the error message begins with it.
 
     Raises:
-        LabelError: the name is not a string, is empty, begins or ends with a blank, or contains a reserved character.
+        LabelError: the name is not a string, is empty, begins or ends with a blank, or contains a reserved character or
+            one that a terminal obeys.
     """
     if not isinstance(name, str):
         raise LabelError(f"{what} must be a string, not {name!r}")
@@ -33,6 +35,8 @@ def check_name(name: object, what: str) -> str:
         raise LabelError(f"{what} is empty: give it a name")
     if name != name.strip():
         raise LabelError(f"{what} {name!r} begins or ends with a blank: remove it")
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise LabelError(f"{what} {name!r} contains a control character, which terminals obey: rename it")
     if any(character in name for character in RESERVED):
         raise LabelError(f"{what} {name!r} contains one of {RESERVED!r}, which edits reserve: rename it")
     return name

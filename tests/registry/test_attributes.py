@@ -101,6 +101,8 @@ def test_sizes_and_names():
         (lambda: Binary(3), "must be a string, not 3"),
         (lambda: Binary(" Male"), "' Male' begins or ends with a blank"),
         (lambda: Binary("a.b"), "'a.b' contains one of"),
+        (lambda: Binary("a\x1b[2Jb"), r"'a\\x1b\[2Jb' contains a control character"),
+        (lambda: Exclusive("hair", ["fair", "d\nark"]), r"'d\\nark' contains a control character"),
         (lambda: Binary("a,b"), "'a,b' contains one of"),
         (lambda: Exclusive("a=b", ["c"]), "'a=b' contains one of"),
         (lambda: Categorical("expression", ["happy"]), "'expression' has 1 values: give at least two"),

@@ -186,6 +186,10 @@ CONFIGS = {
         lambda config: json.dumps(config).replace('"rafd"', '"../../rafd"'),
         "contains one of",
     ),
+    "a terminal's command in a label": (
+        lambda config: json.dumps(config).replace('"Male"', '"a\\u001b[2Jb"'),
+        "contains a control character",
+    ),
     "a path in a component's name": (deep("method", "name", value="../../method"), "method.name"),
     "a path in a plugin's name": (deep("plugins", 0, "file", value="../../evil.py"), "plugins"),
     "a command in a plugin's name": (deep("plugins", 0, "distribution", value="x; rm -rf ~"), "plugins"),

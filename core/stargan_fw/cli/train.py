@@ -90,12 +90,15 @@ def _run(
     run = request.run
     before, after = run_training(console, plan, request, device, max_steps=max_steps)
     if before == after:
-        console.print(f"{run.path} is at step {after} of {plan.steps}: nothing is left to do.")
+        console.print(f"{run.path} is at step {after} of {plan.steps}: nothing is left to do.", markup=False)
         return
-    console.print(f"{run.path}: step {after} of {plan.steps}. Look at {run.path / 'samples'}.", soft_wrap=True)
+    console.print(
+        f"{run.path}: step {after} of {plan.steps}. Look at {run.path / 'samples'}.", markup=False, soft_wrap=True
+    )
 
 
 def _show_plan(console: "Console", plan: "Plan") -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from stargan_fw.components import parameters
@@ -103,7 +106,7 @@ def _show_plan(console: "Console", plan: "Plan") -> None:
     table = Table("dataset", "training", "test", "labels", title=f"{plan.steps} steps", title_justify="left")
     for source in plan.sources:
         labels = ", ".join(source.schema.names)
-        table.add_row(source.alias, f"{len(source.train)}", f"{len(source.test)}", labels)
+        table.add_row(escape(source.alias), f"{len(source.train)}", f"{len(source.test)}", escape(labels))
     console.print(table)
     sizes = [f"{name} {parameters(network):,}" for name, network in plan.method.networks.items()]
     console.print(f"parameters: {', '.join(sizes)}")
