@@ -131,7 +131,7 @@ def test_more_pictures_than_wait_for_each_other_stay_in_order(decode, pictures):
 
 def test_a_second_call_decodes_nothing(decode, pictures, monkeypatch, tmp_path):
     first = decode(pictures).read([0, 1, 2])
-    monkeypatch.setattr(ingest_module, "framed", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(ingest_module, "crop_and_resize", lambda *_: pytest.fail("decoded again"))
 
     assert np.array_equal(decode(pictures).read([0, 1, 2]), first)
     assert len(cached(tmp_path)) == 1

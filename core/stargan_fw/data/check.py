@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from stargan_fw.data.images import UNREADABLE, encoded_bytes, framed, reason
+from stargan_fw.data.images import UNREADABLE, crop_and_resize, encoded_bytes, reason
 from stargan_fw.data.ingest import in_order, store_bytes
-from stargan_fw.data.source import build_dataset, check_named, encode_leniently, keep, name_of
+from stargan_fw.data.source import build_dataset, check_named, encode_leniently, name_of, select_examples
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import DataError
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
@@ -148,7 +148,7 @@ def _divide(
         report.problems.append(str(error) if examples else f"There are no images at '{dataset.root}'.")
         return examples, list(range(len(examples))), []
     if table.limit:
-        examples, train, test = keep(examples, limited(train, table.limit), test)
+        examples, train, test = select_examples(examples, limited(train, table.limit), test)
     report.images, report.training, report.test = len(train) + len(test), len(train), len(test)
     return examples, train, test
 
@@ -190,7 +190,7 @@ def _read(
         try:
             content = encoded_bytes(example.image)
             with Image.open(io.BytesIO(content)) as image:
-                _, note = framed(image, image_size, dataset.crop_size, example.crop)
+                _, note = crop_and_resize(image, image_size, dataset.crop_size, example.crop)
         except UNREADABLE as error:
             return "", reason(error)
         return hashlib.blake2b(content, digest_size=16).hexdigest(), note

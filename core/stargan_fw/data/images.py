@@ -71,11 +71,11 @@ def reason(error: Exception) -> str:
 
 
 def prepare(image: Image.Image, image_size: int, crop_size: int | None, crop: Crop | None = None) -> Image.Image:
-    """Returns the image upright, in RGB, cropped to a square and resized; see `framed`."""
-    return framed(image, image_size, crop_size, crop)[0]
+    """Returns the image upright, in RGB, cropped to a square and resized; see `crop_and_resize`."""
+    return crop_and_resize(image, image_size, crop_size, crop)[0]
 
 
-def framed(
+def crop_and_resize(
     image: Image.Image, image_size: int, crop_size: int | None, crop: Crop | None = None
 ) -> tuple[Image.Image, str]:
     """Returns the image upright, in RGB, cropped to a square and resized, and what is to be noted about the square.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 from stargan_fw.data.cache import check_space, only_maker
-from stargan_fw.data.images import UNREADABLE, fingerprint, framed, open_image, reason
+from stargan_fw.data.images import UNREADABLE, crop_and_resize, fingerprint, open_image, reason
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
 from stargan_fw.files import replacing
@@ -122,7 +122,7 @@ def _decoded(
     def decode(number: int) -> tuple[bytes | None, str]:
         try:
             with open_image(images[number]) as image:
-                square, note = framed(image, framing.image_size, framing.crop_size, framing.crop(number))
+                square, note = crop_and_resize(image, framing.image_size, framing.crop_size, framing.crop(number))
                 return square.tobytes(), note
         except UNREADABLE as error:
             return None, reason(error)

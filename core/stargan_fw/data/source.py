@@ -105,7 +105,7 @@ class Source:
         schema = LabelSchema(alias, list(dataset.attributes))
         train, test = split(dataset, examples)
         if config.limit and config.limit < len(train):
-            examples, train, test = keep(examples, limited(train, config.limit), test)
+            examples, train, test = select_examples(examples, limited(train, config.limit), test)
         return cls(alias, dataset, schema, examples, _encode(dataset, schema, examples), train, test)
 
     def without(self, bad: Collection[int]) -> Source:
@@ -178,7 +178,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def keep(
+def select_examples(
     examples: Sequence[Example], train: Sequence[int], test: Sequence[int]
 ) -> tuple[list[Example], list[int], list[int]]:
     """Returns the examples of both sides alone, and the sides' indices among them."""

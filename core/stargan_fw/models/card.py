@@ -85,7 +85,7 @@ def write_card(folder: Path, config: ModelConfig, facts: Facts) -> None:
     (folder / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def addressed(card: str, repo: str) -> str:
+def with_repo_name(card: str, repo: str) -> str:
     """Returns a card whose commands name the model as the Hub does, "user/name", and no longer a folder."""
     return ADDRESS.sub(lambda found: json.dumps(repo) if found[0].startswith('"') else repo, HERE_LINE.sub("", card))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from huggingface_hub import CommitOperationAdd, HfApi, constants, errors, get_token, snapshot_download
 
 from stargan_fw.errors import HubError, ModelError
-from stargan_fw.models.card import addressed
+from stargan_fw.models.card import with_repo_name
 from stargan_fw.models.model_folder import check_free, new_model_folder
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _additions(folder: Path, repo: str) -> Iterator[CommitOperationAdd]:
     for file in _files(folder):
         content: Path | bytes = file
         if file.name == CARD:
-            content = addressed(file.read_text(encoding="utf-8"), repo).encode()
+            content = with_repo_name(file.read_text(encoding="utf-8"), repo).encode()
         yield CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=content)
 
 

@@ -16,7 +16,7 @@ from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, R
 from stargan_fw.models import hub
 from stargan_fw.models.model_config import ModelConfig, check_format
 from stargan_fw.models.provenance import model_config
-from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, StoredWeights, stored
+from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, StoredWeights, weights_in_file
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
 
@@ -144,9 +144,9 @@ def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
     config = ModelConfig.read(folder / CONFIG)
     _check_needs(folder, config, plugins)
     method = build(config, plugins, folder / CONFIG)
-    weights = stored(folder / TRANSLATING, method.translating)
+    weights = weights_in_file(folder / TRANSLATING, method.translating)
     if (folder / READING).exists():
-        weights |= stored(folder / READING, method.reading)
+        weights |= weights_in_file(folder / READING, method.reading)
     for name in method.translating:
         weights[name].check(method.networks[name].state_dict())
     _check_metadata(folder / TRANSLATING)

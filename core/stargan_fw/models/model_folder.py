@@ -11,7 +11,7 @@ from stargan_fw.errors import ModelError
 from stargan_fw.files import replacing
 from stargan_fw.models.card import write_card
 from stargan_fw.models.model_config import FORMAT
-from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, stored
+from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, weights_in_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ def write_model(target: Path, config: ModelConfig, method: Method, networks: Seq
 
 def _save(path: Path, method: Method, networks: Sequence[str]) -> None:
     weights: dict[str, Tensor] = {}
-    for name, place in stored(path, networks).items():
+    for name, place in weights_in_file(path, networks).items():
         weights |= {place.prefix + key: value for key, value in _own(method.networks[name].state_dict()).items()}
     save_file(weights, path, metadata={"format": "pt", FORMAT_KEY: str(FORMAT)})
 

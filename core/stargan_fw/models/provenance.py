@@ -48,11 +48,11 @@ def model_config(config: Config, space: LabelSpace, plugins: PluginManager) -> M
         own_crops={alias: own for alias, (_, own) in framed.items() if own},
         method=method,
         components=components,
-        plugins=needs({"method": method, **components}, plugins),
+        plugins=required_plugins({"method": method, **components}, plugins),
     )
 
 
-def needs(components: Mapping[str, Component], plugins: PluginManager) -> list[Need]:
+def required_plugins(components: Mapping[str, Component], plugins: PluginManager) -> list[Need]:
     """Returns the plugins that components come from, one for each distribution or file."""
     reports = {report.name: report for report in plugins.reports}
     provided: dict[tuple[str | None, str | None, str | None], list[str]] = {}

@@ -125,7 +125,7 @@ class StoredWeights:
         return ModelError(f"The weights '{self.path}' cannot be used: {one_line(why)}.")
 
 
-def stored(path: Path, networks: Sequence[str]) -> dict[str, StoredWeights]:
+def weights_in_file(path: Path, networks: Sequence[str]) -> dict[str, StoredWeights]:
     """Returns where a file of a model folder has each network's weights: below its name if the file has several."""
     return {name: StoredWeights(path, f"{name}." if len(networks) > 1 else "") for name in networks}
 
