@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -99,8 +99,10 @@ class PluginManager:
 
     def load_entry_points(self, *groups: str) -> None:
         """Loads every plugin that an installed distribution declares; a failing one is reported and left out."""
-        for entry in (entry for group in groups for entry in importlib.metadata.entry_points(group=group)):
-            origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else None
+        installed = importlib.metadata.entry_points()  # asked once: every call reads the files of all distributions
+        origin_of = cache(_origin)
+        for entry in (entry for group in groups for entry in installed.select(group=group)):
+            origin = origin_of(entry.dist)
             for name in self._modules_of(entry.module, origin):
                 report = PluginReport(name, "entry point", origin)
                 self._load(report, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
@@ -207,6 +209,14 @@ def _register(collected: list[_Registration], kind: ComponentKind, item: Any, *,
     if default and not kind.has_default:
         raise PluginError(f"it registers the {kind.name} '{name}' as the default, and no {kind.name} can be.")
     collected.append(_Registration(kind, name, item, default))
+
+
+def _origin(distribution: importlib.metadata.Distribution | None) -> str | None:
+    """Returns a distribution's name and version. Both are parsed out of a file, so a caller keeps them."""
+    if distribution is None:
+        return None
+    metadata = distribution.metadata
+    return f"{metadata['Name']} {metadata['Version']}"
 
 
 def _import_file(path: Path) -> ModuleType:

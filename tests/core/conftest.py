@@ -44,10 +44,12 @@ def fakes_alone() -> Iterator[None]:
     """Makes the fakes the only plugins there are: others can neither be found nor imported."""
     installed, fake = importlib.metadata.entry_points, FakeDistribution().entry_points
 
+    class Declared:
+        def select(self, *, group):
+            return fake.select(group=group) if group in {KIND_GROUP, COMMAND_GROUP, GROUP} else installed(group=group)
+
     def entry_points(**chosen):
-        return (
-            fake.select(**chosen) if chosen.get("group") in {KIND_GROUP, COMMAND_GROUP, GROUP} else installed(**chosen)
-        )
+        return Declared().select(**chosen) if chosen else Declared()
 
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in sys.modules if name.partition(".")[0] in HIDDEN]:

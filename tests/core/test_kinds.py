@@ -71,8 +71,7 @@ def install(tmp_path, monkeypatch):
         for name, (group, source) in modules.items():
             (tmp_path / f"{name}.py").write_text(source)
             declared.append(importlib.metadata.EntryPoint(name, name, group))
-        chosen = lambda *, group: [entry for entry in declared if entry.group == group]  # noqa: E731
-        monkeypatch.setattr(importlib.metadata, "entry_points", chosen)
+        monkeypatch.setattr(importlib.metadata, "entry_points", importlib.metadata.EntryPoints(declared).select)
 
     yield write
     for entry in declared:

@@ -92,12 +92,18 @@ HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "star
 NUMBERS = itertools.count()
 
 
+def declare(monkeypatch, entries):
+    """Makes these the only entry points there are; entries that are added to the list later are found too."""
+    every = importlib.metadata.EntryPoints
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **chosen: every(entries).select(**chosen))
+
+
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Puts modules on the path beside the fakes, each declared by an entry point: `install(code, …) -> names`."""
     declared = list(importlib.metadata.entry_points(group=GROUP))
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: declared if group == GROUP else [])
+    declare(monkeypatch, declared)
     monkeypatch.delenv("STARGAN_FW_STRICT", raising=False)
     names = []
 
@@ -189,10 +195,10 @@ def test_strict_raises_instead(install, monkeypatch, source, message):
         PluginManager.discover()
 
 
-def test_a_module_stands_for_those_that_it_lists(install):
+def test_a_module_stands_for_those_that_it_lists(install, monkeypatch):
     (pets,) = install(GOOD)
     _, package = install(f"plugin_modules = ('{pets}',)")
-    importlib.metadata.entry_points(group=GROUP)[:] = [importlib.metadata.EntryPoint("p", package, GROUP)]
+    declare(monkeypatch, [importlib.metadata.EntryPoint("p", package, GROUP)])
 
     plugins = PluginManager.discover()
 
