@@ -111,10 +111,10 @@ def test_every_image_is_read_refused_or_listed(tmp_path, make, name, good):
 
 COUNT = 300
 INGEST = """
-import os, signal, sys
+import os, sys
 from pathlib import Path
 from stargan_fw.data.ingest import Framing, Ingestion
-folder, cache, size, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+folder, cache, size, last, end = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
 decoded = 0
 
 def count(images):
@@ -125,7 +125,7 @@ def count(images):
             print("writing", flush=True)
         yield image
         if decoded == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), end)
 
 print("started", flush=True)
 Ingestion("faces", sorted(folder.iterdir()), Framing(size), cache).run(count)
@@ -142,16 +142,15 @@ def folder(tmp_path_factory):
     return path
 
 
-def start(folder, cache, size=32, last=0):
-    """Decodes a folder in another process, which is killed once `last` images are written; 0 lets it live."""
-    command = [sys.executable, "-c", INGEST, str(folder), str(cache), str(size), str(last)]
+def start(folder, cache, size=32, last=0, end=signal.SIGKILL):
+    """Decodes a folder in another process, which sends itself `end` once `last` images are written; 0 lets it live."""
+    command = [sys.executable, "-c", INGEST, *map(str, (folder, cache, size, last, int(end)))]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def kill_while_it_writes(folder, cache, size=32):
-    with start(folder, cache, size) as process:
-        assert [process.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
-        process.send_signal(signal.SIGKILL)
+    with start(folder, cache, size, last=2) as process:
+        assert process.communicate()[0] == "started\nwriting\n"
 
 
 def stores(cache):
@@ -185,7 +184,7 @@ def test_two_at_once_decode_once(folder, tmp_path):
 
 
 def test_the_next_process_goes_on_where_one_is_killed_while_another_waits(folder, tmp_path):
-    with start(folder, tmp_path / "cache") as first:
+    with start(folder, tmp_path / "cache", last=2, end=signal.SIGSTOP) as first:
         assert [first.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
         with start(folder, tmp_path / "cache") as second:
             assert second.stdout.readline() == "started\n"
