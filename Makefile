@@ -5,7 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart test test-lowest lint house clean
+.PHONY: install quickstart test test-lowest lint house mutants clean
 
 install: .venv/installed
 
@@ -47,6 +47,10 @@ lint: .venv/installed
 # Draws the picture of the house in CONTRIBUTING.md from the imports; a test says when it is stale.
 house: .venv/installed
 	$(BIN)/python docs/draw_house.py
+
+# Changes the files of [tool.mutants] in many small ways, and lists the changes that no test catches.
+mutants: .venv/installed
+	$(BIN)/python benchmarks/mutants.py $(FILES)
 
 clean:
 	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

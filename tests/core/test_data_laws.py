@@ -165,6 +165,22 @@ def test_the_ranks_shares_make_the_batch_of_one(indices, seed, world_size, share
     assert [i for part in shares for i in part] == numbers(loader(indices, **options).batch(number))
 
 
+@quick
+@given(INDICES, SEEDS, st.integers(0, 3))
+def test_an_epoch_is_the_permutation_that_existing_runs_continue(indices, seed, epoch):
+    batches = loader(indices, batch_size=len(indices), seed=seed)
+    expected = np.random.default_rng((*seed, epoch)).permutation(indices).tolist()
+    assert numbers(batches.batch(epoch)) == expected
+
+
+def test_every_set_of_a_kind_has_an_order_of_its_own():
+    everything = torch.arange(20)
+    batches = loader(range(20), batch_size=60, seed=(1, 2), kinds=[[everything] * 3])
+    orders = np.reshape(numbers(batches.batch(0)), (3, 20))
+    assert len({tuple(order) for order in orders}) == 3
+    assert orders[0].tolist() == np.random.default_rng((1, 2, 0)).permutation(20).tolist()
+
+
 @st.composite
 def kinds(draw):
     """Sets of positions, each set of one batch; all sets together may hold an image twice."""
@@ -185,6 +201,9 @@ def test_ranks_share_every_set_of_every_kind(drawn, seed, world_size, share, num
     }
     indices = [10 + position for position in range(count)]
     alone = loader(indices, **options)
+    assert alone.kinds == len(every_kind)
+    earlier = [alone.kind(before) for before in range(number)]
+    assert alone.occurrence(number) == 1 + earlier.count(alone.kind(number))
     whole = np.reshape(numbers(alone.batch(number)), (sets, world_size, share))
     for part, chosen in zip(whole, every_kind[alone.kind(number)], strict=True):
         assert set(part.flat) <= {10 + position for position in chosen}
