@@ -40,7 +40,7 @@ RULED = {
     ("training", "steps"): st.integers(1, 9),
     ("training", "epochs"): st.integers(1, 9),
     ("generator", "name"): st.sampled_from(["stargan", "attention"]),
-    ("loss", "name"): st.sampled_from(["wgan_gp", "hinge"]),
+    ("loss", "name"): st.sampled_from(["hinge", "logistic"]),
 }
 WRONG = {
     ("data", "image_size"): 0,
