@@ -15,8 +15,8 @@ from stargan_fw.config import Config, Layer
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.source import Source, build_dataset, open_sources
 from stargan_fw.errors import DataError
-from stargan_fw.evaluation import evaluation_request as _evaluation
-from stargan_fw.evaluation.evaluation_request import Asked as EvaluationRequest
+from stargan_fw.evaluation import candidate as _candidate
+from stargan_fw.evaluation.evaluation_request import EvaluationRequest
 from stargan_fw.evaluation.protocol import evaluate
 from stargan_fw.files import write_text
 from stargan_fw.inference.figures import Row as FigureRow, draw_figure
@@ -188,10 +188,10 @@ def held_out_pictures(
     Raises:
         RequestError: a run cannot be used, the data is missing, or no test image fits the request.
     """
-    candidates = _evaluation.open_candidates(list(dict.fromkeys(runs)), device)
-    config = _evaluation.complete_config(candidates[0].config, [dataset], candidates, request)
-    source = _evaluation.open_source(dataset, config, PluginManager.discover(tuple(plugin_files)), candidates)
-    indices = _evaluation.images_with(source, request, [source.schema])
+    candidates = _candidate.open_candidates(list(dict.fromkeys(runs)), device)
+    config = _candidate.data_config(candidates, [dataset], request)
+    source = _candidate.open_source(dataset, config, PluginManager.discover(tuple(plugin_files)), candidates)
+    indices = request.select_images(source, [source.schema])
     return source.pictures(indices, config.data.image_size)
 
 

@@ -8,10 +8,18 @@ import torch
 
 from stargan_fw.errors import ConfigError, LabelError, ModelError
 from stargan_fw.evaluation.classifier import Settings, label_loss
-from stargan_fw.evaluation.distances import frechet_distance, inception, kernel_distance
-from stargan_fw.evaluation.ground_truth import compare, identity_error, psnr, ssim
-from stargan_fw.evaluation.intervals import interval, wilson
-from stargan_fw.evaluation.targets import chosen, targets, with_labels
+from stargan_fw.evaluation.evaluation_request import list_targets, select_by_labels, select_targets
+from stargan_fw.evaluation.metrics import (
+    compare,
+    frechet_distance,
+    identity_error,
+    interval,
+    kernel_distance,
+    load_inception,
+    psnr,
+    ssim,
+    wilson,
+)
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 from stargan_fw_registry.edits import parse_edit
 
@@ -156,49 +164,49 @@ def test_small_data_gets_a_fair_number_of_updates_and_large_data_a_bounded_one()
 
 
 def test_targets_set_every_label_and_clear_those_that_stand_alone():
-    assert [target.name for target in targets(FACES)] == ["faces.black", "faces.blond", "faces.old", "faces.old=0"]
-    assert [dict(target.change) for target in targets(FACES)] == [
+    assert [target.name for target in list_targets(FACES)] == ["faces.black", "faces.blond", "faces.old", "faces.old=0"]
+    assert [dict(target.change) for target in list_targets(FACES)] == [
         {"black": True},
         {"blond": True},
         {"old": True},
         {"old": False},
     ]
-    assert [dict(target.change) for target in targets(MOODS)] == [{"mood": m} for m in ("calm", "happy", "sad")]
+    assert [dict(target.change) for target in list_targets(MOODS)] == [{"mood": m} for m in ("calm", "happy", "sad")]
 
 
 def test_only_images_that_have_to_change_are_translated():
     labels = np.array([[1, 0, 0], [0, 0, 1], [np.nan] * 3, [0, 1, 0]], dtype=np.float32)
-    black, _, old, young = targets(FACES)
-    assert black.among(labels, range(4)) == [1, 3]
-    assert old.among(labels, range(4)) == [0, 3]
-    assert young.among(labels, range(4)) == [1]
-    assert black.of(torch.tensor([[0.0, 1.0, 1.0]])).tolist() == [[1, 0, 1]]
-    assert black.is_read(torch.tensor([[1.0, 0, 0], [0, 1, 0]])).tolist() == [True, False]
+    black, _, old, young = list_targets(FACES)
+    assert black.select_changed(labels, range(4)) == [1, 3]
+    assert old.select_changed(labels, range(4)) == [0, 3]
+    assert young.select_changed(labels, range(4)) == [1]
+    assert black.apply(torch.tensor([[0.0, 1.0, 1.0]])).tolist() == [[1, 0, 1]]
+    assert black.matches(torch.tensor([[1.0, 0, 0], [0, 1, 0]])).tolist() == [True, False]
 
 
 def test_targets_and_sources_are_named_as_edits():
-    every = [*targets(FACES), *targets(MOODS)]
-    assert [target.name for target in chosen(every, ["happy", "faces.old=0"], [FACES, MOODS])] == [
+    every = [*list_targets(FACES), *list_targets(MOODS)]
+    assert [target.name for target in select_targets(every, ["happy", "faces.old=0"], [FACES, MOODS])] == [
         "faces.old=0",
         "moods.happy",
     ]
     with pytest.raises(LabelError, match="did you mean 'happy'"):
-        chosen(every, ["hapy"], [FACES, MOODS])
+        select_targets(every, ["hapy"], [FACES, MOODS])
     with pytest.raises(LabelError, match="not one label to set or clear"):
-        chosen(every, ["blond,old"], [FACES, MOODS])
+        select_targets(every, ["blond,old"], [FACES, MOODS])
     labels = np.eye(3, dtype=np.float32)
-    assert with_labels(MOODS, labels, [0, 1, 2], parse_edit("happy", [MOODS])) == [1]
-    assert with_labels(MOODS, labels, [0, 1, 2], parse_edit("old", [FACES])) == [0, 1, 2]
+    assert select_by_labels(MOODS, labels, [0, 1, 2], parse_edit("happy", [MOODS])) == [1]
+    assert select_by_labels(MOODS, labels, [0, 1, 2], parse_edit("old", [FACES])) == [0, 1, 2]
 
 
 def test_inception_is_refused_where_it_is_not(tmp_path):
     pytest.importorskip("torchmetrics")
     with pytest.raises(ConfigError, match="no such file|needs the package"):
-        inception(tmp_path / "nothing.pth", torch.device("cpu"))
+        load_inception(tmp_path / "nothing.pth", torch.device("cpu"))
     pytest.importorskip("torch_fidelity")
     (tmp_path / "wrong.pth").write_bytes(b"no weights")
     with pytest.raises(ModelError, match="cannot be used"):
-        inception(tmp_path / "wrong.pth", torch.device("cpu"))
+        load_inception(tmp_path / "wrong.pth", torch.device("cpu"))
 
 
 class TrustingInception(torch.nn.Module):
@@ -224,14 +232,14 @@ class Trap:
 def test_a_file_of_inception_weights_runs_no_code(tmp_path, monkeypatch):
     fid = pytest.importorskip("torchmetrics.image.fid")
     monkeypatch.setattr(fid, "NoTrainInceptionV3", TrustingInception)
-    monkeypatch.setattr("stargan_fw.evaluation.distances.find_spec", lambda _: True)
+    monkeypatch.setattr("stargan_fw.evaluation.metrics.find_spec", lambda _: True)
     witness, weights = tmp_path / "ran", tmp_path / "weights.pth"
     torch.save({"scale": Trap(witness)}, weights)
-    with pytest.raises(ModelError, match="tensors alone"):
-        inception(weights, torch.device("cpu"))
+    with pytest.raises(ModelError, match="more than tensors"):
+        load_inception(weights, torch.device("cpu"))
     assert not witness.exists()
     assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
 
     torch.save({"scale": torch.full((1,), 2.0)}, weights)
-    features = inception(weights, torch.device("cpu"))
+    features = load_inception(weights, torch.device("cpu"))
     assert features(torch.ones(1, 3, 4, 4)).tolist() == [[510.0, 510.0, 510.0]]

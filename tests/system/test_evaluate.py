@@ -14,11 +14,9 @@ from safetensors import safe_open
 
 from stargan_fw.data.source import Source, decode
 from stargan_fw.errors import ModelError, PluginError
-from stargan_fw.evaluation import scoring as judging
-from stargan_fw.evaluation.classifier import _erased
-from stargan_fw.evaluation.evaluation_request import Asked, images_with
-from stargan_fw.evaluation.ground_truth import GroundTruth
-from stargan_fw.evaluation.targets import targets
+from stargan_fw.evaluation.classifier import _erase
+from stargan_fw.evaluation.evaluation_request import EvaluationRequest, list_targets
+from stargan_fw.evaluation.scoring import EvaluationImages, GroundTruth, Outcomes, Scorer, score_target
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.evaluation_record import Evaluation, Row, as_csv, as_markdown
 from stargan_fw.runs.run_folder import RunFolder
@@ -149,16 +147,16 @@ def test_a_limit_takes_images_spread_over_all(small_data, trained_once):
     source = Source.open(
         "rafd", RunFolder(trained_once).config().datasets["rafd"], str(small_data), PluginManager.discover()
     )
-    found = images_with(source, Asked(limit=16), [source.schema])
+    found = EvaluationRequest(limit=16).select_images(source, [source.schema])
     assert len(set(found)) == 16
     assert found[0] == source.test[0]
     assert found[-1] in source.test[-2:]
-    assert images_with(source, Asked(limit=1000), [source.schema]) == list(source.test)
+    assert EvaluationRequest(limit=1000).select_images(source, [source.schema]) == list(source.test)
 
 
 def test_the_judge_learns_from_images_that_are_partly_blanked():
     rng, images = np.random.default_rng(0), torch.full((400, 3, 64, 64), 0.5)
-    gone = _erased(images.clone(), rng) != 0.5
+    gone = _erase(images.clone(), rng) != 0.5
 
     assert torch.equal(gone.all(dim=1), gone.any(dim=1))
     erased = gone[:, 0][gone.flatten(1).any(1)]
@@ -198,8 +196,7 @@ def test_without_the_packages_that_draw_the_rest_is_measured(evaluate, monkeypat
 
 
 def test_without_torchmetrics_the_rest_is_measured(evaluate, monkeypatch):
-    for module in ("distances", "ground_truth"):
-        monkeypatch.setattr(f"stargan_fw.evaluation.{module}.can_measure", lambda: False)
+    monkeypatch.setattr("stargan_fw.evaluation.metrics.has_torchmetrics", lambda: False)
     outcome = evaluate("--datasets", "rafd", "--limit", "2", "--to", "happy", "--json")
     document = json.loads(outcome.out)[0]
     assert any("pip install 'stargan-fw[evaluate]'" in note for note in document["notes"])
@@ -325,8 +322,8 @@ def test_a_method_that_has_no_way_from_some_labels_is_judged_on_the_others(evalu
 class Oracle:
     """Draws the true picture, which is the best that can be done."""
 
-    def __init__(self, faces, target):
-        self.pictures = iter(faces.truth.pictures(faces.of(target), target))
+    def __init__(self, images, target):
+        self.pictures = iter(images.truth.pictures(images.select(target), target))
 
     def translate(self, images, target, current):
         return torch.stack([next(self.pictures) for _ in images]), torch.ones(len(images), dtype=torch.bool)
@@ -338,7 +335,7 @@ class Oracle:
 class Believer:
     """Reads happy faces only."""
 
-    def look(self, images):
+    def read(self, images):
         return torch.eye(8)[[4] * len(images)], images.mean(dim=(2, 3))
 
 
@@ -346,10 +343,10 @@ def test_a_perfect_method_is_perfect_in_every_figure(small_data, trained_once, c
     config = RunFolder(trained_once).config()
     source = Source.open("rafd", config.datasets["rafd"], str(small_data), PluginManager.discover())
     store = decode(config, [source])[source.alias]
-    faces = judging.Faces(source, store, source.test, GroundTruth.of(source, store)[0])
-    judge = judging.Judge(Believer(), None, torch.device("cpu"))
-    happy, sad = (target for target in targets(source.schema) if target.text in {"happy", "sad"})
-    found, other = (judging.judge_target(Oracle(faces, target), judge, faces, target) for target in (happy, sad))
+    images = EvaluationImages(source, store, source.test, GroundTruth.find(source, store)[0])
+    scorer = Scorer(Believer(), None, torch.device("cpu"))
+    happy, sad = (target for target in list_targets(source.schema) if target.text in {"happy", "sad"})
+    found, other = (score_target(Oracle(images, target), scorer, images, target) for target in (happy, sad))
     assert found.values["psnr"] == [100] * 21
     assert found.values["ssim"] == pytest.approx([1] * 21)
     assert max(found.values["identity_error"]) < 0.02
@@ -357,7 +354,7 @@ def test_a_perfect_method_is_perfect_in_every_figure(small_data, trained_once, c
     assert found.values["classification_error"] == [0] * 21
     assert other.values["classification_error"] == [1] * 21
     assert not found.values["reconstruction_l1"]
-    together = judging.Outcomes.together([found, other])
+    together = Outcomes.merge([found, other])
     assert sum(together.values["classification_error"]) == 21
     assert len(set(together.groups["psnr"])) == 1
 

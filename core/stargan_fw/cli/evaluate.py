@@ -65,7 +65,7 @@ def evaluate(
     from rich.console import Console
 
     from stargan_fw.compute.machine import choose_device
-    from stargan_fw.evaluation.evaluation_request import Asked
+    from stargan_fw.evaluation.evaluation_request import EvaluationRequest
     from stargan_fw.evaluation.protocol import evaluate as evaluate_runs
     from stargan_fw.training.progress import show_progress
 
@@ -73,7 +73,7 @@ def evaluate(
     _check_writable("--markdown", markdown)
     for run in runs:
         _check_folder(run)
-    asked = Asked(
+    request = EvaluationRequest(
         datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
         images=images,
         source=source,
@@ -87,7 +87,7 @@ def evaluate(
         mask=mask,
         read=tuple(read or ()),
     )
-    evaluations = evaluate_runs(runs, asked, choose_device(device), show_progress)
+    evaluations = evaluate_runs(runs, request, choose_device(device), show_progress)
     if as_json:  # shown before anything is written: a disk that fails now must not lose hours of work
         typer.echo(json.dumps([evaluation.to_dict() for evaluation in evaluations], indent=1, ensure_ascii=False))
     else:

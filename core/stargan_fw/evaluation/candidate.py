@@ -1,44 +1,47 @@
-"""A trained run that is evaluated: its translations, its parameters and its speed."""
+"""The trained runs that are evaluated, and the checks that they and the data fit together."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from stargan_fw.components import count_parameters
 from stargan_fw.compute.machine import wait_for
-from stargan_fw.errors import ModelError
+from stargan_fw.config import DatasetConfig
+from stargan_fw.data.source import Source
+from stargan_fw.errors import RunError, closest
+from stargan_fw.evaluation.evaluation_request import list_targets, select_targets
 from stargan_fw.inference.translator import Translator
+from stargan_fw.interfaces.method import translate_where_possible
 from stargan_fw.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from stargan_fw.config import Config
-    from stargan_fw.evaluation.targets import Target
-    from stargan_fw.interfaces import Method
-    from stargan_fw_registry import LabelSpace
+    from stargan_fw.evaluation.evaluation_request import EvaluationRequest, LabelTarget
+    from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw_registry import LabelSchema, LabelSpace
 
 ROUNDS = 5
-
-Variant: TypeAlias = tuple[str, str]  # part and setting, as `Translator.variant` takes them
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run.
+    """A run that is evaluated.
 
     Attributes:
-        run: its folder.
-        config: it was trained with.
-        labels: its label space.
-        translator: with its newest weights.
-        checkpoint: their name.
+        run: the run folder.
+        config: the configuration that the run was trained with.
+        labels: the run's label space.
+        translator: translates with the newest checkpoint.
+        checkpoint: the name of that checkpoint.
     """
 
     run: RunFolder
@@ -48,75 +51,61 @@ class Candidate:
     checkpoint: str
 
     @classmethod
-    def open(cls, path: Path, device: torch.device, variant: Variant | None = None) -> Candidate:
+    def open(cls, path: Path, device: torch.device, variant: tuple[str, str] | None = None) -> Candidate:
         """Opens a run at its newest checkpoint.
 
         Args:
             path: the run folder.
-            device: to translate on.
-            variant: the variant of the method that translates; None is the method as it was trained.
+            device: the device to translate on.
+            variant: part and setting, as `Translator.variant` takes them; None takes the method as it was trained.
 
         Raises:
-            RunError: there is no run, or nothing is trained yet.
+            RunError: there is no run, or it has no checkpoint yet.
             ModelError: the weights do not fit, or the method has no such variant.
-            LabelError: the run's datasets are too few for such a variant.
+            LabelError: the run has too few datasets for the variant.
         """
         run = RunFolder(path)
         config, labels, checkpoint = run.config(), run.labels(), run.checkpoints.latest().name
         translator = Translator.from_pretrained(path, device=str(device), accelerate=True)
         return cls(run, config, labels, translator.variant(*variant) if variant else translator, checkpoint)
 
-    @property
-    def method(self) -> Method:
-        """The method, which translates."""
-        return self.translator.method
-
-    def parameters(self) -> dict[str, int]:
-        """Returns the parameters by network, of everything that all domains need."""
-        return dict(count_parameters(self.method).networks)
+    def count_parameters(self) -> int:
+        """Returns the number of parameters of all networks, which together serve all domains."""
+        return sum(count_parameters(self.translator.method).networks.values())
 
     @torch.no_grad()
-    def translate(self, images: Tensor, target: Target, current: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Translates what can be translated.
+    def translate(self, images: Tensor, target: LabelTarget, current: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Translates the images that the method can translate.
 
         Args:
             images: (B, 3, H, W) in [-1, 1], on the device.
-            target: what to change.
-            current: (B, d), the images' own labels of the target's dataset; None lets the method read what it needs.
+            target: the label to change.
+            current: (B, d), the images' labels of the target's dataset; None lets the method read them if it has to.
 
         Returns:
-            Translations (B, 3, H, W), and which of them there are, (B,): a method may have no way from some labels.
+            The translations (B, 3, H, W), and (B,) booleans: False if the method has no way from an image's labels.
         """
         if current is None:
-            return self._read_and_change(images, target.name)
-        return self._change(images, target.schema.name, target.of(current), current)
+            return translate_where_possible(
+                lambda some: self.translator.translate(some, to=target.name).float(), images
+            )
+        return self._translate(images, target.schema.name, target.apply(current), current)
 
     @torch.no_grad()
-    def restore(self, images: Tensor, target: Target, current: Tensor) -> tuple[Tensor, Tensor]:
-        """Translates the results of `translate` back to the labels that they had before, likewise."""
-        return self._change(images, target.schema.name, current, target.of(current))
+    def restore(self, images: Tensor, target: LabelTarget, current: Tensor) -> tuple[Tensor, Tensor]:
+        """Translates the results of `translate` back to the labels `current`; returns the same kind of pair."""
+        return self._translate(images, target.schema.name, current, target.apply(current))
 
-    def _change(self, images: Tensor, dataset: str, wanted: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
-        try:
-            changed = self.method.translate(images, dataset, wanted, current).float()
-        except ModelError:
-            if len(images) == 1:
-                return _nothing(images)
-            parts = [torch.split(tensor, 1) for tensor in (images, wanted, current)]
-            return _joined([self._change(image, dataset, to, own) for image, to, own in zip(*parts, strict=True)])
-        return changed, torch.ones(len(images), dtype=torch.bool, device=images.device)
+    def _translate(self, images: Tensor, dataset: str, wanted: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
+        def translate(some: Tensor, to: Tensor, own: Tensor) -> Tensor:
+            return self.translator.method.translate(some, dataset, to, own).float()
 
-    def _read_and_change(self, images: Tensor, edit: str) -> tuple[Tensor, Tensor]:
-        try:
-            changed = self.translator.translate(images, to=edit).float()
-        except ModelError:
-            if len(images) == 1:
-                return _nothing(images)
-            return _joined([self._read_and_change(image, edit) for image in torch.split(images, 1)])
-        return changed, torch.ones(len(images), dtype=torch.bool, device=images.device)
+        return translate_where_possible(translate, images, wanted, current)
 
-    def images_per_second(self, images: Tensor, target: Target, current: Tensor | None) -> tuple[float, float, float]:
-        """Returns median, slowest and fastest of five rounds of translating a batch, after one that is not counted."""
+    def images_per_second(
+        self, images: Tensor, target: LabelTarget, current: Tensor | None
+    ) -> tuple[float, float, float]:
+        """Returns the median, slowest and fastest rate of five translations of a batch, after one that warms up."""
         rates = []
         for _ in range(ROUNDS + 1):
             wait_for(images.device)
@@ -127,9 +116,101 @@ class Candidate:
         return statistics.median(rates[1:]), min(rates[1:]), max(rates[1:])
 
 
-def _nothing(images: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.zeros_like(images), torch.zeros(len(images), dtype=torch.bool, device=images.device)
+def open_candidates(
+    paths: Sequence[Path], device: torch.device, variant: tuple[str, str] | None = None
+) -> list[Candidate]:
+    """Opens runs that can be compared; see `Candidate.open`.
+
+    Raises:
+        RunError: a run is missing, empty or named twice, or the runs have different image sizes.
+        LabelError, ModelError: a run has no such variant.
+    """
+    twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
+    if twice:
+        raise RunError(f"'{twice}' is named twice. Name every run once.")
+    candidates = [Candidate.open(path, device, variant) for path in paths]
+    sizes = {candidate.config.data.image_size: candidate for candidate in candidates}
+    if len(sizes) > 1:
+        described = ", ".join(f"'{candidate.run.path}' {size}" for size, candidate in sizes.items())
+        raise RunError(f"The runs' images are of several sizes: {described} pixels. Evaluate them apart.")
+    return candidates
 
 
-def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    return torch.cat([images for images, _ in parts]), torch.cat([able for _, able in parts])
+def datasets_to_score(candidates: Sequence[Candidate], names: Sequence[str]) -> list[str]:
+    """Returns the named datasets, or those that all runs have if no names are passed.
+
+    Raises:
+        RunError: a run lacks a named dataset, or the runs have no dataset in common.
+    """
+    for name in names:
+        for candidate in candidates:
+            known = candidate.labels.datasets
+            if name not in known:
+                raise RunError(
+                    f"'{candidate.run.path}' was trained without the dataset '{name}'; {closest(name, known)}"
+                )
+    first, *others = (candidate.labels.datasets for candidate in candidates)
+    common = [name for name in first if all(name in other for other in others)]
+    if not common:
+        raise RunError("The runs have no dataset in common. Evaluate them apart.")
+    return list(dict.fromkeys(names)) or common
+
+
+def targets_to_read(candidates: Sequence[Candidate], names: Sequence[str]) -> list[LabelTarget]:
+    """Returns the labels to look for besides the targets, of any dataset that a run knows.
+
+    Raises:
+        LabelError: a name cannot be read as an edit, or edits more than one label.
+    """
+    schemas = {schema.name: schema for candidate in candidates for schema in candidate.labels.schemas}
+    targets = [target for schema in schemas.values() for target in list_targets(schema)]
+    return select_targets(targets, names, list(schemas.values())) if names else []
+
+
+def data_config(candidates: Sequence[Candidate], names: Sequence[str], request: EvaluationRequest) -> Config:
+    """Returns the first run's configuration with whole training splits of these datasets and the request's folders."""
+    folders = {key: value for key, value in (("path", request.data), ("cache", request.cache)) if value is not None}
+    tables = {}
+    for name in names:
+        found = [candidate.config.datasets[name] for candidate in candidates if name in candidate.config.datasets]
+        table = found[0] if found else DatasetConfig(plugin=name)
+        tables[name] = table.model_copy(update={"limit": None})
+    config = candidates[0].config
+    return config.model_copy(update={"data": config.data.model_copy(update=folders), "datasets": tables})
+
+
+def open_source(name: str, config: Config, plugins: PluginManager, candidates: Sequence[Candidate]) -> Source:
+    """Lists a dataset's images. Checks that the runs have its labels and were not trained on its test images.
+
+    Raises:
+        DataError: the data is missing or broken.
+        RunError: a run has other labels, or was trained on an image that is a test image now.
+    """
+    source = Source.open(name, config.datasets[name], config.data.path, plugins)
+    for candidate in candidates:
+        if name in candidate.labels.datasets:
+            _check_labels(candidate, source.schema)
+            _check_unseen(candidate, source)
+    return source
+
+
+def _check_labels(candidate: Candidate, schema: LabelSchema) -> None:
+    trained = candidate.labels.schema(schema.name)
+    if trained.to_dict() != schema.to_dict():
+        raise RunError(
+            f"'{candidate.run.path}' was trained with other labels of '{schema.name}': {', '.join(trained.names)}, and "
+            f"not {', '.join(schema.names)}. Evaluate it apart, or restore the data."
+        )
+
+
+def _check_unseen(candidate: Candidate, source: Source) -> None:
+    recorded = candidate.run.splits().get(source.alias)
+    if not isinstance(recorded, dict):  # the run is older than the record of splits
+        return
+    held_out = set(recorded.get("test", []))
+    seen = [name for name in map(source.name_of, source.test) if name not in held_out]
+    if seen:
+        raise RunError(
+            f"'{candidate.run.path}' held out other images of '{source.alias}' at '{source.dataset.root}' than are held "
+            f"out now: '{seen[0]}' is not unseen. Restore the data that it was trained on (--data)."
+        )

@@ -1,46 +1,42 @@
-"""What is asked of an evaluation, checked against the runs and the data before anything is computed."""
+"""What an evaluation measures: the request, and the labels and images that it selects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from stargan_fw.config import DatasetConfig
-from stargan_fw.data.source import Source
-from stargan_fw.errors import ConfigError, DataError, RunError, closest
-from stargan_fw.evaluation.candidate import Candidate, Variant
-from stargan_fw.evaluation.targets import Target, chosen, targets, with_labels
-from stargan_fw_registry.edits import parse_edit
+from stargan_fw.errors import ConfigError, DataError, LabelError, closest
+from stargan_fw_registry.edits import Edit, parse_edit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    import torch
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
 
-    from stargan_fw.config import Config
-    from stargan_fw.data.store import Store
-    from stargan_fw.plugin_manager import PluginManager
-    from stargan_fw_registry import LabelSchema
+    from stargan_fw.data.source import Source
+    from stargan_fw_registry import LabelSchema, LabelValue
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationRequest:
     """What to measure.
 
     Attributes:
-        datasets: whose labels to translate to; none takes those that all runs have.
-        images: the dataset whose unseen images to translate; None takes each dataset's own.
-        source: labels that an image must have, as an edit; None takes all.
-        to: labels to translate to, as edits of one label; none takes all.
-        limit: how many test images of a dataset at most, spread over them; None takes all.
-        data: the folder of datasets; None takes the runs' own.
-        cache: the folder of decoded images and classifiers; None takes the usual one.
-        classifier_steps: updates of a classifier; None leaves it to the size of the data.
-        inception: weights for FID proper; None leaves it out.
-        seed: of all that is random.
-        mask: "right" translates with the labels' own mask, "wrong" with that of another dataset, if the method has one.
-        read: labels, as edits of one label, whose share among inputs and translations is counted.
+        datasets: datasets to whose labels images are translated; if empty, those that all runs have.
+        images: the dataset whose test images are translated; None translates each dataset's own.
+        source: an edit; only images with these labels are translated. None translates all.
+        to: edits of one label each to translate to; if empty, all labels.
+        limit: the most test images of a dataset to translate, spread evenly over them; None translates all.
+        data: the folder of datasets; None is the runs' own.
+        cache: the folder of decoded images and classifiers; None is the usual one.
+        classifier_steps: updates of each classifier; None chooses by the size of the data.
+        inception: weights of the Inception network for FID and KID proper; None leaves both out.
+        seed: for everything random.
+        mask: "right" translates with the labels' own mask, "wrong" with another dataset's, if the method can.
+        read: edits of one label each; the share of inputs and translations that show it is counted.
     """
 
     datasets: tuple[str, ...] = ()
@@ -57,152 +53,125 @@ class Asked:
     read: tuple[str, ...] = ()
 
     @property
-    def variant(self) -> Variant | None:
-        """The variant of the runs' methods that translates; None is a method as it was trained."""
+    def variant(self) -> tuple[str, str] | None:
+        """The part and setting of the methods' variant to evaluate; None evaluates the methods as they were trained."""
         return None if self.mask == "right" else ("mask", self.mask)
 
     def document(self) -> dict[str, Any]:
-        """Returns what decides the figures, as JSON."""
-        return {
-            "datasets": list(self.datasets),
-            "images": self.images,
-            "source": self.source,
-            "to": list(self.to),
-            "limit": self.limit,
-            "classifier_steps": self.classifier_steps,
-            "seed": self.seed,
-            "mask": self.mask,
-            "read": list(self.read),
-        }
+        """Returns the settings that decide the results, as JSON."""
+        decisive = {name: value for name, value in vars(self).items() if name not in {"data", "cache", "inception"}}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in decisive.items()}
+
+    def check(self) -> None:
+        """Raises ConfigError if a number makes no sense."""
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"--limit {self.limit}: at least one image has to be translated.")
+
+    def select_images(self, source: Source, schemas: Sequence[LabelSchema]) -> list[int]:
+        """Returns the test images of a dataset to translate: those with the labels in `source`, at most `limit`.
+
+        Args:
+            source: the dataset.
+            schemas: the label schemas of all datasets that the request may name.
+
+        Raises:
+            LabelError: the request's `source` names no label.
+            DataError: no test image has these labels.
+        """
+        edit = parse_edit(self.source, schemas) if self.source else None
+        found = select_by_labels(source.schema, source.labels, source.test, edit)
+        if not found:
+            raise DataError(
+                f"No test image of the dataset '{source.alias}' at '{source.dataset.root}' is '{self.source}'. "
+                "Name another --source, or leave it out."
+            )
+        if self.limit is None or self.limit >= len(found):
+            return found
+        return [found[number * len(found) // self.limit] for number in range(self.limit)]
 
 
-def open_candidates(paths: Sequence[Path], device: torch.device, variant: Variant | None = None) -> list[Candidate]:
-    """Opens the runs, each as a variant of its method if one is named.
+@dataclass(frozen=True)
+class LabelTarget:
+    """One label to set or to clear.
 
-    Raises:
-        RunError: one is missing or empty, is named twice, or they are of several image sizes.
-        LabelError, ModelError: one has no such variant.
+    Attributes:
+        schema: the schema of the label's dataset.
+        text: the edit as `--to` takes it, without the dataset: "cat", "young=0".
+        edit: the parsed edit.
+        position: the label's position in the dataset's label vector.
+        value: 1 sets the label, 0 clears it.
+        change: the same edit as `Counterfactual.counterfactual` takes it.
     """
-    twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
-    if twice:
-        raise RunError(f"'{twice}' is named twice. Name every run once.")
-    candidates = [Candidate.open(path, device, variant) for path in paths]
-    sizes = {candidate.config.data.image_size: candidate for candidate in candidates}
-    if len(sizes) > 1:
-        described = ", ".join(f"'{candidate.run.path}' {size}" for size, candidate in sizes.items())
-        raise RunError(f"The runs' images are of several sizes: {described} pixels. Evaluate them apart.")
-    return candidates
+
+    schema: LabelSchema
+    text: str
+    edit: Edit
+    position: int
+    value: float
+    change: Mapping[str, LabelValue]
+
+    @property
+    def name(self) -> str:
+        """The dataset and the edit: "pets.cat"."""
+        return f"{self.schema.name}.{self.text}"
+
+    def select_changed(self, labels: NDArray[np.float32], indices: Sequence[int]) -> list[int]:
+        """Returns the indices of the examples that the edit changes; those with an unknown label are left out."""
+        return [index for index in indices if labels[index, self.position] == 1 - self.value]
+
+    def apply(self, labels: Tensor) -> Tensor:
+        """Returns the target labels (B, d) for current labels (B, d)."""
+        return self.schema.edit(labels, self.edit)
+
+    def matches(self, labels: Tensor) -> Tensor:
+        """Returns (B,) booleans: which of the labels (B, d) have the target's value."""
+        return labels[:, self.position] == self.value
 
 
-def judged(candidates: Sequence[Candidate], asked: Sequence[str]) -> list[str]:
-    """Returns the datasets whose labels are judged: those asked for, or those that all runs have.
-
-    Raises:
-        RunError: a run lacks one, or they have none in common.
-    """
-    for name in asked:
-        for candidate in candidates:
-            if name not in candidate.labels.datasets:
-                known = candidate.labels.datasets
-                raise RunError(
-                    f"'{candidate.run.path}' was trained without the dataset '{name}'; {closest(name, known)}"
-                )
-    first, *others = (candidate.labels.datasets for candidate in candidates)
-    common = [name for name in first if all(name in other for other in others)]
-    if not common:
-        raise RunError("The runs have no dataset in common. Evaluate them apart.")
-    return list(dict.fromkeys(asked)) or common
+def list_targets(schema: LabelSchema) -> list[LabelTarget]:
+    """Returns a target that sets each label of a dataset, and one that clears each label outside of a group."""
+    found = []
+    for attribute, part in schema.parts:
+        for label, name in zip(attribute.label_names, schema.names[part], strict=True):
+            for value in (1.0, 0.0) if attribute.size == 1 else (1.0,):
+                text = name if value else f"{name}=0"
+                change = {label: bool(value)} if label in attribute.keys else {attribute.name: label}
+                position = schema.position(name)
+                edit = parse_edit(f"{schema.name}.{text}", [schema])
+                found.append(LabelTarget(schema, text, edit, position, value, change))
+    return found
 
 
-def watched(candidates: Sequence[Candidate], asked: Asked) -> list[Target]:
-    """Returns the labels that are looked for besides the targets, of any dataset that a run knows.
-
-    Raises:
-        LabelError: an edit that cannot be read, or that is not one label.
-    """
-    schemas = {schema.name: schema for candidate in candidates for schema in candidate.labels.schemas}
-    every = [target for schema in schemas.values() for target in targets(schema)]
-    return chosen(every, asked.read, list(schemas.values())) if asked.read else []
-
-
-def complete_config(config: Config, names: Sequence[str], candidates: Sequence[Candidate], asked: Asked) -> Config:
-    """Returns the configuration that data is read with: the whole training split, wherever it is said to lie."""
-    places = {key: value for key, value in (("path", asked.data), ("cache", asked.cache)) if value is not None}
-    tables = {}
-    for name in names:
-        found = [candidate.config.datasets[name] for candidate in candidates if name in candidate.config.datasets]
-        table = found[0] if found else DatasetConfig(plugin=name)
-        tables[name] = table.model_copy(update={"limit": None})
-    return config.model_copy(update={"data": config.data.model_copy(update=places), "datasets": tables})
-
-
-def open_source(name: str, config: Config, plugins: PluginManager, candidates: Sequence[Candidate]) -> Source:
-    """Lists a dataset, and makes sure that its test images are unseen and its labels are the runs'.
-
-    Raises:
-        DataError: the data is missing or broken.
-        RunError: a run has other labels, or was trained on what is held out here.
-    """
-    source = Source.open(name, config.datasets[name], config.data.path, plugins)
-    for candidate in candidates:
-        if name in candidate.labels.datasets:
-            _check_labels(candidate, source.schema)
-            _check_unseen(candidate, source)
-    return source
-
-
-def _check_labels(candidate: Candidate, schema: LabelSchema) -> None:
-    trained = candidate.labels.schema(schema.name)
-    if trained.to_dict() != schema.to_dict():
-        raise RunError(
-            f"'{candidate.run.path}' was trained with other labels of '{schema.name}': {', '.join(trained.names)}, and "
-            f"not {', '.join(schema.names)}. Evaluate it apart, or restore the data."
-        )
-
-
-def _check_unseen(candidate: Candidate, source: Source) -> None:
-    then = candidate.run.splits().get(source.alias)
-    if not isinstance(then, dict):  # a run older than the record
-        return
-    held_out = set(then.get("test", []))
-    seen = [name for name in map(source.name_of, source.test) if name not in held_out]
-    if seen:
-        raise RunError(
-            f"'{candidate.run.path}' held out other images of '{source.alias}' at '{source.dataset.root}' than are held "
-            f"out now: '{seen[0]}' is not unseen. Restore the data that it was trained on (--data)."
-        )
-
-
-def without_bad(source: Source, store: Store) -> Source:
-    """Returns the source without images that cannot be read."""
-    return source.without(store.errors) if store.errors else source
-
-
-def images_with(source: Source, asked: Asked, schemas: Sequence[LabelSchema]) -> list[int]:
-    """Returns the test images of a dataset that are translated.
+def select_targets(
+    targets: Iterable[LabelTarget], names: Sequence[str], schemas: Sequence[LabelSchema]
+) -> list[LabelTarget]:
+    """Returns the targets that are named, or all of them if no names are passed.
 
     Args:
-        source: the dataset.
-        asked: with `source` and `limit`.
-        schemas: of all the datasets that `source` may name.
+        targets: the targets to select from.
+        names: edits of one label each, with or without their dataset.
+        schemas: the label schemas of all datasets that the edits may name.
 
     Raises:
-        LabelError: `source` names no label.
-        DataError: no test image has it.
+        LabelError: an edit cannot be read, or is not one of the targets.
     """
-    edit = parse_edit(asked.source, schemas) if asked.source else None
-    found = with_labels(source.schema, source.labels, source.test, edit)
-    if not found:
-        raise DataError(
-            f"No test image of the dataset '{source.alias}' at '{source.dataset.root}' is '{asked.source}'. "
-            "Name another --source, or leave it out."
-        )
-    if asked.limit is None or asked.limit >= len(found):
-        return found
-    return [found[number * len(found) // asked.limit] for number in range(asked.limit)]
+    known = list(targets)
+    if not names:
+        return known
+    edits = {text: parse_edit(text, schemas) for text in names}
+    for text, edit in edits.items():
+        if all((target.schema.name, target.edit) != (edit.dataset, edit) for target in known):
+            suggestion = closest(text, [target.text for target in known])
+            raise LabelError(f"'{text}' is not one label to set or clear; {suggestion}")
+    wanted = list(edits.values())
+    return [target for target in known if target.edit in wanted]
 
 
-def check(asked: Asked) -> None:
-    """Raises ConfigError for figures that make no sense."""
-    if asked.limit is not None and asked.limit < 1:
-        raise ConfigError(f"--limit {asked.limit}: at least one image has to be translated.")
+def select_by_labels(
+    schema: LabelSchema, labels: NDArray[np.float32], indices: Sequence[int], edit: Edit | None
+) -> list[int]:
+    """Returns the indices of the examples with the labels of an edit; all of them if it is None or of another dataset."""
+    if edit is None or edit.dataset != schema.name:
+        return list(indices)
+    wanted = [(schema.position(label), value) for label, value in edit.assignments]
+    return [index for index in indices if all(labels[index, position] == value for position, value in wanted)]

@@ -1,4 +1,4 @@
-"""Translates unseen images to every target and notes what becomes of each."""
+"""Translates test images to every target and measures the translations."""
 
 from __future__ import annotations
 
@@ -10,31 +10,82 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stargan_fw.evaluation.classifier import scaled
-from stargan_fw.evaluation.ground_truth import compare
+from stargan_fw.data.images import prepare
+from stargan_fw.errors import PluginError
+from stargan_fw.evaluation.metrics import compare
+from stargan_fw.interfaces import Counterfactual
+from stargan_fw.rendering.pictures import pixels_to_tensor, to_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+
+    from PIL import Image
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
     from stargan_fw.evaluation.candidate import Candidate
     from stargan_fw.evaluation.classifier import LabelClassifier
-    from stargan_fw.evaluation.ground_truth import GroundTruth
-    from stargan_fw.evaluation.targets import Target
+    from stargan_fw.evaluation.evaluation_request import LabelTarget
 
 BATCH = 32
 
 
 @dataclass(frozen=True)
-class Faces:
-    """Images to translate.
+class GroundTruth:
+    """The true results of translating a dataset's images, for a dataset that can draw them.
 
     Attributes:
-        source: their dataset.
-        store: their pixels.
-        indices: which of its test images.
-        truth: draws what they should become; None where nobody knows.
+        source: the dataset with its examples.
+        dataset: the same dataset, as what draws the pictures.
+        image_size: side of the pictures in pixels.
+    """
+
+    source: Source
+    dataset: Counterfactual
+    image_size: int
+
+    @classmethod
+    def find(cls, source: Source, store: Store) -> tuple[GroundTruth | None, str]:
+        """Returns the ground truth if the dataset can draw one of its test examples exactly as the image on disk.
+
+        Returns:
+            The ground truth or None; and a note for the reader if it is missing although the dataset should have it, or "".
+        """
+        dataset, index = source.dataset, source.test[0]
+        if not isinstance(dataset, Counterfactual):
+            return None, ""
+        truth = cls(source, dataset, store.image_size)
+        try:
+            again = dataset.counterfactual(source.examples[index], {})
+        except PluginError as error:
+            return None, f"The true pictures of '{source.alias}' are left out: {error}"
+        if again is None:
+            return None, ""
+        if not np.array_equal(np.asarray(truth._prepared(again)), store.read([index])[0]):
+            return None, (
+                f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise now. "
+                "Draw the data again."
+            )
+        return truth, ""
+
+    def pictures(self, indices: Sequence[int], target: LabelTarget) -> list[Tensor | None]:
+        """Returns the true picture (3, H, W) in [-1, 1] for each example; None if the dataset cannot draw it."""
+        drawn = [self.dataset.counterfactual(self.source.examples[index], target.change) for index in indices]
+        return [None if image is None else to_tensor([self._prepared(image)])[0] for image in drawn]
+
+    def _prepared(self, image: Image.Image) -> Image.Image:
+        return prepare(image, self.image_size, self.source.dataset.crop_size)
+
+
+@dataclass(frozen=True)
+class EvaluationImages:
+    """The images that are translated.
+
+    Attributes:
+        source: the images' dataset.
+        store: the decoded images.
+        indices: the positions of the images among the dataset's examples.
+        truth: draws the true results; None if the dataset cannot.
     """
 
     source: Source
@@ -43,70 +94,72 @@ class Faces:
     truth: GroundTruth | None = None
 
     def groups(self, indices: Sequence[int]) -> list[Hashable]:
-        """Returns who is on each image, or the image's own number where nobody is named."""
+        """Returns the person on each image, or the image's index if no person is recorded."""
         people = [self.source.examples[index].identity for index in indices]
         return [index if person is None else person for index, person in zip(indices, people, strict=True)]
 
-    def own(self, target: Target) -> bool:
-        """Whether the target is a label of the images' own dataset, so that their current labels are known."""
+    def are_labelled_for(self, target: LabelTarget) -> bool:
+        """Returns whether the target is a label of the images' own dataset, so that their current labels are known."""
         return self.source.alias == target.schema.name
 
-    def of(self, target: Target) -> list[int]:
-        """Returns the images that are translated to a target: of its own dataset those that are not there yet."""
-        return target.among(self.source.labels, self.indices) if self.own(target) else list(self.indices)
+    def select(self, target: LabelTarget) -> list[int]:
+        """Returns the images to translate to a target: all, or only those that it changes if their labels are known."""
+        if self.are_labelled_for(target):
+            return target.select_changed(self.source.labels, self.indices)
+        return list(self.indices)
 
     def batches(self, indices: Sequence[int], device: torch.device) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """Yields the numbers of examples, their images in [-1, 1] and their labels, batch by batch."""
+        """Yields batches: the indices, the images (B, 3, H, W) in [-1, 1] and the labels (B, d)."""
         for start in range(0, len(indices), BATCH):
             part = list(indices[start : start + BATCH])
-            labels = torch.from_numpy(self.source.labels[part])
-            yield part, scaled(self.store, part).to(device), labels.to(device)
+            images, labels = pixels_to_tensor(self.store.read(part)), torch.from_numpy(self.source.labels[part])
+            yield part, images.to(device), labels.to(device)
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Who looks for one label, whatever was asked for.
+class LabelReader:
+    """Looks for one label on images, whatever they were translated to.
 
     Attributes:
-        label: that is looked for.
-        classifier: reads the labels of its dataset.
+        label: the label to look for.
+        classifier: reads the labels of that label's dataset.
     """
 
-    label: Target
+    label: LabelTarget
     classifier: LabelClassifier
 
-    def reads(self, images: Tensor) -> list[float]:
-        """Returns 1 for each image (B, 3, H, W) on which the label is read, 0 for the others."""
-        return self.label.is_read(self.classifier.look(images)[0]).float().tolist()
+    def read(self, images: Tensor) -> list[float]:
+        """Returns 1 for each image (B, 3, H, W) that shows the label, 0 for the others."""
+        return self.label.matches(self.classifier.read(images)[0]).float().tolist()
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Who reads translations.
+class Scorer:
+    """The networks that measure translations.
 
     Attributes:
-        classifier: reads the labels of a dataset, and gives features.
-        inception: features of FID proper; None where it is not asked for.
-        device: of all that is computed.
-        readers: look for labels besides.
+        classifier: reads the labels of the scored dataset; its features serve for distances.
+        inception: computes Inception features for FID and KID proper; None leaves them out.
+        device: the device to compute on.
+        readers: look for further labels.
     """
 
     classifier: LabelClassifier
     inception: Callable[[Tensor], Tensor] | None
     device: torch.device
-    readers: Sequence[Reader] = ()
+    readers: Sequence[LabelReader] = ()
 
 
 @dataclass
 class Outcomes:
-    """What became of the images that were translated to one target.
+    """The measurements of the images that were translated to one target.
 
     Attributes:
-        values: metric → one value an image.
-        groups: metric → the group of each value, see `Faces.groups`.
-        features: space ("classifier", "inception") → features of the translations, batch by batch.
-        read: label that a reader looks for → shares of translations and inputs on which it is read.
-        refused: how many images the method cannot translate so.
+        values: by metric, one value per image.
+        groups: by metric, the group of each value; see `EvaluationImages.groups`.
+        features: by feature space ("classifier", "inception"), the translations' features in batches.
+        read: by name of a reader's label, the shares of translations and inputs that show it.
+        refused: the number of images that the method could not translate.
     """
 
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -115,14 +168,20 @@ class Outcomes:
     read: dict[str, Outcomes] = field(default_factory=dict)
     refused: int = 0
 
-    def note(self, metric: str, values: Iterable[float], groups: Sequence[Hashable]) -> None:
-        """Adds a value for each group; NaN is left out."""
+    def add(self, metric: str, values: Iterable[float], groups: Sequence[Hashable]) -> None:
+        """Adds one value per group; NaN is left out."""
         known = [(value, group) for value, group in zip(values, groups, strict=True) if not np.isnan(value)]
         self.values[metric] += [float(value) for value, _ in known]
         self.groups[metric] += [group for _, group in known]
 
+    def add_features(self, scorer: Scorer, images: Tensor, features: Tensor) -> None:
+        """Adds the classifier's features of images, and their Inception features if the scorer computes them."""
+        self.features["classifier"].append(features.cpu())
+        if scorer.inception:
+            self.features["inception"].append(scorer.inception(images).cpu())
+
     @classmethod
-    def together(cls, parts: Iterable[Outcomes]) -> Outcomes:
+    def merge(cls, parts: Iterable[Outcomes]) -> Outcomes:
         """Returns the outcomes of several targets as one."""
         whole, every = cls(), list(parts)
         for part in every:
@@ -133,15 +192,13 @@ class Outcomes:
                 whole.features[space] += batches
             whole.refused += part.refused
         labels = dict.fromkeys(label for part in every for label in part.read)
-        whole.read = {
-            label: cls.together([part.read[label] for part in every if label in part.read]) for label in labels
-        }
+        whole.read = {label: cls.merge(part.read[label] for part in every if label in part.read) for label in labels}
         return whole
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Images that were translated; `labels` are those that they had, where they are known."""
+    """Images that were translated. `labels`: their labels before; None if unknown."""
 
     indices: list[int]
     groups: list[Hashable]
@@ -150,76 +207,67 @@ class _Batch:
     labels: Tensor | None
 
 
-def judge_target(candidate: Candidate, judge: Judge, faces: Faces, target: Target) -> Outcomes:
-    """Translates every image whose label is another to the target, and measures.
+def score_target(candidate: Candidate, scorer: Scorer, images: EvaluationImages, target: LabelTarget) -> Outcomes:
+    """Translates images to a target and measures the results.
 
-    Where the images are of the target's own dataset, their true labels are the current ones, and the way back is
-    measured too. Of images of another dataset no such label is known: all are translated, and none is brought back.
-
-    Args:
-        candidate: translates.
-        judge: reads.
-        faces: to translate.
-        target: a label to set or to clear.
+    If the images are of the target's own dataset, their true labels serve as current labels, and translating back is
+    measured too. For images of another dataset these labels are unknown, so nothing is translated back.
     """
-    own, outcomes = faces.own(target), Outcomes()
-    for part, images, labels in faces.batches(faces.of(target), judge.device):
-        translated, able = candidate.translate(images, target, labels if own else None)
-        outcomes.refused += int((~able).sum())
-        if not able.any():
+    outcomes = Outcomes()
+    for indices, inputs, labels in images.batches(images.select(target), scorer.device):
+        current = labels if images.are_labelled_for(target) else None
+        translated, possible = candidate.translate(inputs, target, current)
+        outcomes.refused += int((~possible).sum())
+        if not possible.any():
             continue
-        places = torch.nonzero(able).flatten()
-        kept = [part[place] for place in places.tolist()]
-        known = labels[places] if own else None
-        batch = _Batch(kept, faces.groups(kept), images[places], translated[places], known)
-        _measure(candidate, judge, target, batch, outcomes)
-        if faces.truth:
-            _compare(faces.truth, target, batch, outcomes)
+        places = torch.nonzero(possible).flatten()
+        kept = [indices[place] for place in places.tolist()]
+        known = None if current is None else current[places]
+        batch = _Batch(kept, images.groups(kept), inputs[places], translated[places], known)
+        _score(candidate, scorer, target, batch, outcomes)
+        if images.truth:
+            _compare_with_truth(images.truth, target, batch, outcomes)
     return outcomes
 
 
-def _measure(candidate: Candidate, judge: Judge, target: Target, batch: _Batch, outcomes: Outcomes) -> None:
-    read, features = judge.classifier.look(batch.translated)
-    outcomes.note("classification_error", (~target.is_read(read)).float().tolist(), batch.groups)
-    outcomes.features["classifier"].append(features.cpu())
-    if judge.inception:
-        outcomes.features["inception"].append(judge.inception(batch.translated).cpu())
-    for reader in judge.readers:
-        found = outcomes.read.setdefault(reader.label.name, Outcomes())
-        found.note("share_read", reader.reads(batch.translated), batch.groups)
-        found.note("share_read_of_input", reader.reads(batch.images), batch.groups)
+def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Batch, outcomes: Outcomes) -> None:
+    read, features = scorer.classifier.read(batch.translated)
+    outcomes.add("classification_error", (~target.matches(read)).float().tolist(), batch.groups)
+    outcomes.add_features(scorer, batch.translated, features)
+    for reader in scorer.readers:
+        shares = outcomes.read.setdefault(reader.label.name, Outcomes())
+        shares.add("share_read", reader.read(batch.translated), batch.groups)
+        shares.add("share_read_of_input", reader.read(batch.images), batch.groups)
     if batch.labels is not None:
-        back, able = candidate.restore(batch.translated, target, batch.labels)
+        back, possible = candidate.restore(batch.translated, target, batch.labels)
         errors = (back - batch.images).abs().flatten(1).mean(1)
-        outcomes.note("reconstruction_l1", errors.masked_fill(~able, torch.nan).tolist(), batch.groups)
+        outcomes.add("reconstruction_l1", errors.masked_fill(~possible, torch.nan).tolist(), batch.groups)
 
 
-def _compare(truth: GroundTruth, target: Target, batch: _Batch, outcomes: Outcomes) -> None:
+def _compare_with_truth(truth: GroundTruth, target: LabelTarget, batch: _Batch, outcomes: Outcomes) -> None:
     pictures = truth.pictures(batch.indices, target)
     known = [place for place, picture in enumerate(pictures) if picture is not None]
     if not known:
         return
     true = torch.stack([picture for picture in pictures if picture is not None]).to(batch.images.device)
     for metric, values in compare(batch.translated[known], batch.images[known], true).items():
-        outcomes.note(metric, values.tolist(), [batch.groups[place] for place in known])
+        outcomes.add(metric, values.tolist(), [batch.groups[place] for place in known])
 
 
-def real_outcomes(judge: Judge, faces: Faces) -> tuple[Outcomes, dict[str, Outcomes]]:
-    """Reads the real test images.
+def score_real_images(scorer: Scorer, images: EvaluationImages) -> tuple[Outcomes, dict[str, Outcomes]]:
+    """Reads the attributes of real test images.
 
     Returns:
-        Their outcomes, of which an error is a wrong attribute, and those of each attribute by its name.
+        The outcomes of all attributes together, one per image and attribute; and those of each attribute by its name.
     """
     whole, attributes = Outcomes(), defaultdict[str, Outcomes](Outcomes)
-    for part, images, labels in faces.batches(faces.indices, judge.device):
-        read, features = judge.classifier.look(images)
-        whole.features["classifier"].append(features.cpu())
-        if judge.inception:
-            whole.features["inception"].append(judge.inception(images).cpu())
-        groups = faces.groups(part)
-        for attribute, where in faces.source.schema.parts:
-            unknown = labels[:, where].isnan().any(dim=1)
-            wrong = (read[:, where] != labels[:, where]).any(dim=1).float().masked_fill(unknown, torch.nan)
+    for indices, inputs, labels in images.batches(images.indices, scorer.device):
+        read, features = scorer.classifier.read(inputs)
+        whole.add_features(scorer, inputs, features)
+        groups = images.groups(indices)
+        for attribute, part in images.source.schema.parts:
+            unknown = labels[:, part].isnan().any(dim=1)
+            wrong = (read[:, part] != labels[:, part]).any(dim=1).float().masked_fill(unknown, torch.nan)
             for outcomes in (whole, attributes[attribute.name]):
-                outcomes.note("real_classification_error", wrong.tolist(), groups)
+                outcomes.add("real_classification_error", wrong.tolist(), groups)
     return whole, dict(attributes)

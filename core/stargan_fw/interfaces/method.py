@@ -292,6 +292,29 @@ def read_labels(method: Method, images: Tensor, dataset: str) -> Tensor:
     )
 
 
+def translate_where_possible(
+    translate: Callable[..., Tensor], images: Tensor, *labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Translates a batch; image by image if the method has no way from the labels of some of them.
+
+    Args:
+        translate: takes the images and the labels; raises ModelError if it has no way from the labels of an image.
+        images: (B, 3, H, W).
+        labels: (B, d) each.
+
+    Returns:
+        The translations (B, 3, H, W), zeros for images that cannot be translated, and (B,) booleans: which images could.
+    """
+    try:
+        return translate(images, *labels), torch.ones(len(images), dtype=torch.bool, device=images.device)
+    except ModelError:
+        if len(images) == 1:
+            return torch.zeros_like(images), torch.zeros(1, dtype=torch.bool, device=images.device)
+    singles = zip(*(torch.split(tensor, 1) for tensor in (images, *labels)), strict=True)
+    translated, possible = zip(*(translate_where_possible(translate, *single) for single in singles), strict=True)
+    return torch.cat(translated), torch.cat(possible)
+
+
 @runtime_checkable
 class HasVariants(Protocol):
     """A method that can also translate with one of its parts set differently, to show what that part does.

@@ -1,4 +1,4 @@
-"""Pictures to tensors and back, and into pages."""
+"""Converts pictures to tensors and back, and into `data:` addresses."""
 
 import base64
 import io
@@ -7,29 +7,43 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 
 def to_tensor(images: Iterable[Image.Image]) -> Tensor:
     """Returns (B, 3, H, W) in [-1, 1] from RGB pictures of one size."""
-    pixels = np.stack([np.asarray(image) for image in images])
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().mul_(2 / 255).sub_(1)
+    return pixels_to_tensor(np.stack([np.asarray(image) for image in images]))
+
+
+def pixels_to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """Returns (B, 3, H, W) in [-1, 1] from pixels (B, H, W, 3)."""
+    return scale_pixels(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+
+
+def scale_pixels(pixels: Tensor) -> Tensor:
+    """Returns pixels from 0 to 255, of any integer type and shape, as floats in [-1, 1]."""
+    return pixels.float().mul_(2 / 255).sub_(1)
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Returns bytes from images in [-1, 1]; values outside of the range are clipped."""
+    return images.detach().float().add(1).mul(127.5).round().clamp(0, 255).byte()
 
 
 def to_pictures(images: Tensor) -> list[Image.Image]:
-    """Returns RGB pictures from (B, 3, H, W) in [-1, 1]; what lies outside is clipped."""
-    pixels = images.detach().float().add(1).mul(127.5).round().clamp(0, 255).byte()
-    return [Image.fromarray(picture) for picture in pixels.permute(0, 2, 3, 1).cpu().numpy()]
+    """Returns RGB pictures from (B, 3, H, W) in [-1, 1]; values outside of the range are clipped."""
+    return [Image.fromarray(picture) for picture in to_pixels(images).permute(0, 2, 3, 1).cpu().numpy()]
 
 
 def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
-    """Returns a picture as a `data:` address, for a page that reaches nothing else.
+    """Returns a picture as a `data:` address, which a page can show without loading a file.
 
     Args:
-        picture: without metadata that must stay private.
+        picture: its metadata is written too, so it must hold nothing private.
         kind: "png" or "webp".
-        options: of Pillow's writer for that kind.
+        options: options of Pillow's writer for that kind.
     """
     encoded = io.BytesIO()
     picture.save(encoded, kind.upper(), **options)

@@ -7,9 +7,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
-from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import Method
-from stargan_fw.interfaces.method import read_labels
+from stargan_fw.interfaces.method import read_labels, translate_where_possible
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 from stargan_fw_registry import LabelSpace
 
@@ -77,14 +76,10 @@ def translate_to_all(method: Method, images: Tensor, known: dict[str, Tensor]) -
 
 
 def _translate(method: Method, images: Tensor, domain: Domain, labels: Tensor) -> Tensor:
-    """Translates to one domain: image by image where the method cannot do it with all, as for unknown labels."""
-    try:
-        return method.translate(images, domain.dataset, domain.target(method.space, labels), labels)
-    except ModelError:
-        if len(images) == 1:
-            return torch.zeros_like(images)
-        pairs = zip(torch.split(images, 1), torch.split(labels, 1), strict=True)
-        return torch.cat([_translate(method, image, domain, own) for image, own in pairs])
+    def translate(some: Tensor, own: Tensor) -> Tensor:
+        return method.translate(some, domain.dataset, domain.target(method.space, own), own)
+
+    return translate_where_possible(translate, images, labels)[0]
 
 
 class SampleSheet:

@@ -17,6 +17,7 @@ from torch.utils.flop_counter import flop_registry
 
 from stargan_fw.compute.machine import wait_for
 from stargan_fw.interfaces import evaluating
+from stargan_fw.rendering.pictures import scale_pixels
 from stargan_fw.speed.rehearsal import cycle
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def translate(trainer: Trainer) -> int:
     """Translates a batch as samples are translated, and returns its images."""
     method, (dataset, loader) = trainer.method, next(iter(trainer.loaders.items()))
     images, labels = loader.batch(0)
-    scaled = images.to(trainer.device).float().mul_(2 / 255).sub_(1)
+    scaled = scale_pixels(images.to(trainer.device))
     with evaluating(*method.networks.values()), trainer.precision.autocast():
         source = labels.to(trainer.device)
         method.translate(scaled, dataset, source.roll(len(source) // 2, 0), source)  # each to another's labels

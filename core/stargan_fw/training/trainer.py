@@ -14,6 +14,7 @@ import torch
 from stargan_fw.compute.machine import choose_layout, choose_micro_batch, wait_for
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch, evaluating
+from stargan_fw.rendering.pictures import scale_pixels
 from stargan_fw.training.optimisation import MovingAverage, phase_optimizers
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class Trainer:
         torch.manual_seed(_step_seed(self.config.seed, self.step))
         images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
         flip = torch.rand(len(images), 1, 1, 1, device=self.device) < self.config.flip
-        scaled = images.float().mul_(2 / 255).sub_(1)
+        scaled = scale_pixels(images)
         progress = (self.step - 1) / self.schedule.steps
         flipped = torch.where(flip, scaled.flip(3), scaled).to(memory_format=self.layout)
         return Batch(flipped, labels, dataset, loader.kind(number), progress, self.micro_batch)

@@ -1,0 +1,229 @@
+"""The formulas: intervals of means, distances between sets of images, and differences between pictures."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import warnings
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stargan_fw.errors import ConfigError, ModelError, one_line
+from stargan_fw.rendering.pictures import to_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+DRAWS, DRAWS_AT_ONCE = 2000, 100
+
+REMEDY = "Run: pip install 'stargan-fw[evaluate]'"
+SUBSETS, SUBSET_SIZE = 100, 1000
+TENSORS_ALONE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # takes precedence over the arguments of `torch.load`
+
+CHANGED = 16 / 255  # a channel counts as changed if it differs by more than this share of its range
+SMALLEST_ERROR = 1e-10  # 100 dB
+
+
+def interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0) -> tuple[float, float] | None:
+    """Returns the 95 % interval of the mean.
+
+    Outcomes of one group (a person, or an image that is translated to several labels) depend on each other, so the
+    percentile bootstrap resamples whole groups. Wilson's interval is used for counts with one outcome per group. It is
+    also used for counts with the same share in every group, because a bootstrap would claim certainty; each group then
+    counts as one outcome.
+
+    Args:
+        values: the outcomes; a count is a list of 0 and 1.
+        groups: the group of each outcome.
+        seed: for the resampling.
+
+    Returns:
+        The bounds; None if there are too few groups to tell.
+    """
+    outcomes = np.asarray(values, dtype=np.float64)
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    group_numbers = np.array([numbers[group] for group in groups], dtype=np.int64)
+    sums = np.bincount(group_numbers, outcomes).astype(np.float64)
+    sizes = np.bincount(group_numbers).astype(np.float64)
+    counted = bool(np.isin(outcomes, (0.0, 1.0)).all())
+    equal_shares = bool(np.ptp(outcomes) == 0 or (len(numbers) > 1 and np.ptp(sums / sizes) == 0))
+    if counted and (len(numbers) == len(outcomes) or equal_shares):
+        return wilson(float(outcomes.mean()), len(numbers))
+    return None if len(numbers) < 2 else _bootstrap(sums, sizes, seed)
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Returns Wilson's score interval of a share of `count` independent outcomes (Wilson, 1927)."""
+    spread = Z * Z / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _bootstrap(sums: NDArray[np.float64], sizes: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    """Resamples groups. `sums`: the sum of each group's outcomes. `sizes`: the number of each group's outcomes."""
+    rng = np.random.default_rng(seed)
+    means = []
+    for _ in range(DRAWS // DRAWS_AT_ONCE):
+        times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS_AT_ONCE).astype(np.float64)
+        means.append((times @ sums) / (times @ sizes))
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def has_torchmetrics() -> bool:
+    """Returns whether torchmetrics is installed, which distances and SSIM need."""
+    return find_spec("torchmetrics") is not None
+
+
+def frechet_distance(real: Tensor, generated: Tensor) -> float:
+    """Returns `‖μ_r − μ_g‖² + Tr(Σ_r + Σ_g − 2 √(Σ_r Σ_g))`, the formula of FID (Heusel et al., 2017).
+
+    Args:
+        real: features (N, d); N at least 2.
+        generated: features (M, d); M at least 2.
+    """
+    from torchmetrics.image.fid import FrechetInceptionDistance  # noqa: PLC0415 - optional, and slow to import
+
+    metric = FrechetInceptionDistance(feature=_pass_through(real))
+    metric.update(real, real=True)
+    metric.update(generated, real=False)
+    return float(metric.compute())
+
+
+def kernel_distance(real: Tensor, generated: Tensor, seed: int) -> float:
+    """Returns the unbiased squared MMD with the kernel `(xᵀy / d + 1)³`, the formula of KID (Bińkowski et al., 2018).
+
+    The result is the mean over 100 subsets, each as large as the smaller side but at most 1000.
+
+    Args:
+        real: features (N, d); N at least 2.
+        generated: features (M, d); M at least 2.
+        seed: for the choice of subsets.
+    """
+    from torchmetrics.image.kid import KernelInceptionDistance  # noqa: PLC0415 - optional, and slow to import
+
+    size = min(len(real), len(generated), SUBSET_SIZE)
+    with warnings.catch_warnings(action="ignore"):  # it warns that it keeps all features in memory
+        metric = KernelInceptionDistance(feature=_pass_through(real), subsets=SUBSETS, subset_size=size)
+    metric.update(real, real=True)
+    metric.update(generated, real=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        mean, _ = metric.compute()
+    return float(mean)
+
+
+def _pass_through(features: Tensor) -> nn.Module:
+    """Returns a feature extractor for torchmetrics that takes features in place of images."""
+    identity = nn.Identity()
+    identity.num_features = features.shape[1]  # type: ignore[assignment]
+    return identity
+
+
+def load_inception(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Returns the feature extractor of FID proper: images (B, 3, H, W) in [-1, 1] to (B, 2048).
+
+    Args:
+        path: the weights of torch-fidelity, `weights-inception-2015-12-05-6726825d.pth`.
+        device: the device to run on.
+
+    Raises:
+        ConfigError: torchmetrics or torch-fidelity is not installed, or there is no such file.
+        ModelError: the file holds other weights, or more than tensors: nothing else is unpickled.
+    """
+    if not path.is_file():
+        raise ConfigError(f"--inception {path}: there is no such file. Name the weights, or leave the option out.")
+    missing = next((name for name in ("torchmetrics", "torch_fidelity") if find_spec(name) is None), None)
+    if missing:
+        raise ConfigError(f"--inception needs the package '{missing}'. {REMEDY}")
+    from torchmetrics.image.fid import NoTrainInceptionV3  # noqa: PLC0415 - optional, and slow to import
+
+    try:
+        with _tensors_alone():
+            network = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(path)).to(device)
+    except pickle.UnpicklingError:  # torch's message would tell the user to switch the protection off
+        reason = "the file holds more than tensors. Nothing else is read, because it could run code."
+    except Exception as error:  # noqa: BLE001 - loading a broken file may raise anything
+        reason = one_line(str(error)) or type(error).__name__
+    else:
+        return lambda images: network(to_pixels(images))
+    raise ModelError(f"The Inception weights '{path}' cannot be used: {reason}")
+
+
+@contextmanager
+def _tensors_alone() -> Iterator[None]:
+    """Makes `torch.load` refuse anything but tensors, although torch-fidelity passes `weights_only=False`."""
+    before = os.environ.get(TENSORS_ALONE)
+    os.environ[TENSORS_ALONE] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(TENSORS_ALONE)
+        if before is not None:
+            os.environ[TENSORS_ALONE] = before
+
+
+def compare(images: Tensor, inputs: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """Measures translations against the true pictures.
+
+    Args:
+        images: the translations, (B, 3, H, W) in [-1, 1].
+        inputs: the images that were translated, of the same shape and range.
+        truth: the true pictures, of the same shape and range.
+
+    Returns:
+        (B,) values by name: `psnr` in dB and `ssim` of the translation; `psnr_of_input`, the PSNR of leaving the input
+        unchanged; `identity_error`. Without torchmetrics `ssim` is left out.
+    """
+    images, inputs, truth = ((batch.float().clamp(-1, 1) + 1) / 2 for batch in (images, inputs, truth))
+    found = {
+        "psnr": psnr(images, truth),
+        "psnr_of_input": psnr(inputs, truth),
+        "identity_error": identity_error(images, inputs, truth),
+    }
+    return {**found, "ssim": ssim(images, truth)} if has_torchmetrics() else found
+
+
+def psnr(images: Tensor, truth: Tensor) -> Tensor:
+    """Returns `−10 log₁₀ MSE` of each image in dB, at most 100; (B, 3, H, W) in [0, 1] to (B,)."""
+    squared = (images - truth).square().flatten(1).mean(1)
+    return -10 * squared.clamp(min=SMALLEST_ERROR).log10()
+
+
+def ssim(images: Tensor, truth: Tensor) -> Tensor:
+    """Returns the structural similarity of each image (Wang et al., 2004); (B, 3, H, W) in [0, 1] to (B,)."""
+    from torchmetrics.functional.image import structural_similarity_index_measure  # noqa: PLC0415 - optional, slow
+
+    # In single precision, cancellation drowns the variance of a flat area.
+    both = images.double(), truth.double()
+    values = structural_similarity_index_measure(*both, data_range=1.0, reduction="none")
+    return torch.as_tensor(values).float().reshape(len(images))
+
+
+def identity_error(images: Tensor, inputs: Tensor, truth: Tensor) -> Tensor:
+    """Returns how much was changed of what should have stayed.
+
+    This is the mean absolute difference between translation and input over the pixels that should stay. At these pixels
+    no channel of the true picture differs from the input by more than 16 of 255; compression alone may differ by as much.
+
+    Args:
+        images: the translations, (B, 3, H, W) in [0, 1].
+        inputs: the images that were translated, of the same shape and range.
+        truth: the true pictures, of the same shape and range.
+
+    Returns:
+        (B,) from 0 to 1; NaN if every pixel should change.
+    """
+    stays = ((truth - inputs).abs() <= CHANGED).all(dim=1, keepdim=True).expand_as(images).float()
+    return ((images - inputs).abs() * stays).flatten(1).sum(1) / stays.flatten(1).sum(1)
