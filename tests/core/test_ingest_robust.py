@@ -1,5 +1,6 @@
 """Ingestion of broken images, and ingestion that is killed or comes twice at once."""
 
+import errno
 import os
 import random
 import signal
@@ -193,6 +194,16 @@ def test_the_next_process_goes_on_where_one_is_killed_while_another_waits(folder
     assert len(stores(tmp_path / "cache")) == 1
 
 
+def test_the_next_process_goes_on_where_one_is_interrupted_while_another_waits(folder, tmp_path):
+    with start(folder, tmp_path / "cache") as first:
+        assert [first.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
+        with start(folder, tmp_path / "cache") as second:
+            assert second.stdout.readline() == "started\n"
+            first.send_signal(signal.SIGINT)
+            assert second.communicate()[0].split() == ["writing", "300"]
+    assert len(stores(tmp_path / "cache")) == 1
+
+
 def test_what_was_left_of_another_store_is_removed_too(folder, tmp_path):
     cache = tmp_path / "cache"
     kill_while_it_writes(folder, cache, size=16)
@@ -209,6 +220,17 @@ def test_a_process_that_waits_long_says_so(folder, tmp_path, caplog, monkeypatch
         Ingestion("faces", sorted(folder.iterdir()), Framing(32), tmp_path / "cache").run(pytest.fail)
         process.communicate()
     assert "Waiting for another process, which makes" in caplog.text
+
+
+def test_a_drive_without_locks_is_named(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    noise().save(tmp_path / "a.png")
+    monkeypatch.setattr(cache_module.FileLock, "acquire", fail)
+    with pytest.raises(DataError, match=r"cannot be locked: .*Operation not supported.*--cache FOLDER"):
+        Ingestion("faces", [tmp_path / "a.png"], Framing(8), tmp_path / "cache").run()
+    assert not (tmp_path / "cache").exists()
 
 
 def test_cleaning_frees_what_was_made_and_leaves_what_is_not_ours(folder, tmp_path):

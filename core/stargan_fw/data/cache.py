@@ -58,7 +58,7 @@ def only_maker(path: Path) -> Iterator[None]:
         path: the file.
 
     Raises:
-        DataError: the folder cannot be made.
+        DataError: the folder cannot be made, or files in it cannot be locked.
     """
     existed = path.parent.exists()
     _make_folder(path.parent)
@@ -78,6 +78,7 @@ def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
 
     Raises:
         Timeout: another process holds the lock, and `wait` is false.
+        DataError: files in that folder cannot be locked.
     """
     lock = _held(path, wait=wait)
     try:
@@ -94,15 +95,30 @@ def _held(path: Path, *, wait: bool) -> BaseFileLock:
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     while True:
         try:
-            lock.acquire(timeout=PATIENCE if wait else 0)
+            _acquire(lock, path, wait=wait)
         except Timeout:
-            if not wait:
-                raise
-            logger.warning("Waiting for another process, which makes '%s'.", path)
-            lock.acquire()
+            raise
+        except FileNotFoundError:  # a process that gave up while this one waited has removed the empty folder
+            _make_folder(path.parent)
+            continue
+        except (OSError, NotImplementedError) as error:  # some network drives have no locks
+            raise DataError(
+                f"The folder '{path.parent}' cannot hold decoded images, because files in it cannot be locked: {error}. "
+                f"N{REMEDY[1:]}"
+            ) from None
         if Path(lock.lock_file).exists():
             return lock
         lock.release()  # the holder before removed the file that this process had opened: it locks out nobody
+
+
+def _acquire(lock: BaseFileLock, path: Path, *, wait: bool) -> None:
+    try:
+        lock.acquire(timeout=PATIENCE if wait else 0)
+    except Timeout:
+        if not wait:
+            raise
+        logger.warning("Waiting for another process, which makes '%s'.", path)
+        lock.acquire()
 
 
 def remove_leftovers(cache: Path) -> None:
