@@ -22,7 +22,8 @@ Choice: TypeAlias = Literal["auto", "on", "off"]  # "auto" follows what the mach
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    # TOML has inf and nan.
+    model_config = ConfigDict(extra="forbid", validate_default=True, ser_json_inf_nan="constants")
 
 
 class DataConfig(_Strict):
