@@ -181,10 +181,11 @@ class PluginManager:
                 raise PluginError(f"the {kind} '{name}' is already registered by '{taken}'; give it another name.")
             if (kind, name) in names[:number]:
                 raise PluginError(f"it registers the {kind} '{name}' twice.")
-        for one in collected:
-            if isinstance(one.item, ComponentKind) and one.item.hook.__name__ in hooks:
-                taken, hook = hooks[one.item.hook.__name__], one.item.hook.__name__
-                raise PluginError(f"the hook '{hook}' of the kind '{one.name}' is already that of the kind '{taken}'.")
+        for one in (one for one in collected if isinstance(one.item, ComponentKind)):
+            hook = one.item.hook.__name__
+            if owner := hooks.get(hook):
+                raise PluginError(f"the hook '{hook}' of the kind '{one.name}' is already that of the kind '{owner}'.")
+            hooks[hook] = one.name
 
     def _check_defaults(self, collected: list[_Registration]) -> None:
         """Raises PluginError if a kind would have two defaults."""

@@ -155,6 +155,17 @@ def test_all_of_a_module_is_registered_or_nothing(install):
     assert "palette" not in plugins.kinds
 
 
+def test_two_kinds_of_a_module_have_hooks_of_their_own(install):
+    second = KIND + '    register(ComponentKind("shade", register_palettes, "palettes:Palette"))\n'
+    install(palettes=(KIND_GROUP, second))
+
+    plugins = PluginManager.discover()
+
+    message = "the hook 'register_palettes' of the kind 'shade' is already that of the kind 'palette'."
+    assert plugins.reports[0].error == message
+    assert {"palette", "shade"}.isdisjoint(plugins.kinds)
+
+
 def test_the_program_names_a_kind_that_fails(install, cli):
     install(palettes=(KIND_GROUP, "1 / 0"), builtin=(COMMAND_GROUP, "from stargan_fw.cli.builtin import *"))
 
