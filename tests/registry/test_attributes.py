@@ -63,9 +63,10 @@ def test_encode_refuses(attribute, labels, message):
 @pytest.mark.parametrize(
     ("attribute", "logits", "labels"),
     [
-        (MALE, [[0.1], [0.0], [-2.0]], [[1], [0], [0]]),
+        (MALE, [[0.1], [0.0], [-0.5]], [[1], [0], [0]]),
         (EXPRESSION, [[-3.0, -1.0, -2.0], [0.0, 1.0, 2.0]], [[0, 1, 0], [0, 0, 1]]),
         (HAIR, [[-3.0, -1.0, -2.0], [1.0, 0.5, 2.0]], [[0, 0, 0], [0, 0, 1]]),
+        (HAIR, [[-0.5, -0.25, -0.75], [0.25, 0.125, -0.5], [0.0, -1.0, -1.0]], [[0, 0, 0], [1, 0, 0], [0, 0, 0]]),
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -85,6 +86,14 @@ def test_switch_clears_peers():
 
 def test_only_the_categorical_is_one_hot():
     assert [attribute.one_hot for attribute in (MALE, EXPRESSION, HAIR)] == [False, True, False]
+
+
+@pytest.mark.parametrize("left_out", ["label_names", "encode", "switch", "decode"])
+def test_a_kind_of_attribute_says_all_that_differs(left_out):
+    methods = {name: None for name in ("label_names", "encode", "switch", "decode") if name != left_out}
+    incomplete = type("Incomplete", (Attribute,), {"kind": "incomplete", **methods})
+    with pytest.raises(TypeError, match=left_out):
+        incomplete("x")
 
 
 def test_sizes_and_names():
