@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from stargan_fw import Translator
 from stargan_fw.models import model_folder
-from stargan_fw.models.card import addressed
+from stargan_fw.models.card import with_repo_name
 from stargan_fw.runs.evaluation_record import Evaluation, Row
 
 EDITS = ["happy", "Blond_Hair,Male=0", "rafd.neutral", "Young"]
@@ -120,7 +120,7 @@ def test_a_published_card_names_the_repository(cli, trained_once, tmp_path):
     card = (tmp_path / "my model/README.md").read_text()
     assert "stargan-fw translate 'my model' face.jpg --to Black_Hair" in card
     assert "`my model` is this folder" in card
-    published = addressed(card, "me/x")
+    published = with_repo_name(card, "me/x")
     assert "stargan-fw translate me/x face.jpg --to Black_Hair" in published
     assert 'from_pretrained("me/x")' in published
     assert published.count("my model") == 1, "its heading"
