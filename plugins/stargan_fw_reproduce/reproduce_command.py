@@ -140,4 +140,4 @@ def _show(console: Console, report: Report) -> None:
 @hookimpl
 def register_commands(register: Callable[[Command], None]) -> None:
     """Registers `reproduce`."""
-    register(Command("reproduce", reproduce))
+    register(Command("reproduce", reproduce, after="evaluate"))

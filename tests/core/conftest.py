@@ -124,3 +124,21 @@ def trainer(configured, tmp_path):
         return rehearse(*configured("training.batch_size=2", *settings), (2, 3), torch.device("cpu"), folder)
 
     return make
+
+
+@pytest.fixture
+def only_plugins(tmp_path, monkeypatch):
+    """Puts modules on the path, the only ones that entry points name: `only_plugins(palettes=(KIND_GROUP, code), …)`."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("STARGAN_FW_STRICT", raising=False)
+    declared = []
+
+    def write(**modules):
+        for name, (group, source) in modules.items():
+            (tmp_path / f"{name}.py").write_text(source)
+            declared.append(importlib.metadata.EntryPoint(name, name, group))
+        monkeypatch.setattr(importlib.metadata, "entry_points", importlib.metadata.EntryPoints(declared).select)
+
+    yield write
+    for entry in declared:
+        sys.modules.pop(entry.name, None)

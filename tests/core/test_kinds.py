@@ -1,8 +1,6 @@
 """The table of component kinds, what must agree with it, and kinds that a plugin brings."""
 
-import importlib.metadata
 import inspect
-import sys
 
 import pytest
 
@@ -60,24 +58,6 @@ BROKEN = {
 }
 
 
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Puts modules on the path, the only ones that entry points name: `install(palettes=(KIND_GROUP, code), …)`."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delenv("STARGAN_FW_STRICT", raising=False)
-    declared = []
-
-    def write(**modules):
-        for name, (group, source) in modules.items():
-            (tmp_path / f"{name}.py").write_text(source)
-            declared.append(importlib.metadata.EntryPoint(name, name, group))
-        monkeypatch.setattr(importlib.metadata, "entry_points", importlib.metadata.EntryPoints(declared).select)
-
-    yield write
-    for entry in declared:
-        sys.modules.pop(entry.name, None)
-
-
 def test_the_table_has_every_hook():
     specs = [value for value in vars(hookspecs).values() if hasattr(value, "stargan_fw_spec")]
 
@@ -108,8 +88,8 @@ def test_every_interface_is_there(kind):
         kind.name_of(3)
 
 
-def test_a_plugin_brings_a_kind_whatever_the_order_of_the_plugins(install):
-    install(warm=(GROUP, COMPONENT), palettes=(KIND_GROUP, KIND))
+def test_a_plugin_brings_a_kind_whatever_the_order_of_the_plugins(only_plugins):
+    only_plugins(warm=(GROUP, COMPONENT), palettes=(KIND_GROUP, KIND))
 
     plugins = PluginManager.discover()
 
@@ -121,8 +101,8 @@ def test_a_plugin_brings_a_kind_whatever_the_order_of_the_plugins(install):
     ]
 
 
-def test_a_component_of_a_kind_is_checked_against_its_interface(install):
-    install(warm=(GROUP, COMPONENT.replace("register(Warm)", "register(int)")), palettes=(KIND_GROUP, KIND))
+def test_a_component_of_a_kind_is_checked_against_its_interface(only_plugins):
+    only_plugins(warm=(GROUP, COMPONENT.replace("register(Warm)", "register(int)")), palettes=(KIND_GROUP, KIND))
 
     report = PluginManager.discover().reports[-1]
 
@@ -130,8 +110,8 @@ def test_a_component_of_a_kind_is_checked_against_its_interface(install):
 
 
 @pytest.mark.parametrize("source, message", BROKEN.values(), ids=BROKEN)
-def test_a_broken_kind_is_reported_and_left_out_with_its_components(install, monkeypatch, source, message):
-    install(palettes=(KIND_GROUP, source), warm=(GROUP, COMPONENT))
+def test_a_broken_kind_is_reported_and_left_out_with_its_components(only_plugins, monkeypatch, source, message):
+    only_plugins(palettes=(KIND_GROUP, source), warm=(GROUP, COMPONENT))
 
     plugins = PluginManager.discover()
 
@@ -145,9 +125,9 @@ def test_a_broken_kind_is_reported_and_left_out_with_its_components(install, mon
         PluginManager.discover()
 
 
-def test_all_of_a_module_is_registered_or_nothing(install):
+def test_all_of_a_module_is_registered_or_nothing(only_plugins):
     second = KIND + '    register(ComponentKind("palette", register_palettes, "palettes:Palette"))\n'
-    install(palettes=(KIND_GROUP, second))
+    only_plugins(palettes=(KIND_GROUP, second))
 
     plugins = PluginManager.discover()
 
@@ -155,9 +135,9 @@ def test_all_of_a_module_is_registered_or_nothing(install):
     assert "palette" not in plugins.kinds
 
 
-def test_two_kinds_of_a_module_have_hooks_of_their_own(install):
+def test_two_kinds_of_a_module_have_hooks_of_their_own(only_plugins):
     second = KIND + '    register(ComponentKind("shade", register_palettes, "palettes:Palette"))\n'
-    install(palettes=(KIND_GROUP, second))
+    only_plugins(palettes=(KIND_GROUP, second))
 
     plugins = PluginManager.discover()
 
@@ -166,8 +146,8 @@ def test_two_kinds_of_a_module_have_hooks_of_their_own(install):
     assert {"palette", "shade"}.isdisjoint(plugins.kinds)
 
 
-def test_the_program_names_a_kind_that_fails(install, cli):
-    install(palettes=(KIND_GROUP, "1 / 0"), builtin=(COMMAND_GROUP, "from stargan_fw.cli.builtin import *"))
+def test_the_program_names_a_kind_that_fails(only_plugins, cli):
+    only_plugins(palettes=(KIND_GROUP, "1 / 0"), builtin=(COMMAND_GROUP, "from stargan_fw.cli.builtin import *"))
 
     outcome = cli("plugins", "list")
 

@@ -2,13 +2,14 @@
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
 
 from stargan_fw.cli.notes import note
 from stargan_fw.errors import RequestError
+from stargan_fw.interfaces.command import Command
 from stargan_fw.plugin_manager import COMMAND_GROUP, KIND_GROUP, PluginManager
 from stargan_fw.process import prepare_process
 
@@ -56,12 +57,23 @@ def program() -> typer.Typer:
         if report.error:
             note(f"The plugin '{report.name}' is left out: {report.error}")
     registered = (component.partition(" ") for report in manager.reports for component in report.components)
-    for command in (manager.index("command").get(name) for kind, _, name in registered if kind == "command"):
+    commands = [manager.index("command").get(name) for kind, _, name in registered if kind == "command"]
+    for command in _in_order(commands):
         if isinstance(command.run, typer.Typer):
             app.add_typer(command.run, name=command.name)
         else:
             app.command(command.name)(command.run)
     return app
+
+
+def _in_order(commands: Iterable[Command]) -> list[Command]:
+    """Returns commands in the order in which `--help` lists them."""
+    ordered: list[Command] = []
+    for command in commands:
+        names = [before.name for before in ordered]
+        place = names.index(command.after) + 1 if command.after in names else len(names)
+        ordered.insert(place, command)
+    return ordered
 
 
 def main() -> None:

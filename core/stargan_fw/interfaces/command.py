@@ -23,7 +23,9 @@ class Command:
         run: a function whose parameters are annotated as typer reads them, or a `typer.Typer` with commands of its own.
             A `stargan_fw.errors.RequestError` that it raises ends the program with exit code 2, any other exception
             with 1.
+        after: the command that `--help` lists before this one; empty lists this one last.
     """
 
     name: str
     run: Callable[..., Any] | typer.Typer
+    after: str = ""

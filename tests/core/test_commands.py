@@ -1,0 +1,73 @@
+"""Commands that plugins add to the program."""
+
+import re
+
+import pytest
+
+from stargan_fw.errors import PluginError
+from stargan_fw.plugin_manager import COMMAND_GROUP, PluginManager
+
+BUILTIN = (COMMAND_GROUP, "from stargan_fw.cli.builtin import *")
+GREET = """
+from stargan_fw import Command, hookimpl
+from stargan_fw.errors import ConfigError
+
+def greet(name: str):
+    "Greet somebody."
+    if name == "nobody":
+        raise ConfigError("Nobody cannot be greeted. Name somebody.")
+    print(f"Hello {name}")
+
+@hookimpl
+def register_commands(register):
+    register(Command("greet", greet, after="sheet"))
+"""
+
+
+def commands_of(help_text):
+    """The commands that `--help` lists, in order."""
+    listed = help_text[help_text.index("Commands") :]
+    return re.findall(r"^│ (\w+) ", listed, re.MULTILINE)
+
+
+def test_a_command_of_a_plugin_runs_as_one_of_core(only_plugins, cli):
+    only_plugins(greetings=(COMMAND_GROUP, GREET), builtin=BUILTIN)
+
+    assert cli("greet", "Ada").out == "Hello Ada\n"
+    refused = cli("greet", "nobody")
+    assert (refused.code, refused.err) == (2, "Error: Nobody cannot be greeted. Name somebody.\n")
+
+
+def test_help_lists_a_command_after_the_one_that_it_names(only_plugins, cli):
+    only_plugins(builtin=BUILTIN, greetings=(COMMAND_GROUP, GREET))
+
+    commands = commands_of(cli("--help").out)
+
+    assert commands[:5] == ["train", "translate", "sheet", "greet", "evaluate"]
+
+
+@pytest.mark.parametrize("after", ["", ', after="nothing"'])
+def test_help_lists_a_command_last_that_names_none(only_plugins, cli, after):
+    only_plugins(builtin=BUILTIN, greetings=(COMMAND_GROUP, GREET.replace(', after="sheet"', after)))
+
+    commands = commands_of(cli("--help").out)
+
+    assert commands.index("greet") == commands.index("bench") + 1  # groups of commands come after all single commands
+
+
+def test_a_command_that_fails_to_import_leaves_the_others(only_plugins, cli):
+    only_plugins(greetings=(COMMAND_GROUP, "1 / 0"), builtin=BUILTIN)
+
+    outcome = cli("plugins", "list", "--json")
+
+    assert outcome.code == 0
+    assert "The plugin 'greetings' is left out: ZeroDivisionError: division by zero" in outcome.err
+
+
+def test_a_plugin_file_cannot_add_a_command(tmp_path):
+    (tmp_path / "greetings.py").write_text(GREET)
+
+    with pytest.raises(
+        PluginError, match=r"registers a command, which only an installed plugin can: .*stargan_fw\.commands"
+    ):
+        PluginManager.discover((tmp_path / "greetings.py",))
