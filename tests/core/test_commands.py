@@ -52,7 +52,7 @@ def test_help_lists_a_command_last_that_names_none(only_plugins, cli, after):
 
     commands = commands_of(cli("--help").out)
 
-    assert commands.index("greet") == commands.index("bench") + 1  # groups of commands come after all single commands
+    assert commands[-3:] == ["greet", "data", "plugins"]  # groups of commands come after all single commands
 
 
 def test_a_command_that_fails_to_import_leaves_the_others(only_plugins, cli):
