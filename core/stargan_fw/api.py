@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw.components import ParameterCount, complete, parameters_of
-from stargan_fw.compute.machine import Precision, choose_device, steps_worth_compiling as _steps_worth_compiling
+from stargan_fw.compute.machine import (
+    Precision,
+    choose_device,
+    steps_worth_compiling as _steps_worth_compiling,
+    wait_for,
+)
 from stargan_fw.config import Config, Layer
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.source import Source, build_dataset, open_sources
@@ -21,14 +26,15 @@ from stargan_fw.evaluation.protocol import evaluate
 from stargan_fw.files import write_text
 from stargan_fw.inference.figures import Row as FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.rendering.pictures import data_uri
+from stargan_fw.rendering.pictures import data_uri, scale_pixels
 from stargan_fw.runs.evaluation_record import Evaluation, notes as evaluation_notes, table as evaluation_table
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
-from stargan_fw.speed.rehearsal import Throughput, measure_throughput
 from stargan_fw.training.progress import show_progress
-from stargan_fw.training.session import Plan, run_training
+from stargan_fw.training.rehearsal import STEPS as REHEARSAL_STEPS, Throughput, cycle, measure_throughput, rehearse
+from stargan_fw.training.session import Plan, compile_trained, run_training
 from stargan_fw.training.train_request import TrainRequest, check_same_run, data_request, option_layer
+from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     from stargan_fw import Tracker
 
 __all__ = [
+    "REHEARSAL_STEPS",
     "Config",
     "Evaluation",
     "EvaluationRequest",
@@ -52,12 +59,16 @@ __all__ = [
     "RunFolder",
     "Source",
     "Throughput",
+    "Trainer",
     "Training",
     "check_datasets",
     "check_same_run",
     "choose_device",
+    "compile_trained",
     "configure",
+    "configure_layers",
     "count_parameters",
+    "cycle",
     "data_uri",
     "draw_figure",
     "evaluate",
@@ -68,8 +79,11 @@ __all__ = [
     "measure_throughput",
     "prepare_training",
     "read_picture",
+    "rehearse",
+    "scale_pixels",
     "show_progress",
     "steps_worth_compiling",
+    "wait_for",
     "write_text",
 ]
 
@@ -90,6 +104,22 @@ def configure(
         RequestError: an unknown preset, key, value, component or dataset, or a plugin file that cannot be used.
     """
     layers = [option_layer(source, keys), Layer.from_settings(settings)]
+    return configure_layers(layers, datasets=datasets, preset=preset)
+
+
+def configure_layers(
+    layers: Sequence[Layer], *, datasets: str | None = None, preset: str | None = None
+) -> tuple[Config, PluginManager]:
+    """Returns a complete configuration, and the plugins that it needs.
+
+    Args:
+        layers: the weakest first, as `stargan_fw.cli.options.configuration_layers` makes them of a command's options.
+        datasets: as `--datasets` takes them; None leaves the layers' own.
+        preset: the name of the preset; None is the default one.
+
+    Raises:
+        RequestError: an unknown preset, key, value, component or dataset, or a plugin file that cannot be used.
+    """
     config, plugins = data_request(layers, datasets=datasets, preset=preset)
     return complete(config, plugins, layers), plugins
 

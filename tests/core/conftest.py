@@ -15,11 +15,11 @@ from stargan_fw.config import Layer
 from stargan_fw.models.export import export_run
 from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP
 from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.speed.rehearsal import rehearse
+from stargan_fw.training.rehearsal import rehearse
 from stargan_fw.training.train_request import data_request
 
 HERE = Path(__file__).parent
-HIDDEN = ("stargan_fw_plugins", "stargan_fw_reproduce", "stargan_fw_study")
+HIDDEN = ("stargan_fw_plugins", "stargan_fw_bench", "stargan_fw_reproduce", "stargan_fw_study")
 
 sys.path.append(str(HERE))  # for `fake_plugins`
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from stargan_fw.speed.rehearsal import cycle
 from stargan_fw.training import session as compilation
+from stargan_fw.training.rehearsal import cycle
 from stargan_fw.training.session import compile_trained
 
 

@@ -15,14 +15,20 @@ COLLECT = "sys.exit(pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider
 
 
 def test_plugins_cannot_be_imported_here():
-    for name in ("stargan_fw_plugins", "stargan_fw_plugins.methods", "stargan_fw_reproduce", "stargan_fw_study"):
+    for name in (
+        "stargan_fw_plugins",
+        "stargan_fw_plugins.methods",
+        "stargan_fw_bench",
+        "stargan_fw_reproduce",
+        "stargan_fw_study",
+    ):
         with pytest.raises(ModuleNotFoundError):
             __import__(name)
 
 
 @pytest.mark.parametrize("code", [IMPORT_ALL, COLLECT], ids=["core", "its tests"])
 def test_a_process_without_plugins_imports(code):
-    hidden = "dict.fromkeys(('stargan_fw_plugins', 'stargan_fw_reproduce', 'stargan_fw_study'))"
+    hidden = "dict.fromkeys(('stargan_fw_plugins', 'stargan_fw_bench', 'stargan_fw_reproduce', 'stargan_fw_study'))"
     lines = [f"import sys; sys.modules.update({hidden})", "import importlib, pkgutil, pytest, stargan_fw", code]
     path = os.pathsep.join(str(ROOT / folder) for folder in ("core", "registry"))
 

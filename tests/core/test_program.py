@@ -220,13 +220,6 @@ def test_what_check_finds_is_told_and_exits_with_2(cli, small_data, tmp_path):
     assert "8-person-disc-plain.png" in outcome.out + outcome.err
 
 
-def test_bench(cli):
-    outcome = cli("bench", "--labels", "3,2", "--rounds", "1", "--device", "cpu", "--json")
-
-    assert outcome.code == 0, outcome.err
-    assert [speed["work"] for speed in json.loads(outcome.out)["speeds"]] == ["training", "translating", "reading"]
-
-
 def test_plugins_list(cli):
     document = json.loads(cli("plugins", "list", "--json").out)
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from stargan_fw.speed.measurement import operations
+from stargan_fw_bench.measurement import operations
 from stargan_fw_plugins.cpu import accelerate, convolution, kernels, winograd
 from stargan_fw_plugins.networks.stargan_generator import LabelledConvolution
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 
 from stargan_fw.api import Throughput, Training
 from stargan_fw.runs.checkpoint import Checkpoints
-from stargan_fw.speed import rehearsal
+from stargan_fw.training import rehearsal
 from stargan_fw_reproduce import run_length
 from stargan_fw_reproduce.run_length import RunRecord, save_every, steps_within
 

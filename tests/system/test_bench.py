@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from stargan_fw.speed.measurement import operations, peak_bytes
+from stargan_fw_bench.measurement import operations, peak_bytes
 
 SMALL = [
     *("--set", "data.image_size=32", "--set", "generator.conv_dim=4", "--set", "discriminator.conv_dim=4"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stargan_fw import Command, hookimpl
-from stargan_fw.cli import bench, data, evaluate, plugins, share, train, translate
+from stargan_fw.cli import data, evaluate, plugins, share, train, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ COMMANDS = (
     Command("import", share.import_),
     Command("push", share.push),
     Command("pull", share.pull),
-    Command("bench", bench.bench),
     Command("data", data.app),
     Command("plugins", plugins.app),
 )

@@ -15,15 +15,13 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from stargan_fw.compute.machine import wait_for
-from stargan_fw.interfaces import evaluating
-from stargan_fw.rendering.pictures import scale_pixels
-from stargan_fw.speed.rehearsal import cycle
+from stargan_fw import evaluating
+from stargan_fw.api import cycle, scale_pixels, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from stargan_fw.training.trainer import Trainer
+    from stargan_fw.api import Trainer
 
 
 LOADED_BATCHES = 200  # of a round: a batch takes less than a millisecond

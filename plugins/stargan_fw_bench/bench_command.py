@@ -1,11 +1,13 @@
 """`stargan-fw bench`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stargan_fw import Command, hookimpl
 from stargan_fw.cli.options import (
     ConfigOption,
     ConfiguredPrecisionOption,
@@ -21,7 +23,7 @@ from stargan_fw.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stargan_fw.speed.measurement import Report
+    from stargan_fw_bench.measurement import Report
 
 
 def bench(
@@ -44,21 +46,17 @@ def bench(
 
     from rich.console import Console
 
-    from stargan_fw.components import complete
-    from stargan_fw.compute.machine import choose_device
-    from stargan_fw.speed.measurement import measure, profile_training
-    from stargan_fw.speed.rehearsal import STEPS, rehearse
-    from stargan_fw.training.session import compile_trained
-    from stargan_fw.training.train_request import data_request
+    from stargan_fw.api import REHEARSAL_STEPS, choose_device, compile_trained, configure_layers, rehearse
+    from stargan_fw_bench.measurement import measure, profile_training
 
     layers = configuration_layers({"training.precision": precision}, config=config, settings=settings, plugin=plugin)
-    merged, plugins = data_request(layers, datasets=None, preset=preset)
-    asked, place, counts = complete(merged, plugins), choose_device(device), _counts(labels)
+    complete, plugins = configure_layers(layers, preset=preset)
+    place, counts = choose_device(device), _counts(labels)
     if profile and not profile.resolve().parent.is_dir():
         raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist.")
     with TemporaryDirectory() as folder:
-        trainer = rehearse(asked, plugins, counts, place, Path(folder))
-        report = measure(trainer, lambda: compile_trained(trainer, STEPS), rounds)
+        trainer = rehearse(complete, plugins, counts, place, Path(folder))
+        report = measure(trainer, lambda: compile_trained(trainer, REHEARSAL_STEPS), rounds)
         parts = profile_training(trainer, profile) if profile else []
     if as_json:
         costliest = [{"part": name, "share": share} for name, share in parts]
@@ -96,3 +94,9 @@ def _show(console: "Console", report: "Report", parts: list[tuple[str, float]]) 
     console.print(table)
     for part, of_time in parts:
         console.print(f"{of_time:4.0%}  {part}", markup=False)
+
+
+@hookimpl
+def register_commands(register: Callable[[Command], None]) -> None:
+    """Registers `bench`."""
+    register(Command("bench", bench))

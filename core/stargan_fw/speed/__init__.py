@@ -1,1 +1,0 @@
-"""How fast this machine trains, translates and reads, against its own limits."""
