@@ -195,11 +195,12 @@ def test_the_next_process_goes_on_where_one_is_killed_while_another_waits(folder
 
 
 def test_the_next_process_goes_on_where_one_is_interrupted_while_another_waits(folder, tmp_path):
-    with start(folder, tmp_path / "cache") as first:
+    with start(folder, tmp_path / "cache", last=2, end=signal.SIGSTOP) as first:
         assert [first.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
         with start(folder, tmp_path / "cache") as second:
             assert second.stdout.readline() == "started\n"
             first.send_signal(signal.SIGINT)
+            first.send_signal(signal.SIGCONT)
             assert second.communicate()[0].split() == ["writing", "300"]
     assert len(stores(tmp_path / "cache")) == 1
 

@@ -175,14 +175,14 @@ def test_resident_images_are_the_same_bits(loader, store, monkeypatch):
     ],
 )
 def test_images_stay_where_there_is_room(store, monkeypatch, choice, free, stays):
-    monkeypatch.setattr(resident, "_room", lambda device: free)
+    monkeypatch.setattr(resident, "_free_memory", lambda device: free)
     cached = cache_on_device({"faces": store}, {"faces": list(range(COUNT))}, CPU, choice)
     assert isinstance(cached["faces"], ResidentImages) == stays
     assert stays or cached["faces"] is store
 
 
 def test_a_gpu_that_is_too_small_is_told(monkeypatch):
-    monkeypatch.setattr(resident, "_room", lambda device: COUNT * 48 - 1)
+    monkeypatch.setattr(resident, "_free_memory", lambda device: COUNT * 48 - 1)
     with pytest.raises(ConfigError, match=r'^data\.resident = "on": the images need 1\.1 kB, and cpu has 1\.1 kB free'):
         check_room(COUNT, 4, CPU, "on")
     check_room(COUNT, 4, CPU, "auto")

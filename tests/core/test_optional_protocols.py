@@ -9,8 +9,7 @@ from PIL import Image
 
 from stargan_fw.components import build_method, complete
 from stargan_fw.config import Layer, merge
-from stargan_fw.data.source import Source, decode
-from stargan_fw.data.stand_in import draw_stand_ins
+from stargan_fw.data.source import Source, decode, draw_stand_ins
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw.evaluation.evaluation_request import list_targets
 from stargan_fw.evaluation.scoring import GroundTruth

@@ -97,7 +97,7 @@ def test_resident_images_train_to_the_same_bits(train, tmp_path, metrics, tensor
 
 
 def test_a_device_without_room_for_the_images_is_refused_before_a_run_begins(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(resident, "_room", lambda device: 1000)
+    monkeypatch.setattr(resident, "_free_memory", lambda device: 1000)
     outcome = train("--max-steps", "1", "--set", "data.resident=on")
     assert outcome.code == 2
     assert re.search(r'data\.resident = "on": the images need .* and cpu has 1\.0 kB free\. Use "auto"', outcome.err)

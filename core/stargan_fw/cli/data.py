@@ -46,7 +46,7 @@ def sample(
     plugin: PluginOption = None,
 ) -> None:
     """Draw stand-in data in the datasets' own layouts, to try everything before the real data is there."""
-    from stargan_fw.data.stand_in import draw_stand_ins
+    from stargan_fw.data.source import draw_stand_ins
     from stargan_fw.plugin_manager import PluginManager
 
     manager = PluginManager.discover(tuple(plugin or ()))
@@ -123,8 +123,7 @@ def check(
 
     from rich.console import Console
 
-    from stargan_fw.data.check import check as check_datasets
-    from stargan_fw.data.contact_sheet import draw_contact_sheet
+    from stargan_fw.data.check import check as check_datasets, draw_contact_sheet
     from stargan_fw.errors import DataError
 
     options = {"data.path": data, "data.image_size": image_size}

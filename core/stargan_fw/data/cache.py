@@ -1,4 +1,4 @@
-"""The folder of decoded images, and of the classifiers that evaluation trains on them."""
+"""The folder that keeps decoded images and the classifiers that evaluation trains on them."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "STARGAN_FW_CACHE"
 REMEDY = f"name another folder with --cache FOLDER, data.cache or {ENVIRONMENT}."
-PATIENCE = 2.0  # seconds that a process waits for another one before it says so
+PATIENCE = 2.0  # seconds that a process waits for another one before it logs that
 _FILE = re.compile(r".+-\d+px-[0-9a-f]{16}\.(?:arrow|safetensors)")
-_LEFTOVER = re.compile(rf"\.(?P<name>{_FILE.pattern})(\.lock|[.@].*\.partial)")  # earlier versions wrote the "@"
+_LEFTOVER = re.compile(rf"\.(?P<name>{_FILE.pattern})(\.lock|[.@].*\.partial)")  # "@": earlier versions
 
 logger = logging.getLogger(__name__)
 
 
 def cache_folder(config: DataConfig) -> Path:
-    """Returns where decoded images go: `data.cache`, else what the environment says, else `.stargan-fw` in the data."""
-    named = config.cache or os.environ.get(ENVIRONMENT)
-    return Path(named).expanduser() if named else Path(config.path).expanduser() / ".stargan-fw"
+    """Returns `data.cache`, or else the environment variable's folder, or else `.stargan-fw` in the data's folder."""
+    chosen = config.cache or os.environ.get(ENVIRONMENT)
+    return Path(chosen).expanduser() if chosen else Path(config.path).expanduser() / ".stargan-fw"
 
 
 def readable_size(count: float) -> str:
-    """Returns a number of bytes as people write it: "1.2 GB"."""
+    """Returns a number of bytes as text: "1.2 GB"."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
@@ -48,17 +48,14 @@ def readable_size(count: float) -> str:
 
 @contextmanager
 def only_maker(path: Path) -> Iterator[None]:
-    """Waits until no other process makes a file of the cache, and keeps others waiting while the caller makes it.
+    """Waits until no other process makes this file of the cache, and makes others wait while the caller makes it.
 
-    The caller must look whether the file is there now: another process may have made it in the meantime. The lock of a
-    killed process is free at once, and what such a process left unfinished is removed. The folder is made if it is
-    missing, and removed if nothing is left in it.
-
-    Args:
-        path: the file.
+    The caller must check again whether the file exists: another process may have made it meanwhile. If a process is
+    killed, its lock is free at once, and its unfinished files are removed. The folder is made if it is missing, and
+    removed again if it stays empty.
 
     Raises:
-        DataError: the folder cannot be made, or files in it cannot be locked.
+        DataError: if the folder cannot be made, or files in it cannot be locked.
     """
     existed = path.parent.exists()
     _make_folder(path.parent)
@@ -68,19 +65,19 @@ def only_maker(path: Path) -> Iterator[None]:
             yield
     finally:
         if not existed:
-            with suppress(OSError):  # as a rule the file is in it
+            with suppress(OSError):  # usually the folder holds the file now
                 path.parent.rmdir()
 
 
 @contextmanager
 def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Holds the lock of a file, whose unfinished copies nobody writes then and which are removed.
+    """Holds the lock of a file and removes unfinished copies of the file, which nobody can be writing then.
 
     Raises:
-        Timeout: another process holds the lock, and `wait` is false.
-        DataError: files in that folder cannot be locked.
+        Timeout: if another process holds the lock, and `wait` is false.
+        DataError: if files in that folder cannot be locked.
     """
-    lock = _held(path, wait=wait)
+    lock = _acquire_lock(path, wait=wait)
     try:
         for leftover in path.parent.glob(f".{glob.escape(path.name)}[.@]*.partial"):
             leftover.unlink(missing_ok=True)
@@ -91,14 +88,14 @@ def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
         lock.release()
 
 
-def _held(path: Path, *, wait: bool) -> BaseFileLock:
+def _acquire_lock(path: Path, *, wait: bool) -> BaseFileLock:
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     while True:
         try:
-            _acquire(lock, path, wait=wait)
+            _wait_for_lock(lock, path, wait=wait)
         except Timeout:
             raise
-        except FileNotFoundError:  # a process that gave up while this one waited has removed the empty folder
+        except FileNotFoundError:  # another process has given up and removed the empty folder
             _make_folder(path.parent)
             continue
         except (OSError, NotImplementedError) as error:  # some network drives have no locks
@@ -108,10 +105,10 @@ def _held(path: Path, *, wait: bool) -> BaseFileLock:
             ) from None
         if Path(lock.lock_file).exists():
             return lock
-        lock.release()  # the holder before removed the file that this process had opened: it locks out nobody
+        lock.release()  # the previous holder has removed this lock's file, so other processes do not see the lock
 
 
-def _acquire(lock: BaseFileLock, path: Path, *, wait: bool) -> None:
+def _wait_for_lock(lock: BaseFileLock, path: Path, *, wait: bool) -> None:
     try:
         lock.acquire(timeout=PATIENCE if wait else 0)
     except Timeout:
@@ -122,7 +119,7 @@ def _acquire(lock: BaseFileLock, path: Path, *, wait: bool) -> None:
 
 
 def remove_leftovers(cache: Path) -> None:
-    """Removes what killed processes left unfinished; what other processes are writing stays."""
+    """Removes the unfinished files of killed processes; files that other processes are writing stay."""
     leftovers = [match for path in cache.iterdir() if (match := _LEFTOVER.fullmatch(path.name))]
     for name in {match["name"] for match in leftovers}:
         with suppress(Timeout), _lock(cache / name, wait=False):
@@ -130,11 +127,6 @@ def remove_leftovers(cache: Path) -> None:
 
 
 def _make_folder(cache: Path) -> None:
-    """Makes the folder.
-
-    Raises:
-        DataError: it cannot be made.
-    """
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -144,7 +136,7 @@ def _make_folder(cache: Path) -> None:
 
 
 def check_space(cache: Path, needed: int) -> None:
-    """Raises DataError unless `needed` bytes are free where the folder is or will be."""
+    """Raises DataError unless the disk of the folder, which need not exist, has `needed` free bytes."""
     existing = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     if free < needed:
@@ -155,19 +147,19 @@ def check_space(cache: Path, needed: int) -> None:
 
 
 def clean(cache: Path) -> tuple[int, int, int]:
-    """Removes what was made, what is left of what was not finished, and the folder if nothing else is in it.
+    """Removes stores, classifiers and unfinished files, and the folder if nothing else is in it.
 
     Returns:
-        How many stores and how many classifiers there were, and how many bytes were freed.
+        The number of stores, the number of classifiers and the number of bytes that were removed.
     """
     if not cache.is_dir():
         return 0, 0, 0
     remove_leftovers(cache)
-    made = [path for path in cache.iterdir() if _FILE.fullmatch(path.name) and path.is_file()]
-    freed = sum(path.stat().st_size for path in made)
-    for path in made:
+    removed = [path for path in cache.iterdir() if _FILE.fullmatch(path.name) and path.is_file()]
+    freed = sum(path.stat().st_size for path in removed)
+    for path in removed:
         path.unlink()
     if not any(cache.iterdir()):
         cache.rmdir()
-    stores = sum(path.suffix == ".arrow" for path in made)
-    return stores, len(made) - stores, freed
+    stores = sum(path.suffix == ".arrow" for path in removed)
+    return stores, len(removed) - stores, freed

@@ -1,4 +1,4 @@
-"""What can be known about a dataset before hours are spent on it."""
+"""Finds what would spoil a training in its datasets, before hours are spent on them, and draws their contact sheet."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import io
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from stargan_fw.data.images import UNREADABLE, crop_and_resize, encoded_bytes, reason
+from stargan_fw.data.images import UNREADABLE, crop_and_resize, encoded_bytes, open_image, prepare, reason
 from stargan_fw.data.ingest import in_order, store_bytes
 from stargan_fw.data.source import build_dataset, check_named, encode_leniently, name_of, select_examples
 from stargan_fw.data.splits import limited, split
@@ -20,7 +21,7 @@ from stargan_fw.errors import DataError
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 
     from numpy.typing import NDArray
 
@@ -31,13 +32,22 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, Iterable[Any]], Iterable[Any]]
 
-FEWEST = 16  # training images of a label, below which it is hardly learned
+FEWEST = 16  # a label with fewer training images is hardly learned
 SPLIT_NAMES = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"})
+SIDE, GAP, COLUMNS, ROWS, LINE = (
+    128,
+    4,
+    8,
+    3,
+    12,
+)  # the contact sheet: pixels, but for the columns, and rows per dataset
+INK, BACKGROUND = (30, 30, 30), (255, 255, 255)
+WIDEST, LINES = 21, 5  # characters and lines that fit below an image
 
 
 @dataclass
 class LabelReport:
-    """One label: how many images of each side have it set, and of how many it is unknown."""
+    """The number of training and of test images that have a label, and of all images whose label is unknown."""
 
     name: str
     train: int
@@ -47,27 +57,27 @@ class LabelReport:
 
 @dataclass
 class DatasetReport:
-    """What was found in one dataset.
+    """What was found in one dataset. Images are named by their path below the root, or as the plugin names them.
 
     Attributes:
-        alias: its name.
-        plugin: that reads it.
-        root: where it lies.
-        images: all of them.
-        training: those trained on.
-        test: those held out.
-        labels: in the label vector's order.
-        together: how many images have both of two labels set, by their names.
-        duplicates: groups of images with the same bytes, by name.
-        unreadable: why an image cannot be read, by name.
-        notes: what is to be known about an image's crop, by name.
-        people: how many are named.
-        people_on_both_sides: those with training and test images.
-        violations: exclusive groups with several members set, by image.
-        wrong_labels: other labels that cannot be, by image.
+        alias: the dataset's name in the label space.
+        plugin: the plugin that reads the dataset.
+        root: where the dataset lies.
+        images: number of images.
+        training: number of training images.
+        test: number of test images.
+        labels: the labels in the label vector's order.
+        together: label → other label → number of images that have both.
+        duplicates: groups of images with the same bytes.
+        unreadable: image → why it cannot be read.
+        notes: image → note about its crop.
+        people: number of people with a name.
+        people_on_both_sides: the people with both training and test images.
+        violations: image → error, if an exclusive group has several members set.
+        wrong_labels: image → error, if another label has an impossible value.
         store_bytes: size of the decoded images.
-        problems: with which training cannot work.
-        warnings: with which it can, perhaps badly.
+        problems: what makes training impossible.
+        warnings: what may make training worse.
     """
 
     alias: str
@@ -90,13 +100,13 @@ class DatasetReport:
     warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the report as JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A dataset's report, and what a contact sheet is drawn from: examples that can be read and their labels."""
+class CheckedDataset:
+    """A dataset's report, with what its contact sheet is drawn from: the readable examples and their labels (N, d)."""
 
     report: DatasetReport
     examples: Sequence[Example]
@@ -105,37 +115,41 @@ class Checked:
     crop_size: int | None
 
 
-def check(config: Config, plugins: PluginManager, progress: Progress) -> list[Checked]:
-    """Looks at every dataset of a configuration.
+def check(config: Config, plugins: PluginManager, progress: Progress) -> list[CheckedDataset]:
+    """Checks every dataset of a configuration.
 
     Args:
-        config: with datasets.
-        plugins: where their classes are.
-        progress: wraps a dataset's images as they are read, given its name and their number.
+        config: a configuration with datasets.
+        plugins: have the datasets' classes.
+        progress: wraps a dataset's images while they are read; takes the dataset's name and its number of images.
 
     Raises:
-        RequestError: of a dataset that cannot even be listed.
+        RequestError: if a dataset cannot even be listed.
     """
     check_named(config, plugins)
     return [_check(alias, table, config, plugins, progress) for alias, table in config.datasets.items()]
 
 
-def _check(alias: str, table: DatasetConfig, config: Config, plugins: PluginManager, progress: Progress) -> Checked:
+def _check(
+    alias: str, table: DatasetConfig, config: Config, plugins: PluginManager, progress: Progress
+) -> CheckedDataset:
     dataset = build_dataset(alias, table, config.data.path, plugins)
     report = DatasetReport(alias, table.plugin, str(dataset.root))
-    examples: Sequence[Example] = list(dataset.examples())
     schema = LabelSchema(alias, list(dataset.attributes))
-    examples, *sides = _divide(dataset, examples, table, report)
+    examples, *sides = _divide(dataset, list(dataset.examples()), table, report)
     labels, wrong = encode_leniently(schema, examples)
-    _note_wrong_labels(report, dataset, examples, wrong)
-    _count(report, schema, labels, sides)
-    _note_people(report, examples, sides)
+    _list_wrong_labels(report, dataset, examples, wrong)
+    _count_labels(report, schema, labels, sides)
+    train, test = ({person for i in side if (person := examples[i].identity) is not None} for side in sides)
+    report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
     size = config.data.image_size
     report.store_bytes = store_bytes(report.images, size)
-    readable = _read(report, dataset, examples, size, progress)
-    _judge(report, dataset, table, schema)
+    readable = _read_images(report, dataset, examples, size, progress)
+    _assess_images(report, table)
+    _assess_examples(report, dataset)
+    _assess_labels(report, schema)
     kept = [index for side in sides for index in side if index in readable]
-    return Checked(report, [examples[i] for i in kept], labels[kept], schema.names, dataset.crop_size)
+    return CheckedDataset(report, [examples[i] for i in kept], labels[kept], schema.names, dataset.crop_size)
 
 
 def _divide(
@@ -153,40 +167,34 @@ def _divide(
     return examples, train, test
 
 
-def _note_wrong_labels(
+def _list_wrong_labels(
     report: DatasetReport, dataset: Dataset, examples: Sequence[Example], wrong: dict[int, LabelError]
 ) -> None:
     for index, error in wrong.items():
-        notes = report.violations if isinstance(error, ExclusiveLabelsError) else report.wrong_labels
-        notes[name_of(examples[index], dataset.root)] = str(error)
+        found = report.violations if isinstance(error, ExclusiveLabelsError) else report.wrong_labels
+        found[name_of(examples[index], dataset.root)] = str(error)
 
 
-def _count(report: DatasetReport, schema: LabelSchema, labels: NDArray[np.float32], sides: Sequence[list[int]]) -> None:
-    train, test = (labels[side] == 1 for side in sides)
-    everything = labels[[*sides[0], *sides[1]]]
-    unknown = np.isnan(everything).sum(axis=0)
-    report.labels = [
-        LabelReport(name, int(train[:, i].sum()), int(test[:, i].sum()), int(unknown[i]))
-        for i, name in enumerate(schema.names)
-    ]
-    ones = (everything == 1).astype(np.int64)
-    both = ones.T @ ones
+def _count_labels(
+    report: DatasetReport, schema: LabelSchema, labels: NDArray[np.float32], sides: Sequence[list[int]]
+) -> None:
+    train, test = ((labels[side] == 1).sum(axis=0) for side in sides)
+    used = labels[[*sides[0], *sides[1]]]
+    counts = zip(schema.names, train, test, np.isnan(used).sum(axis=0), strict=True)
+    report.labels = [LabelReport(name, *map(int, numbers)) for name, *numbers in counts]
+    ones = (used == 1).astype(np.int64)
+    both = (ones.T @ ones).tolist()
     report.together = {
-        name: {other: int(both[i, j]) for j, other in enumerate(schema.names)} for i, name in enumerate(schema.names)
+        name: dict(zip(schema.names, row, strict=True)) for name, row in zip(schema.names, both, strict=True)
     }
 
 
-def _note_people(report: DatasetReport, examples: Sequence[Example], sides: Sequence[list[int]]) -> None:
-    train, test = ({person for i in side if (person := examples[i].identity) is not None} for side in sides)
-    report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
-
-
-def _read(
+def _read_images(
     report: DatasetReport, dataset: Dataset, examples: Sequence[Example], image_size: int, progress: Progress
 ) -> set[int]:
-    """Reads every image as ingestion would, and returns the numbers of those that can be read."""
+    """Reads every image as ingestion would, and returns the indices of the readable ones."""
 
-    def look(example: Example) -> tuple[str, str]:
+    def read(example: Example) -> tuple[str, str]:
         try:
             content = encoded_bytes(example.image)
             with Image.open(io.BytesIO(content)) as image:
@@ -198,78 +206,59 @@ def _read(
     same: dict[str, list[str]] = defaultdict(list)
     readable = set()
     with ThreadPoolExecutor() as pool:
-        for index, (content, said) in enumerate(progress(report.alias, len(examples), in_order(pool, look, examples))):
+        for index, (digest, note) in enumerate(progress(report.alias, len(examples), in_order(pool, read, examples))):
             name = name_of(examples[index], dataset.root)
-            if not content:
-                report.unreadable[name] = said
+            if not digest:
+                report.unreadable[name] = note
                 continue
-            if said:
-                report.notes[name] = said
+            if note:
+                report.notes[name] = note
             readable.add(index)
-            same[content].append(name)
+            same[digest].append(name)
     report.duplicates = [names for names in same.values() if len(names) > 1]
     return readable
 
 
-def _judge(report: DatasetReport, dataset: Dataset, table: DatasetConfig, schema: LabelSchema) -> None:
-    """Says what follows from what was found."""
-    _judge_images(report, table)
-    _judge_values(report, dataset)
+def _assess_images(report: DatasetReport, table: DatasetConfig) -> None:
+    problems, warnings = report.problems, report.warnings
+    if report.unreadable:
+        message = f"{_images(report.unreadable)} cannot be read, {_such_as(report.unreadable)}"
+        if table.on_bad_image == "skip":
+            warnings.append(message)
+        else:
+            problems.append(f"{message} Replace them, or leave them out: {_setting(report, 'on_bad_image', 'skip')}")
+    readable = report.images - len(report.unreadable)
+    if report.images and readable <= 2:
+        problems.append(f"Too few images can be read: {readable} of {report.images}.")
+    for note in sorted(set(report.notes.values())):
+        names = [name for name, other in report.notes.items() if other == note]
+        warnings.append(f"{_images(names)}: {note}, such as on '{names[0]}'. Look at them with --sheet.")
+    if report.duplicates:
+        some = " = ".join(f"'{name}'" for name in report.duplicates[0][:3])
+        warnings.append(f"Repeated: {_images(report.duplicates)}, such as {some}.")
+
+
+def _assess_examples(report: DatasetReport, dataset: Dataset) -> None:
+    if report.violations:
+        message = f"{_images(report.violations)} with an exclusive group violated, {_such_as(report.violations)}"
+        if dataset.on_contradiction == "unknown":
+            report.warnings.append(f"{message} The group counts as unknown on them.")
+        else:
+            remedy = _setting(report, "on_contradiction", "unknown")
+            report.problems.append(f"{message} Correct them, or let the group count as unknown on them: {remedy}")
+    if report.wrong_labels:
+        report.problems.append(f"{_images(report.wrong_labels)} with wrong labels, {_such_as(report.wrong_labels)}")
     if report.training == 1:
         report.problems.append("There is one training image: there is nothing to translate between.")
     if report.people_on_both_sides:
-        some = ", ".join(report.people_on_both_sides[:3])
-        count = len(report.people_on_both_sides)
-        remedy = _set(report, "test_split", "person")
+        count, some = len(report.people_on_both_sides), ", ".join(report.people_on_both_sides[:3])
         report.warnings.append(
-            f"{count} of the people are on both sides of the split ({some}). To divide them: {remedy}"
+            f"{count} of the people are on both sides of the split ({some}). "
+            f"To divide them: {_setting(report, 'test_split', 'person')}"
         )
-    _judge_labels(report, schema)
 
 
-def _judge_images(report: DatasetReport, table: DatasetConfig) -> None:
-    if report.unreadable:
-        said = f"{_images(report.unreadable)} cannot be read, {_such_as(report.unreadable)}"
-        if table.on_bad_image == "skip":
-            report.warnings.append(said)
-        else:
-            report.problems.append(f"{said} Replace them, or leave them out: {_set(report, 'on_bad_image', 'skip')}")
-    if report.images and len(report.unreadable) >= report.images - 2:
-        report.problems.append("Hardly an image can be read.")
-    for note in sorted(set(report.notes.values())):
-        names = [name for name, said in report.notes.items() if said == note]
-        report.warnings.append(f"{_images(names)}: {note}, such as on '{names[0]}'. Look at them with --sheet.")
-    if report.duplicates:
-        some = " = ".join(f"'{name}'" for name in report.duplicates[0][:3])
-        report.warnings.append(f"Repeated: {_images(report.duplicates)}, such as {some}.")
-
-
-def _judge_values(report: DatasetReport, dataset: Dataset) -> None:
-    if report.violations:
-        said = f"{_images(report.violations)} with an exclusive group violated, {_such_as(report.violations)}"
-        if dataset.on_contradiction == "unknown":
-            report.warnings.append(f"{said} The group counts as unknown on them.")
-        else:
-            remedy = _set(report, "on_contradiction", "unknown")
-            report.problems.append(f"{said} Correct them, or let the group count as unknown on them: {remedy}")
-    if report.wrong_labels:
-        report.problems.append(f"{_images(report.wrong_labels)} with wrong labels, {_such_as(report.wrong_labels)}")
-
-
-def _images(found: Sized) -> str:
-    return "1 image" if len(found) == 1 else f"{len(found)} images"
-
-
-def _such_as(reasons: Mapping[str, str]) -> str:
-    name, why = next(iter(reasons.items()))
-    return f"such as '{name}': {why.rstrip('.?')}."
-
-
-def _set(report: DatasetReport, key: str, value: str) -> str:
-    return f"--set datasets.{report.alias}.{key}={value}"
-
-
-def _judge_labels(report: DatasetReport, schema: LabelSchema) -> None:
+def _assess_labels(report: DatasetReport, schema: LabelSchema) -> None:
     for label in report.labels:
         if not label.train + label.test:
             report.warnings.append(f"No image has '{label.name}': it cannot be learned.")
@@ -281,3 +270,72 @@ def _judge_labels(report: DatasetReport, schema: LabelSchema) -> None:
         if attribute.size > 1 and SPLIT_NAMES.issuperset(name.lower() for name in attribute.label_names):
             names = ", ".join(attribute.label_names)
             report.warnings.append(f"The values of '{attribute.name}' ({names}) are names of splits, not of classes.")
+
+
+def _images(found: Sized) -> str:
+    return "1 image" if len(found) == 1 else f"{len(found)} images"
+
+
+def _such_as(reasons: Mapping[str, str]) -> str:
+    name, why = next(iter(reasons.items()))
+    return f"such as '{name}': {why.rstrip('.?')}."
+
+
+def _setting(report: DatasetReport, key: str, value: str) -> str:
+    return f"--set datasets.{report.alias}.{key}={value}"
+
+
+def draw_contact_sheet(checked: Sequence[CheckedDataset], path: Path) -> None:
+    """Draws some images of each dataset, cropped as for training, above the labels that they have; `?` means unknown.
+
+    Raises:
+        DataError: if the file cannot be written.
+    """
+    cells = [cell for dataset in checked for cell in _cells(dataset)]
+    height = SIDE + LINES * LINE + GAP
+    rows = max(1, -(-len(cells) // COLUMNS))
+    sheet = Image.new("RGB", (COLUMNS * (SIDE + GAP) + GAP, rows * height + GAP), BACKGROUND)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
+    for number, (image, caption) in enumerate(cells):
+        row, column = divmod(number, COLUMNS)
+        left, top = GAP + column * (SIDE + GAP), GAP + row * height
+        sheet.paste(image, (left, top))
+        draw.multiline_text((left, top + SIDE), caption, INK, font, spacing=1)
+    try:
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"The sheet '{path}' cannot be written: {error}. Name a PNG in a folder that exists.") from None
+
+
+def _cells(dataset: CheckedDataset) -> Iterator[tuple[Image.Image, str]]:
+    for index in _select_cells(dataset, COLUMNS * ROWS):
+        example = dataset.examples[index]
+        with open_image(example.image) as opened:
+            image = prepare(opened, SIDE, dataset.crop_size, example.crop)
+        values = list(zip(dataset.names, dataset.labels[index], strict=True))
+        note = _note(dataset, example)
+        words = [f"({note})"] if note else []
+        words += [name for name, value in values if value == 1]
+        words += [f"{name}?" for name, value in values if np.isnan(value)]
+        lines = [dataset.report.alias, *(word[:WIDEST] for word in words)]
+        if len(lines) > LINES:
+            lines[LINES - 1 :] = [f"and {len(lines) - LINES + 1} more"]
+        yield image, "\n".join(lines)
+
+
+def _select_cells(dataset: CheckedDataset, count: int) -> list[int]:
+    """Returns up to `count` examples: some with notes, one of each label, and others, drawn with a fixed seed.
+
+    Every n-th example would not do: if images are sorted by label, it would show a few labels only.
+    """
+    order = np.random.default_rng(0).permutation(len(dataset.examples))
+    noted = [index for index in order if _note(dataset, dataset.examples[index])] if dataset.report.notes else []
+    chosen = noted[: count // 3]
+    for has_label in (dataset.labels == 1).T:
+        if has_label.any() and not has_label[chosen].any():
+            chosen.append(order[has_label[order]][0])
+    return sorted(list(dict.fromkeys([*chosen, *order]))[:count])
+
+
+def _note(dataset: CheckedDataset, example: Example) -> str | None:
+    return dataset.report.notes.get(name_of(example, Path(dataset.report.root)))

@@ -18,7 +18,7 @@ from stargan_fw.errors import DataError
 from stargan_fw.files import replacing
 from stargan_fw.interfaces.dataset import Crop, ImageSource
 
-FORMAT = "4"  # changes when the same files would give other bytes
+FORMAT = "4"  # changes when the same files would become other bytes
 
 BadImages: TypeAlias = Literal["error", "skip"]
 T = TypeVar("T")
@@ -30,9 +30,9 @@ class Framing:
     """How every image of a dataset becomes a square of one size.
 
     Attributes:
-        image_size: side in pixels.
-        crop_size: side in pixels of the centre crop; None is the short side.
-        crops: an image's own crop, by number; empty where none has one.
+        image_size: side of the square in pixels.
+        crop_size: side of the centre crop in pixels; None means the image's short side.
+        crops: each image's own crop, or empty if no image has one.
         maker: the plugin and its version, for the store's fingerprint.
     """
 
@@ -41,22 +41,18 @@ class Framing:
     crops: Sequence[Crop | None] = ()
     maker: str = ""
 
-    def crop(self, number: int) -> Crop | None:
-        """Returns an image's own crop."""
-        return self.crops[number] if self.crops else None
-
 
 @dataclass(frozen=True)
 class Ingestion:
-    """The decoding of one dataset's images, unless an earlier one did it.
+    """Decodes one dataset's images into a store, unless an earlier ingestion did.
 
-    The store is one file that appears whole or not at all, named after everything that it depends on. If several
-    processes need the same one at once, the first makes it and the others wait.
+    The store is one file that appears whole or not at all. Its name depends on everything that its content depends on.
+    If several processes need the same store at once, the first makes it and the others wait.
 
     Attributes:
-        name: of the dataset, for the file's name.
-        images: in order.
-        framing: how they are cropped and resized.
+        name: the dataset's name, for the file's name.
+        images: the images in order.
+        framing: how the images are cropped and resized.
         cache: the folder of stores.
         on_bad_image: "error" refuses images that cannot be read; "skip" lists them in the store's `errors`.
     """
@@ -69,27 +65,32 @@ class Ingestion:
 
     @cached_property
     def path(self) -> Path:
-        """Where the store is or will be.
-
-        Raises:
-            DataError: an image is missing, unless such images are skipped.
-        """
-        digest = _fingerprint(self.images, self.framing, self.on_bad_image)
-        return self.cache / f"{self.name}-{self.framing.image_size}px-{digest}.arrow"
+        """The store's path, whether or not the file exists; DataError if an image is missing and none may be skipped."""
+        framing = self.framing
+        digest = hashlib.sha256(f"{FORMAT} {framing.image_size} {framing.crop_size} {framing.maker}".encode())
+        for image, crop in self._images_and_crops():
+            try:
+                line = fingerprint(image)
+            except OSError as error:
+                if self.on_bad_image == "error":
+                    raise _bad_image(image, reason(error)) from None
+                line = f"{image}\0{reason(error)}"
+            digest.update(f"{line}\0{crop!r}\n".encode(errors="surrogateescape"))
+        return self.cache / f"{self.name}-{framing.image_size}px-{digest.hexdigest()[:16]}.arrow"
 
     @property
     def needed(self) -> int:
-        """How many bytes it will write."""
+        """The number of bytes that `run` will write."""
         return 0 if self.path.exists() else store_bytes(len(self.images), self.framing.image_size)
 
     def run(self, progress: Callable[[Iterable[bytes]], Iterable[bytes]] = lambda images: images) -> Store:
         """Returns the store.
 
         Args:
-            progress: wraps the images as they are decoded.
+            progress: wraps the images while they are decoded.
 
         Raises:
-            DataError: an image cannot be read, the folder cannot be made, or the disk is too small.
+            DataError: if an image cannot be read, the folder cannot be made, or the disk is too small.
         """
         if not self.path.exists():
             with only_maker(self.path):
@@ -103,39 +104,41 @@ class Ingestion:
         return store
 
     def _write(self, progress: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
-        errors: dict[int, str] | None = {} if self.on_bad_image == "skip" else None
+        errors: dict[int, str] = {}
         notes: dict[int, str] = {}
         with replacing(self.path, flush=True) as partial:
-            write_store(partial, progress(_decoded(self.images, self.framing, errors, notes)), errors, notes)
+            write_store(partial, progress(self._decode(errors, notes)), errors, notes)
+
+    def _decode(self, errors: dict[int, str], notes: dict[int, str]) -> Iterator[bytes]:
+        """Yields each image's pixels, black if it cannot be read, and notes errors and crops before that."""
+        size = self.framing.image_size
+
+        def decode(image_and_crop: tuple[ImageSource, Crop | None]) -> tuple[bytes | None, str]:
+            source, crop = image_and_crop
+            try:
+                with open_image(source) as image:
+                    square, note = crop_and_resize(image, size, self.framing.crop_size, crop)
+                    return square.tobytes(), note
+            except UNREADABLE as error:
+                return None, reason(error)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for number, (pixels, note) in enumerate(in_order(pool, decode, self._images_and_crops())):
+                if pixels is None:
+                    if self.on_bad_image == "error":
+                        raise _bad_image(self.images[number], note)
+                    errors[number] = note
+                elif note:
+                    notes[number] = note
+                yield bytes(store_bytes(1, size)) if pixels is None else pixels
+
+    def _images_and_crops(self) -> Iterable[tuple[ImageSource, Crop | None]]:
+        return zip(self.images, self.framing.crops or itertools.repeat(None), strict=False)
 
 
 def store_bytes(count: int, image_size: int) -> int:
-    """Returns how large a store is, but for a few bytes an image."""
+    """Returns the size of a store of `count` images, without the few bytes that each image needs besides its pixels."""
     return count * image_size**2 * 3
-
-
-def _decoded(
-    images: Sequence[ImageSource], framing: Framing, errors: dict[int, str] | None, notes: dict[int, str]
-) -> Iterator[bytes]:
-    """Yields the images in order; notes why one cannot be read before its blank is yielded, or raises without a book."""
-
-    def decode(number: int) -> tuple[bytes | None, str]:
-        try:
-            with open_image(images[number]) as image:
-                square, note = crop_and_resize(image, framing.image_size, framing.crop_size, framing.crop(number))
-                return square.tobytes(), note
-        except UNREADABLE as error:
-            return None, reason(error)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, (pixels, said) in enumerate(in_order(pool, decode, range(len(images)))):
-            if pixels is None:
-                if errors is None:
-                    raise _bad_image(images[number], said)
-                errors[number] = said
-            elif said:
-                notes[number] = said
-            yield bytes(store_bytes(1, framing.image_size)) if pixels is None else pixels
 
 
 def _bad_image(source: ImageSource, why: str) -> DataError:
@@ -154,16 +157,3 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def _fingerprint(images: Sequence[ImageSource], framing: Framing, on_bad_image: BadImages) -> str:
-    digest = hashlib.sha256(f"{FORMAT} {framing.image_size} {framing.crop_size} {framing.maker}".encode())
-    for image, crop in zip(images, framing.crops or itertools.repeat(None), strict=False):
-        try:
-            line = fingerprint(image)
-        except OSError as error:
-            if on_bad_image == "error":
-                raise _bad_image(image, reason(error)) from None
-            line = f"{image}\0{reason(error)}"
-        digest.update(f"{line}\0{crop!r}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()[:16]

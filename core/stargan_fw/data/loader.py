@@ -1,4 +1,4 @@
-"""Batches of one dataset, by number."""
+"""Numbered batches of one dataset."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class Shuffle:
-    """A set of images in an order that depends on a seed alone, cut into shares of a batch.
+    """Shuffles a set of images, in an order that depends on the seed alone, and cuts it into equal shares of batches.
 
-    Every epoch is another permutation; what does not fill a share at its end is left out, and a set smaller than a share
-    is gone through several times in it.
+    Every epoch is another permutation. Images at its end that do not fill a share are left out. A set that is smaller
+    than a share is repeated within it.
 
     Args:
-        indices: of the images.
-        size: images a share.
-        seed: of the order.
+        indices: the images.
+        size: images per share.
+        seed: the seed of the order.
     """
 
     def __init__(self, indices: NDArray[np.int64], size: int, seed: Sequence[int]) -> None:
@@ -39,7 +39,7 @@ class Shuffle:
         self._epoch: tuple[int, NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
-        """Shares of an epoch."""
+        """Returns the number of shares per epoch."""
         return max(1, len(self._indices) // self._size)
 
     def share(self, number: int, rank: int, world_size: int) -> NDArray[np.int64]:
@@ -61,22 +61,22 @@ class Shuffle:
 class Loader:
     """Shuffled batches of the training images.
 
-    A batch depends on the seed and its number alone, so a run continues anywhere without a reader's state.
+    A batch depends on the seed and its number alone, so a run can continue anywhere without a saved reader.
 
     Args:
         store: the images.
         labels: (N, d) in the store's order.
-        indices: of the images to read.
-        batch_size: images a batch, on all ranks together.
-        seed: of the order.
-        kinds: of batches, which take turns: each one or more sets of positions in `indices`, which have equal shares of
-            the batch (`Method.batches`); None is one kind, of all images.
-        rank: which of the processes that share each batch this one is, from 0.
-        world_size: how many they are. Their shares of each set, side by side in the order of the ranks, are those that
-            one process alone would have.
+        indices: the images to read.
+        batch_size: images per batch, over all ranks.
+        seed: the seed of the order.
+        kinds: the batch compositions to cycle through (see `Method.batches`). A composition is a list of sets of
+            positions in `indices`; every set contributes the same number of images. None: draw from all images.
+        rank: this process's number among those that share each batch, from 0.
+        world_size: the number of those processes. Their shares, joined in the order of ranks, are the batch of a single
+            process.
 
     Raises:
-        ConfigError: the shares of sets or ranks would be empty or not of one size.
+        ConfigError: if the sets or ranks cannot have equal shares of at least one image.
     """
 
     def __init__(
@@ -98,27 +98,30 @@ class Loader:
         self._rank, self._world_size = rank, world_size
         kinds = kinds or [[torch.arange(len(indices))]]
         _check_shares(batch_size, max(map(len, kinds)), world_size)
-        everything, numbers = np.asarray(indices), itertools.count()
+        images, numbers = np.asarray(indices), itertools.count()
         self._kinds = [
-            [Shuffle(everything[chosen], batch_size // len(sets), _set_seed(seed, next(numbers))) for chosen in sets]
-            for sets in ([chosen.numpy() for chosen in sets] for sets in kinds)
+            [
+                Shuffle(images[chosen.numpy()], batch_size // len(sets), _set_seed(seed, next(numbers)))
+                for chosen in sets
+            ]
+            for sets in kinds
         ]
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Returns the number of batches per epoch."""
         return max(1, self._images // self._batch_size)
 
     @property
     def kinds(self) -> int:
-        """How many kinds of batches there are."""
+        """The number of kinds of batches."""
         return len(self._kinds)
 
     def kind(self, number: int) -> int:
-        """Returns which kind batch `number` is of."""
+        """Returns the kind of batch `number`."""
         return number % len(self._kinds)
 
     def occurrence(self, number: int) -> int:
-        """Returns how many batches of its kind there are up to batch `number`, which counts itself: 1 is the first."""
+        """Returns the place of batch `number` among the batches of its kind, counted from 1."""
         return number // len(self._kinds) + 1
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
@@ -135,7 +138,7 @@ class Loader:
 
 
 def _check_shares(batch_size: int, sets: int, world_size: int) -> None:
-    """Raises ConfigError unless every rank gets as many images of every set, and at least one."""
+    """Raises ConfigError unless every rank gets the same number of images of every set, and at least one."""
     if batch_size // sets % world_size or batch_size < sets * world_size:
         by = f"{world_size} processes" if sets == 1 else f"{sets} kinds of images on {world_size} process(es)"
         raise ConfigError(
@@ -144,5 +147,5 @@ def _check_shares(batch_size: int, sets: int, world_size: int) -> None:
 
 
 def _set_seed(seed: Sequence[int], number: int) -> Sequence[int]:
-    """Returns the seed of one set of images; the first has the loader's own."""
+    """Returns the seed of one set of images; the first set has the loader's own."""
     return (*seed, number) if number else seed

@@ -1,4 +1,4 @@
-"""Decoded images that stay on the device, where it has room for them."""
+"""Keeps decoded images on the device if they fit."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from stargan_fw.config import Choice
     from stargan_fw.data.store import Store
 
-SHARE = 0.5  # of a GPU's free memory, at most, for images: networks and what they compute need the rest
+SHARE = 0.5  # the largest share of a GPU's free memory for images: networks and their activations need the rest
 READ_AT_ONCE = 1024  # images
 
 
 class ResidentImages:
-    """Some images of a store on a device; they are read as from the store, bit for bit.
+    """A copy of some of a store's images on a device, read by their indices in the store.
 
     Args:
         store: the images.
-        indices: of those that are taken along.
-        device: that holds them.
+        indices: the images to copy.
+        device: where the copy lies.
     """
 
     def __init__(self, store: Store, indices: Sequence[int], device: torch.device) -> None:
@@ -43,17 +43,17 @@ class ResidentImages:
             self._images[start : start + len(part)] = torch.from_numpy(part)
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """Returns the images of `indices` as a new uint8 tensor of shape (B, H, W, 3) on the device."""
+        """Returns images as a new uint8 tensor of shape (B, H, W, 3) on the device."""
         places = torch.from_numpy(self._places[np.asarray(indices)])
         return self._images.index_select(0, places.to(self._images.device))
 
 
 def check_room(images: int, image_size: int, device: torch.device, choice: Choice) -> None:
-    """Raises ConfigError where so many images are to be kept on a GPU that is too small for them."""
-    needed, room = store_bytes(images, image_size), _room(device)
-    if choice == "on" and room is not None and needed > room:
+    """Raises ConfigError if `choice` is "on" and that number of images does not fit in the GPU's free memory."""
+    needed, free = store_bytes(images, image_size), _free_memory(device)
+    if choice == "on" and free is not None and needed > free:
         raise ConfigError(
-            f'data.resident = "on": the images need {readable_size(needed)}, and {device} has {readable_size(room)} '
+            f'data.resident = "on": the images need {readable_size(needed)}, and {device} has {readable_size(free)} '
             'free. Use "auto" or "off".'
         )
 
@@ -74,12 +74,12 @@ def cache_on_device(
         What to read the images from, per dataset: the copy or the store.
     """
     needed = sum(store_bytes(len(indices[name]), store.image_size) for name, store in stores.items())
-    room = _room(device)
-    if choice == "on" or (choice == "auto" and room is not None and needed <= SHARE * room):
+    free = _free_memory(device)
+    if choice == "on" or (choice == "auto" and free is not None and needed <= SHARE * free):
         return {name: ResidentImages(store, indices[name], device) for name, store in stores.items()}
     return stores
 
 
-def _room(device: torch.device) -> int | None:
-    """Returns the free bytes of a GPU, None of a device whose memory the processor shares."""
+def _free_memory(device: torch.device) -> int | None:
+    """Returns the free bytes of a CUDA GPU, or None for other devices, which share the processor's memory."""
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None

@@ -1,4 +1,4 @@
-"""A configured dataset: its examples, labels and split."""
+"""Opens configured datasets, with their labels and splits, decodes their images, and draws stand-in data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from stargan_fw.data.images import open_image, prepare
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.splits import limited, split
 from stargan_fw.errors import ConfigError, DataError, LabelError
-from stargan_fw.interfaces.dataset import EncodedImage
+from stargan_fw.files import replacing
+from stargan_fw.interfaces.dataset import DrawsStandIn, EncodedImage
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -40,11 +41,11 @@ class Source:
     """One dataset of a run.
 
     Attributes:
-        alias: its name in the label space.
+        alias: the dataset's name in the label space.
         dataset: the plugin.
-        schema: its labels.
-        examples: all of them, in the plugin's order.
-        labels: (N, d) float32 in the same order; NaN where unknown.
+        schema: the dataset's labels.
+        examples: all examples, in the plugin's order.
+        labels: (N, d) float32 in the same order; NaN is unknown.
         train: indices of the training examples.
         test: indices of the held-out examples.
     """
@@ -58,18 +59,18 @@ class Source:
     test: Sequence[int]
 
     def held_out(self, count: int, prefer: Callable[[NDArray[np.float32]], Sequence[bool]] | None = None) -> list[int]:
-        """Returns up to `count` test examples, spread over all of them.
+        """Returns the indices of up to `count` test examples, spread over all test examples.
 
         Args:
-            count: at most so many.
-            prefer: says which to take, given their labels (N, d); where it is none of them, any are taken.
+            count: the largest number of examples.
+            prefer: takes labels (N, d) and returns which of them to choose from. If none qualifies, all do.
         """
-        wanted = prefer(self.labels[list(self.test)]) if prefer else ()
-        among = [index for index, is_wanted in zip(self.test, wanted, strict=False) if is_wanted] or self.test
-        return list(among[:: max(1, len(among) // count)][:count])
+        preferred = prefer(self.labels[list(self.test)]) if prefer else ()
+        pool = [index for index, wanted in zip(self.test, preferred, strict=False) if wanted] or self.test
+        return list(pool[:: max(1, len(pool) // count)][:count])
 
     def pictures(self, indices: Sequence[int], image_size: int) -> list[Image.Image]:
-        """Returns examples as the model sees them: RGB, cropped, `image_size` pixels square."""
+        """Returns examples as the model sees them: in RGB, cropped to squares of `image_size` pixels."""
         pictures = []
         for index in indices:
             example = self.examples[index]
@@ -78,7 +79,7 @@ class Source:
         return pictures
 
     def framing(self, image_size: int) -> Framing:
-        """Returns how the images become squares of `image_size` pixels."""
+        """Returns how the dataset's images become squares of `image_size` pixels."""
         crops = [example.crop for example in self.examples]
         maker = f"{self.dataset.name} {self.dataset.version}"
         return Framing(image_size, self.dataset.crop_size, crops if any(crops) else (), maker)
@@ -88,17 +89,17 @@ class Source:
         """Lists a dataset.
 
         Args:
-            alias: its name in the label space.
-            config: its table.
-            data: the folder of datasets that have no location of their own.
-            plugins: where the dataset's class is.
+            alias: the dataset's name in the label space.
+            config: the dataset's configuration table.
+            data: the folder of datasets without a location of their own.
+            plugins: have the dataset's class.
 
         Raises:
-            ConfigError: unknown options.
-            DataError: the data is missing or broken, or there is none.
+            ConfigError: if an option is unknown.
+            DataError: if the data is missing, broken or empty.
         """
         dataset = build_dataset(alias, config, data, plugins)
-        with _uncollected():
+        with _garbage_collector_paused():
             examples = list(dataset.examples())
         if not examples:
             raise DataError(f"The dataset '{alias}' has no images at '{dataset.root}'. Check its location (--data).")
@@ -106,13 +107,17 @@ class Source:
         train, test = split(dataset, examples)
         if config.limit and config.limit < len(train):
             examples, train, test = select_examples(examples, limited(train, config.limit), test)
-        return cls(alias, dataset, schema, examples, _encode(dataset, schema, examples), train, test)
+        labels, wrong = encode_leniently(schema, examples)
+        for index, error in wrong.items():
+            if dataset.on_contradiction != "unknown" or not isinstance(error, ExclusiveLabelsError):
+                raise DataError(f"The labels of '{examples[index].image}' in the dataset '{alias}': {error}") from None
+        return cls(alias, dataset, schema, examples, labels, train, test)
 
     def without(self, bad: Collection[int]) -> Source:
-        """Returns the source with these examples on neither side; places and labels stay.
+        """Returns the source without some examples in its split; indices and labels stay.
 
         Raises:
-            DataError: nothing is left on a side.
+            DataError: if fewer than two training images or no test image would be left.
         """
         train, test = ([index for index in side if index not in bad] for side in (self.train, self.test))
         if len(train) < 2 or not test:
@@ -139,8 +144,8 @@ def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
     """Lists the configured datasets, in order.
 
     Raises:
-        ConfigError: there are none, or their options are unknown.
-        DataError: data is missing or broken.
+        ConfigError: if no dataset is configured, or an option is unknown.
+        DataError: if data is missing or broken.
     """
     check_named(config, plugins)
     return [Source.open(alias, table, config.data.path, plugins) for alias, table in config.datasets.items()]
@@ -152,7 +157,7 @@ def label_space(sources: Sequence[Source]) -> LabelSpace:
 
 
 def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Dataset:
-    """Constructs the plugin's dataset at its location, with its options."""
+    """Constructs a dataset with its location and options; ConfigError if an option is unknown or it has no labels."""
     kind: type[Dataset] = plugins.index("dataset").get(config.plugin)
     root = Path(config.location).expanduser() if config.location else Path(data).expanduser() / config.plugin
     dataset = kind(root, **dataset_options(alias, config, plugins))
@@ -164,15 +169,17 @@ def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginM
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Stops the garbage collector, which would look again and again through examples that are all kept."""
-    on = gc.isenabled()
+def _garbage_collector_paused() -> Iterator[None]:
+    """Pauses the garbage collector, which would search a growing list of examples again and again for nothing."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if on:
-            if not gc.get_freeze_count():  # together they pass all objects on to the oldest generation, unseen
+        if enabled:
+            if (
+                not gc.get_freeze_count()
+            ):  # freezing and unfreezing moves all objects to the oldest generation, unsearched
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
@@ -181,10 +188,10 @@ def _uncollected() -> Iterator[None]:
 def select_examples(
     examples: Sequence[Example], train: Sequence[int], test: Sequence[int]
 ) -> tuple[list[Example], list[int], list[int]]:
-    """Returns the examples of both sides alone, and the sides' indices among them."""
+    """Drops the examples that are in neither list, and returns the others with the lists' new indices."""
     kept = sorted([*train, *test])
-    places = {index: place for place, index in enumerate(kept)}
-    return [examples[index] for index in kept], [places[index] for index in train], [places[index] for index in test]
+    new = {index: position for position, index in enumerate(kept)}
+    return [examples[index] for index in kept], [new[index] for index in train], [new[index] for index in test]
 
 
 def name_of(example: Example, root: Path) -> str:
@@ -198,78 +205,66 @@ def name_of(example: Example, root: Path) -> str:
 def encode_leniently(
     schema: LabelSchema, examples: Sequence[Example]
 ) -> tuple[NDArray[np.float32], dict[int, LabelError]]:
-    """Returns the labels (N, d), and the first thing that is wrong with some, by the example's number.
+    """Returns the labels (N, d), NaN for attributes with an error, and the first error of each example that has any.
 
-    A wrong attribute is NaN.
+    Hundreds of thousands of examples have a few combinations of labels, so each combination is encoded once. Plugins may
+    also share one mapping between examples, which is then looked at once.
     """
-    kinds, kind_of = _alike(examples)
-    encoded = [_encoded(schema, example) for example in kinds]
-    numbers = np.array([row for row, _ in encoded], dtype=np.float32).reshape(len(encoded), schema.dim)
-    errors = {kind: error for kind, (_, error) in enumerate(encoded) if error}
-    return numbers[kind_of], {row: errors[kind] for row, kind in enumerate(kind_of) if kind in errors}
-
-
-def _alike(examples: Sequence[Example]) -> tuple[list[Example], list[int]]:
-    """Returns one example of each that have the same labels, and of which of them each example is a copy.
-
-    Hundreds of thousands of examples say a few things, and plugins may give one mapping to all that say the same.
-    """
-    kinds: list[Example] = []
-    of_said: dict[tuple[str, ...], int] = {}
-    of_mapping: dict[int, int] = {}
+    encoded: list[tuple[list[float], LabelError | None]] = []
+    row_of_labels: dict[tuple[str, ...], int] = {}
+    row_of_mapping: dict[int, int] = {}
     for example in examples:
-        if id(example.labels) not in of_mapping:
-            said = (*example.labels, *map(repr, example.labels.values()))
-            if said not in of_said:
-                of_said[said] = len(kinds)
-                kinds.append(example)
-            of_mapping[id(example.labels)] = of_said[said]
-    return kinds, [of_mapping[id(example.labels)] for example in examples]
+        labels = example.labels
+        if id(labels) not in row_of_mapping:
+            row = row_of_labels.setdefault((*labels, *map(repr, labels.values())), len(encoded))
+            if row == len(encoded):
+                encoded.append(_encode(schema, labels))
+            row_of_mapping[id(labels)] = row
+    rows = [row_of_mapping[id(example.labels)] for example in examples]
+    numbers = np.array([row for row, _ in encoded], dtype=np.float32).reshape(len(encoded), schema.dim)
+    return numbers[rows], {index: error for index, row in enumerate(rows) if (error := encoded[row][1])}
 
 
-def _encoded(schema: LabelSchema, example: Example) -> tuple[list[float], LabelError | None]:
+def _encode(schema: LabelSchema, labels: Mapping[str, Any]) -> tuple[list[float], LabelError | None]:
     numbers: list[float] = []
     errors: list[LabelError] = []
     try:
-        schema.check_keys(example.labels)
+        schema.check_keys(labels)
     except LabelError as error:
         errors.append(error)
     for attribute, _ in schema.parts:
         try:
-            numbers += attribute.encode(example.labels)
+            numbers += attribute.encode(labels)
         except LabelError as error:
             numbers += [math.nan] * attribute.size
             errors.append(error)
-    errors.sort(key=lambda error: isinstance(error, ExclusiveLabelsError))  # which some datasets allow
+    errors.sort(key=lambda error: isinstance(error, ExclusiveLabelsError))  # last: some datasets allow these
     return numbers, errors[0] if errors else None
-
-
-def _encode(dataset: Dataset, schema: LabelSchema, examples: Sequence[Example]) -> NDArray[np.float32]:
-    labels, wrong = encode_leniently(schema, examples)
-    for row, error in wrong.items():
-        if not is_allowed(dataset, error):
-            raise DataError(f"The labels of '{examples[row].image}' in the dataset '{schema.name}': {error}") from None
-    return labels
-
-
-def is_allowed(dataset: Dataset, error: LabelError) -> bool:
-    """Whether the dataset has such labels count as unknown."""
-    return dataset.on_contradiction == "unknown" and isinstance(error, ExclusiveLabelsError)
 
 
 def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress | None = None) -> dict[str, Store]:
     """Decodes the images that no earlier call has decoded, and returns the stores by dataset.
 
     Args:
-        config: says where decoded images are kept, and at which size.
+        config: has the size of the images and the folder of the stores.
         sources: the datasets.
-        progress: wraps a dataset's images while they are decoded, given the dataset's name and their number.
+        progress: wraps a dataset's images while they are decoded; takes the dataset's name and its number of images.
 
     Raises:
-        DataError: an image cannot be read, or the disk is too small.
+        DataError: if an image cannot be read, or the disk is too small.
     """
-    ingestions = [_ingestion(config, source) for source in sources]
-    check_space(cache_folder(config.data), sum(ingestion.needed for ingestion in ingestions))
+    cache, size = cache_folder(config.data), config.data.image_size
+    ingestions = [
+        Ingestion(
+            source.alias,
+            [example.image for example in source.examples],
+            source.framing(size),
+            cache,
+            config.datasets[source.alias].on_bad_image,
+        )
+        for source in sources
+    ]
+    check_space(cache, sum(ingestion.needed for ingestion in ingestions))
     stores = {}
     for ingestion in ingestions:
         name, count = ingestion.name, len(ingestion.images)
@@ -277,11 +272,22 @@ def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress
     return stores
 
 
-def _ingestion(config: Config, source: Source) -> Ingestion:
-    return Ingestion(
-        source.alias,
-        [example.image for example in source.examples],
-        source.framing(config.data.image_size),
-        cache_folder(config.data),
-        config.datasets[source.alias].on_bad_image,
-    )
+def draw_stand_ins(
+    plugins: PluginManager, folder: Path, *, images: int, people: int, seed: int
+) -> Iterator[tuple[str, Path]]:
+    """Draws stand-in data of every dataset that can, and yields each dataset's name and folder, `folder/<name>`.
+
+    A dataset's folder appears whole or not at all. `DrawsStandIn.draw_stand_in` explains images, people and seed.
+
+    Raises:
+        DataError: if a dataset's folder exists already.
+    """
+    able = {name: kind for name, kind in plugins.index("dataset").items() if issubclass(kind, DrawsStandIn)}
+    taken = next((folder / name for name in able if (folder / name).exists()), None)
+    if taken:
+        raise DataError(f"'{taken}' exists already. Name another folder, or remove it first.")
+    for name, kind in able.items():
+        with replacing(folder / name) as partial:
+            partial.mkdir()
+            kind.draw_stand_in(partial, images=images, people=people, seed=seed)
+        yield name, folder / name

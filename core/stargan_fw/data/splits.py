@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from stargan_fw.errors import DataError
 from stargan_fw.interfaces.dataset import Dataset, Example
 
-# The division has a seed of its own, so that no training seed moves a test image into training.
+# The split has a seed of its own, so that no training seed moves a test image into training.
 SPLIT_SEED = "stargan-fw split 1"
 LARGEST_TEST_SHARE = 0.2
 
@@ -14,14 +14,15 @@ LARGEST_TEST_SHARE = 0.2
 def split(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], list[int]]:
     """Returns the indices of the training and of the test examples, each in ascending order.
 
-    A number of test images (or people) that is more than a fifth of all is cut to a fifth, so that the 2,000 of a large
-    dataset leave a small one something to train on.
+    If `test_size` is a number of images or people and more than a fifth of all, a fifth is held out: the 2,000 test
+    images of a large dataset would leave a small one nothing to train on.
 
     Raises:
-        DataError: the dataset asks for a split that its examples do not allow.
+        DataError: if the dataset's `test_split` is impossible with these examples.
     """
-    divide = {"random": _by_image, "person": _by_person, "given": _as_given}[dataset.test_split]
-    train, test = divide(dataset, examples)
+    choose_test = {"random": _random_test, "person": _test_by_person, "given": _recorded_test}[dataset.test_split]
+    held_out = choose_test(dataset, examples)
+    train, test = [i for i in range(len(examples)) if i not in held_out], sorted(held_out)
     if not train or not test:
         empty = "test" if train else "training"
         raise DataError(
@@ -32,18 +33,17 @@ def split(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], lis
 
 
 def limited(train: Sequence[int], count: int) -> list[int]:
-    """Returns `count` of the training indices, in ascending order; a larger count holds a smaller one's."""
+    """Returns `count` of the training indices, in ascending order; a larger count contains the images of a smaller one."""
     shuffled = list(train)
     random.Random(SPLIT_SEED).shuffle(shuffled)  # noqa: S311 - no secret
     return sorted(shuffled[:count])
 
 
-def _by_image(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], list[int]]:
-    held_out = _draw(range(len(examples)), dataset.test_size)
-    return _divided(len(examples), held_out)
+def _random_test(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
+    return _draw(len(examples), dataset.test_size)
 
 
-def _by_person(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], list[int]]:
+def _test_by_person(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
     unnamed = next((example for example in examples if example.identity is None), None)
     if unnamed:
         raise DataError(
@@ -51,26 +51,21 @@ def _by_person(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int]
             'Set test_split = "random" for it.'
         )
     people = sorted({example.identity for example in examples if example.identity is not None})
-    held_out = {people[i] for i in _draw(range(len(people)), dataset.test_size)}
-    return _divided(len(examples), {i for i, example in enumerate(examples) if example.identity in held_out})
+    held_out = {people[i] for i in _draw(len(people), dataset.test_size)}
+    return {i for i, example in enumerate(examples) if example.identity in held_out}
 
 
-def _as_given(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], list[int]]:
-    unsaid = next((example for example in examples if example.split is None), None)
-    if unsaid:
+def _recorded_test(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
+    unsplit = next((example for example in examples if example.split is None), None)
+    if unsplit:
         raise DataError(
-            f"The dataset '{dataset.name}' is split as given, but '{unsaid.image}' has no split. "
+            f"The dataset '{dataset.name}' is split as given, but '{unsplit.image}' has no split. "
             'Set test_split = "random" for it.'
         )
-    return _divided(len(examples), {i for i, example in enumerate(examples) if example.split == "test"})
+    return {i for i, example in enumerate(examples) if example.split == "test"}
 
 
-def _draw(population: range, size: float) -> set[int]:
-    """Draws a share (a float below 1) or a number, which is at most the largest share; one in any case."""
-    count = len(population)
+def _draw(count: int, size: float) -> set[int]:
+    """Draws from `range(count)`: a share if size < 1, else a number of at most the largest share; at least one."""
     wanted = round(size * count) if size < 1 else min(int(size), int(LARGEST_TEST_SHARE * count))
-    return set(random.Random(SPLIT_SEED).sample(population, min(max(wanted, 1), count)))  # noqa: S311 - no secret
-
-
-def _divided(count: int, held_out: set[int]) -> tuple[list[int], list[int]]:
-    return [i for i in range(count) if i not in held_out], sorted(held_out)
+    return set(random.Random(SPLIT_SEED).sample(range(count), min(max(wanted, 1), count)))  # noqa: S311 - no secret

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,26 +17,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ROWS = 1024  # images of a record batch: every batch but the last holds as many
-BATCH_BYTES = 2**30  # of large images fewer make a batch, whose bytes Arrow counts in 31 bits
+ROWS = 1024  # images per record batch, the last of which may have fewer
+BATCH_BYTES = 2**30  # large images make batches of fewer: Arrow counts a batch's bytes in 31 bits
 SCHEMA = pa.schema([("image", pa.binary()), ("error", pa.string()), ("note", pa.string())])
 
 
 class Store:
-    """Images of one size, by number.
+    """Numbered images of one size.
 
-    The file is mapped once, to learn where its images are. They are read through the file and not through the map: a
-    mapped page counts as this process's memory, and shuffled reading would soon map the whole file.
+    The file is mapped into memory once, to find its images. They are read from the file and not from the map: mapped
+    pages count as this process's memory, and shuffled reading would soon map the whole file.
 
     Attributes:
         path: the file.
         image_size: side in pixels.
-        errors: why an image could not be read when the store was made, by number; such an image is black.
-        notes: what was noted about an image's crop, by number.
+        errors: image number → why the image could not be read when the store was made; such an image is black.
+        notes: image number → note about its crop.
     """
 
     def __init__(self, path: Path, image_size: int) -> None:
-        """Opens the file; no image is read until it is asked for."""
         self.image_size = image_size
         with pa.memory_map(str(path)) as source:
             start = source.read_buffer(1).address
@@ -44,15 +44,15 @@ class Store:
             self._starts = [_first_byte(batch.column("image")) - start for batch in batches]
         self._count = sum(batch.num_rows for batch in batches)
         self.errors, self.notes = dict(_texts(batches, "error")), dict(_texts(batches, "note"))
-        self._rows = _rows(image_size**2 * 3)
-        self.path, self._file, self._turn = path, path.open("rb", buffering=0), Lock()
+        self._rows = _rows_per_batch(image_size**2 * 3)
+        self.path, self._file, self._seeking = path, path.open("rb", buffering=0), Lock()
         weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
         return int(self._count)
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Returns the images of `indices` as a new (B, H, W, 3) array of 0 to 255."""
+        """Returns images as a new uint8 array of shape (B, H, W, 3)."""
         images = np.empty((len(indices), self.image_size**2 * 3), dtype=np.uint8)
         size = images.shape[1]
         for image, index in zip(images, np.asarray(indices).tolist(), strict=True):
@@ -62,16 +62,15 @@ class Store:
         return images.reshape(-1, self.image_size, self.image_size, 3)
 
     def _read_at(self, buffer: memoryview, position: int) -> int:
-        """Fills the buffer from the position on and returns how many bytes there were."""
+        """Reads bytes from the position on into the buffer, and returns their number."""
         if hasattr(os, "preadv"):
             return os.preadv(self._file.fileno(), [buffer], position)
-        with self._turn:  # Windows has no reading that leaves the file's one position alone
+        with self._seeking:  # Windows cannot read without moving the file's position, which threads share
             self._file.seek(position)
             return self._file.readinto(buffer) or 0
 
 
-def _rows(image_bytes: int) -> int:
-    """Returns how many images make a record batch."""
+def _rows_per_batch(image_bytes: int) -> int:
     return max(1, min(ROWS, BATCH_BYTES // image_bytes))
 
 
@@ -93,27 +92,26 @@ def _texts(batches: Iterable[pa.RecordBatch], column: str) -> Iterable[tuple[int
 def write_store(
     path: Path,
     images: Iterable[bytes],
-    errors: Mapping[int, str] | None = None,
-    notes: Mapping[int, str] | None = None,
+    errors: Mapping[int, str] = MappingProxyType({}),
+    notes: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
     """Writes a store.
 
     Args:
         path: the file.
-        images: H·W·3 bytes each, row by row, RGB.
-        errors: why an image is missing, by number; may grow until that image has come.
-        notes: what is to be known about an image, by number; likewise.
+        images: each image's H·W·3 bytes, row by row, RGB.
+        errors: image number → why it cannot be read. An image's error may be added until the image is yielded.
+        notes: image number → note about its crop, added in the same way.
     """
-    texts = ({} if errors is None else errors, {} if notes is None else notes)
     with path.open("wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as writer:
         first, rows = 0, list[bytes]()
         for image in images:
             rows.append(image)
-            if len(rows) == _rows(len(image)):
-                writer.write_batch(_batch(rows, first, *texts))
+            if len(rows) == _rows_per_batch(len(image)):
+                writer.write_batch(_batch(rows, first, errors, notes))
                 first, rows = first + len(rows), []
         if rows:
-            writer.write_batch(_batch(rows, first, *texts))
+            writer.write_batch(_batch(rows, first, errors, notes))
 
 
 def _batch(rows: list[bytes], first: int, *texts: Mapping[int, str]) -> pa.RecordBatch:
