@@ -24,7 +24,7 @@ from stargan_fw.evaluation import candidate as _candidate
 from stargan_fw.evaluation.evaluation_request import EvaluationRequest
 from stargan_fw.evaluation.protocol import evaluate
 from stargan_fw.files import write_text
-from stargan_fw.inference.figures import Row as FigureRow, draw_figure
+from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri, scale_pixels
 from stargan_fw.runs.evaluation_record import Evaluation, notes as evaluation_notes, table as evaluation_table

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
-from stargan_fw.rendering.sheets import GAP, Domain, SampleSheet, domains, draw_sheet, translate_to_all
+from stargan_fw.rendering.sheets import GAP, Domain, SampleSheet, draw_sheet, list_domains, translate_to_all
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema, LabelSpace
 
 UNKNOWN = float("nan")
@@ -61,7 +61,7 @@ def test_what_lies_outside_is_clipped_and_gradients_and_precision_do_not_matter(
 
 
 def test_domains_are_the_values_of_groups_and_the_flips_of_lone_labels():
-    assert [(domain.dataset, domain.label, domain.heading) for domain in domains(SPACE)] == [
+    assert [(domain.dataset, domain.label, domain.heading) for domain in list_domains(SPACE)] == [
         ("shapes", "disc", "disc"),
         ("shapes", "square", "square"),
         ("shapes", "inverted", "flip inverted"),
@@ -96,7 +96,7 @@ def test_every_domain_can_be_asked_for_where_two_labels_are_called_alike():
         [LabelSchema("a", [Categorical("top", ["red", "blue"]), Categorical("hat", ["red", "green"]), Binary("x")])]
     )
 
-    targets = [domain.target(space, torch.zeros(1, 5)) for domain in domains(space)]
+    targets = [domain.target(space, torch.zeros(1, 5)) for domain in list_domains(space)]
 
     assert torch.equal(torch.cat(targets), torch.eye(5))
 

@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from stargan_fw import Translator
-from stargan_fw.inference.figures import NO_WAY, Row, draw_figure
+from stargan_fw.inference.figures import NO_WAY, FigureRow, draw_figure
 from stargan_fw_registry import Edit
 
 SMALL = "data.image_size=32 training.batch_size=4 training.steps=20 training.log_every=5 training.trackers=[]"
@@ -131,7 +131,7 @@ def test_a_sheet_is_grey_where_a_method_has_no_way(cli, fit, small_data, tmp_pat
     """Three pictures: one whose label is known, in the middle; of a run's own test images the labels are known."""
     run, face = tmp_path / "run", min((small_data / "rafd").glob("*neutral*.jpg"))
     assert fit("diat", "--max-steps", 1, *settings("method.source=")).code == 0
-    row = Row(Translator.from_pretrained(run, device="cpu"))
+    row = FigureRow(Translator.from_pretrained(run, device="cpu"))
     sheet = np.asarray(draw_figure([row], [face] * 3, ["happy"], [Edit("rafd", ()), "neutral", Edit("rafd", ())]))
     grey = (sheet == NO_WAY).all(axis=2).sum()
     assert 2 * 96 * 96 <= grey < 2.1 * 96 * 96

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from stargan_fw import Translator
-from stargan_fw.inference.figures import Row, draw_figure
-from stargan_fw.rendering.sheets import GAP, heading
+from stargan_fw.inference.figures import FigureRow, draw_figure
+from stargan_fw.rendering.sheets import GAP, format_heading
 
 CELL = 96 + GAP
 
@@ -40,10 +40,10 @@ def enlarged(picture):
 
 def test_figure_5_combines_edits(translator, face):
     edits = ["Blond_Hair,Male=flip", "Blond_Hair,Male=flip,Young=flip"]
-    [row] = cells(draw_figure([Row(translator)], [face], edits), 1, 3)
+    [row] = cells(draw_figure([FigureRow(translator)], [face], edits), 1, 3)
     for cell, edit in zip(row[1:], edits, strict=True):
         assert np.array_equal(cell, enlarged(translator.translate(face, to=edit)))
-    assert heading(edits[1]) == "Blond_Hair, flip Male, flip Young"
+    assert format_heading(edits[1]) == "Blond_Hair, flip Male, flip Young"
 
 
 def test_figure_6_has_a_row_for_each_model_and_the_domains_that_both_know(
@@ -51,7 +51,7 @@ def test_figure_6_has_a_row_for_each_model_and_the_domains_that_both_know(
 ):
     assert train("--max-steps", "1", datasets="rafd", out=tmp_path / "alone").code == 0
     alone = Translator.from_pretrained(tmp_path / "alone", device="cpu", precision="fp32")
-    sheet = draw_figure([Row(alone, "SNG"), Row(translator, "JNT")], [face])
+    sheet = draw_figure([FigureRow(alone, "SNG"), FigureRow(translator, "JNT")], [face])
     single, joint = cells(sheet, 2, 9)
     assert np.array_equal(single[0], joint[0]), "the input"
     assert np.array_equal(single[5], enlarged(alone.translate(face, to="happy")))
@@ -75,7 +75,7 @@ def test_figure_6_has_a_row_for_each_model_and_the_domains_that_both_know(
 
 def test_figure_7_has_the_right_and_the_wrong_mask(cli, translator, trained_once, face, tmp_path):
     masked = translator.variant("mask", "wrong")
-    rows = [Row(translator, "right mask"), Row(masked, "wrong mask")]
+    rows = [FigureRow(translator, "right mask"), FigureRow(masked, "wrong mask")]
     right, wrong = cells(draw_figure(rows, [face], dataset="rafd"), 2, 9)
     assert np.array_equal(right[5], enlarged(translator.translate(face, to="happy")))
     assert np.array_equal(wrong[5], enlarged(masked.translate(face, to="happy")))

@@ -125,10 +125,10 @@ class Grid(Stills):
         return [self.out / relative.with_name(f"{relative.stem}-grid.png")]
 
     def pictures(self, translated: Translated) -> list[Image.Image]:
-        from stargan_fw.rendering.sheets import draw_sheet, heading
+        from stargan_fw.rendering.sheets import draw_sheet, format_heading
 
         row = [translated.input(self.size), *translated.results(self.size)]
-        return [draw_sheet([row], ["input", *map(heading, self.edits)])]
+        return [draw_sheet([row], ["input", *map(format_heading, self.edits)])]
 
 
 class Animation(Output):

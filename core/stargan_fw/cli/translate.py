@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stargan_fw.cli.outputs import Output
-    from stargan_fw.inference.figures import Row
+    from stargan_fw.inference.figures import FigureRow
     from stargan_fw.inference.inputs import ImageInput
     from stargan_fw.inference.pipeline import Translated
     from stargan_fw.inference.translator import Translator
@@ -182,8 +182,8 @@ def _rows(
     precision: Literal["auto", "fp32", "bf16"],
     device: str | None,
     plugins: Sequence[Path],
-) -> "list[Row]":
-    from stargan_fw.inference.figures import Row
+) -> "list[FigureRow]":
+    from stargan_fw.inference.figures import FigureRow
     from stargan_fw.inference.translator import Translator
 
     rows = []
@@ -193,7 +193,7 @@ def _rows(
         )
         for mask in masks:
             parts = [name] * (len(models) > 1) + [f"{mask} mask"] * (masks != ["right"])
-            rows.append(Row(translator if mask == "right" else translator.variant("mask", mask), " ".join(parts)))
+            rows.append(FigureRow(translator if mask == "right" else translator.variant("mask", mask), " ".join(parts)))
     return rows
 
 

@@ -168,7 +168,7 @@ def targets_to_read(candidates: Sequence[Candidate], names: Sequence[str]) -> li
 
 
 def data_config(candidates: Sequence[Candidate], names: Sequence[str], request: EvaluationRequest) -> Config:
-    """Returns the first run's configuration with whole training splits of these datasets and the request's folders."""
+    """Returns the first run's configuration, with these datasets unlimited and the request's folders."""
     folders = {key: value for key, value in (("path", request.data), ("cache", request.cache)) if value is not None}
     tables = {}
     for name in names:
@@ -211,6 +211,6 @@ def _check_unseen(candidate: Candidate, source: Source) -> None:
     seen = [name for name in map(source.name_of, source.test) if name not in held_out]
     if seen:
         raise RunError(
-            f"'{candidate.run.path}' held out other images of '{source.alias}' at '{source.dataset.root}' than are held "
-            f"out now: '{seen[0]}' is not unseen. Restore the data that it was trained on (--data)."
+            f"'{candidate.run.path}' held out other images of '{source.alias}' at '{source.dataset.root}' than are "
+            f"held out now: '{seen[0]}' is not unseen. Restore the data that it was trained on (--data)."
         )

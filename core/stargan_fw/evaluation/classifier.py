@@ -43,8 +43,8 @@ FORMAT = "2"  # changes if the same images and labels would give other weights
 class LabelClassifier(nn.Module):
     """torchvision's ResNet-18, untrained, with one logit per label of a dataset.
 
-    For images below 48 pixels the stem is a 3 x 3 convolution of stride 2 without pooling; otherwise a single pixel would
-    be left for the last stage.
+    For images below 48 pixels the stem is a 3 x 3 convolution of stride 2 without pooling; otherwise a single pixel
+    would be left for the last stage.
 
     Args:
         schema: the labels to read.
@@ -113,8 +113,8 @@ def load_or_train(
 ) -> LabelClassifier:
     """Returns the classifier for a dataset. It is trained on the training split unless an earlier call did that.
 
-    The weights lie beside the store, in `classifier-<dataset>-<size>px-<fingerprint>.safetensors`. The file appears whole
-    or not at all. A file that cannot be read is written anew.
+    The weights lie beside the store, in `classifier-<dataset>-<size>px-<fingerprint>.safetensors`. The file appears
+    whole or not at all. A file that cannot be read is written anew.
 
     Args:
         source: the dataset, without unreadable images.
@@ -183,7 +183,7 @@ def fit(source: Source, store: Store, settings: Settings, device: torch.device, 
 
 
 def _draw_batch(source: Source, store: Store, settings: Settings, step: int) -> tuple[Tensor, Tensor]:
-    """Draws a batch that depends on seed and step alone. Images are mirrored and erased one by one, and moved together."""
+    """Draws the batch of a seed and a step. Images are mirrored and erased one by one, and moved together."""
     rng = np.random.default_rng((settings.seed, step))
     indices = rng.choice(np.asarray(source.train), BATCH)
     images = pixels_to_tensor(store.read(indices))

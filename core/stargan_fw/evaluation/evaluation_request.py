@@ -170,7 +170,7 @@ def select_targets(
 def select_by_labels(
     schema: LabelSchema, labels: NDArray[np.float32], indices: Sequence[int], edit: Edit | None
 ) -> list[int]:
-    """Returns the indices of the examples with the labels of an edit; all of them if it is None or of another dataset."""
+    """Returns the indices of the examples with the labels of an edit; all if it is None or of another dataset."""
     if edit is None or edit.dataset != schema.name:
         return list(indices)
     wanted = [(schema.position(label), value) for label, value in edit.assignments]

@@ -102,7 +102,7 @@ def frechet_distance(real: Tensor, generated: Tensor) -> float:
 
 
 def kernel_distance(real: Tensor, generated: Tensor, seed: int) -> float:
-    """Returns the unbiased squared MMD with the kernel `(xᵀy / d + 1)³`, the formula of KID (Bińkowski et al., 2018).
+    """Returns the unbiased squared MMD with the kernel `(xᵀy / d + 1)³`, as KID has it (Bińkowski et al., 2018).
 
     The result is the mean over 100 subsets, each as large as the smaller side but at most 1000.
 
@@ -215,7 +215,7 @@ def identity_error(images: Tensor, inputs: Tensor, truth: Tensor) -> Tensor:
     """Returns how much was changed of what should have stayed.
 
     This is the mean absolute difference between translation and input over the pixels that should stay. At these pixels
-    no channel of the true picture differs from the input by more than 16 of 255; compression alone may differ by as much.
+    no channel of the true picture differs from the input by more than 16 of 255: compression alone may do as much.
 
     Args:
         images: the translations, (B, 3, H, W) in [0, 1].

@@ -49,7 +49,7 @@ class GroundTruth:
         """Returns the ground truth if the dataset can draw one of its test examples exactly as the image on disk.
 
         Returns:
-            The ground truth or None; and a note for the reader if it is missing although the dataset should have it, or "".
+            The ground truth or None; and a note if it is missing although the dataset should have it, or "".
         """
         dataset, index = source.dataset, source.test[0]
         if not isinstance(dataset, Counterfactual):
@@ -63,8 +63,8 @@ class GroundTruth:
             return None, ""
         if not np.array_equal(np.asarray(truth._prepared(again)), store.read([index])[0]):
             return None, (
-                f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise now. "
-                "Draw the data again."
+                f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise "
+                "now. Draw the data again."
             )
         return truth, ""
 

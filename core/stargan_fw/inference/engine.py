@@ -1,4 +1,4 @@
-"""Runs a method over any number of images, in the batch size, precision and memory layout that suit the device."""
+"""Runs a method on any number of images, in the batch size, precision and memory layout that suit the device."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 PrecisionName = Literal["auto", "fp32", "bf16"]
 
-# A GPU wants many images at once, a processor's caches hold few.
+# A GPU needs many images at once to be busy; the caches of a processor hold few.
 BATCH_SIZE, CPU_BATCH_SIZE = 32, 8
-# Compiling takes about 15 s and saves 8 of 59 ms per image at 128 px on two AVX-512 cores, which pays from this many images
-# on. It was not measured on GPUs, so networks are not compiled there.
+# Compiling pays from this many images on: it takes about 15 s and saves 8 of 59 ms per image at 128 px on two AVX-512
+# cores. On GPUs it was not measured, so networks are not compiled there.
 WORTH_COMPILING = {"cpu": 4000}
 
 
@@ -27,11 +27,11 @@ class Engine:
     """Runs a method's networks.
 
     Args:
-        method: its translating networks have their weights on the device.
-        device: to compute on.
-        precision: "fp32", "bf16", or "auto": bf16 if the device multiplies it in hardware. In bf16 the networks are laid
-            out channels last if that is faster; in fp32 they stay as training had them, so that they give the same bits.
-        batch_size: images per call of the network; None lets the device decide.
+        method: a method whose translating networks have their weights on the device.
+        device: the device to compute on.
+        precision: "fp32", "bf16", or "auto" for bf16 if the device multiplies bf16 in hardware. In bf16 the memory
+            layout is channels last if that is faster; in fp32 it stays as in training, for the same bits.
+        batch_size: images per call of the networks; None chooses by the device.
 
     Raises:
         ModelError: the batch size is below 1, or there is no such precision.
@@ -58,9 +58,9 @@ class Engine:
 
     @property
     def batch_size(self) -> int:
-        """Images that are read together, and that in bf16 go through the network together.
+        """The number of images that are read together, and in bf16 also translated together.
 
-        On a processor in fp32 the default is 1: a larger batch is faster, and changes the last bits.
+        On a processor in fp32 the default is 1: a larger batch would be faster, but would change the last bits.
         """
         if self._batch_size is not None:
             return self._batch_size
@@ -69,9 +69,9 @@ class Engine:
         return 1 if self._exact else CPU_BATCH_SIZE
 
     def compile_for(self, images: int) -> None:
-        """Compiles the networks if translating so many images gains more time than compiling takes.
+        """Compiles the networks if that takes less time than it saves for this many images.
 
-        A log message says if there is no compiler.
+        If there is no compiler, a log message says so.
         """
         worth = WORTH_COMPILING.get(self._device.type)
         if self._compiled or not self._bf16 or worth is None or images < worth:
@@ -82,10 +82,10 @@ class Engine:
 
     @torch.no_grad()
     def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor) -> Tensor:
-        """Translates as `Method.translate` does.
+        """Translates as `Method.translate` does, in parts of the batch size.
 
-        Splits what is larger than the batch size; in fp32 only if a batch size was given, because the last bits of a result
-        depend on what goes through the network with it.
+        In fp32 without an explicit batch size all images are translated at once, because the last bits of a result
+        depend on the images that are translated with it.
 
         Returns:
             (B, 3, H, W) in fp32, on the images' own device.
@@ -93,11 +93,11 @@ class Engine:
         whole = self._exact and self._batch_size is None
         size = len(images) if whole else self.batch_size
         cuts = [torch.split(tensor, size) for tensor in (images, target, source)]
-        return torch.cat([self._translated(dataset, *part) for part in zip(*cuts, strict=True)])
+        return torch.cat([self._translate_part(dataset, *part) for part in zip(*cuts, strict=True)])
 
     @torch.no_grad()
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
-        """Reads labels as the method does, in fp32, so that precision does not decide what an edit keeps."""
+        """Reads labels as the method does, always in fp32: precision must not decide which labels an edit keeps."""
         parts = torch.split(images, self._batch_size or len(images))
         found = [read_labels(self._method, part.to(self._device), dataset) for part in parts]
         return torch.cat(found).to(images.device)
@@ -106,10 +106,10 @@ class Engine:
     def _bf16(self) -> bool:
         return self._precision.dtype is torch.bfloat16
 
-    def _translated(self, dataset: str, images: Tensor, target: Tensor, source: Tensor) -> Tensor:
+    def _translate_part(self, dataset: str, images: Tensor, target: Tensor, source: Tensor) -> Tensor:
         count = len(images)
         if self._compiled and count < self.batch_size:  # another size would be compiled again
-            images, target, source = (_filled(tensor, self.batch_size) for tensor in (images, target, source))
+            images, target, source = (_fill_up(tensor, self.batch_size) for tensor in (images, target, source))
         on_device = images.to(self._device, memory_format=self._layout)
         with self._precision.autocast():
             result = self._method.translate(on_device, dataset, target.to(self._device), source.to(self._device))
@@ -122,5 +122,5 @@ class Engine:
             network.to(memory_format=self._layout)
 
 
-def _filled(tensor: Tensor, count: int) -> Tensor:
+def _fill_up(tensor: Tensor, count: int) -> Tensor:
     return torch.cat([tensor, tensor[-1:].expand(count - len(tensor), *tensor.shape[1:])])

@@ -1,4 +1,4 @@
-"""Figures that compare several models, or variants of one, in rows of their own."""
+"""Draws figures that compare several models, or variants of one, in rows of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 from stargan_fw.errors import LabelError, ModelError
 from stargan_fw.inference.inputs import as_input
 from stargan_fw.rendering.pictures import to_pictures
-from stargan_fw.rendering.sheets import Domain, domains, draw_sheet, heading
+from stargan_fw.rendering.sheets import Domain, draw_sheet, format_heading, list_domains
 from stargan_fw_registry import Edit
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stargan_fw_registry import LabelSpace
 
 
-NO_WAY = (128, 128, 128)  # as `sheets.translate_to_all` has it
+NO_WAY = (128, 128, 128)  # zeros in [-1, 1], as `sheets.translate_to_all` draws them
 
 
 class Translates(Protocol):
@@ -40,12 +40,12 @@ class Translates(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What every image gets a row for.
+class FigureRow:
+    """A model that gets a row for every image.
 
     Attributes:
         translator: the model.
-        name: what stands before the row; empty for nothing.
+        name: the text to the left of the row.
     """
 
     translator: Translates
@@ -53,22 +53,22 @@ class Row:
 
 
 def draw_figure(
-    rows: Sequence[Row],
+    rows: Sequence[FigureRow],
     images: Sequence[Image.Image | str | Path],
     to: Sequence[str] | None = None,
     current: Current = None,
     dataset: str | None = None,
 ) -> Image.Image:
-    """Returns a sheet: for each image the rows, each the input and then the image under every edit.
+    """Returns a sheet with one row per image and model: the input, and then the image under every edit.
 
-    It is grey where a model has no way from an image to an edit, as a model for each pair of labels may not.
+    A cell is grey if the model has no way from the image's labels to the edit.
 
     Args:
-        rows: at least one.
+        rows: the models; at least one.
         images: PIL images or paths.
-        to: the edits; None takes every domain that all models know.
-        current: current labels that are known, as `Translator.translate` takes them.
-        dataset: whose domains to show if no edits are given; None shows those of all datasets.
+        to: the edits; None shows every domain that all models know.
+        current: the current labels that you know, as `Translator.translate` takes them.
+        dataset: show the domains of this dataset only, if `to` is None; None shows those of all datasets.
 
     Raises:
         LabelError: no domain is known to all models, or an edit is not known to one of them.
@@ -76,7 +76,7 @@ def draw_figure(
         ModelError: a model has no way from any image to any edit.
     """
     columns = (
-        {edit: heading(edit) for edit in to}
+        {edit: format_heading(edit) for edit in to}
         if to
         else {domain.edit: domain.heading for domain in _shared_domains(rows, dataset)}
     )
@@ -92,9 +92,9 @@ def draw_figure(
 
 
 def _columns(
-    row: Row, images: Sequence[Image.Image | str | Path], edits: Sequence[str], current: Current
+    row: FigureRow, images: Sequence[Image.Image | str | Path], edits: Sequence[str], current: Current
 ) -> list[list[Image.Image]]:
-    """Returns the images under each edit: image by image where the model cannot do it with all."""
+    """Returns the images under each edit. If the model cannot translate all at once, it translates one by one."""
     try:
         return cast("list[list[Image.Image]]", row.translator.translate(images, edits, current=current))
     except ModelError as error:
@@ -107,7 +107,7 @@ def _columns(
     return [[cell or Image.new("RGB", (side, side), NO_WAY) for cell in column] for column in columns]
 
 
-def _cell(row: Row, image: Image.Image | str | Path, edit: str, current: Current) -> Image.Image | None:
+def _cell(row: FigureRow, image: Image.Image | str | Path, edit: str, current: Current) -> Image.Image | None:
     try:
         (cell,) = row.translator.translate([image], edit, current=current)
     except ModelError:
@@ -115,9 +115,9 @@ def _cell(row: Row, image: Image.Image | str | Path, edit: str, current: Current
     return cast("Image.Image", cell)
 
 
-def _shared_domains(rows: Sequence[Row], dataset: str | None) -> list[Domain]:
+def _shared_domains(rows: Sequence[FigureRow], dataset: str | None) -> list[Domain]:
     first, *others = (row.translator.labels for row in rows)
-    shared = [domain for domain in domains(first) if all(domain in domains(space) for space in others)]
+    shared = [domain for domain in list_domains(first) if all(domain in list_domains(space) for space in others)]
     if dataset is not None:
         shared = [domain for domain in shared if domain.dataset == dataset]
     if not shared:

@@ -1,11 +1,11 @@
-"""The kinds of image that can be translated. Each one also converts the result back to its own kind."""
+"""The kinds of image that can be translated. Each kind also converts the result back."""
 
 from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw.data.images import UNREADABLE, prepare, reason, rgb
 from stargan_fw.errors import DataError
+from stargan_fw.interfaces.dataset import Square
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 
 ImageLike: TypeAlias = "str | Path | bytes | Image.Image | np.ndarray[Any, Any] | Tensor"
@@ -48,25 +49,42 @@ class ImageInput(ABC):
         """Returns the input at its own resolution, with the change from `before` to `edited` pasted into it."""
 
 
-class PictureInput(ImageInput):
+class _OnePicture(ImageInput):
+    """A picture that Pillow opens, as often as it is needed, so that large pictures do not stay in memory."""
+
+    @abstractmethod
+    def _open(self) -> AbstractContextManager[Image.Image]:
+        """Opens the picture. Errors of Pillow become DataErrors while it is open."""
+
+    def _encode(self, picture: Image.Image) -> Any:
+        return picture
+
+    def square(self, side: int) -> Tensor:
+        with self._open() as picture:
+            return to_tensor([prepare(picture, side, None)])
+
+    def output(self, edited: Tensor) -> Any:
+        return self._encode(to_pictures(edited)[0])
+
+    def output_pasted(self, before: Tensor, edited: Tensor) -> Any:
+        with self._open() as picture:
+            return self._encode(_paste_into(picture, before, edited))
+
+
+class PictureInput(_OnePicture):
     """A PIL image of any size and mode. The output is a PIL image in RGB."""
 
     def __init__(self, picture: Image.Image) -> None:
         self._picture = picture
 
-    def square(self, side: int) -> Tensor:
+    @contextmanager
+    def _open(self) -> Iterator[Image.Image]:
         with _reading(f"The image {self._picture!r} cannot be read"):
-            return _square(self._picture, side)
-
-    def output(self, edited: Tensor) -> Image.Image:
-        return to_pictures(edited)[0]
-
-    def output_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
-        return _pasted(self._picture, before, edited)
+            yield self._picture
 
 
-class FileInput(ImageInput):
-    """A path. The output is a PIL image. Pasting opens the file again, so that large pictures do not stay in memory."""
+class FileInput(_OnePicture):
+    """A path. The output is a PIL image in RGB."""
 
     def __init__(self, path: str | Path) -> None:
         if "://" in str(path):
@@ -74,44 +92,27 @@ class FileInput(ImageInput):
         self.path = Path(path)
 
     @contextmanager
-    def _opened(self) -> Iterator[Image.Image]:
+    def _open(self) -> Iterator[Image.Image]:
         with _reading(f"The image '{self.path}' cannot be read"), Image.open(self.path) as opened:
             yield opened
 
-    def square(self, side: int) -> Tensor:
-        with self._opened() as picture:
-            return _square(picture, side)
 
-    def output(self, edited: Tensor) -> Image.Image:
-        return to_pictures(edited)[0]
-
-    def output_pasted(self, before: Tensor, edited: Tensor) -> Image.Image:
-        with self._opened() as picture:
-            return _pasted(picture, before, edited)
-
-
-class BytesInput(ImageInput):
+class BytesInput(_OnePicture):
     """An encoded picture. The output is always a PNG's bytes, so that nothing is compressed twice."""
 
     def __init__(self, encoded: bytes) -> None:
         self._encoded = encoded
 
     @contextmanager
-    def _opened(self) -> Iterator[Image.Image]:
+    def _open(self) -> Iterator[Image.Image]:
         what = f"The {len(self._encoded)} bytes cannot be read as a picture"
         with _reading(what), Image.open(io.BytesIO(self._encoded)) as opened:
             yield opened
 
-    def square(self, side: int) -> Tensor:
-        with self._opened() as picture:
-            return _square(picture, side)
-
-    def output(self, edited: Tensor) -> bytes:
-        return _png(to_pictures(edited)[0])
-
-    def output_pasted(self, before: Tensor, edited: Tensor) -> bytes:
-        with self._opened() as picture:
-            return _png(_pasted(picture, before, edited))
+    def _encode(self, picture: Image.Image) -> bytes:
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        return buffer.getvalue()
 
 
 class TensorInput(ImageInput):
@@ -126,22 +127,26 @@ class TensorInput(ImageInput):
         self._tensor = tensor
         self._images = tensor.detach() if tensor.ndim == 4 else tensor.detach()[None]
         self.count = len(self._images)
+        self._square = Square.centred((tensor.shape[-1], tensor.shape[-2]))
 
     def square(self, side: int) -> Tensor:
-        left, top, own = square_of(self._images.shape[3], self._images.shape[2])
-        cropped = self._images[:, :, top : top + own, left : left + own].float()
-        return cropped if own == side else F.interpolate(cropped, (side, side), mode="bilinear", antialias=True)
+        cropped = self._cut(self._images).float()
+        resized = cropped.shape[-1] != side
+        return F.interpolate(cropped, (side, side), mode="bilinear", antialias=True) if resized else cropped
+
+    def _cut(self, images: Tensor) -> Tensor:
+        left, top, side = self._square.left, self._square.top, self._square.side
+        return images[:, :, top : top + side, left : left + side]
 
     def output(self, edited: Tensor) -> Tensor:
         result = edited.to(self._tensor)
         return result if self._tensor.ndim == 4 else result[0]
 
     def output_pasted(self, before: Tensor, edited: Tensor) -> Tensor:
-        left, top, own = square_of(self._images.shape[3], self._images.shape[2])
         whole = self._images.clone()
-        part = whole[:, :, top : top + own, left : left + own]
+        part = self._cut(whole)
         before, edited = before.to(part.device), edited.to(part.device)
-        part.copy_(paste(part.float(), before, edited, fade=(left > 0, top > 0)))
+        part.copy_(paste(part.float(), before, edited, fade=(self._square.left > 0, self._square.top > 0)))
         return self.output(whole)
 
 
@@ -162,13 +167,13 @@ class ArrayInput(ImageInput):
         return to_tensor([prepare(picture, side, None) for picture in self._pictures])
 
     def output(self, edited: Tensor) -> np.ndarray[Any, Any]:
-        return self._stacked(to_pictures(edited))
+        return self._stack(to_pictures(edited))
 
     def output_pasted(self, before: Tensor, edited: Tensor) -> np.ndarray[Any, Any]:
         rows = zip(self._pictures, torch.split(before, 1), torch.split(edited, 1), strict=True)
-        return self._stacked([_pasted(picture, b, e) for picture, b, e in rows])
+        return self._stack([_paste_into(picture, b, e) for picture, b, e in rows])
 
-    def _stacked(self, pictures: list[Image.Image]) -> np.ndarray[Any, Any]:
+    def _stack(self, pictures: list[Image.Image]) -> np.ndarray[Any, Any]:
         return np.asarray(pictures[0]) if self._single else np.stack([np.asarray(picture) for picture in pictures])
 
 
@@ -182,10 +187,10 @@ KINDS: tuple[tuple[tuple[type, ...], Callable[[Any], ImageInput]], ...] = (
 
 
 def as_input(image: object) -> ImageInput:
-    """Wraps an image in the input of its kind.
+    """Returns an image as the input of its kind.
 
     Raises:
-        DataError: no kind of input takes this type.
+        DataError: an image of this type cannot be translated.
     """
     for types, kind in KINDS:
         if isinstance(image, types):
@@ -197,7 +202,7 @@ def as_input(image: object) -> ImageInput:
 
 
 def is_single(images: object) -> bool:
-    """Tells whether `images` is one input rather than an iterable of inputs.
+    """Returns whether `images` is one input, and not an iterable of inputs.
 
     Raises:
         DataError: `images` is neither.
@@ -208,26 +213,17 @@ def is_single(images: object) -> bool:
     return single
 
 
-def _square(picture: Image.Image, side: int) -> Tensor:
-    return to_tensor([prepare(picture, side, None)])
-
-
-def _pasted(original_picture: Image.Image, before: Tensor, edited: Tensor) -> Image.Image:
+def _paste_into(original_picture: Image.Image, before: Tensor, edited: Tensor) -> Image.Image:
     """Returns a picture, upright and in RGB, with the edit in its centred square."""
     picture = rgb(ImageOps.exif_transpose(original_picture))
     if picture is original_picture:
         picture = picture.copy()
-    left, top, side = square_of(*picture.size)
+    square = Square.centred(picture.size)
+    left, top, side = square.left, square.top, square.side
     original = to_tensor([picture.crop((left, top, left + side, top + side))])
     pasted = paste(original, before, edited, fade=(left > 0, top > 0))
     picture.paste(to_pictures(pasted)[0], (left, top))
     return picture
-
-
-def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 @contextmanager
@@ -239,56 +235,49 @@ def _reading(what: str) -> Iterator[None]:
         raise DataError(f"{what}: {reason(error)}.") from None
 
 
-FADE = 1 / 16  # of the square's side: how far the edit fades out where the picture goes on
-# How much a change may vary around a pixel, in [-1, 1], before the original's detail there starts to go, and is gone.
+FADE = 1 / 16  # share of the square's side over which an edit fades out towards the rest of the picture
+# How much a change varies around a pixel, in [-1, 1], if the original's detail begins to go there, and if it is gone.
 DETAIL_GOES, DETAIL_GONE = 0.05, 0.2
-
-
-def square_of(width: int, height: int) -> tuple[int, int, int]:
-    """Returns left, top and side of the centred square."""
-    side = min(width, height)
-    return (width - side) // 2, (height - side) // 2, side
 
 
 def paste(original: Tensor, before: Tensor, edited: Tensor, *, fade: tuple[bool, bool] = (False, False)) -> Tensor:
     """Returns the original square with the edit in it.
 
-    The result is enlarged, and the detail that the model never saw, original - enlarged(before), is put over it: without
-    it there is a blur in the middle of a sharp picture. Where the change has a shape of its own, a new mouth for instance,
-    the old detail would shine through as a ghost, and is left out.
+    The model's result is enlarged and gets the detail that the model never saw, original - enlarge(before). Without
+    this detail the middle of a sharp picture would be blurred. The detail is left out where the change has a shape of
+    its own, such as a new mouth, because there the old detail would shine through as a ghost.
 
     Args:
         original: (B, 3, side, side) in [-1, 1].
         before: (B, 3, s, s), the original at the model's size.
         edited: (B, 3, s, s), the model's result.
-        fade: whether the picture goes on left and right, and above and below, so that the edit fades out there.
+        fade: whether the picture goes on to the left and right, and above and below; the edit fades out there.
 
     Returns:
         (B, 3, side, side) in [-1, 1].
     """
     side = original.shape[-1]
     before, edited = before.float(), edited.float()
-    detail = original - _enlarged(before, side)
-    ghosts = _enlarged(_ghosts(edited - before), side).clamp(0, 1)
-    change = _enlarged(edited - before, side) - ghosts * detail
-    across = _ramp(side, original) if fade[0] else torch.ones(side).to(original)
-    down = _ramp(side, original) if fade[1] else torch.ones(side).to(original)
+    detail = original - _enlarge(before, side)
+    ghosts = _enlarge(_ghost_mask(edited - before), side).clamp(0, 1)
+    change = _enlarge(edited - before, side) - ghosts * detail
+    across, down = (_ramp(side, original) if fades else torch.ones(side).to(original) for fades in fade)
     return (original + change * down[:, None] * across).clamp(-1, 1)
 
 
-def _ghosts(change: Tensor) -> Tensor:
-    """Returns (B, 1, s, s) from 0 to 1: how much of the old detail would shine through a change (B, 3, s, s)."""
+def _ghost_mask(change: Tensor) -> Tensor:
+    """Returns (B, 1, s, s) from 0 to 1: the share of the old detail that a change (B, 3, s, s) has to hide."""
     radius = max(2, change.shape[-1] // 32)
-    varies = (change - _blurred(change, radius)).abs().amax(dim=1, keepdim=True)
+    varies = (change - _blur(change, radius)).abs().amax(dim=1, keepdim=True)
     varies = F.max_pool2d(varies, 3, 1, 1)
-    return _blurred(((varies - DETAIL_GOES) / (DETAIL_GONE - DETAIL_GOES)).clamp(0, 1), 1)
+    return _blur(((varies - DETAIL_GOES) / (DETAIL_GONE - DETAIL_GOES)).clamp(0, 1), 1)
 
 
-def _blurred(images: Tensor, radius: int) -> Tensor:
+def _blur(images: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(F.pad(images, (radius,) * 4, mode="replicate"), 2 * radius + 1, 1)
 
 
-def _enlarged(images: Tensor, side: int) -> Tensor:
+def _enlarge(images: Tensor, side: int) -> Tensor:
     return F.interpolate(images, (side, side), mode="bicubic", antialias=True)
 
 

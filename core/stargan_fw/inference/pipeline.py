@@ -1,4 +1,4 @@
-"""From inputs to outputs, batch by batch: read, find current labels, translate."""
+"""Translates many inputs batch by batch: reads them, finds their current labels, runs the engine."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Translated:
     """One input with its translations.
 
     Attributes:
-        image: the input.
-        before: (n, 3, S, S) in [-1, 1], the squares that the model saw.
-        edited: for each target, (n, 3, S, S) in [-1, 1].
+        image: the input, which may hold several images.
+        before: the squares that the model saw, (n, 3, S, S) in [-1, 1].
+        edited: the translations to each target, (n, 3, S, S) in [-1, 1].
     """
 
     image: ImageInput
@@ -42,11 +42,11 @@ class Translated:
     edited: tuple[Tensor, ...]
 
     def input(self, size: Size) -> Any:
-        """Returns what the model saw, or the whole original, as the kind of the input."""
+        """Returns the squares that the model saw, or the whole original, as the kind of the input."""
         return self.image.output(self.before) if size == "model" else self.image.output_pasted(*[self.before] * 2)
 
     def results(self, size: Size) -> list[Any]:
-        """Returns, for each target, what the caller gets: of the model's size, or pasted into the original."""
+        """Returns one translation per target as the kind of the input, pasted into the original if `size` says so."""
         if size == "model":
             return [self.image.output(edited) for edited in self.edited]
         return [self.image.output_pasted(self.before, edited) for edited in self.edited]
@@ -56,10 +56,10 @@ class Pipeline:
     """Translates with a model.
 
     Args:
-        space: the label space.
-        image_size: side in pixels of what the model takes.
+        space: the model's label space.
+        image_size: side of the model's pictures in pixels.
         engine: runs the networks.
-        open_classifier: loads the classifier, if the engine cannot read labels yet.
+        open_classifier: loads the classifier's weights; called before labels are read.
     """
 
     def __init__(self, space: LabelSpace, image_size: int, engine: Engine, open_classifier: Callable[[], None]) -> None:
@@ -76,10 +76,15 @@ class Pipeline:
         """Yields the translations batch by batch. While the network computes one batch, the next one is read.
 
         Args:
-            images: read when they are needed.
-            targets: what every image is translated to.
-            current: current labels that the caller knows.
+            images: the inputs; each is read when it is needed.
+            targets: the targets that every image is translated to.
+            current: the current labels that the caller knows.
             unreadable: called with each input that cannot be read, which is then left out; None raises the error.
+
+        Raises:
+            DataError: an input cannot be read.
+            LabelError: there are more or fewer current labels than images.
+            ModelError: a label is needed and cannot be read, or the method has no way from an image's labels.
         """
         known = CurrentEdits(self._space, current)
         with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
@@ -96,7 +101,7 @@ class Pipeline:
                         unreadable(image, squares)
                 del batch
                 if rows:
-                    yield self._translated(rows, targets)
+                    yield self._translate(rows, targets)
         known.check_end()
 
     def _read(self, image: ImageInput) -> tuple[ImageInput, Tensor | DataError]:
@@ -105,21 +110,21 @@ class Pipeline:
         except DataError as error:
             return image, error
 
-    def _translated(
+    def _translate(
         self, rows: Sequence[tuple[ImageInput, Tensor, list[Edit | None]]], targets: Sequence[Target]
     ) -> list[Translated]:
-        place = rows[0][1].device
-        batch = torch.cat([square.to(place) for _, square, _ in rows])
+        device = rows[0][1].device
+        batch = torch.cat([square.to(device) for _, square, _ in rows])
         known = [edit for _, _, edits in rows for edit in edits]
         current = CurrentLabels(self._space, known, partial(self._classify, batch))
         counts = [image.count for image, _, _ in rows]
-        edited = [torch.split(self._edited(batch, target, current), counts) for target in targets]
+        edited = [torch.split(self._edit(batch, target, current), counts) for target in targets]
         return [
             Translated(image, square, tuple(one[number].to(square.device) for one in edited))
             for number, (image, square, _) in enumerate(rows)
         ]
 
-    def _edited(self, batch: Tensor, target: Target, current: CurrentLabels) -> Tensor:
+    def _edit(self, batch: Tensor, target: Target, current: CurrentLabels) -> Tensor:
         source, dataset = current.of(target), target.edit.dataset
         wanted = target.labels(self._space, source)
         return self._engine.translate(batch, dataset, wanted, source)
@@ -134,7 +139,7 @@ R = TypeVar("R")
 
 
 def in_batches(items: Iterable[T], size: int, count: Callable[[T], int] = lambda _: 1) -> Iterator[list[T]]:
-    """Yields items in lists that `count` to at least `size`, but for the last one."""
+    """Yields lists of items whose counts add up to at least `size`; the last list may be shorter."""
     batch: list[T] = []
     for item in items:
         batch.append(item)
@@ -146,24 +151,24 @@ def in_batches(items: Iterable[T], size: int, count: Callable[[T], int] = lambda
 
 
 def read_ahead(batches: Iterable[list[T]], read: Callable[[T], R], pool: ThreadPoolExecutor) -> Iterator[list[R]]:
-    """Yields what `read` makes of each batch's items, in order, while the pool reads the next batch and no further."""
+    """Yields each batch's items as `read` returns them, in order. Meanwhile the pool reads one batch ahead."""
     coming: list[Future[R]] = []
     for batch in batches:
         ready = [future.result() for future in coming]
         coming = [pool.submit(read, item) for item in batch]
         if ready:
             yield ready
-            del ready  # or it would still be held while the batch after next is read
+            del ready  # otherwise this batch would stay in memory while the one after next is read
     if coming:
         yield [future.result() for future in coming]
 
 
 class WriteBehind(Generic[R]):
-    """Writes a batch in threads while the next is made; the one after waits.
+    """Writes one batch in threads while the caller makes the next one.
 
     Args:
         pool: the threads.
-        written: called in the caller's thread with what each job returns, in order.
+        written: called in the caller's thread with the result of each job, in order.
     """
 
     def __init__(self, pool: ThreadPoolExecutor, written: Callable[[R], object]) -> None:
@@ -178,12 +183,12 @@ class WriteBehind(Generic[R]):
             self.wait()
 
     def submit(self, jobs: Iterable[Callable[[], R]]) -> None:
-        """Waits for the batch before, whose errors are raised here, and begins this one."""
+        """Waits for the previous batch, raises its errors here, and starts this one."""
         self.wait()
         self._writing = [self._pool.submit(job) for job in jobs]
 
     def wait(self) -> None:
-        """Waits until everything is written."""
+        """Waits until everything is written, and raises the first error."""
         writing, self._writing = self._writing, []
         for future in writing:
             self._written(future.result())

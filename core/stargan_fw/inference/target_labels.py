@@ -1,8 +1,9 @@
-"""From edits to target labels, with current labels that the caller gives or the classifier reads."""
+"""Turns edits into target labels, from current labels that the caller knows or the classifier reads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,9 +26,9 @@ class Target:
     """One translation of every image.
 
     Attributes:
-        edit: the labels to end at.
-        start: the labels to start from; None starts from the image's own.
-        strength: how far to go from the start to the end, 0 to 1.
+        edit: the edit to end at.
+        start: the edit to start from; None starts from the image's current labels.
+        strength: how far to go from the start to the end, from 0 to 1.
     """
 
     edit: Edit
@@ -36,10 +37,10 @@ class Target:
 
     @classmethod
     def make(cls, space: LabelSpace, to: str, start: str | None = None, strength: float = 1.0) -> Target:
-        """Reads the edits.
+        """Parses the edits.
 
         Raises:
-            LabelError: an edit cannot be read, the two are of different datasets, or the strength is outside of 0 to 1.
+            LabelError: an edit cannot be read, the edits are of two datasets, or the strength is outside of 0 to 1.
         """
         edit = space.resolve(to)
         begin = None if start is None else space.resolve(start)
@@ -52,26 +53,25 @@ class Target:
         return cls(edit, begin, float(strength))
 
     def determines(self, schema: LabelSchema) -> Tensor:
-        """Returns (dim,) booleans: the labels that do not depend on the image."""
-        known = torch.zeros(schema.dim, dtype=torch.bool)
+        """Returns (d,) booleans: the target labels that do not depend on the image."""
         if self.strength == 1:
-            return _set(known, schema, self.edit)
+            return _assigned(schema, self.edit)
         if self.start is None:
-            return known
-        return _set(known.clone(), schema, self.edit) & _set(known, schema, self.start)
+            return torch.zeros(schema.dim, dtype=torch.bool)
+        return _assigned(schema, self.edit) & _assigned(schema, self.start)
 
     def labels(self, space: LabelSpace, current: Tensor) -> Tensor:
-        """Returns the target labels (B, d) of images with these current ones (B, d); part strength gives fractions.
+        """Returns target labels (B, d) for current labels (B, d); a strength below 1 gives fractions.
 
         Raises:
-            ModelError: a label is to be flipped, and its current value is not known.
+            ModelError: a label has to be flipped, and its current value is unknown.
         """
         schema = space.schema(self.edit.dataset)
         for label in (*self.edit.flips, *(self.start.flips if self.start else ())):
             if current[:, schema.position(label)].isnan().any():
                 raise ModelError(
-                    f"'{label}' cannot be turned over: the model does not read from a picture what it is. Write {label}=0 "
-                    f"or {label}=1, or say what it is (--current)."
+                    f"'{label}' cannot be turned over: the model does not read from a picture what it is. Write "
+                    f"{label}=0 or {label}=1, or say what it is (--current)."
                 )
         end = space.edit(self.edit.dataset, current, self.edit)
         if self.strength == 1:
@@ -81,10 +81,10 @@ class Target:
 
 
 class CurrentEdits:
-    """Current labels as the caller writes them: one edit for all images, or one per image.
+    """The current labels that the caller knows: one edit for all images, or one per image.
 
     Raises:
-        LabelError: an edit cannot be read, or flips a label instead of giving its value.
+        LabelError: an edit cannot be read, or flips a label instead of naming its value.
     """
 
     def __init__(self, space: LabelSpace, current: Current) -> None:
@@ -122,36 +122,31 @@ def _parse_current(space: LabelSpace, current: str | Edit) -> Edit:
 
 
 class CurrentLabels:
-    """The current labels of a batch: those that the caller gives, and the others as the model's classifier reads them.
+    """The current labels of a batch: those that the caller knows, and the others as the model's classifier reads them.
 
     Args:
-        space: the label space.
-        given: for each image, the labels that the caller gives; None if there are none.
-        read: reads all labels of a dataset, (B, d).
+        space: the model's label space.
+        known: for each image, the labels that the caller knows; None if there are none.
+        read: takes a dataset's name; returns all labels of that dataset as the classifier reads them, (B, d).
     """
 
-    def __init__(self, space: LabelSpace, given: Sequence[Edit | None], read: Callable[[str], Tensor]) -> None:
-        self._space, self._given, self._read = space, given, read
-        self._seen: dict[str, Tensor] = {}
+    def __init__(self, space: LabelSpace, known: Sequence[Edit | None], read: Callable[[str], Tensor]) -> None:
+        self._space, self._known, self._read = space, known, cache(read)
 
     def of(self, target: Target) -> Tensor:
-        """Returns the labels (B, d) of the target's dataset. Unknown ones that make no difference are NaN."""
+        """Returns the current labels (B, d) of the target's dataset. A label that makes no difference may be NaN."""
         schema = self._space.schema(target.edit.dataset)
-        known = torch.full((len(self._given), schema.dim), float("nan"))
-        for row, edit in enumerate(self._given):
+        known = torch.full((len(self._known), schema.dim), float("nan"))
+        for row, edit in enumerate(self._known):
             if edit is not None and edit.dataset == schema.name:
                 known[row : row + 1] = schema.edit(known[row : row + 1], edit)
         if (known.isnan() & ~target.determines(schema)).any():
-            known = torch.where(known.isnan(), self._classified(schema.name), known)
+            known = torch.where(known.isnan(), self._read(schema.name), known)
         return known
 
-    def _classified(self, dataset: str) -> Tensor:
-        if dataset not in self._seen:
-            self._seen[dataset] = self._read(dataset)
-        return self._seen[dataset]
 
-
-def _set(known: Tensor, schema: LabelSchema, edit: Edit) -> Tensor:
+def _assigned(schema: LabelSchema, edit: Edit) -> Tensor:
+    assigned = torch.zeros(schema.dim, dtype=torch.bool)
     for label, _ in edit.assignments:
-        known[schema.position(label)] = True
-    return known
+        assigned[schema.position(label)] = True
+    return assigned

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 from stargan_fw.compute.machine import accelerate_networks, choose_device
 from stargan_fw.errors import DataError
 from stargan_fw.inference.engine import Engine, PrecisionName
-from stargan_fw.inference.figures import Row, draw_figure
+from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.inference.inputs import as_input, is_single
 from stargan_fw.inference.pipeline import Pipeline, Size
 from stargan_fw.inference.target_labels import Current, Target
@@ -39,8 +39,8 @@ class Translator:
 
     Attributes:
         labels: the label space.
-        image_size: side in pixels of what the model reads and writes.
-        pipeline: translates many images batch by batch, and reads each one when it is needed.
+        image_size: side of the model's pictures in pixels.
+        pipeline: translates many images batch by batch, and reads each image when it is needed.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Translator:
         precision: PrecisionName = "auto",
         batch_size: int | None = None,
     ) -> None:
-        """Takes a method whose networks may still lack their weights, and where those weights are stored."""
+        """Loads the weights of the method's translating networks; `from_pretrained` opens a stored model."""
         self.labels: LabelSpace = method.space
         self.image_size = method.image_size
         self._method, self._weights, self._device = method, weights, device
@@ -79,22 +79,22 @@ class Translator:
 
         Args:
             model: the folder, or "user/name" on the Hub.
-            device: to translate on, as torch names it; None takes a GPU if there is one.
-            precision: "fp32" gives the same bits as the network in training, if layers are accelerated as there; "bf16" is faster on hardware that multiplies
-                it; "auto" is bf16 on such hardware and fp32 elsewhere.
-            batch_size: images that go through the network at once; None lets the device decide.
-            plugins: plugin files to use besides what is installed.
-            accelerate: whether to swap layers for faster ones, as the command line does. On a processor, C code of theirs is
-                compiled at the first use, which starts a compiler; without it every layer is torch's own.
+            device: the device to translate on, as torch names it; None takes a GPU if there is one.
+            precision: "fp32" gives the same bits as the network in training, if layers are accelerated as there; "bf16"
+                is faster on hardware that multiplies bf16; "auto" is bf16 on such hardware and fp32 elsewhere.
+            batch_size: images per call of the network; None chooses by the device.
+            plugins: plugin files to use besides the installed plugins.
+            accelerate: whether to swap layers for faster ones, as the command line does. On a processor the first use
+                may start a compiler for their C code. Without acceleration every layer is torch's own.
             revision: branch, tag or commit of a model on the Hub; None is "main".
-            cache_dir: folder for what is downloaded; None is the Hub library's own.
-            local_files_only: download nothing, and take what was downloaded before.
+            cache_dir: the folder for downloads; None is the Hub library's own.
+            local_files_only: use earlier downloads only.
 
         Raises:
             HubError: there is no such folder and no such repository, or the Hub cannot be reached.
             RunError: the folder holds no model, or nothing is trained yet.
-            ModelError: the model cannot be used: its weights, its configuration, or a plugin that is missing; or there is no
-                such precision or batch size.
+            ModelError: the weights or the configuration cannot be used, a plugin is missing, or there is no such
+                precision or batch size.
             ConfigError: there is no such device.
         """
         trained = open_model(
@@ -107,30 +107,30 @@ class Translator:
 
     @property
     def method(self) -> Method:
-        """The method, whose translating networks have their weights: for callers who have images and labels as tensors."""
+        """The method with the weights of its translating networks, for callers with images and labels as tensors."""
         return self._method
 
     def variant(self, part: str, setting: str) -> Translator:
-        """Returns a translator with the same weights whose method has one of its parts set differently.
+        """Returns a translator with the same weights and one part of the method set differently.
 
         Args:
-            part: a part that the model's method offers to set, such as "mask".
-            setting: how to set it: "wrong" sets the mask of another dataset than the labels'.
+            part: a part that the method can set differently, such as "mask".
+            setting: the setting of that part, such as "wrong": the mask of another dataset than the labels'.
 
         Raises:
             ModelError: the method has no such part, or cannot set it so.
-            LabelError: the model knows one dataset, and so has no mask.
+            LabelError: the model knows one dataset only, and so has no mask.
         """
         method = variant_of(self._method, part, setting)
         return Translator(method, self._weights, self._device, precision=self._precision, batch_size=self._batch_size)
 
     def compile_for(self, images: int) -> None:
-        """Compiles the network if translating so many images by `pipeline` gains more time than compiling takes.
+        """Compiles the network if that takes less time than it saves for this many images; call it before `pipeline`.
 
-        `translate` and `interpolate` call it themselves.
+        `translate` and `interpolate` do this by themselves.
 
         Args:
-            images: number of results: images times edits.
+            images: the number of results: images times edits.
         """
         self._engine.compile_for(images)
 
@@ -180,7 +180,7 @@ class Translator:
         """Translates one image or many, to one edit or several.
 
         Args:
-            images: one of these, or an iterable of them. Of an image of any size the centred square is translated.
+            images: one of these, or an iterable of them. The centred square of each image is translated.
 
                 - a path or a PIL image of any mode: a PIL image in RGB is returned
                 - a picture's bytes: a PNG's bytes are returned
@@ -190,21 +190,21 @@ class Translator:
                 are not named keep their current value, which the model's classifier reads from the image.
             start: an edit to start from instead of the current labels, so that `strength` mixes two edits.
             strength: how far to go from the start to the edit, from 0 (the labels of the start) to 1.
-            current: current labels that you know, written as an edit ("Black_Hair,Male=0"): one for all images, or a list
-                with one for each. The classifier reads only those that are left out.
+            current: current labels that you know, written as an edit ("Black_Hair,Male=0"): one edit for all images, or
+                a list with one per image. The classifier reads the other labels.
             size: "model" returns the model's size, "original" the edit pasted into the image at its own resolution.
 
         Returns:
-            The kind of the input; for many images a list; for a list of edits a list of those, one per edit.
+            The kind of the input; for many images a list; for a list of edits a list with one such result per edit.
 
         Raises:
             LabelError: a label is unknown or ambiguous, or the strength is outside of 0 to 1.
-            DataError: an image cannot be read, or is of no kind or shape that can be translated.
-            ModelError: the model has no classifier and one is needed, or it has no way from the current labels.
+            DataError: an image cannot be read, or has a type or shape that cannot be translated.
+            ModelError: the model needs a classifier and has none, or has no way from the current labels.
         """
         edits = [to] if isinstance(to, str) else to
         targets = [Target.make(self.labels, edit, start, strength) for edit in edits]
-        results = self._all(images, targets, current, size)
+        results = self._translate_to(images, targets, current, size)
         return results[0] if isinstance(to, str) else results
 
     def interpolate(
@@ -218,7 +218,7 @@ class Translator:
         current: Current = None,
         size: Size = "model",
     ) -> list[Any]:
-        """Translates with labels that go in even steps from `start`, or the current labels, to an edit.
+        """Translates to labels that go in even steps from `start`, or from the current labels, to an edit.
 
         Args:
             images: as `translate` takes them.
@@ -230,24 +230,26 @@ class Translator:
             size: as `translate` takes it.
 
         Returns:
-            For each frame what `translate` returns.
+            A list with one result of `translate` per frame.
         """
         if frames < 2:
             raise DataError(f"An interpolation of {frames} frames has no two ends: give 2 or more.")
         strengths = [strength * frame / (frames - 1) for frame in range(frames)]
-        return self._all(images, [Target.make(self.labels, to, start, part) for part in strengths], current, size)
+        return self._translate_to(
+            images, [Target.make(self.labels, to, start, part) for part in strengths], current, size
+        )
 
     def sheet(self, images: Sequence[Image.Image | str | Path], to: Sequence[str] | None = None) -> Image.Image:
-        """Draws each image and its translations in a row: to every domain, or to every edit.
+        """Draws one row per image: the input, and its translations to every domain or to every edit.
 
         Args:
             images: PIL images or paths.
-            to: edits; None takes every domain of every dataset.
+            to: the edits; None shows every domain of every dataset.
         """
-        return draw_figure([Row(self)], images, to)
+        return draw_figure([FigureRow(self)], images, to)
 
-    def _all(self, images: Any, targets: Sequence[Target], current: Current, size: Size) -> list[Any]:
-        """Returns, for each target, what `translate` returns."""
+    def _translate_to(self, images: Any, targets: Sequence[Target], current: Current, size: Size) -> list[Any]:
+        """Returns a list with one result of `translate` per target."""
         if size not in get_args(Size):
             raise DataError(f"size = {size!r}: give {' or '.join(map(repr, get_args(Size)))}.")
         single = is_single(images)

@@ -1,6 +1,6 @@
-"""Sheets: one row per image, first the input, then its translation to every domain."""
+"""Draws sheets: one row per image, with the input first and then its translation to every domain."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from stargan_fw_registry import LabelSpace
 
 INK, BACKGROUND = (30, 30, 30), (255, 255, 255)
 GAP = 2
-WIDEST_HEADING = 15  # characters that fit above a picture, about
+WIDEST_HEADING = 15  # about as many characters fit above a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Domain:
     """A column of a sheet: one edit.
 
     Attributes:
-        dataset: whose label it edits.
+        dataset: the dataset of the edited label.
         label: the label's name in that dataset.
-        flips: whether it turns a binary label over; otherwise it sets it.
+        flips: whether the edit turns a binary label over; otherwise it sets the label.
     """
 
     dataset: str
@@ -33,16 +33,16 @@ class Domain:
 
     @property
     def heading(self) -> str:
-        """What stands above the column."""
+        """The text above the column."""
         return f"flip {self.label}" if self.flips else self.label
 
     @property
     def edit(self) -> str:
-        """The edit that leads there."""
+        """The edit, as `Translator.translate` takes it."""
         return f"{self.dataset}.{self.label}" + ("=flip" if self.flips else "")
 
     def target(self, space: LabelSpace, labels: Tensor) -> Tensor:
-        """Returns the edited labels, (B, d), of images whose labels are (B, d) of 0 and 1."""
+        """Returns the edited labels (B, d) for labels (B, d) of 0 and 1; NaN counts as 0 in a flipped label."""
         if not self.flips:
             return space.edit(self.dataset, labels, f"{self.dataset}.{self.label}")
         position = space.schema(self.dataset).position(self.label)
@@ -51,28 +51,29 @@ class Domain:
         return flipped
 
 
-def domains(space: LabelSpace) -> Iterator[Domain]:
-    """Yields every domain of every dataset: each value of a group, and each lone label turned over."""
-    for dataset in space.datasets:
-        schema = space.schema(dataset)
-        for attribute, part in schema.parts:
-            for name in schema.names[part]:
-                yield Domain(dataset, name, flips=attribute.size == 1)
+def list_domains(space: LabelSpace) -> list[Domain]:
+    """Returns every domain of every dataset: each value of a group, and each label outside of a group turned over."""
+    return [
+        Domain(schema.name, name, flips=attribute.size == 1)
+        for schema in space.schemas
+        for attribute, part in schema.parts
+        for name in schema.names[part]
+    ]
 
 
 @torch.no_grad()
 def translate_to_all(method: Method, images: Tensor, known: dict[str, Tensor]) -> list[Tensor]:
-    """Returns the images in every domain, a (B, 3, H, W) tensor each; grey where the method has no way there.
+    """Returns one (B, 3, H, W) tensor per domain; an image is grey if the method cannot translate it.
 
     Args:
-        method: translates them.
+        method: the method, on the images' device.
         images: (B, 3, H, W) in [-1, 1].
         known: labels (B, d) by dataset; those of other datasets are read from the images.
     """
     labels = {
         name: known[name] if name in known else read_labels(method, images, name) for name in method.space.datasets
     }
-    return [_translate(method, images, domain, labels[domain.dataset]) for domain in domains(method.space)]
+    return [_translate(method, images, domain, labels[domain.dataset]) for domain in list_domains(method.space)]
 
 
 def _translate(method: Method, images: Tensor, domain: Domain, labels: Tensor) -> Tensor:
@@ -86,8 +87,8 @@ class SampleSheet:
     """Draws fixed images in every domain.
 
     Args:
-        rows: by dataset, RGB pictures of the model's size and their labels, (B, d).
-        device: to translate on.
+        rows: by dataset, RGB pictures of the model's size and their labels (B, d).
+        device: the device to translate on.
     """
 
     def __init__(self, rows: dict[str, tuple[list[Image.Image], Tensor]], device: torch.device) -> None:
@@ -98,7 +99,7 @@ class SampleSheet:
 
     def draw(self, method: Method) -> Image.Image:
         """Returns the sheet."""
-        headings = ["input", *(domain.heading for domain in domains(method.space))]
+        headings = ["input", *(domain.heading for domain in list_domains(method.space))]
         rows: list[list[Image.Image]] = []
         for dataset, (pictures, images, labels) in self._rows.items():
             columns = translate_to_all(method, images, {dataset: labels})
@@ -116,14 +117,14 @@ def draw_sheet(
     """Returns a grid of pictures under headings.
 
     Args:
-        rows: pictures, as many in each row as there are headings.
-        headings: of the columns.
-        side: of a cell in pixels; None is the widest picture's own, but at least 96.
-        names: of the rows, on their left; without any there is no margin for them.
+        rows: the pictures; each row has one per heading.
+        headings: the text above each column.
+        side: side of a cell in pixels; None is that of the largest picture, but at least 96.
+        names: the text to the left of each row; without names there is no margin.
     """
     side = side or max([96, *(max(picture.size) for row in rows for picture in row)])
     font = ImageFont.load_default(max(9, side // 8))
-    lines = [_wrapped(heading) for heading in headings]
+    lines = [_wrap(heading) for heading in headings]
     top = max(len(parts) for parts in lines) * (side // 6) + 2 * GAP
     margin = max((int(font.getlength(name)) + 4 * GAP for name in names if name), default=0)
     sheet = Image.new("RGB", (margin + len(headings) * (side + GAP) + GAP, top + len(rows) * (side + GAP)), BACKGROUND)
@@ -140,13 +141,13 @@ def draw_sheet(
     return sheet
 
 
-def heading(edit: str) -> str:
-    """Returns what stands above the column of an edit."""
+def format_heading(edit: str) -> str:
+    """Returns the text above the column of an edit: "flip young" for "young=flip"."""
     parts = (part.strip() for part in edit.split(","))
     return ", ".join(f"flip {part.removesuffix('=flip')}" if part.endswith("=flip") else part for part in parts)
 
 
-def _wrapped(heading: str) -> list[str]:
+def _wrap(heading: str) -> list[str]:
     """Breaks a heading at blanks and underscores into lines that fit above a picture."""
     lines = [""]
     for word in heading.replace("_", " ").split():
