@@ -1,34 +1,11 @@
-"""The command `reproduce`: the paper's experiments, and what experiments of other plugins are made of."""
+"""The command `reproduce`: the paper's experiments, and what experiments of other plugins are made of.
 
-from stargan_fw_reproduce.experiment import (
-    Claim,
-    Experiment,
-    ExperimentContext,
-    Figure,
-    Measured,
-    PlannedRun,
-    Section,
-    Setup,
-    Sheet,
-    SheetRow,
-    Table,
-    Text,
-)
+`__init__.pyi` lists the names. Each is imported when it is first used, because the command is registered at every start.
+"""
 
-__all__ = [
-    "Claim",
-    "Experiment",
-    "ExperimentContext",
-    "Figure",
-    "Measured",
-    "PlannedRun",
-    "Section",
-    "Setup",
-    "Sheet",
-    "SheetRow",
-    "Table",
-    "Text",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 plugin_modules = (
     "stargan_fw_reproduce.experiments.table3",

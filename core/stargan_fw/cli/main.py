@@ -51,8 +51,7 @@ def program() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=ABOUT)(options)
-    manager = PluginManager()
-    manager.load_entry_points(KIND_GROUP, COMMAND_GROUP)
+    manager = _commands()
     for report in manager.reports:
         if report.error:
             note(f"The plugin '{report.name}' is left out: {report.error}")
@@ -64,6 +63,19 @@ def program() -> typer.Typer:
         else:
             app.command(command.name)(command.run)
     return app
+
+
+def _commands() -> PluginManager:
+    """Returns a manager with the modules of commands.
+
+    Kinds that plugins bring are loaded only if a module of commands fails without them: `--help` is asked for often.
+    """
+    manager = PluginManager()
+    manager.load_entry_points(COMMAND_GROUP)
+    if any(report.error for report in manager.reports):
+        manager = PluginManager()
+        manager.load_entry_points(KIND_GROUP, COMMAND_GROUP)
+    return manager
 
 
 def _in_order(commands: Iterable[Command]) -> list[Command]:

@@ -10,7 +10,6 @@ import typer
 
 from stargan_fw.cli.notes import note
 from stargan_fw.cli.options import CurrentOption, DeviceOption, PluginOption, PrecisionOption
-from stargan_fw.cli.outputs import image_files
 from stargan_fw.errors import DataError, RequestError
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def translate(
         raise RequestError("--grid, --gif and --keep-names say what to write in different ways: give one of them.")
     kind = outputs.Grid if grid else outputs.Animation if gif else outputs.Pictures
     output = (outputs.NamedPictures if keep_names else kind)(to, out, strength, size)
-    files = list(image_files(images))
+    files = list(outputs.image_files(images))
     plan = output.plan(files)
     translator = Translator.from_pretrained(
         model, device=device, precision=precision, batch_size=batch_size, plugins=plugin or (), accelerate=True
@@ -202,6 +201,8 @@ def _shown(
 ) -> "tuple[Sequence[Path | Image.Image], str | Sequence[Edit] | None]":
     """Returns the pictures of a sheet, and what their labels are: where none are named, a few of the run's test images."""
     if images:
+        from stargan_fw.cli.outputs import image_files
+
         return [file for file, _ in image_files(images)], current
     if not (Path(model) / "config.toml").exists():
         raise DataError(f"'{model}' is no run, which would have test images of its own: name the pictures to show.")

@@ -1,0 +1,17 @@
+from .attributes import (
+    Attribute as Attribute,
+    Binary as Binary,
+    Categorical as Categorical,
+    Exclusive as Exclusive,
+    LabelValue as LabelValue,
+)
+from .edits import Edit as Edit
+from .index import Index as Index
+from .label_errors import (
+    DuplicateNameError as DuplicateNameError,
+    ExclusiveLabelsError as ExclusiveLabelsError,
+    LabelError as LabelError,
+    RequestError as RequestError,
+    UnknownNameError as UnknownNameError,
+)
+from .label_space import LabelSchema as LabelSchema, LabelSpace as LabelSpace
