@@ -17,7 +17,7 @@ from stargan_fw.data.source import Source
 from stargan_fw.errors import RunError, closest
 from stargan_fw.evaluation.evaluation_request import list_targets, select_targets
 from stargan_fw.inference.translator import Translator
-from stargan_fw.interfaces.method import translate_where_possible
+from stargan_fw.interfaces.method import translate_if_possible
 from stargan_fw.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -78,9 +78,7 @@ class Candidate:
             The translations (B, 3, H, W), and (B,) booleans: False if the method has no way from an image's labels.
         """
         if current is None:
-            return translate_where_possible(
-                lambda some: self.translator.translate(some, to=target.name).float(), images
-            )
+            return translate_if_possible(lambda some: self.translator.translate(some, to=target.name).float(), images)
         return self._translate(images, target.schema.name, target.apply(current), current)
 
     @torch.no_grad()
@@ -92,7 +90,7 @@ class Candidate:
         def translate(some: Tensor, to: Tensor, own: Tensor) -> Tensor:
             return self.translator.method.translate(some, dataset, to, own).float()
 
-        return translate_where_possible(translate, images, wanted, current)
+        return translate_if_possible(translate, images, wanted, current)
 
     def images_per_second(
         self, images: Tensor, target: LabelTarget, current: Tensor | None

@@ -22,8 +22,8 @@ class Pairwise(Method):
         discriminators: by `Arrow.key`, each of the images of its target domain.
     """
 
-    least_batch_size = 2
-    least_batch_reason = "half of a batch is of either domain of a pair"
+    min_batch_size = 2
+    min_batch_reason = "half of a batch is of either domain of a pair"
 
     def __init__(
         self,
