@@ -174,7 +174,7 @@ def parameters(network: nn.Module) -> int:
 def count_parameters(method: Method) -> ParameterCount:
     """Counts a method's networks without those that are no part of a model (`Method.auxiliary`)."""
     counted = {name: parameters(network) for name, network in method.networks.items() if name not in method.auxiliary}
-    return ParameterCount({name: count for name, count in counted.items() if count}, method.models)
+    return ParameterCount({name: count for name, count in counted.items() if count}, method.model_count)
 
 
 def parameters_of(config: Config, space: LabelSpace, plugins: PluginManager) -> ParameterCount:

@@ -232,7 +232,7 @@ class Diary(Tracker):
     def log(self, step, dataset, values):
         self._write("log", step, dataset, sorted(values))
 
-    def image(self, step, name, image):
+    def log_image(self, step, name, image):
         self._write("image", step, name, image.size)
 
     def close(self):

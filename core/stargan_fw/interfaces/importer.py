@@ -39,9 +39,9 @@ class Importer(ABC):
     method: ClassVar[str]
 
     @abstractmethod
-    def generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
+    def read_generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
         """Returns the generator of a checkpoint, or None if the checkpoint is not from this implementation."""
 
     @abstractmethod
-    def discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
+    def read_discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
         """Returns the discriminator of a checkpoint, or None if the checkpoint is not from this implementation."""

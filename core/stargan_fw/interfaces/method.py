@@ -182,7 +182,7 @@ class Method(ABC):
         self.build = build
 
     @property
-    def models(self) -> int:
+    def model_count(self) -> int:
         """Number of models of the same size: the length of the first translating network if it is a dict, else 1."""
         network = self.networks[self.translating[0]]
         return len(network) if isinstance(network, nn.ModuleDict) else 1
@@ -210,7 +210,7 @@ class Method(ABC):
         """
         return [[torch.arange(len(labels))]]
 
-    def shown(self, dataset: str, labels: Tensor) -> Tensor:  # noqa: ARG002
+    def suits_sheet(self, dataset: str, labels: Tensor) -> Tensor:  # noqa: ARG002
         """Returns which held-out images suit a sample sheet, (N,) of bool. By default all do.
 
         A method may leave out images that it cannot translate to every domain.

@@ -36,7 +36,7 @@ class Tracker(ABC):
     def log(self, step: int, dataset: str, values: Mapping[str, float]) -> None:
         """Logs the metrics of one dataset, named as in `metrics.jsonl`."""
 
-    def image(self, step: int, name: str, image: Image.Image) -> None:  # noqa: B027 - optional
+    def log_image(self, step: int, name: str, image: Image.Image) -> None:  # noqa: B027 - optional
         """Logs an image; optional."""
 
     def close(self) -> None:  # noqa: B027 - optional

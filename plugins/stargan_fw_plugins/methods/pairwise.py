@@ -43,7 +43,7 @@ class Pairwise(Method):
         )
         self.networks = {"generator": self.generators, "discriminator": self.discriminators}
 
-    def shown(self, dataset: str, labels: Tensor) -> Tensor:
+    def suits_sheet(self, dataset: str, labels: Tensor) -> Tensor:
         return self.domains.at_source(dataset, labels)
 
     def critic(self, arrow: Arrow) -> Critic:
