@@ -80,7 +80,7 @@ def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = (), lice
     facts = Facts(target.resolve().name, "It was converted from a model folder.")
     if RunFolder(model).holds_run:
         facts = run_facts(RunFolder(model), trained, target.resolve().name)
-    write_onnx(target, trained.config, trained.method, list(trained.weights), replace(facts, licence=licence))
+    write_onnx(target, trained.config, trained.method, replace(facts, licence=licence))
 
 
 def _check_licence(licence: str | None) -> None:

@@ -16,8 +16,8 @@ from stargan_fw.data.source import build_dataset, check_named
 from stargan_fw.errors import ConfigError, ModelError, one_line
 from stargan_fw.models.card import Facts
 from stargan_fw.models.loading import build
+from stargan_fw.models.model_config import describe_model
 from stargan_fw.models.model_folder import check_free, write_model
-from stargan_fw.models.provenance import model_config
 from stargan_fw.options import options_model
 from stargan_fw_registry import LabelSchema, LabelSpace
 
@@ -70,7 +70,7 @@ def import_model(
     size = _image_size(files, critic, image_size)
     config = asked.model_copy(update=_tables(importer, generator, critic, size))
     config = complete(config, plugins)
-    described = model_config(config, space, plugins)
+    described = describe_model(config, space, plugins)
     method = build(described, plugins, files.generator)
     networks = {"generator": (files.generator, generator)}
     if critic and files.discriminator:

@@ -12,10 +12,10 @@ import torch
 from torch.nn.modules import module as torch_modules
 
 from stargan_fw.components import build_method, complete
+from stargan_fw.config import Config
 from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, RunError, one_line
 from stargan_fw.models import hub
-from stargan_fw.models.model_config import ModelConfig, check_format
-from stargan_fw.models.provenance import model_config
+from stargan_fw.models.model_config import ModelConfig, check_format, describe_model
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, StoredWeights, weights_in_file
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
@@ -132,7 +132,7 @@ def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
     if method.averaged and (checkpoint / AVERAGED).exists():
         files[method.averaged] = AVERAGED
     weights = {name: _stored_in_run(run, checkpoint, file) for name, file in files.items()}
-    return TrainedModel(run.path, method, weights, manager, partial(model_config, config, run.labels(), manager))
+    return TrainedModel(run.path, method, weights, manager, partial(describe_model, config, run.labels(), manager))
 
 
 def _stored_in_run(run: RunFolder, checkpoint: Path, file: str) -> StoredWeights:
@@ -166,7 +166,7 @@ def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:
     """
     try:
         with torch.device("meta"), _bounded():
-            return build_method(complete(config.config(), plugins), config.space, plugins)
+            return build_method(complete(Config.model_validate(config.settings()), plugins), config.space, plugins)
     except ModelError:
         raise
     except RequestError as error:
@@ -196,7 +196,7 @@ def _bounded() -> Iterator[None]:
 
 def _check_needs(folder: Path, config: ModelConfig, plugins: PluginManager) -> None:
     """Raises ModelError where a component is not there, with how to get it."""
-    for kind, component in (("method", config.method), *config.components.items()):
+    for kind, component in config.parts.items():
         if component.name in plugins.index(kind):
             continue
         need = next((need for need in config.plugins if f"{kind} {component.name}" in need.provides), None)

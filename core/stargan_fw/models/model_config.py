@@ -1,28 +1,32 @@
-"""`MODEL/config.json`: what a model is, without where its data lay or whose machine it was made on."""
+"""`MODEL/config.json`: what a model is, but not where its data was or who made it on which machine."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from stargan_fw.config import ComponentConfig, Config
-from stargan_fw.errors import LabelError, ModelError, one_line
+from stargan_fw.data.source import build_dataset
+from stargan_fw.errors import LabelError, ModelError, RequestError, one_line
 from stargan_fw.kinds import MODEL_COMPONENTS
 from stargan_fw.options import describe
+from stargan_fw.version import __version__
 from stargan_fw_registry import LabelSpace
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
+
+    from stargan_fw.config import Config
+    from stargan_fw.plugin_manager import PluginManager
 
 FORMAT = 1
 LARGEST_FILE = 2**22  # bytes
-LARGEST_NUMBER = 2**20  # of a network's arguments: layers, channels
-NAME = r"^[^\x00-\x1f\x7f-\x9f/\\]{1,100}$"  # of what is printed: no path, nothing that a terminal obeys
-COMPONENT = rf"^({'|'.join(MODEL_COMPONENTS)})$"
-SENTENCE = r"^[^\x00-\x1f\x7f-\x9f]{1,500}$"  # that is printed
-UPDATE = "Update stargan-fw: pip install --upgrade stargan-fw"
+LARGEST_NUMBER = 2**20  # among a network's arguments, such as layers and channels
+# These texts are printed. None may hold what a terminal obeys, and a name may hold no path.
+NAME = r"^[^\x00-\x1f\x7f-\x9f/\\]{1,100}$"
+SENTENCE = r"^[^\x00-\x1f\x7f-\x9f]{1,500}$"
 
 
 class _Strict(BaseModel):
@@ -30,7 +34,7 @@ class _Strict(BaseModel):
 
 
 def _check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Refuses numbers that no network means, before anything is built that many times."""
+    """Refuses numbers that make no sense for a network, before anything is built that many times."""
     if "name" in arguments:
         raise ValueError("'name' is no argument of a component")
     stack: list[Any] = [arguments]
@@ -43,12 +47,7 @@ def _check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 class Component(_Strict):
-    """A registered component.
-
-    Attributes:
-        name: that it is registered by.
-        arguments: its own options.
-    """
+    """A component: the name that it is registered by, and its own options."""
 
     name: str = Field(pattern=NAME)
     arguments: Annotated[dict[str, Any], AfterValidator(_check_arguments)] = {}
@@ -58,16 +57,19 @@ class Need(_Strict):
     """A plugin that the model needs.
 
     Attributes:
-        provides: its components, as "generator attention".
-        distribution: that it is installed with.
-        version: of the distribution, when the model was written.
-        file: the name of the plugin file, where it is not installed.
+        provides: the components that come from it, as "generator attention".
+        distribution: the installed package that it comes with, if it is installed.
+        version: the package's version when the model was written.
+        file: the name of the plugin file, if the plugin is not installed.
     """
 
     provides: list[str] = Field(min_length=1)
     distribution: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
     version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.+!_-]+$")
     file: str | None = Field(default=None, pattern=NAME)
+
+    def __str__(self) -> str:
+        return f"{self.distribution or self.file} {self.version or ''}".strip()
 
     def remedy(self) -> str:
         """Returns how to get the plugin."""
@@ -86,14 +88,14 @@ class ModelConfig(_Strict):
         format: version of the folder's format.
         made_with: the program and its version.
         image_size: side in pixels.
-        dtype: of the weights.
-        labels: as `LabelSpace.to_dict` writes them.
-        crops: side in pixels of the centre crop that each dataset had before the resize; None is the short side.
-        own_crops: of datasets whose images had squares of their own, such as around faces, which, in words; of their other
-            images `crops` holds.
-        method: owns the networks.
-        components: what the method builds: "generator", "discriminator", "loss".
-        plugins: where all of these come from.
+        dtype: the type of the weights.
+        labels: the label space, as `LabelSpace.to_dict` writes it.
+        crops: per dataset, the side in pixels of the centre crop that images had before the resize; None is the short side.
+        own_crops: for each dataset that cropped its images by squares of their own, such as around faces, a description of
+            them. `crops` holds for its other images.
+        method: the method, which owns the networks.
+        components: what the method builds, by kind: "generator", "discriminator", "loss".
+        plugins: the plugins that register all of these.
     """
 
     format: int = Field(default=FORMAT, ge=1, le=FORMAT)
@@ -104,20 +106,20 @@ class ModelConfig(_Strict):
     crops: dict[str, Annotated[int, Field(gt=0)] | None]
     own_crops: dict[str, Annotated[str, Field(pattern=SENTENCE)]] = {}
     method: Component
-    components: dict[Annotated[str, Field(pattern=COMPONENT)], Component]
+    components: dict[Annotated[str, Field(pattern=rf"^({'|'.join(MODEL_COMPONENTS)})$")], Component]
     plugins: list[Need]
 
     @model_validator(mode="after")
     def _crops_of_datasets(self) -> ModelConfig:
         try:
-            datasets = LabelSpace.from_dict(self.labels).datasets
+            datasets = self.space.datasets
         except LabelError as error:
             raise ValueError(f"labels: {error}") from None
-        if set(datasets) != set(self.crops):
-            raise ValueError(f"crops names {', '.join(self.crops)}, but the labels are of {', '.join(datasets)}")
-        if not set(self.own_crops) <= set(datasets):
-            named = ", ".join(self.own_crops)
-            raise ValueError(f"own_crops names {named}, but the labels are of {', '.join(datasets)}")
+        crops, own_crops = set(self.crops), set(self.own_crops)
+        for key, fits in (("crops", crops == set(datasets)), ("own_crops", own_crops <= set(datasets))):
+            if not fits:
+                named = ", ".join(getattr(self, key))
+                raise ValueError(f"{key} names {named}, but the labels are of {', '.join(datasets)}")
         return self
 
     @property
@@ -125,15 +127,15 @@ class ModelConfig(_Strict):
         """The label space."""
         return LabelSpace.from_dict(self.labels)
 
+    @property
+    def parts(self) -> dict[str, Component]:
+        """The method and its components, by kind."""
+        return {"method": self.method, **self.components}
+
     def settings(self) -> dict[str, Any]:
         """Returns the tables of a run's configuration that say what the model is."""
-        tables = {"method": self.method, **self.components}
-        named = {kind: {**component.arguments, "name": component.name} for kind, component in tables.items()}
-        return {"data": {"image_size": self.image_size}, **named}
-
-    def config(self) -> Config:
-        """Returns the configuration that builds the model."""
-        return Config.model_validate(self.settings())
+        tables = {kind: {**part.arguments, "name": part.name} for kind, part in self.parts.items()}
+        return {"data": {"image_size": self.image_size}, **tables}
 
     def to_json(self) -> str:
         """Returns the file's text."""
@@ -141,35 +143,94 @@ class ModelConfig(_Strict):
 
     @classmethod
     def read(cls, path: Path) -> ModelConfig:
-        """Reads a `config.json`, which a stranger may have written.
+        """Reads a `config.json`, which may come from anybody.
 
         Raises:
-            ModelError: it is too large, no JSON, of a newer format, or says anything unknown or mistyped.
+            ModelError: the file is too large, is no JSON, has a newer format, or has an unknown key or a value of a wrong type.
         """
         document = _read_json(path)
         check_format(document.get("format"), path)
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            if error.errors()[0]["loc"]:
-                raise ModelError(f"'{path}': {one_line(describe(error, cls, document))}") from None
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ModelError(f"'{path}': {one_line(reason)}.") from None
+            first = error.errors()[0]
+            reason = describe(error, cls, document) if first["loc"] else f"{_reason(first['msg'])}."
+            raise ModelError(f"'{path}': {one_line(reason)}") from None
+
+
+def describe_model(config: Config, space: LabelSpace, plugins: PluginManager) -> ModelConfig:
+    """Returns the `config.json` of the model that a configuration builds.
+
+    Args:
+        config: a complete configuration, as `stargan_fw.components.complete` returns it.
+        space: the label space.
+        plugins: the plugins that the configuration is built with.
+
+    Raises:
+        ModelError: a component has an argument that a model's file cannot have.
+    """
+    tables = {kind: getattr(config, kind) for kind in ("method", *MODEL_COMPONENTS)}
+    try:
+        parts = {
+            kind: Component(name=table.name, arguments=table.options) for kind, table in tables.items() if table.name
+        }
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ModelError(f"The model cannot be shared: {where}: {_reason(first['msg'])}.") from None
+    crops = {alias: _crops_of(alias, config, plugins) for alias in space.datasets}
+    return ModelConfig(
+        made_with=f"stargan-fw {__version__}",
+        image_size=config.data.image_size,
+        labels=space.to_dict(),
+        crops={alias: crop for alias, (crop, _) in crops.items()},
+        own_crops={alias: own for alias, (_, own) in crops.items() if own},
+        plugins=_required_plugins(parts, plugins),
+        method=parts.pop("method"),
+        components=parts,
+    )
 
 
 def check_format(version: object, path: Path) -> None:
-    """Raises ModelError where a file is of another format than this program reads."""
+    """Raises ModelError if a file has another format than this program reads."""
     if type(version) is not int or version < 1:
         raise ModelError(f"'{path}' is no model of stargan-fw: it has no format version.")
     if version > FORMAT:
         raise ModelError(
-            f"'{path}' is of format {version}, which a newer stargan-fw wrote; this one reads up to {FORMAT}. {UPDATE}."
+            f"'{path}' is of format {version}, which a newer stargan-fw wrote; this one reads up to {FORMAT}. "
+            "Update stargan-fw: pip install --upgrade stargan-fw."
         )
 
 
-def component(config: ComponentConfig) -> Component:
-    """Returns a configured component as `config.json` has it."""
-    return Component(name=str(config.name), arguments=config.options)
+def _required_plugins(parts: Mapping[str, Component], plugins: PluginManager) -> list[Need]:
+    """Returns the plugins that register the components, one per distribution or file."""
+    reports = {report.name: report for report in plugins.reports}
+    provided: dict[tuple[str | None, str | None, str | None], list[str]] = {}
+    for kind, part in parts.items():
+        report = reports[plugins.index(kind).source(part.name)]
+        distribution, _, version = (report.distribution or "").partition(" ")
+        file = Path(report.name).name if report.source == "file" else None
+        provided.setdefault((distribution or None, version or None, file), []).append(f"{kind} {part.name}")
+    return [
+        Need(provides=provides, distribution=distribution, version=version, file=file)
+        for (distribution, version, file), provides in provided.items()
+    ]
+
+
+def _crops_of(alias: str, config: Config, plugins: PluginManager) -> tuple[int | None, str]:
+    """Returns the side of a dataset's centre crop, None for the short side, and a description of its images' own crops.
+
+    If the dataset's plugin or data is not there, the configuration and the class say what they can.
+    """
+    table = config.datasets.get(alias)
+    if table is None or table.plugin not in plugins.index("dataset"):
+        return (table.crop_size if table else None), ""
+    try:
+        dataset = build_dataset(alias, table, config.data.path, plugins)
+    except (RequestError, OSError):
+        crop: int | None = table.crop_size or plugins.index("dataset").get(table.plugin).crop_size
+        return crop, ""
+    return dataset.crop_size, dataset.own_crops
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -190,3 +251,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
