@@ -1,4 +1,4 @@
-"""Squares around faces that OpenCV finds (Viola and Jones, 2001); the extra `faces` installs it."""
+"""Crops to faces that OpenCV finds (Viola and Jones, 2001); the extra `faces` installs OpenCV."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 FaceChoice: TypeAlias = Literal["detect", "none"]
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"
-# The picture's longer side is brought down to this before looking: a face of a portrait is then 100 to 300 pixels wide.
-LOOKED_AT = 480
-SMALLEST = 0.15  # side of a face, of the picture's short side
-# What is found reaches from the eyebrows to the chin: the whole head is larger, and lies higher.
+# The longer side of the picture is scaled down to this: the face of a portrait is then 100 to 300 pixels wide.
+DETECTION_SIDE = 480
+SMALLEST_FACE = 0.15  # smallest side of a face, as a fraction of the picture's short side
+# A detection reaches from the eyebrows to the chin: the whole head is larger, and its centre is higher.
 MARGIN, RAISE = 1.5, 0.06
 NOTE = "no face is found, the usual square is taken"
 
 
 @dataclass(frozen=True, slots=True)
 class DetectedFace(Crop):
-    """The square around the largest face, seen from the front, or else from either side.
+    """The square around the largest frontal face, or else the largest profile.
 
     Attributes:
-        otherwise: finds the square where there is no face; None is the centre.
-        margin: side of the square in sides of what the detector finds.
+        otherwise: finds the square if there is no face; None means the centre.
+        margin: side of the square as a multiple of the detection's side.
     """
 
     otherwise: Crop | None = None
     margin: float = MARGIN
 
     def find(self, image: Image.Image) -> Square | None:
-        """Returns the square, which notes where no face is found."""
-        face = next(_faces(image), None)
+        """Returns the square, with a note if no face is found."""
+        face = next(_detect_faces(image), None)
         if face is None:
             usual = (self.otherwise and self.otherwise.find(image)) or Square.centred(image.size)
             return Square(usual.left, usual.top, usual.side, NOTE)
@@ -54,11 +54,11 @@ class DetectedFace(Crop):
         return Square.around(centre, self.margin * side, image.size)
 
 
-def face_crop(choice: FaceChoice, otherwise: Crop | None = None) -> Crop | None:
+def make_face_crop(choice: FaceChoice, otherwise: Crop | None = None) -> Crop | None:
     """Returns the crop that a dataset's option `face` asks for.
 
     Raises:
-        PluginError: OpenCV is not installed, or is one without the cascades.
+        PluginError: OpenCV is not installed or lacks the cascades.
     """
     if choice == "none":
         return otherwise
@@ -66,23 +66,23 @@ def face_crop(choice: FaceChoice, otherwise: Crop | None = None) -> Crop | None:
     return DetectedFace(otherwise)
 
 
-def face_crop_in_words(choice: FaceChoice, otherwise: str = "") -> str:
-    """Returns what `face_crop` crops to, given the words for what it crops to otherwise."""
+def describe_face_crop(choice: FaceChoice, otherwise: str = "") -> str:
+    """Describes the crop of `make_face_crop`; `otherwise` describes the crop if there is no face."""
     if choice == "none":
         return otherwise
     found = f"a square {MARGIN:g} times as wide as the face that OpenCV finds"
     return f"{found}, and where it finds none {otherwise}" if otherwise else found
 
 
-def _faces(image: Image.Image) -> Iterator[tuple[float, float, float]]:
-    """Yields left, top and side of the largest face of each way of looking, in pixels of the image."""
-    scale = min(1.0, LOOKED_AT / max(image.size))
+def _detect_faces(image: Image.Image) -> Iterator[tuple[float, float, float]]:
+    """Yields left, top and side of the largest face per detector, in pixels of the image."""
+    scale = min(1.0, DETECTION_SIDE / max(image.size))
     small = image.convert("L").resize([max(1, round(side * scale)) for side in image.size])
     pixels: NDArray[np.uint8] = np.asarray(small)
     detectors = _detectors()
     for name, mirrored in ((FRONTAL, False), (PROFILE, False), (PROFILE, True)):
         looked_at = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
-        smallest = max(20, round(SMALLEST * min(small.size)))
+        smallest = max(20, round(SMALLEST_FACE * min(small.size)))
         found = detectors[name].detectMultiScale(looked_at, 1.1, 4, minSize=(smallest, smallest))
         for left, top, side, _ in sorted(map(tuple, found), key=lambda box: (-box[2], *box))[:1]:
             start = small.width - left - side if mirrored else left
@@ -93,7 +93,7 @@ _own = threading.local()
 
 
 def _detectors() -> dict[str, Any]:
-    """Returns this thread's detectors, which no two threads can share."""
+    """Returns this thread's detectors: threads cannot share them."""
     if not hasattr(_own, "detectors"):
         opencv, folder = import_module("cv2"), _cascade_folder()
         _own.detectors = {name: opencv.CascadeClassifier(str(folder / name)) for name in (FRONTAL, PROFILE)}
@@ -113,5 +113,7 @@ def _cascade_folder() -> Path:
         ) from None
     if not (folder / FRONTAL).is_file() or not (folder / PROFILE).is_file():
         raise PluginError(f"OpenCV has no cascades in '{folder}'. Run: pip install 'stargan-fw[faces]'")
-    opencv.setNumThreads(1)  # every image has a thread already; and the order of what several find would change
+    opencv.setNumThreads(
+        1
+    )  # images already have a thread each, and several threads would change the order of detections
     return folder

@@ -1,8 +1,8 @@
 """Draws stand-in faces: avatars whose hair, gender, age and expression are known because they were chosen.
 
 The art is the style "avataaars" by Pablo Stanley (free for personal and commercial use), drawn at run time by
-`dicebear` and rasterised by `resvg`; no image of it is shipped. Every face sits at the same place and scale in the
-square that a dataset's centre crop leaves, so that one model can train on several stand-in datasets.
+`dicebear` and rasterised by `resvg`; no image of it is shipped. After a dataset's centre crop, every face has the same
+place and scale, so that one model can train on several stand-in datasets.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 Color = tuple[int, int, int]
 
 JPEG_QUALITY = 92
-# Below this number of portraits, starting worker processes takes longer than drawing.
+# Fewer portraits are drawn faster than worker processes start.
 POOL_THRESHOLD = 300
 MOST_WORKERS = 8
-# The square of the 280 x 280 drawing that becomes the square crop: left, top and side.
+# The square of the 280 x 280 drawing that the centre crop keeps: left, top and side.
 FACE_LEFT, FACE_TOP, FACE_SIDE = 46.0, 14.0, 188.0
 CANVAS = 'viewBox="0 0 280 280"'
 EYES_LEFT, EYES_PLACE = 98, 'transform="translate({} 98)"'
@@ -100,14 +100,14 @@ EXPRESSIONS: Mapping[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What stays the same on every portrait of one person.
+    """Everything that all portraits of one person share.
 
     Attributes:
-        male: short hair and at times a beard; otherwise long hair.
-        hair: a key of `HAIR_COLORS`; the old have "grey" and only they.
+        male: True gives short hair and sometimes a beard, False long hair.
+        hair: a key of `HAIR_COLORS`; old people have "grey", and nobody else has.
         skin_tone: index into `SKINS`, 0 is the lightest.
-        hair_color, clothes_color: as drawn, (red, green, blue) of 0 to 255.
-        top, clothes, facial_hair, glasses: variants of the style; None where there is none.
+        hair_color, clothes_color: (red, green, blue) of 0 to 255.
+        top, clothes, facial_hair, glasses: variants of the style; None means none.
     """
 
     male: bool
@@ -127,15 +127,15 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """One picture to draw: all that `write_portraits` needs to know, whatever process draws it.
+    """One picture to draw, with everything that a worker process needs.
 
     Attributes:
         path: the JPEG to write; its folder exists.
-        look: who is on it.
+        look: the person.
         expression: a key of `EXPRESSIONS`.
         background: (red, green, blue) of 0 to 255.
-        size: width and height in pixels, the height at least the width; the face is placed by the centre square.
-        gaze: how far the eyes are moved to the picture's right, in units of the 280 x 280 drawing.
+        size: width and height in pixels, the height at least the width; the face fills the centre square.
+        gaze: how far the eyes move to the picture's right, in units of the 280 x 280 drawing.
     """
 
     path: Path
@@ -146,13 +146,13 @@ class Portrait:
     gaze: float = 0.0
 
 
-def private_generator(*key: object) -> Random:
-    """Returns a random generator that the key alone decides: what one drawing uses up, no other misses."""
+def seeded_random(*key: object) -> Random:
+    """Returns a random generator that depends on the key alone, so that no drawing affects another."""
     return Random("-".join(str(part) for part in key))  # noqa: S311 - nothing secret is drawn
 
 
 def draw_look(generator: Random) -> Look:
-    """Draws a person: half are men, a fifth is old and grey, the others' hair is black, blond or brown."""
+    """Draws a person: half are men; a fifth are old with grey hair, the others' hair is black, blond or brown."""
     male = generator.random() < 0.5
     hair = "grey" if generator.random() < 0.22 else generator.choice(YOUNG_HAIR)
     tops = SHORT_TOPS if male else LONG_TOPS
@@ -160,18 +160,18 @@ def draw_look(generator: Random) -> Look:
     return Look(
         male=male,
         hair=hair,
-        hair_color=vary(generator, HAIR_COLORS[hair], 8),
+        hair_color=vary_brightness(generator, HAIR_COLORS[hair], 8),
         skin_tone=generator.choices(range(len(SKINS)), SKIN_WEIGHTS)[0],
         top=BALDING_TOP if balding else generator.choice(tops),
         clothes=generator.choice(MENS_CLOTHES if male else WOMENS_CLOTHES),
-        clothes_color=vary(generator, generator.choice(CLOTHES_COLORS), 12),
+        clothes_color=vary_brightness(generator, generator.choice(CLOTHES_COLORS), 12),
         facial_hair=_draw_facial_hair(generator) if male else None,
         glasses=generator.choice(GLASSES) if generator.random() < 0.08 else None,
     )
 
 
-def draw_clothing_of(look: Look, generator: Random, *, male: bool) -> Look:
-    """Returns the person as the other gender: hair, clothes and beard are drawn anew, all colours and glasses stay."""
+def draw_as_gender(look: Look, generator: Random, *, male: bool) -> Look:
+    """Returns the person as a gender: hair, clothes and beard are drawn anew; colours and glasses stay."""
     return replace(
         look,
         male=male,
@@ -187,8 +187,8 @@ def _draw_facial_hair(generator: Random) -> str | None:
     return generator.choice(BEARDS if generator.random() < 0.7 else MOUSTACHES)
 
 
-def vary(generator: Random, color: Color, spread: int) -> Color:
-    """Returns the colour made lighter or darker by at most `spread` of 255, the hue nearly kept."""
+def vary_brightness(generator: Random, color: Color, spread: int) -> Color:
+    """Returns the colour made lighter or darker by at most `spread` of 255, with nearly the same hue."""
     change = generator.randint(-spread, spread)
     red, green, blue = (min(255, max(0, channel + change)) for channel in color)
     return red, green, blue
@@ -205,9 +205,9 @@ def write_portraits(portraits: Sequence[Portrait], workers: int | None = None) -
     """Draws the portraits and writes each as a JPEG; the bytes depend on the portraits alone.
 
     Args:
-        portraits: what to draw. Many are spread over worker processes, which import the main module anew: a script
-            that gets here keeps its own work under `if __name__ == "__main__":`.
-        workers: how many processes; None takes the number of cores for many portraits and none for a few.
+        portraits: what to draw. Worker processes draw many portraits. They import the main module again, so a script
+            that calls this keeps its own work under `if __name__ == "__main__":`.
+        workers: how many processes; None means the number of cores for many portraits, and 1 for a few.
 
     Raises:
         PluginError: the packages that draw are not installed.
@@ -238,7 +238,7 @@ def portrait_bytes(portrait: Portrait) -> bytes:
 
 
 def portrait_svg(portrait: Portrait) -> str:
-    """Returns the drawing as SVG, its view box set so that the centre square holds the face."""
+    """Returns the drawing as SVG, with a view box that places the face in the centre square."""
     avatar, _ = _drawing_packages()
     svg: str = avatar(_avatar_options(portrait)).to_string()
     width, height = portrait.size
@@ -253,13 +253,13 @@ def rasterise(svg: str, size: tuple[int, int], background: Color) -> Image.Image
     _, svg_to_bytes = _drawing_packages()
     width, height = size
     png = svg_to_bytes(
-        svg_string=svg, width=width, height=height, background=_hexadecimal(background), skip_system_fonts=True
+        svg_string=svg, width=width, height=height, background=_to_hex(background), skip_system_fonts=True
     )
     return Image.open(io.BytesIO(png)).convert("RGB")
 
 
 def _avatar_options(portrait: Portrait) -> dict[str, Any]:
-    """Returns the style's options; each leaves a single choice, so that the style's own seed decides nothing."""
+    """Returns the style's options; each has a single choice, so the style's own seed has no effect."""
     look = portrait.look
     eyes, eyebrows, mouth = EXPRESSIONS[portrait.expression]
     return {
@@ -268,26 +268,26 @@ def _avatar_options(portrait: Portrait) -> dict[str, Any]:
         "eyebrowsVariant": [eyebrows],
         "mouthVariant": [mouth],
         "topVariant": [look.top],
-        "hairColor": [_hexadecimal(look.hair_color)],
-        "skinColor": [_hexadecimal(SKINS[look.skin_tone])],
+        "hairColor": [_to_hex(look.hair_color)],
+        "skinColor": [_to_hex(SKINS[look.skin_tone])],
         "clothesVariant": [look.clothes],
-        "clothesColor": [_hexadecimal(look.clothes_color)],
+        "clothesColor": [_to_hex(look.clothes_color)],
         "facialHairVariant": [look.facial_hair or BEARDS[0]],
-        "facialHairColor": [_hexadecimal(look.hair_color)],
+        "facialHairColor": [_to_hex(look.hair_color)],
         "facialHairProbability": 100 if look.facial_hair else 0,
         "accessoriesVariant": [look.glasses or GLASSES[0]],
-        "accessoriesColor": [_hexadecimal(GLASSES_COLOR)],
+        "accessoriesColor": [_to_hex(GLASSES_COLOR)],
         "accessoriesProbability": 100 if look.glasses else 0,
     }
 
 
-def _hexadecimal(color: Color) -> str:
+def _to_hex(color: Color) -> str:
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 @cache
 def _drawing_packages() -> tuple[Callable[[dict[str, Any]], Any], Callable[..., bytes]]:
-    """Returns `options → avatar` in the style, and the rasteriser; an optional extra installs both."""
+    """Returns the function from options to an avatar, and the rasteriser; the extra `sample` installs both."""
     try:
         dicebear, resvg_py = import_module("dicebear"), import_module("resvg_py")
         definition = resources.files("dicebear_styles").joinpath("avataaars.json").read_text("utf-8")

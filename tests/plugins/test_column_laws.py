@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import HealthCheck, assume, example, given, settings, strategies as st
 
 from stargan_fw.errors import ConfigError, DataError
-from stargan_fw_plugins.datasets.columns import Choice, Records, interpret, spell
+from stargan_fw_plugins.datasets.columns import ColumnOptions, Records, as_text, interpret
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 
 # A busy machine says nothing about the code.
@@ -57,10 +57,10 @@ def records(table, classes=None):
     )
 
 
-def meaning(table, choice=None, classes=None):
+def annotations(table, options=None, classes=None):
     """What a table means; its message where it is refused."""
     try:
-        return interpret(records(table, classes), choice or Choice(), "image")
+        return interpret(records(table, classes), options or ColumnOptions(), "image")
     except (ConfigError, DataError) as error:
         return str(error)
 
@@ -74,10 +74,10 @@ def by_name(found):
 @example({"x": [True, 1, 0]}, Random(1))
 @example({"x": [0.0, -0.0, 1]}, Random(1))
 def test_the_order_of_the_rows_does_not_change_what_columns_mean(table, random):
-    found = meaning(table)
+    found = annotations(table)
     order = list(range(len(next(iter(table.values())))))
     random.shuffle(order)
-    again = meaning({name: [cells[row] for row in order] for name, cells in table.items()})
+    again = annotations({name: [cells[row] for row in order] for name, cells in table.items()})
     if isinstance(found, str):
         assert isinstance(again, str)
         return
@@ -88,10 +88,10 @@ def test_the_order_of_the_rows_does_not_change_what_columns_mean(table, random):
 @quick
 @given(tables(), st.randoms(use_true_random=False))
 def test_the_order_of_the_columns_is_that_of_the_attributes_and_changes_nothing_else(table, random):
-    found = meaning(table)
+    found = annotations(table)
     names = list(table)
     random.shuffle(names)
-    again = meaning({name: table[name] for name in names})
+    again = annotations({name: table[name] for name in names})
     if isinstance(found, str):
         assert isinstance(again, str)
         return
@@ -103,7 +103,7 @@ def test_the_order_of_the_columns_is_that_of_the_attributes_and_changes_nothing_
 @quick
 @given(tables())
 def test_a_row_twice_means_what_it_meant_once(table):
-    found, again = meaning(table), meaning({name: cells * 2 for name, cells in table.items()})
+    found, again = annotations(table), annotations({name: cells * 2 for name, cells in table.items()})
     if isinstance(found, str):
         assert isinstance(again, str)
         return
@@ -114,7 +114,7 @@ def test_a_row_twice_means_what_it_meant_once(table):
 @quick
 @given(tables())
 def test_every_cell_is_one_of_the_classes_or_unknown_and_every_class_is_a_cell(table):
-    found = meaning(table)
+    found = annotations(table)
     assume(not isinstance(found, str))
     schema = LabelSchema("table", found.attributes)
     for row in range(len(next(iter(table.values())))):
@@ -131,11 +131,11 @@ def test_every_cell_is_one_of_the_classes_or_unknown_and_every_class_is_a_cell(t
 @quick
 @given(tables())
 def test_a_cell_is_unknown_where_nothing_stands_and_nowhere_else(table):
-    found = meaning(table)
+    found = annotations(table)
     assume(not isinstance(found, str))
     for name, values in found.labels.items():
         (column,) = [column for column in table if column.rpartition(".")[2] == name]
-        assert [value is None for value in values] == [not spell(cell) for cell in table[column]]
+        assert [value is None for value in values] == [not as_text(cell) for cell in table[column]]
 
 
 @quick
@@ -143,7 +143,7 @@ def test_a_cell_is_unknown_where_nothing_stands_and_nowhere_else(table):
 def test_any_table_and_any_choice_is_read_or_refused(table, data):
     names = st.sampled_from([*table, "split", "nowhere"])
     texts = st.sampled_from(["yes", "cat", "1", "", "a.b"])
-    choice = Choice(
+    options = ColumnOptions(
         labels=data.draw(st.none() | st.lists(names, max_size=3)),
         exclusive=data.draw(st.dictionaries(NAMES, st.lists(names, max_size=2), max_size=2)),
         values=data.draw(st.dictionaries(names, st.dictionaries(texts, texts | st.booleans(), max_size=3), max_size=2)),
@@ -151,7 +151,7 @@ def test_any_table_and_any_choice_is_read_or_refused(table, data):
         split=data.draw(st.none() | names),
     )
     classes = data.draw(st.dictionaries(names, st.lists(texts, max_size=3), max_size=1))
-    found = meaning(table, choice, classes)
+    found = annotations(table, options, classes)
     if isinstance(found, str):
         assert found
         return
@@ -166,7 +166,7 @@ def test_any_table_and_any_choice_is_read_or_refused(table, data):
 def test_columns_that_exclude_each_other_are_one_attribute_or_refused(table, sizes):
     columns = iter(table)
     groups = {group: list(itertools.islice(columns, size)) for group, size in sizes.items()}
-    found = meaning(table, Choice(exclusive=groups))
+    found = annotations(table, ColumnOptions(exclusive=groups))
     if isinstance(found, str):
         return
     exclusive = {a.name: list(a.members) for a in found.attributes if isinstance(a, Exclusive)}
@@ -184,4 +184,4 @@ def test_yes_and_no_are_the_same_however_they_are_written(cells, kind):
     table["other"] = table["other"][: len(cells)]
     assume(set(cells) >= {True, False} and set(table["other"]) == {True, False})
     written = {name: [None if cell is None else kind(cell) for cell in column] for name, column in table.items()}
-    assert meaning(written) == meaning(table)
+    assert annotations(written) == annotations(table)

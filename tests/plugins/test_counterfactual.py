@@ -7,11 +7,10 @@ import pytest
 from PIL import Image
 
 from stargan_fw.errors import DataError
-from stargan_fw_plugins.changed_looks import changed
 from stargan_fw_plugins.datasets.celeba import CelebA
 from stargan_fw_plugins.datasets.rafd import RaFD
-from stargan_fw_plugins.sample_faces import draw_look, private_generator
-from stargan_fw_plugins.stand_in_record import FILE
+from stargan_fw_plugins.redrawn_faces import FILE, change_look
+from stargan_fw_plugins.sample_faces import draw_look, seeded_random
 
 KEY = ("test", 1)
 
@@ -22,7 +21,7 @@ def pixels(image):
 
 def look(*, hair=None, male=None):
     for seed in range(200):
-        found = draw_look(private_generator("look", seed))
+        found = draw_look(seeded_random("look", seed))
         if (hair is None or found.hair == hair) and (male is None or found.male == male):
             return found
     raise AssertionError
@@ -81,7 +80,7 @@ def test_data_that_was_not_drawn_has_no_counterfactual(small_data, tmp_path):
 
 def test_a_colour_changes_nothing_else():
     before = look(hair="black")
-    after = changed(before, {"Blond_Hair": True}, KEY)
+    after = change_look(before, {"Blond_Hair": True}, KEY)
     assert after.hair == "blond"
     assert (after.top, after.clothes, after.skin_tone, after.male) == (
         before.top,
@@ -89,12 +88,12 @@ def test_a_colour_changes_nothing_else():
         before.skin_tone,
         before.male,
     )
-    assert changed(before, {}, KEY) == changed(before, {"Black_Hair": True}, KEY) == before
+    assert change_look(before, {}, KEY) == change_look(before, {"Black_Hair": True}, KEY) == before
 
 
 def test_another_gender_keeps_the_person():
     woman = look(male=False)
-    man = changed(woman, {"Male": True}, KEY)
+    man = change_look(woman, {"Male": True}, KEY)
     assert man.male
     assert man.top != woman.top
     assert (man.skin_tone, man.hair_color, man.glasses, man.clothes_color) == (
@@ -103,7 +102,7 @@ def test_another_gender_keeps_the_person():
         woman.glasses,
         woman.clothes_color,
     )
-    assert changed(man, {"Male": False}, KEY).facial_hair is None
+    assert change_look(man, {"Male": False}, KEY).facial_hair is None
 
 
 @pytest.mark.parametrize(
@@ -121,5 +120,5 @@ def test_another_gender_keeps_the_person():
     ],
 )
 def test_age_shows_as_hair(hair, labels, expected):
-    found = changed(look(hair=hair), labels, KEY)
+    found = change_look(look(hair=hair), labels, KEY)
     assert (found and found.hair) == expected

@@ -15,8 +15,8 @@ from stargan_fw_plugins import face_crop as face_crop_module
 from stargan_fw_plugins.datasets.celeba import CelebA
 from stargan_fw_plugins.datasets.folder import Folder
 from stargan_fw_plugins.datasets.rafd import FACE_SQUARES, RaFD
-from stargan_fw_plugins.face_crop import NOTE, DetectedFace, face_crop
-from stargan_fw_plugins.sample_faces import Portrait, draw_look, portrait_svg, private_generator, rasterise
+from stargan_fw_plugins.face_crop import NOTE, DetectedFace, make_face_crop
+from stargan_fw_plugins.sample_faces import Portrait, draw_look, portrait_svg, rasterise, seeded_random
 
 PORTRAIT = (681, 1024)
 WALL = (240, 240, 242)
@@ -25,7 +25,7 @@ HEAD = 420  # pixels, as wide as the drawn square with the head
 
 def draw_portrait(centre, expression="neutral", person=1):
     """Draws a head around `centre` on a wall of RaFD's size."""
-    look = replace(draw_look(private_generator("portrait", person)), facial_hair=None, glasses=None)
+    look = replace(draw_look(seeded_random("portrait", person)), facial_hair=None, glasses=None)
     svg = portrait_svg(Portrait(None, look, expression, WALL, (HEAD, HEAD)))
     portrait = Image.new("RGB", PORTRAIT, WALL)
     portrait.paste(rasterise(svg, (HEAD, HEAD), WALL), tuple(round(place - HEAD / 2) for place in centre))
@@ -117,7 +117,7 @@ def test_without_opencv_or_its_cascades_the_extra_is_named(monkeypatch, tmp_path
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(PluginError, match=r"pip install 'stargan-fw\[faces\]'$"):
         RaFD(tmp_path, face="detect")
-    assert face_crop("none") is None
+    assert make_face_crop("none") is None
 
 
 @pytest.mark.parametrize("face", ["geometry", "detect"])

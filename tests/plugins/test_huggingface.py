@@ -133,7 +133,7 @@ def test_splits_are_taken_as_given(write):
 
 def test_a_split_of_another_name_beside_train_is_told(write):
     rows = [{"x": True}]
-    assert "the split 'extra' is neither of training nor of tests" in error_of(write(train=rows, extra=rows))
+    assert "the split 'extra' is neither for training nor for tests" in error_of(write(train=rows, extra=rows))
 
 
 def test_a_parquet_file_alone_is_enough(write):
@@ -145,7 +145,7 @@ def test_bare_bytes_are_images_where_nothing_else_is(tmp_path):
     pq.write_table(pa.table({"photo": [png(0), None], "x": [True, False]}), tmp_path / "x.parquet")
     first, second = HuggingFace(tmp_path / "x.parquet").examples()
     assert first.image.read() == png(0)
-    with pytest.raises(ValueError, match="there is none"):
+    with pytest.raises(ValueError, match="there is no image"):
         second.image.read()
 
 
@@ -213,7 +213,7 @@ def test_the_column_of_images_is_told(write, tmp_path):
     assert "the columns image, second hold images. Name the one to learn with `image`" in error_of(root)
     assert "no column 'imgae', which `image` names; did you mean 'image'?" in error_of(root, image="imgae")
     pq.write_table(pa.table({"x": [True]}), tmp_path / "x.parquet")
-    assert "no column holds images; there are x" in error_of(tmp_path / "x.parquet")
+    assert "no column holds images. The columns are x" in error_of(tmp_path / "x.parquet")
 
 
 def test_a_list_is_no_label(save):
@@ -250,8 +250,8 @@ def test_a_streamed_imagefolder_is_stored_with_its_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"streaming": True}, r"a stream has no end that is known.*Set `first`"),
-        ({"first": 0}, "`first` is 0. It is a number of images"),
+        ({"streaming": True}, r"the length of a stream is not known.*Set `first`"),
+        ({"first": 0}, "`first` is 0. Set a number of images"),
     ],
 )
 def test_a_limit_that_cannot_be_is_refused(tmp_path, options, message):
@@ -268,10 +268,10 @@ def test_an_uncached_id_without_a_network_is_a_wrong_request(train):
 
 
 def test_a_location_that_cannot_be_is_told(tmp_path):
-    assert "no such file or folder, and no id on the Hub" in error_of(tmp_path / "nowhere")
+    assert "no such file or folder, and not an id of the Hub" in error_of(tmp_path / "nowhere")
     assert "no location. Name it, as in --datasets" in error_of(tmp_path / "huggingface", error=ConfigError)
     (tmp_path / "x.csv").touch()
-    assert "not a parquet file, of which alone one is enough" in error_of(tmp_path / "x.csv")
+    assert "not a parquet file. Name a parquet file" in error_of(tmp_path / "x.csv")
     (tmp_path / "x.parquet").write_text("hello")
     assert "the datasets library cannot load it: Parquet" in error_of(tmp_path / "x.parquet")
     (tmp_path / "empty").mkdir()

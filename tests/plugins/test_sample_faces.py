@@ -13,11 +13,11 @@ from stargan_fw_plugins.sample_faces import (
     Portrait,
     draw_look,
     draw_soft_color,
-    private_generator,
+    seeded_random,
     write_portraits,
 )
 
-LOOKS = [draw_look(private_generator("look", i)) for i in range(400)]
+LOOKS = [draw_look(seeded_random("look", i)) for i in range(400)]
 TONGUE = (255, 79, 109)
 
 
@@ -31,7 +31,7 @@ def portraits_in(folder, count=3):
     folder.mkdir()
     names = list(sample_faces.EXPRESSIONS)
     return [
-        Portrait(folder / f"{i}.jpg", LOOKS[i], names[i], draw_soft_color(private_generator("soft", i)), (64, 64))
+        Portrait(folder / f"{i}.jpg", LOOKS[i], names[i], draw_soft_color(seeded_random("soft", i)), (64, 64))
         for i in range(count)
     ]
 

@@ -136,7 +136,9 @@ def test_a_group_needs_columns_of_its_own(write, groups):
 
 def test_a_group_of_texts_is_refused(write):
     path = write("labels.csv", "image,color\na.jpg,red\nb.jpg,blue\n")
-    assert "column color: not two values, as `exclusive.hair` needs" in error_of(path, exclusive={"hair": ["color"]})
+    assert "column color: `exclusive.hair` needs columns with two values" in error_of(
+        path, exclusive={"hair": ["color"]}
+    )
 
 
 def test_nested_columns_are_called_by_their_last_name(write):
@@ -208,8 +210,8 @@ def test_a_location_without_a_table_is_told(write, tmp_path):
         ("x.csv", "image,a\n../a.jpg,1\n", "line 2, column image: '../a.jpg' points outside of"),
         ("x.csv", "image,a\n/etc/a.jpg,1\n", "line 2, column image: '/etc/a.jpg' points outside of"),
         ("x.csv", "image,a\na.jpg,1\nmissing.jpg,1\n", "line 3, column image: there is no image '"),
-        ("x.csv", "image,a\n,1\n", "line 2, column image: empty where"),
-        ("x.jsonl", '{"image": 3, "a": 1}', "line 1, column image: a int where"),
+        ("x.csv", "image,a\n,1\n", "line 2, column image: empty, but"),
+        ("x.jsonl", '{"image": 3, "a": 1}', "line 1, column image: a int, but"),
         ("x.csv", "image,split\na.jpg,train\n", "line 1: no column is left to be a label"),
     ],
 )

@@ -12,19 +12,18 @@ from PIL import Image
 from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
-from stargan_fw_plugins.changed_looks import changed
 from stargan_fw_plugins.datasets.celeba_files import AttributeFile, read_values
-from stargan_fw_plugins.datasets.location import advice
+from stargan_fw_plugins.datasets.location import suggest_location
+from stargan_fw_plugins.redrawn_faces import change_look, draw_portrait, read_seed, write_seed
 from stargan_fw_plugins.sample_faces import (
     FRINGES,
     Look,
     Portrait,
     draw_look,
     draw_soft_color,
-    private_generator,
+    seeded_random,
     write_portraits,
 )
-from stargan_fw_plugins.stand_in_record import drawn_with, picture, write_record
 from stargan_fw_registry import Attribute, Binary, Exclusive, LabelValue
 
 IMAGE_FOLDER = "img_align_celeba"
@@ -44,10 +43,10 @@ COLUMNS = tuple(
 )
 PAPER_ATTRIBUTES = ["Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young"]
 HAIR_COLORS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-# 0 is the training, 1 the validation and 2 the test partition; nothing here is tuned on the validation images.
+# 0 is the training, 1 the validation and 2 the test partition. Validation images are trained on: nothing is tuned on them.
 PARTITIONS: Mapping[str, SplitName] = {"0": "train", "1": "train", "2": "test"}
 
-IMAGES_OF_ONE = 2
+IMAGES_PER_PERSON = 2
 SMILE = "Smiling"
 
 
@@ -59,15 +58,15 @@ class CelebA(Dataset):
         root/identity_CelebA.txt          optional: file and identity
         root/list_eval_partition.txt      optional: file and 0 (train), 1 (validation, trained on) or 2 (test)
 
-    The hair colours among the selected attributes, if two or more, are exclusive; all else is binary. A few images
-    carry two hair colours, which count as unknown (`on_contradiction`); their other labels stay.
+    If two or more hair colours are selected, they are exclusive. All other attributes are binary. On the few images with
+    two hair colours the hair is unknown (`on_contradiction`); their other labels stay.
 
     Args:
         root: the folder above.
-        attributes: which of the 40 attributes to learn, in label order; the paper's five unless told otherwise.
+        attributes: which of the 40 attributes to learn, in label order; by default the paper's five.
 
     Raises:
-        ConfigError: an attribute is unknown or named twice, or there is none.
+        ConfigError: an attribute is unknown or named twice, or none is selected.
     """
 
     name = "celeba"
@@ -80,14 +79,14 @@ class CelebA(Dataset):
         super().__init__(root)
         _check_selection(attributes)
         self.selected = tuple(attributes)
-        self.attributes: Sequence[Attribute] = _attributes(self.selected, _exclusive_hair(self.selected))
+        self.attributes: Sequence[Attribute] = _build_attributes(self.selected, _select_hair_group(self.selected))
 
     def examples(self) -> Iterable[Example]:
         """Returns every image of the attribute file, in its order.
 
         Raises:
-            DataError: the root is missing or the wrong level, an annotation file is broken or lacks a selected
-                attribute, or listed images are absent.
+            DataError: the root is missing or one level off, an annotation file is broken or lacks a selected attribute,
+                or listed images are absent.
         """
         _check_layout(self.root)
         names, are_set = AttributeFile(self.root / ATTRIBUTE_FILE).read(self.selected)
@@ -100,55 +99,55 @@ class CelebA(Dataset):
         ]
 
     def _labels(self, are_set: NDArray[np.bool_]) -> Iterable[Mapping[str, LabelValue]]:
-        """Returns the labels of each image; images of the same labels share one mapping."""
-        _, first, kind_of = np.unique(
+        """Returns the labels of each image; images with equal labels share one mapping."""
+        _, first, group_of = np.unique(
             are_set @ (1 << np.arange(len(self.selected))), return_index=True, return_inverse=True
         )
         labels = [dict(zip(self.selected, bits, strict=True)) for bits in are_set[first].tolist()]
-        return map(labels.__getitem__, kind_of.tolist())
+        return map(labels.__getitem__, group_of.tolist())
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
-        """Draws the same person on the same background with another gender, hair, age or smile, where it is a stand-in.
+        """Draws the same person on the same background with another gender, hair, age or smile.
 
-        See `changed_looks.changed` for what follows from a change. Attributes that it cannot draw give None.
+        `change_look` says what follows from a change. Returns None for a photograph, and if an attribute cannot be drawn.
         """
-        seed = drawn_with(self.root)
+        seed = read_seed(self.root)
         path = Path(str(example.image))
         if seed is None or not path.stem.isdigit():
             return None
         index = int(path.stem) - 1
-        drawn = _stand_in(path.parent, index, seed)
+        drawn = _stand_in_portrait(path.parent, index, seed)
         rest, smile = {key: value for key, value in labels.items() if key != SMILE}, labels.get(SMILE)
-        look = changed(drawn.look, rest, ("celeba", seed, "changed", index // IMAGES_OF_ONE))
+        look = change_look(drawn.look, rest, ("celeba", seed, "changed", index // IMAGES_PER_PERSON))
         if look is None:
             return None
         expression = drawn.expression if smile is None else "happy" if smile else "neutral"
-        return picture(replace(drawn, look=look, expression=expression))
+        return draw_portrait(replace(drawn, look=look, expression=expression))
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003
         """Draws CelebA-like avatars with their annotations under `root`.
 
-        Each person is drawn twice, serious and smiling. The attributes that an avatar shows are true to it; those
-        that it cannot show are -1. The old are grey, so none of the three colours of the paper is set on them.
+        Each person is drawn twice, serious and smiling. Attributes that an avatar shows have the value that it shows;
+        the others are -1. Old people have grey hair, so none of the paper's three colours is set for them.
 
         Args:
-            root: the dataset's folder, existing and empty.
+            root: the dataset's folder, which exists and is empty.
             images: how many images.
-            people: not used: two images make a person.
+            people: not used, since there are two images per person.
             seed: the same seed writes the same bytes.
 
         Raises:
             PluginError: the packages that draw are not installed.
         """
         (root / IMAGE_FOLDER).mkdir(parents=True)
-        portraits = [_stand_in(root / IMAGE_FOLDER, index, seed) for index in range(images)]
+        portraits = [_stand_in_portrait(root / IMAGE_FOLDER, index, seed) for index in range(images)]
         write_portraits(portraits)
         _write_attributes(root / ATTRIBUTE_FILE, portraits)
         names = [portrait.path.name for portrait in portraits]
-        _write_pairs(root / IDENTITY_FILE, {name: str(i // IMAGES_OF_ONE + 1) for i, name in enumerate(names)})
-        _write_pairs(root / PARTITION_FILE, {name: _partition(i, images) for i, name in enumerate(names)})
-        write_record(root, seed)
+        _write_pairs(root / IDENTITY_FILE, {name: str(i // IMAGES_PER_PERSON + 1) for i, name in enumerate(names)})
+        _write_pairs(root / PARTITION_FILE, {name: _stand_in_partition(i, images) for i, name in enumerate(names)})
+        write_seed(root, seed)
 
 
 @hookimpl
@@ -157,7 +156,6 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
 
 
 def _check_selection(selected: Sequence[str]) -> None:
-    """Raises ConfigError unless the selection names at least one known attribute, each once."""
     if not selected:
         raise ConfigError("celeba: `attributes` is empty. Name at least one attribute, or leave the key out.")
     for index, name in enumerate(selected):
@@ -169,14 +167,14 @@ def _check_selection(selected: Sequence[str]) -> None:
             raise ConfigError(f"celeba: `attributes` names '{name}' twice. Remove one.")
 
 
-def _exclusive_hair(selected: Sequence[str]) -> tuple[str, ...]:
-    """Returns the selected hair colours where they form a group, none where there is only one."""
+def _select_hair_group(selected: Sequence[str]) -> tuple[str, ...]:
+    """Returns the selected hair colours, or none if only one is selected, which makes no group."""
     hair = tuple(name for name in selected if name in HAIR_COLORS)
     return hair if len(hair) > 1 else ()
 
 
-def _attributes(selected: Sequence[str], hair: Sequence[str]) -> list[Attribute]:
-    """Returns the attributes in order of appearance; the hair group stands where its first member does."""
+def _build_attributes(selected: Sequence[str], hair: Sequence[str]) -> list[Attribute]:
+    """Returns the attributes in order of appearance; the hair group takes the place of its first member."""
     attributes: list[Attribute] = []
     for name in selected:
         if name not in hair:
@@ -187,12 +185,11 @@ def _attributes(selected: Sequence[str], hair: Sequence[str]) -> list[Attribute]
 
 
 def is_celeba(folder: Path) -> bool:
-    """Whether the folder holds CelebA's images and attribute file."""
+    """Returns whether the folder holds CelebA's images and attribute file."""
     return (folder / IMAGE_FOLDER).is_dir() and (folder / ATTRIBUTE_FILE).is_file()
 
 
 def _check_layout(root: Path) -> None:
-    """Raises DataError unless `root` holds the image folder and the attribute file."""
     if is_celeba(root):
         return
     if root.is_dir():
@@ -202,16 +199,16 @@ def _check_layout(root: Path) -> None:
         problem = "no such folder" if not root.exists() else "not a folder"
     raise DataError(
         f"{root}: {problem}. CelebA's folder holds {IMAGE_FOLDER}/ and {ATTRIBUTE_FILE}."
-        f"{advice(CelebA.name, root, is_celeba)}"
+        f"{suggest_location(CelebA.name, root, is_celeba)}"
     )
 
 
 def _find_images(folder: Path, names: Sequence[str]) -> list[str]:
-    """Returns the paths of listed images; reads the folder once, and raises DataError where some are not in it.
+    """Returns the paths of the listed images; raises DataError if some are absent. The folder is read once.
 
-    They are texts: a `Path` each, and its text when it is read, would take as long as all the rest of the listing.
+    Paths are strings: making `Path` objects would take as long as everything else in the listing.
     """
-    present = set(os.listdir(folder))  # noqa: PTH208 - likewise
+    present = set(os.listdir(folder))  # noqa: PTH208 - strings, as above
     absent = [name for name in names if name not in present]
     if absent:
         some = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
@@ -219,24 +216,24 @@ def _find_images(folder: Path, names: Sequence[str]) -> list[str]:
             f"{folder}: {len(absent)} of the {len(names)} images that {ATTRIBUTE_FILE} lists are absent ({some})."
             f" Unpack the image archive so that {folder / absent[0]} exists."
         )
-    start = os.path.join(folder, "")  # noqa: PTH118 - likewise
+    start = os.path.join(folder, "")  # noqa: PTH118 - strings, as above
     return [start + name for name in names]
 
 
-def _stand_in(folder: Path, index: int, seed: int) -> Portrait:
-    """Returns image `index` of the stand-in data: the person, the expression and a plain background of its own."""
-    person, turn = divmod(index, IMAGES_OF_ONE)
+def _stand_in_portrait(folder: Path, index: int, seed: int) -> Portrait:
+    """Returns stand-in image `index`: its person, its expression and a plain background of its own."""
+    person, turn = divmod(index, IMAGES_PER_PERSON)
     return Portrait(
         path=folder / f"{index + 1:06d}.jpg",
-        look=draw_look(private_generator("celeba", seed, "person", person)),
+        look=draw_look(seeded_random("celeba", seed, "person", person)),
         expression=("neutral", "happy")[turn],
-        background=draw_soft_color(private_generator("celeba", seed, "image", index)),
+        background=draw_soft_color(seeded_random("celeba", seed, "image", index)),
         size=IMAGE_SIZE,
     )
 
 
 def _shown_attributes(look: Look, expression: str) -> dict[str, bool]:
-    """Returns the columns that the drawing shows, as it shows them."""
+    """Returns the values of the columns that the drawing shows."""
     beard, top, smiling = look.facial_hair or "", look.top, expression == "happy"
     return {
         "Bald": top == "sides",
@@ -276,7 +273,7 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
 
 
-def _partition(index: int, images: int) -> str:
-    """Returns the partition of an image: as in CelebA, the last tenth is for tests and the tenth before to validate."""
+def _stand_in_partition(index: int, images: int) -> str:
+    """Returns the partition of an image: as in CelebA, the last tenth is for tests, the tenth before for validation."""
     share = index / images
     return "0" if share < 0.8 else "1" if share < 0.9 else "2"

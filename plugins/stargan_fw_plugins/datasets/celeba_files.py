@@ -1,4 +1,4 @@
-"""CelebA's annotation files: plain ones in bulk, and odd ones line by line, to say what is wrong and where."""
+"""Reads CelebA's annotation files: at once if they are well-formed, else line by line, to say what is wrong and where."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ VALUES = ("-1", "1")
 
 
 class AttributeFile:
-    """`list_attr_celeba.txt`: a line with the count, a line with the column names, then a line an image.
+    """`list_attr_celeba.txt`: a line with the count, a line with the column names, then a line per image.
 
     Attributes:
         path: the file.
         columns: the names of its columns, in order.
 
     Raises:
-        DataError: the first line is no count.
+        DataError: the first line is not a count.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         first, header, self._rows = [*path.read_bytes().split(b"\n", 2), b"", b""][:3]
-        self._count = self._parse_count(_text(first))
-        self.columns = _text(header).split()
+        self._count = self._parse_count(_decode(first))
+        self.columns = _decode(header).split()
 
     def read(self, columns: Sequence[str]) -> tuple[list[str], NDArray[np.bool_]]:
         """Returns the images' file names, and which of `columns` are set on them, of shape (images, columns).
 
         Raises:
-            DataError: there is no such column, a line cannot be read, or their number is not the one that the first
-                line promises.
+            DataError: a column is absent, a line cannot be read, or the number of lines is not the one in the first line.
         """
         positions = [self._position(column) for column in columns]
-        names, are_set = self._read_plain(positions) or self._read_line_by_line(positions)
+        names, are_set = self._read_at_once(positions) or self._read_line_by_line(positions)
         if len(names) != self._count:
             raise DataError(
                 f"{self.path}, line 1: promises {self._count} images, but {len(names)} are listed."
@@ -53,8 +52,8 @@ class AttributeFile:
             )
         return names, are_set
 
-    def _read_plain(self, positions: Sequence[int]) -> tuple[list[str], NDArray[np.bool_]] | None:
-        table = _plain_table(self._rows, len(self.columns) + 1)
+    def _read_at_once(self, positions: Sequence[int]) -> tuple[list[str], NDArray[np.bool_]] | None:
+        table = _parse_well_formed(self._rows, len(self.columns) + 1)
         known = pa.array(VALUES)
         if table is None or not all(pc.all(pc.is_in(values, known)).as_py() for values in table.columns[1:]):
             return None
@@ -63,15 +62,15 @@ class AttributeFile:
 
     def _read_line_by_line(self, positions: Sequence[int]) -> tuple[list[str], NDArray[np.bool_]]:
         names, are_set = [], []
-        for number, fields in _lines(self._rows, first=3):
+        for number, fields in _split_lines(self._rows, first=3):
             if len(fields) != len(self.columns) + 1 or not set(VALUES).issuperset(fields[1:]):
-                raise DataError(self._what_is_wrong(number, fields))
+                raise DataError(self._describe_error(number, fields))
             names.append(fields[0])
             are_set.append([fields[position] == "1" for position in positions])
         return names, np.array(are_set, dtype=bool).reshape(len(names), len(positions))
 
     def _position(self, column: str) -> int:
-        """Returns where a line's fields hold the column; 0 is the file name."""
+        """Returns the column's index among the fields of a line; 0 is the file name."""
         if column not in self.columns:
             raise DataError(
                 f"{self.path}, line 2: no column '{column}'. Restore the file, or leave '{column}' out of"
@@ -83,11 +82,11 @@ class AttributeFile:
         if not line.strip().isdigit():
             raise DataError(
                 f"{self.path}, line 1: '{line.strip()[:40]}' is not the number of images."
-                " Expected CelebA's own file: a line with the count, a line with the 40 names, then a line an image."
+                " Expected CelebA's own file: a line with the count, a line with the 40 names, then a line per image."
             )
         return int(line)
 
-    def _what_is_wrong(self, number: int, fields: Sequence[str]) -> str:
+    def _describe_error(self, number: int, fields: Sequence[str]) -> str:
         if len(fields) != len(self.columns) + 1:
             return (
                 f"{self.path}, line {number}: {len(fields) - 1} values instead of {len(self.columns)}."
@@ -101,15 +100,17 @@ class AttributeFile:
 
 
 def read_values(path: Path, names: Sequence[str], allowed: Iterable[str] = ()) -> Sequence[str | None]:
-    """Returns what a file of two columns, file name and value, says of each image; None where nothing, or no such file.
+    """Returns the value of each image in a file with two columns, file name and value.
+
+    A value is None if the file does not list the image or does not exist.
 
     Args:
         path: the file.
         names: the images' file names.
-        allowed: the values that may stand in the second column; any where empty.
+        allowed: the values that the second column may have; if empty, any.
 
     Raises:
-        DataError: a line has not two fields, or the value is not allowed.
+        DataError: a line does not have two fields, or a value is not allowed.
     """
     if not path.exists():
         return [None] * len(names)
@@ -122,7 +123,7 @@ def read_values(path: Path, names: Sequence[str], allowed: Iterable[str] = ()) -
 
 def _read_pairs(path: Path, allowed: frozenset[str]) -> tuple[list[str], list[str]]:
     rows = path.read_bytes()
-    table = _plain_table(rows, 2)
+    table = _parse_well_formed(rows, 2)
     if table is None or (allowed and not allowed.issuperset(table.column(1).unique().to_pylist())):
         return _read_pairs_line_by_line(path, rows, allowed)
     return table.column(0).to_pylist(), table.column(1).to_pylist()
@@ -130,7 +131,7 @@ def _read_pairs(path: Path, allowed: frozenset[str]) -> tuple[list[str], list[st
 
 def _read_pairs_line_by_line(path: Path, rows: bytes, allowed: frozenset[str]) -> tuple[list[str], list[str]]:
     names, values = [], []
-    for number, fields in _lines(rows, first=1):
+    for number, fields in _split_lines(rows, first=1):
         if len(fields) != 2 or (allowed and fields[1] not in allowed):
             expected = (
                 f"a file name and one of {', '.join(sorted(allowed))}" if allowed else "a file name and an identity"
@@ -144,11 +145,10 @@ def _read_pairs_line_by_line(path: Path, rows: bytes, allowed: frozenset[str]) -
     return names, values
 
 
-def _plain_table(rows: bytes, width: int) -> pa.Table | None:
-    """Returns `width` columns of texts; None where a line has more or less of them, or is no UTF-8."""
-    plain = rows.replace(b"  ", b" ").replace(
-        b" \n", b"\n"
-    )  # a blank before each positive number, some at ends of lines
+def _parse_well_formed(rows: bytes, width: int) -> pa.Table | None:
+    """Returns `width` columns of texts; None if a line has another number of fields or is not UTF-8."""
+    # Positive numbers have a second blank before them, and some lines end in one.
+    plain = rows.replace(b"  ", b" ").replace(b" \n", b"\n")
     names = [str(number) for number in range(width)]
     try:
         return csv.read_csv(
@@ -161,13 +161,13 @@ def _plain_table(rows: bytes, width: int) -> pa.Table | None:
         return None
 
 
-def _lines(rows: bytes, first: int) -> Iterator[tuple[int, list[str]]]:
-    """Yields number and fields of each line that has any; `first` is the number of the first line."""
-    for number, line in enumerate(_text(rows).splitlines(), start=first):
+def _split_lines(rows: bytes, first: int) -> Iterator[tuple[int, list[str]]]:
+    """Yields number and fields of each line that is not blank; the first line has the number `first`."""
+    for number, line in enumerate(_decode(rows).splitlines(), start=first):
         fields = line.split()
         if fields:
             yield number, fields
 
 
-def _text(content: bytes) -> str:
+def _decode(content: bytes) -> str:
     return content.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Any images that are sorted into folders, one a class."""
+"""The dataset `folder`: images in one folder per class."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -8,9 +8,9 @@ from typing import Literal
 from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw.errors import DataError, LabelError
 from stargan_fw.interfaces.dataset import SplitName
-from stargan_fw_plugins.datasets.given_splits import is_split, sides
-from stargan_fw_plugins.datasets.location import nearby
-from stargan_fw_plugins.face_crop import FaceChoice, face_crop, face_crop_in_words
+from stargan_fw_plugins.datasets.location import find_nearby
+from stargan_fw_plugins.datasets.split_names import is_split, resolve_splits
+from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 from stargan_fw_registry import Attribute, Categorical
 
 IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jfif .png .webp .bmp .gif .tif .tiff .ppm .pgm".split())  # noqa: SIM905
@@ -18,23 +18,23 @@ LAYOUT = "An image folder holds a folder of images for each class, or train/ and
 
 
 class Folder(Dataset):
-    """Images in a folder for each class, on any level below it; whatever starts with a dot is passed over.
+    """Images in one folder per class, at any depth; names that start with a dot are skipped.
 
         root/<class>/….jpg, .png, .webp, …
 
-    Already split, each side with the same classes (`test_split` becomes "given"; without test/, val/ stands for it,
-    beside it val/ is trained on):
+    Already split, with the same classes on each side (`test_split` becomes "given"). Images in val/ are trained on; if
+    there is no test/, val/ is the test split:
 
         root/train/<class>/….jpg
         root/test/<class>/….jpg
 
-    As in `--datasets pets=folder:~/pets`.
+    Used as `--datasets pets=folder:~/pets`.
 
     Args:
         root: the folder above.
-        attribute: what the classes are classes of, for messages and where a class's name is ambiguous.
-        face: "detect" crops to the face that OpenCV finds (the extra `faces`), whatever `crop_size` is, and to the middle
-            square where there is none; "none" looks for no face.
+        attribute: the name of the attribute that has the classes as values.
+        face: "detect" crops to the face that OpenCV finds (the extra `faces`), or to the middle square if it finds none,
+            and `crop_size` is not used; "none" looks for no face.
     """
 
     name = "folder"
@@ -45,21 +45,21 @@ class Folder(Dataset):
     def __init__(self, root: Path, *, attribute: str = "class", face: FaceChoice = "none") -> None:
         super().__init__(root)
         self.attribute = attribute
-        self._crop = face_crop(face)
+        self._crop = make_face_crop(face)
         self._face = face
         if _split_folders(root):
             self.test_split = "given"
 
     @property
     def own_crops(self) -> str:
-        return face_crop_in_words(self._face)
+        return describe_face_crop(self._face)
 
     @cached_property
     def attributes(self) -> Sequence[Attribute]:  # type: ignore[override]
-        """The classes, sorted by name.
+        """Returns one attribute with the classes, sorted by name.
 
         Raises:
-            DataError: the root is no image folder, or its classes cannot be told apart or spelled.
+            DataError: the root is no image folder, or the name of a class cannot be a label.
         """
         classes = sorted({name for _, folders in self._sides for name in folders})
         try:
@@ -71,7 +71,7 @@ class Folder(Dataset):
         """Returns the images, class by class, each sorted by path.
 
         Raises:
-            DataError: as `attributes`, or a class has no images.
+            DataError: the root is no image folder, or a class has no images.
         """
         classes = self.attributes[0].label_names
         return [
@@ -83,7 +83,7 @@ class Folder(Dataset):
 
     @cached_property
     def _sides(self) -> list[tuple[SplitName | None, Mapping[str, Path]]]:
-        """The class folders of each split, or of None, by class."""
+        """The folders by class, for each side of the split, or once with None if there is no split."""
         _check_root(self.root)
         splits = _split_folders(self.root)
         if not splits:
@@ -101,14 +101,14 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Returns the folders directly in `root`, sorted, without those that a system hides."""
+    """Returns the folders directly in `root`, sorted, without hidden ones."""
     if not root.is_dir():
         return []
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _images(root: Path) -> list[Path]:
-    """Returns the images on any level below `root`, sorted, without what a system hides."""
+    """Returns the images at any depth below `root`, sorted, without hidden ones."""
     found = (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
 
@@ -121,13 +121,13 @@ def _images_of_class(folder: Path) -> list[Path]:
 
 
 def _split_folders(root: Path) -> dict[str, SplitName]:
-    """Returns the sides of the split by folder where `root` holds two sides, train first; nothing otherwise."""
-    found = sides(folder.name for folder in _folders(root))
+    """Returns folder name → "train" or "test", train first, if `root` holds both; else nothing."""
+    found = resolve_splits(folder.name for folder in _folders(root))
     return dict(sorted(found.items(), key=lambda item: item[1], reverse=True)) if len(set(found.values())) > 1 else {}
 
 
 def _is_image_folder(folder: Path) -> bool:
-    """Whether at least two folders hold images directly, be they classes here or in the sides of a split."""
+    """Returns whether at least two class folders hold images directly, here or on every side of a split."""
     if splits := _split_folders(folder):
         return all(_is_image_folder(folder / name) for name in splits)
     holding = [path for path in _folders(folder) if any(map(_is_image, path.iterdir()))]
@@ -139,10 +139,10 @@ def _is_image(path: Path) -> bool:
 
 
 def _check_root(root: Path) -> None:
-    """Raises DataError where `root` is no folder, is one side of a split, or holds one."""
+    """Raises DataError if `root` is no folder, holds one side of a split only, or other folders beside a split."""
     if not root.is_dir():
         problem = "not a folder" if root.exists() else "no such folder"
-        raise DataError(f"{root}: {problem}. {LAYOUT}{_advice(root)}")
+        raise DataError(f"{root}: {problem}. {LAYOUT}{_suggest_location(root)}")
     names = [folder.name for folder in _folders(root)]
     splits = [name for name in names if is_split(name)]
     if len(splits) == 1 == len(names):
@@ -156,23 +156,21 @@ def _check_root(root: Path) -> None:
 
 
 def _class_folders(root: Path) -> dict[str, Path]:
-    """Returns the folder of each class; DataError unless there are two."""
+    """Returns the folder of each class; DataError if there are fewer than two."""
     folders = {folder.name: folder for folder in _folders(root)}
     if len(folders) > 1:
         return folders
     if folders:
         (only,) = folders
-        raise DataError(f"{root}: holds one class only, '{only}': there is nothing to translate to. {_remedy(root)}")
+        raise DataError(
+            f"{root}: holds one class only, '{only}': there is nothing to translate to. {LAYOUT}{_suggest_location(root)}"
+        )
     loose = "images but no class folders" if any(map(_is_image, root.iterdir())) else "no class folders"
-    raise DataError(f"{root}: holds {loose}. {_remedy(root)}")
+    raise DataError(f"{root}: holds {loose}. {LAYOUT}{_suggest_location(root)}")
 
 
-def _remedy(root: Path) -> str:
-    return f"{LAYOUT}{_advice(root)}"
-
-
-def _advice(root: Path) -> str:
-    found = nearby(root, _is_image_folder)
+def _suggest_location(root: Path) -> str:
+    found = find_nearby(root, _is_image_folder)
     if found is None:
         return f" Name the right folder with --datasets {Folder.name}:FOLDER."
     return f" It seems to be one level off: use --datasets {Folder.name}:{found}"
@@ -181,7 +179,7 @@ def _advice(root: Path) -> str:
 def _check_same_classes(
     root: Path, first: str, expected: Mapping[str, Path], split: str, classes: Mapping[str, Path]
 ) -> None:
-    """Raises DataError where two sides of a split have different classes."""
+    """Raises DataError if two sides of a split have different classes."""
     for name, has, lacks in [(first, expected, split), (split, classes, first)]:
         absent = sorted(has.keys() - (classes if lacks == split else expected).keys())
         if absent:

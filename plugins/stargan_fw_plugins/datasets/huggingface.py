@@ -1,4 +1,4 @@
-"""Any images that the datasets library of Hugging Face reads."""
+"""The dataset `huggingface`: images that the library `datasets` of Hugging Face can load."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
@@ -11,46 +11,45 @@ from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces import EncodedImage
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.celeba import HAIR_COLORS, PAPER_ATTRIBUTES, CelebA
-from stargan_fw_plugins.datasets.columns import Choice, Meaning, Records
-from stargan_fw_plugins.datasets.given_splits import is_split, sides
+from stargan_fw_plugins.datasets.columns import Annotations, ColumnOptions, Records
 from stargan_fw_plugins.datasets.huggingface_loading import load_splits
+from stargan_fw_plugins.datasets.split_names import is_split, resolve_splits
 from stargan_fw_plugins.datasets.tabular import Tabular
-from stargan_fw_plugins.face_crop import FaceChoice, face_crop, face_crop_in_words
+from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 
 
 class HuggingFace(Tabular):
-    """A dataset of the Hugging Face Hub, or here: parquet files, an imagefolder, what `save_to_disk` wrote.
+    """A dataset of the Hugging Face Hub, or local parquet files, an imagefolder, or what `save_to_disk` wrote.
 
     CelebA from the Hub, as the paper trains on it:
 
         stargan-fw train --datasets celeba=huggingface:flwrlabs/celeba --set datasets.celeba.recipe=celeba
 
-    A ClassLabel or a column of texts makes a categorical label, two values that say yes and no a binary one, None is
-    unknown; a nested column is called by its last name. Where there are splits for training and for tests, `test_split`
-    becomes "given"; without a test split, validation stands for it. Images are not decoded here: their bytes are read
-    row by row when they are wanted. The library keeps what it loads in its own cache (`HF_HOME`).
+    A ClassLabel or a column of texts is a categorical label, a column with two values that mean yes and no a binary one,
+    and None is unknown. The label of a nested column has the last part of its name. If there are splits for training
+    and for tests, `test_split` becomes "given"; without a test split, the validation split is the test split. Images
+    are not decoded here: their bytes are read row by row when needed. The library has its own cache (`HF_HOME`).
 
     Args:
         root: the Hub id, folder or parquet file.
-        config_name: the dataset's configuration, where it has several.
+        config_name: the dataset's configuration, if it has several.
         revision: the commit, branch or tag on the Hub.
-        splits: the splits to read, all unless told otherwise.
-        image: the column of images; the only one unless told otherwise.
-        labels: the columns to learn, in label order; all that nothing else speaks for unless told otherwise.
-        exclusive: groups of columns of which at most one is set; on rows where more are set, all of them are unknown.
-        values: column → what each of its values is called, such as `{Male = {"1" = "male", "-1" = "female"}}`; a
-            value called "" is unknown.
-        identity: the column that says who is on an image; the column `identity` or `celeb_id`, if
-            any, unless told otherwise.
-        streaming: reads row by row instead of downloading whole files, and stores what `first` asks for.
-        first: reads so many images of each split and no more; the key `limit` bounds the training images of any dataset.
-        recipe: "celeba" presets what `celeba` does, whatever the style of the columns: the paper's five attributes
-            with exclusive hair, a crop of 178 pixels, 2,000 random images of all splits held out.
-        face: "detect" crops to the face that OpenCV finds (the extra `faces`), whatever `crop_size` is, and to the middle
-            square where there is none; "none" looks for no face.
+        splits: the splits to read; by default all.
+        image: the column of images; by default the only one.
+        labels: the columns to learn, in label order; by default all that have no other use.
+        exclusive: groups of columns of which at most one is set. If a row sets more, the whole group is unknown there.
+        values: column → new names of its values, such as `{Male = {"1" = "male", "-1" = "female"}}`; the name "" means
+            unknown.
+        identity: the column that says who is on an image; by default `identity` or `celeb_id`, if there is one.
+        streaming: reads row by row instead of downloading whole files, and stores the `first` images of each split.
+        first: reads only this many images of each split. (The key `limit` bounds the training images of any dataset.)
+        recipe: "celeba" sets what the dataset `celeba` has, however the columns are written: the paper's five
+            attributes with exclusive hair, a crop of 178 pixels, and 2,000 random images of all splits held out.
+        face: "detect" crops to the face that OpenCV finds (the extra `faces`), or to the middle square if it finds none,
+            and `crop_size` is not used; "none" looks for no face.
 
     Raises:
-        ConfigError: `first` is below 1, a stream without it, or no location.
+        ConfigError: `first` is below 1, `streaming` is set without `first`, or there is no location.
     """
 
     name = "huggingface"
@@ -74,11 +73,11 @@ class HuggingFace(Tabular):
     ) -> None:
         super().__init__(root)
         _check_first(first, streaming=streaming)
-        self.choice = Choice(labels, exclusive or {}, values or {}, identity)
-        self.crop = face_crop(face)
+        self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity)
+        self.crop = make_face_crop(face)
         self._face = face
         self._image = image
-        self._wanted = splits
+        self._split_names = splits
         self._load = partial(
             load_splits, root, config_name=config_name, revision=revision, streaming=streaming, first=first
         )
@@ -88,29 +87,27 @@ class HuggingFace(Tabular):
 
     @property
     def own_crops(self) -> str:
-        return face_crop_in_words(self._face)
+        return describe_face_crop(self._face)
 
     def _preset_celeba(self, labels: list[str] | None, exclusive: dict[str, list[str]] | None) -> None:
         labels = PAPER_ATTRIBUTES if labels is None else labels
         hair = [name for name in labels if name in HAIR_COLORS]
         if exclusive is None:
             exclusive = {"hair": hair} if len(hair) > 1 else {}
-        self.choice = Choice(labels, exclusive, self.choice.values, self.choice.identity)
+        self.column_options = ColumnOptions(labels, exclusive, self.column_options.values, self.column_options.identity)
         self.crop_size = CelebA.crop_size
         self.test_split = CelebA.test_split
         self.test_size = CelebA.test_size
 
     @cached_property
     def records(self) -> Records:
-        """The table of all splits, one after the other."""
-        return _records(self.root, self._splits, self.image_column)
+        return _build_records(self.root, self._splits, self.image_column)
 
     @cached_property
     def image_column(self) -> str:
-        """The column of images."""
         features = next(iter(self._splits.values())).features
         if self._image is None:
-            return _only_image(self.root, features)
+            return _find_image_column(self.root, features)
         if self._image not in features:
             raise DataError(
                 f"{self.root}: no column '{self._image}', which `image` names; {closest(self._image, features)}"
@@ -118,34 +115,36 @@ class HuggingFace(Tabular):
         return self._image
 
     def images(self) -> Sequence[EncodedImage]:
-        """Returns where the images' bytes are, split by split."""
+        """Returns readers of the images' bytes, split by split."""
         from datasets import Image  # noqa: PLC0415 - a second that only those who use it wait for
 
         images = []
         for name, split in self._splits.items():
             column = split.select_columns(self.image_column).cast_column(self.image_column, Image(decode=False))
             for row in range(len(split)):
-                read = partial(_read, column, self.image_column, row)
-                images.append(EncodedImage(_place(self.root, name, row), f"{split._fingerprint} {row}", read))  # noqa: SLF001
+                read = partial(_read_image, column, self.image_column, row)
+                images.append(EncodedImage(_format_location(self.root, name, row), f"{split._fingerprint} {row}", read))  # noqa: SLF001
         return images
 
-    def sides(self, meaning: Meaning) -> Sequence[SplitName | None]:
-        """Returns the side of each row: its split's, or what a column says."""
-        if any(meaning.splits):
-            return meaning.splits
-        side_of = sides(self._splits)
+    def row_splits(self, annotations: Annotations) -> Sequence[SplitName | None]:
+        """Returns "train", "test" or None for each row: what a column says, or else its split."""
+        if any(annotations.splits):
+            return annotations.splits
+        side_of = resolve_splits(self._splits)
         return [side_of.get(name) for name, split in self._splits.items() for _ in range(len(split))]
 
     @cached_property
     def _splits(self) -> Mapping[str, Any]:
-        """The library's datasets; training before validation before tests is its own order."""
+        """The library's datasets, in its order: training, validation, tests."""
         if self.root.name == self.name and not self.root.exists():
             raise ConfigError("huggingface: no location. Name it, as in --datasets faces=huggingface:user/faces.")
         loaded = self._load()
-        chosen = _chosen(self.root, loaded, self._wanted)
+        chosen = _select_splits(self.root, loaded, self._split_names)
         filled = {name: split for name, split in chosen.items() if len(split)}
         if not filled:
-            raise DataError(f"{self.root}: there are no images.")
+            raise DataError(
+                f"{self.root}: there are no images. Choose other splits with `splits`, or another location."
+            )
         if self._recipe is None:
             _check_sides(self.root, filled)
         return filled
@@ -158,20 +157,20 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
 
 def _check_first(first: int | None, *, streaming: bool) -> None:
     if first is not None and first < 1:
-        raise ConfigError(f"huggingface: `first` is {first}. It is a number of images, at least 1.")
+        raise ConfigError(f"huggingface: `first` is {first}. Set a number of images, at least 1.")
     if streaming and first is None:
         raise ConfigError(
-            "huggingface: a stream has no end that is known, and training reads every image again and again. Set"
-            " `first` to the number of images to store of each split, or leave out `streaming` to load all of them."
+            "huggingface: the length of a stream is not known, and training reads every image again and again. Set"
+            " `first` to the number of images of each split to store, or leave out `streaming` to load all of them."
         )
 
 
-def _chosen(root: Path, loaded: Mapping[str, Any], wanted: Sequence[str] | None) -> dict[str, Any]:
-    """Returns the wanted splits, which have the same columns; DataError otherwise."""
-    for name in wanted or ():
+def _select_splits(root: Path, loaded: Mapping[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
+    """Returns the splits with these names, or all; DataError if one is absent or their columns differ."""
+    for name in names or ():
         if name not in loaded:
             raise DataError(f"{root}: no split '{name}', which `splits` names; {closest(name, loaded)}")
-    chosen = {name: loaded[name] for name in (wanted or loaded)}
+    chosen = {name: loaded[name] for name in (names or loaded)}
     features = [split.features for split in chosen.values()]
     if any(other != features[0] for other in features):
         raise DataError(f"{root}: the splits {', '.join(chosen)} differ in their columns. Choose with `splits`.")
@@ -179,17 +178,17 @@ def _chosen(root: Path, loaded: Mapping[str, Any], wanted: Sequence[str] | None)
 
 
 def _check_sides(root: Path, splits: Mapping[str, Any]) -> None:
-    """Raises DataError where only some of several splits are known as training or test images."""
+    """Raises DataError if only some of the splits have names that mean training or tests."""
     odd = next((name for name in splits if not is_split(name)), None)
     if odd is not None and any(map(is_split, splits)):
         raise DataError(
-            f"{root}: the split '{odd}' is neither of training nor of tests. Choose among {', '.join(splits)} with"
+            f"{root}: the split '{odd}' is neither for training nor for tests. Choose among {', '.join(splits)} with"
             " `splits`."
         )
 
 
-def _only_image(root: Path, features: Mapping[str, Any]) -> str:
-    """Returns the one column that holds images, declared or, in plain parquet files, as bytes."""
+def _find_image_column(root: Path, features: Mapping[str, Any]) -> str:
+    """Returns the one column of images: a declared one, or else, in plain parquet files, a column of bytes."""
     from datasets import Image, Value  # noqa: PLC0415 - a second that only those who use it wait for
 
     declared = [name for name, feature in features.items() if isinstance(feature, Image)]
@@ -201,11 +200,11 @@ def _only_image(root: Path, features: Mapping[str, Any]) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise DataError(f"{root}: no column holds images; there are {', '.join(features)}.")
+        raise DataError(f"{root}: no column holds images. The columns are {', '.join(features)}.")
     raise DataError(f"{root}: the columns {', '.join(found)} hold images. Name the one to learn with `image`.")
 
 
-def _records(root: Path, splits: Mapping[str, Any], image: str) -> Records:
+def _build_records(root: Path, splits: Mapping[str, Any], image: str) -> Records:
     from datasets import ClassLabel  # noqa: PLC0415 - a second that only those who use it wait for
 
     flat = [split.remove_columns(image).flatten() for split in splits.values()]
@@ -218,21 +217,21 @@ def _records(root: Path, splits: Mapping[str, Any], image: str) -> Records:
         names = classes.get(column)
         return [None if cell is None or cell < 0 else names[cell] for cell in cells] if names else cells
 
-    def place(row: int) -> str:
+    def locate(row: int) -> str:
         index = next(index for index, start in enumerate(starts[1:]) if row < start)
-        return _place(root, list(splits)[index], row - starts[index])
+        return _format_location(root, list(splits)[index], row - starts[index])
 
-    return Records(str(root), list(features), starts[-1], read, place, classes)
+    return Records(str(root), list(features), starts[-1], read, locate, classes)
 
 
-def _place(root: Path, split: str, row: int) -> str:
+def _format_location(root: Path, split: str, row: int) -> str:
     return f"{root}, split {split}, row {row}"
 
 
-def _read(split: Any, column: str, row: int) -> bytes:
-    """Returns an image's bytes, which are in the table or in a file that it names."""
+def _read_image(split: Any, column: str, row: int) -> bytes:
+    """Returns an image's bytes, from the table or from a file that the table names."""
     cell = split[row][column]
     if cell is None or (cell["bytes"] is None and cell["path"] is None):
-        raise ValueError("there is none")
+        raise ValueError("there is no image")
     data: bytes | None = cell["bytes"]
     return Path(cell["path"]).read_bytes() if data is None else data

@@ -1,4 +1,4 @@
-"""Loads a dataset with the library of Hugging Face: from its Hub or from here, split by split."""
+"""Loads a dataset with the library `datasets` of Hugging Face, from the Hub or from local files."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ def load_splits(
 
     Args:
         location: a Hub id, a parquet file, or a folder: parquet files, an imagefolder, or what `save_to_disk` wrote.
-        config_name: the configuration where there are several.
+        config_name: the configuration, if there are several.
         revision: the commit, branch or tag on the Hub.
-        streaming: reads the images one by one and keeps those that are read in the library's cache.
-        first: the first so many of each split; None is all.
+        streaming: reads the images one by one and stores them in the library's cache.
+        first: how many images of each split to read; None means all.
 
     Raises:
-        DataError: there is nothing, the library cannot load it, or the Hub is out of reach.
+        DataError: there is no such dataset, the library cannot load it, or the Hub cannot be reached.
         PluginError: the library is not installed.
     """
     try:
-        from datasets.exceptions import DatasetsError  # noqa: PLC0415 - a second that only those who use it wait for
+        from datasets.exceptions import DatasetsError  # noqa: PLC0415 - takes a second to import
     except ImportError:
         raise PluginError(
             "Datasets of Hugging Face need the package 'datasets'. Run: pip install 'stargan-fw[huggingface]'"
         ) from None
     try:
-        with _silence():
+        with _quiet_loggers():
             if streaming:
-                return _stored_streams(location, config_name, revision, first)
+                return _store_streams(location, config_name, revision, first)
             loaded = _load(location, config_name, revision)
             return {name: split.take(min(first or len(split), len(split))) for name, split in loaded.items()}
     except ConnectionError as error:
         raise DataError(
             f"{location}: neither a file or folder here nor in the cache of the datasets library, and the Hub cannot be"
-            f" reached ({str(error).splitlines()[0]}). Load it once where there is a network, or name a folder. With"
-            " HF_HUB_OFFLINE=1 nothing is tried that needs a network."
+            f" reached ({str(error).splitlines()[0]}). Load it once while there is a network, or name a folder. With"
+            " HF_HUB_OFFLINE=1 the network is not tried."
         ) from None
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        _refuse(location, error)
+        _raise_data_error(location, error)
 
 
 def _load(location: Path, config_name: str | None, revision: str | None) -> dict[str, Any]:
@@ -61,70 +61,72 @@ def _load(location: Path, config_name: str | None, revision: str | None) -> dict
     if any((location / name).is_file() for name in SAVED):
         loaded = datasets.load_from_disk(str(location))
         return dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {"train": loaded}
-    return dict(datasets.load_dataset(**_source(location, config_name, revision)))
+    return dict(datasets.load_dataset(**_loader_arguments(location, config_name, revision)))
 
 
-def _stored_streams(location: Path, config_name: str | None, revision: str | None, first: int | None) -> dict[str, Any]:
-    """Returns the first `first` images of each stream, stored: what is trained on is read again and again."""
+def _store_streams(location: Path, config_name: str | None, revision: str | None, first: int | None) -> dict[str, Any]:
+    """Stores the first images of each stream, since training reads each of them again and again."""
     import datasets  # noqa: PLC0415 - as above
 
     if any((location / name).is_file() for name in SAVED):
-        raise DataError(f"{location}: is stored here, where there is nothing to stream. Leave out `streaming`.")
-    builder = datasets.load_dataset_builder(**_source(location, config_name, revision))
-    stored = {}
+        raise DataError(f"{location}: is a local folder, so there is nothing to stream. Leave out `streaming`.")
+    builder = datasets.load_dataset_builder(**_loader_arguments(location, config_name, revision))
+    splits = {}
     for name, stream in builder.as_streaming_dataset().items():
         raw = stream.decode(False)
         rows = raw if first is None else raw.take(first)
         images = [column for column, feature in rows.features.items() if isinstance(feature, datasets.Image)]
-        stored[name] = datasets.Dataset.from_generator(
-            lambda rows=rows, images=images: (_with_bytes(row, images) for row in rows),
+        splits[name] = datasets.Dataset.from_generator(
+            lambda rows=rows, images=images: (_add_image_bytes(row, images) for row in rows),
             features=rows.features,
             fingerprint=datasets.fingerprint.Hasher.hash([str(builder.cache_dir), name, first]),
         )
-    return stored
+    return splits
 
 
-def _with_bytes(row: dict[str, Any], images: Sequence[str]) -> dict[str, Any]:
-    """Returns a streamed row with the bytes of the images that it only points to."""
-    return row | {name: _fetched(row[name]) for name in images}
+def _add_image_bytes(row: dict[str, Any], images: Sequence[str]) -> dict[str, Any]:
+    """Returns a streamed row with the bytes of images that the row only points to."""
+    return row | {name: _fetch_image(row[name]) for name in images}
 
 
-def _fetched(image: Any) -> Any:
+def _fetch_image(image: Any) -> Any:
     cell = {"path": image, "bytes": None} if isinstance(image, str) else image
     if cell is None or cell["bytes"] is not None or cell["path"] is None:
         return cell
     import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
 
     with fsspec.open(cell["path"], "rb") as file:
-        return {"path": None, "bytes": file.read()}  # the library would prefer a path that is here, and may go
+        return {"path": None, "bytes": file.read()}  # no path: the library would prefer a local file, which may vanish
 
 
-def _source(location: Path, config_name: str | None, revision: str | None) -> dict[str, Any]:
+def _loader_arguments(location: Path, config_name: str | None, revision: str | None) -> dict[str, Any]:
     """Returns the arguments that name the data to the library."""
     if location.is_file():
         if location.suffix.lower() != ".parquet":
-            raise DataError(f"{location}: not a parquet file, of which alone one is enough. Name a folder or a Hub id.")
+            raise DataError(f"{location}: not a parquet file. Name a parquet file, a folder or a Hub id.")
         return {"path": "parquet", "data_files": str(location)}
     if location.is_dir():
         return {"path": str(location), "name": config_name}
     if not HUB_ID.fullmatch(location.as_posix()):
         raise DataError(
-            f"{location}: no such file or folder, and no id on the Hub. Name one of them, as in"
+            f"{location}: no such file or folder, and not an id of the Hub. Name one of them, as in"
             " --datasets faces=huggingface:flwrlabs/celeba."
         )
     return {"path": location.as_posix(), "name": config_name, "revision": revision}
 
 
-def _refuse(location: Path, error: Exception) -> NoReturn:
+def _raise_data_error(location: Path, error: Exception) -> NoReturn:
     cause = error.__cause__ or error
-    said = " ".join(str(cause).split()).rstrip(".")
-    remedy = "Set `config_name` to one." if "onfig" in said and "available" in said.lower() else "Check the location."
-    raise DataError(f"{location}: the datasets library cannot load it: {said}. {remedy}") from None
+    message = " ".join(str(cause).split()).rstrip(".")
+    remedy = (
+        "Set `config_name` to one." if "onfig" in message and "available" in message.lower() else "Check the location."
+    )
+    raise DataError(f"{location}: the datasets library cannot load it: {message}. {remedy}") from None
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    """Keeps the library from telling what an exception tells again."""
+def _quiet_loggers() -> Iterator[None]:
+    """Silences messages of the library that its exceptions repeat."""
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

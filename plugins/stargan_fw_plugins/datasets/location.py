@@ -1,4 +1,4 @@
-"""Says where a dataset may be when it is not where it was looked for."""
+"""Suggests the right folder if a dataset is not where the user said."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def advice(plugin: str, root: Path, is_layout: Callable[[Path], bool]) -> str:
-    """Returns what to do about a `root` that does not hold the dataset, as the end of an error message.
+def suggest_location(plugin: str, root: Path, is_layout: Callable[[Path], bool]) -> str:
+    """Returns the end of an error message for a `root` that does not hold the dataset: what to do about it.
 
     Args:
         plugin: the dataset's name in `--datasets`.
-        root: the folder that was tried; it need not exist.
-        is_layout: whether a folder holds the dataset.
+        root: the folder that was tried; it may not exist.
+        is_layout: returns whether a folder holds the dataset.
     """
-    found = nearby(root, is_layout)
+    found = find_nearby(root, is_layout)
     if found is not None:
         return f" It seems to be one level off: use --datasets {plugin}:{found}"
     return (
@@ -25,7 +25,7 @@ def advice(plugin: str, root: Path, is_layout: Callable[[Path], bool]) -> str:
     )
 
 
-def nearby(root: Path, is_layout: Callable[[Path], bool]) -> Path | None:
+def find_nearby(root: Path, is_layout: Callable[[Path], bool]) -> Path | None:
     """Returns the folder one level up or down from `root` that holds the dataset, or None."""
     below = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     return next((folder for folder in [root.parent, *below] if folder != root and is_layout(folder)), None)

@@ -13,8 +13,9 @@ from PIL import Image
 from stargan_fw import Crop, Dataset, Example, PortraitSquare, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
-from stargan_fw_plugins.datasets.location import advice
-from stargan_fw_plugins.face_crop import face_crop, face_crop_in_words
+from stargan_fw_plugins.datasets.location import suggest_location
+from stargan_fw_plugins.face_crop import describe_face_crop, make_face_crop
+from stargan_fw_plugins.redrawn_faces import draw_portrait, read_seed, write_seed
 from stargan_fw_plugins.sample_faces import (
     FRINGES,
     HAIR_COLORS,
@@ -25,11 +26,10 @@ from stargan_fw_plugins.sample_faces import (
     Look,
     Portrait,
     draw_look,
-    private_generator,
-    vary,
+    seeded_random,
+    vary_brightness,
     write_portraits,
 )
-from stargan_fw_plugins.stand_in_record import drawn_with, picture, write_record
 from stargan_fw_registry import Categorical, LabelValue
 
 EXPRESSIONS = ("angry", "contemptuous", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
@@ -44,9 +44,9 @@ FILE_NAME = re.compile(
     rf"Rafd(\d{{3}})_(\d+)_(?:Caucasian|Moroccan|Kid)_(?:male|female)_({'|'.join(EXPRESSIONS)})_({'|'.join(GAZES)})"
 )
 
-# Where the head is on a portrait as distributed (681 x 1024), by camera angle: 0 and 45 degrees see the right side of a
-# face, which then looks to the right of the picture. Estimates with some room around the head, to look at with
-# `stargan-fw data check --sheet` before they are trusted.
+# Where the head is on a portrait as distributed (681 x 1024), by camera angle. At 0 and 45 degrees the camera sees the
+# right side of the face, which looks to the right of the picture. These are estimates with some room around the head:
+# look at them with `stargan-fw data check --sheet` before you trust them.
 FACE_SQUARES: Mapping[int, PortraitSquare] = {
     0: PortraitSquare(x=0.55, y=0.41, side=0.85),
     45: PortraitSquare(x=0.53, y=0.41, side=0.85),
@@ -57,17 +57,17 @@ FACE_SQUARES: Mapping[int, PortraitSquare] = {
 
 # The published numbering leaves these out.
 ABSENT_PEOPLE = frozenset({6, 13, 17, 34, 62, 66})
-# As the reference implementation expects RaFD: cropped to the face.
+# The reference implementation expects RaFD cropped to the face at this size.
 STAND_IN_SIZE = (256, 256)
-# How far the drawn eyes move, in units of the 280 x 280 drawing: with the eyes a pixel or so at 64 pixels.
+# How far the drawn eyes move, in units of the 280 x 280 drawing: about one pixel of an image of 64 pixels.
 STAND_IN_GAZES = {"left": -4.0, "frontal": 0.0, "right": 4.0}
-# The studio has hair kept out of the face, and black T-shirts.
+# In RaFD's studio hair is kept out of the face, and everybody wears a black T-shirt.
 FREE_FOREHEADS = tuple(top for top in LONG_TOPS if top not in FRINGES)
 BLACK: Color = (38, 38, 40)
 
 
 class Photo(NamedTuple):
-    """What a file name says: camera angle in degrees (90 is frontal), the person's number, expression and gaze."""
+    """The parts of a file name: camera angle in degrees (90 is frontal), the person's number, expression and gaze."""
 
     angle: int
     person: str
@@ -78,30 +78,31 @@ class Photo(NamedTuple):
 class RaFD(Dataset):
     """The Radboud Faces Database, in either of two layouts.
 
-    As distributed, directly in root or one folder below, and split by person:
+    As distributed, directly in root or one folder below; it is then split by person:
 
         root/Rafd090_01_Caucasian_female_angry_frontal.jpg …
 
-    As the reference implementation wants it, already cropped and split (`test_split` becomes "given"):
+    As the reference implementation expects it, already cropped and split (`test_split` becomes "given"):
 
         root/train/angry/<any name>.jpg …
         root/test/angry/<any name>.jpg …
 
-    The paper crops to the face. Here a portrait, a picture a quarter higher than wide or more, is cropped to a square
-    around the head, at a place that depends on the camera's angle (`FACE_SQUARES`, fractions of the picture); others,
-    such as those that are cropped already, keep their middle square. A `crop_size` replaces all that.
+    The paper crops to the face. Here a portrait, which is a picture at least 1.25 times as high as wide, is cropped to a
+    square around the head. Its place depends on the camera angle (`FACE_SQUARES`, fractions of the picture). Other
+    pictures, such as those that are cropped already, keep their middle square. A `crop_size` replaces both.
 
     Args:
         root: the folder above.
         angles: camera angles to take, of 0, 45, 90, 135 and 180 degrees; 90 is frontal, the paper takes the middle
-            three. In the second layout it holds for the files whose names say an angle.
-        gazes: directions of gaze to take, of left, frontal and right; likewise.
-        face: "geometry" crops as said above; "detect" to the face that OpenCV finds (the extra `faces`), and as said
-            above where it finds none; "none" to the middle square.
+            three. In the second layout files without an angle in their names are always taken.
+        gazes: directions of gaze to take, of left, frontal and right. In the second layout files without a gaze in
+            their names are always taken.
+        face: "geometry" crops as described above. "detect" crops to the face that OpenCV finds (the extra `faces`), and
+            as described above if it finds none. "none" crops to the middle square.
 
     Raises:
-        ConfigError: an unknown angle or gaze, or none.
-        PluginError: faces are to be found, and OpenCV is not installed.
+        ConfigError: an angle or gaze is unknown, or a list is empty.
+        PluginError: `face` is "detect" and OpenCV is not installed.
     """
 
     name = "rafd"
@@ -124,7 +125,7 @@ class RaFD(Dataset):
         self.angles = tuple(angles)
         self.gazes = tuple(gazes)
         self.face = face
-        self._crops = _crops(face)
+        self._crops_by_angle = _make_crops(face)
         if is_split_by_folder(root):
             self.test_split = "given"
 
@@ -132,89 +133,91 @@ class RaFD(Dataset):
     def own_crops(self) -> str:
         if self.face == "none" or self.crop_size is not None:
             return ""
-        place = _portrait_in_words([FACE_SQUARES[angle] for angle in self.angles])
-        return place if self.face == "geometry" else face_crop_in_words("detect", place)
+        place = _describe_squares([FACE_SQUARES[angle] for angle in self.angles])
+        return place if self.face == "geometry" else describe_face_crop("detect", place)
 
     def examples(self) -> Iterable[Example]:
         """Returns the images of the selected angles and gazes, sorted by path.
 
         Raises:
-            DataError: the root is missing or the wrong level, a name does not parse, or no image is left.
+            DataError: the root is missing or one level off, a name does not parse, or no image is selected.
         """
         _check_level(self.root)
-        examples = list(self._given_examples() if is_split_by_folder(self.root) else self._original_examples())
+        examples = list(self._split_examples() if is_split_by_folder(self.root) else self._original_examples())
         if not examples:
-            raise DataError(self._nothing_selected())
+            raise DataError(self._describe_empty_selection())
         return examples
 
     def _original_examples(self) -> Iterator[Example]:
-        for path in _originals(self.root):
-            photo = _parse(path)
+        for path in _find_originals(self.root):
+            photo = _parse_name(path)
             if photo is None:
                 raise DataError(
                     f"{path}: the name is not of the form {PATTERN}. Rename the file or move it out of the folder."
                 )
-            if self._takes(photo):
+            if self._selects(photo):
                 yield Example(path, {"expression": photo.expression}, photo.person, crop=self._crop(photo))
 
-    def _given_examples(self) -> Iterator[Example]:
+    def _split_examples(self) -> Iterator[Example]:
         for split in SPLITS:
             for folder in _expression_folders(self.root / split):
                 for path in _visible(folder.iterdir()):
-                    photo = _parse(path)
-                    if path.suffix.lower() in IMAGE_SUFFIXES and (photo is None or self._takes(photo)):
+                    photo = _parse_name(path)
+                    if path.suffix.lower() in IMAGE_SUFFIXES and (photo is None or self._selects(photo)):
                         person = photo.person if photo else None
                         yield Example(path, {"expression": folder.name}, person, split, self._crop(photo))
 
     def _crop(self, photo: Photo | None) -> Crop | None:
-        """Returns how a photo is cropped; one whose name says no angle is taken to be seen from the front."""
+        """Returns how a photo is cropped; a photo without an angle in its name counts as frontal."""
         if self.crop_size is None:
-            return self._crops.get(photo.angle if photo else 90)
+            return self._crops_by_angle.get(photo.angle if photo else 90)
         if self.face == "detect":
             raise ConfigError('rafd: `crop_size` and `face = "detect"` exclude each other. Leave one out.')
         return None
 
-    def _takes(self, photo: Photo) -> bool:
+    def _selects(self, photo: Photo) -> bool:
         return photo.angle in self.angles and photo.gaze in self.gazes
 
-    def _nothing_selected(self) -> str:
-        paths = self.root.rglob("*") if is_split_by_folder(self.root) else _originals(self.root)
-        photos = [photo for photo in map(_parse, paths) if photo]
+    def _describe_empty_selection(self) -> str:
+        paths = self.root.rglob("*") if is_split_by_folder(self.root) else _find_originals(self.root)
+        photos = [photo for photo in map(_parse_name, paths) if photo]
         if not photos:
             return f"{self.root}: the folders of expressions hold no images. Put the cropped portraits into them."
         angles = ", ".join(str(angle) for angle in sorted({photo.angle for photo in photos}))
         gazes = ", ".join(sorted({photo.gaze for photo in photos}))
         return (
-            f"{self.root}: no image of angles {_list(self.angles)} and gazes {_list(self.gazes)}."
+            f"{self.root}: no image of angles {_comma_separated(self.angles)} and gazes {_comma_separated(self.gazes)}."
             f" It holds the angles {angles} and the gazes {gazes}: set `angles` and `gazes` to some of them."
         )
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
-        """Draws the same person, gaze and wall with another expression, where the data is a stand-in."""
-        seed = drawn_with(self.root)
-        photo = _parse(Path(str(example.image)))
+        """Draws the same person, gaze and wall with another expression; None for a photograph."""
+        seed = read_seed(self.root)
+        photo = _parse_name(Path(str(example.image)))
         if seed is None or photo is None:
             return None
-        drawn = _stand_in(self.root, int(photo.person), photo.expression, photo.gaze, seed)
-        return picture(replace(drawn, expression=str(labels.get("expression", photo.expression))))
+        drawn = _stand_in_portrait(self.root, int(photo.person), photo.expression, photo.gaze, seed)
+        return draw_portrait(replace(drawn, expression=str(labels.get("expression", photo.expression))))
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003
         """Draws RaFD-like avatars under `root`: people x 8 expressions x 3 gazes, seen from the front, 256 x 256.
 
-        A person keeps skin and hair on every image, and all wear the studio's black T-shirt; the gaze moves the eyes.
+        A person has the same skin and hair on every image. Everybody wears a black T-shirt. The gaze moves the eyes.
 
         Args:
-            root: the dataset's folder, existing and empty.
-            images: not used: the people make the number of images.
+            root: the dataset's folder, which exists and is empty.
+            images: not used, since there are 24 images per person.
             people: how many people.
             seed: the same seed writes the same bytes.
 
         Raises:
             PluginError: the packages that draw are not installed.
         """
-        write_portraits([portrait for person in _people(people) for portrait in _stand_ins(root, person, seed)])
-        write_record(root, seed)
+        write_portraits(
+            [portrait for person in _person_numbers(people) for portrait in _portraits_of(root, person, seed)]
+        )
+        write_seed(root, seed)
 
 
 @hookimpl
@@ -223,25 +226,25 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
 
 
 def _check_selection(key: str, selected: Sequence[object], known: Sequence[object]) -> None:
-    """Raises ConfigError unless the selection names at least one known value."""
     if not selected:
-        raise ConfigError(f"rafd: `{key}` is empty. Name some of {_list(known)}, or leave the key out.")
+        raise ConfigError(f"rafd: `{key}` is empty. Name some of {_comma_separated(known)}, or leave the key out.")
     for value in selected:
         if value not in known:
-            raise ConfigError(f"rafd: `{key}` names {value!r}, which RaFD does not have. Known: {_list(known)}.")
+            raise ConfigError(
+                f"rafd: `{key}` names {value!r}, which RaFD does not have. Known: {_comma_separated(known)}."
+            )
 
 
-def _crops(face: Literal["geometry", "detect", "none"]) -> dict[int, Crop | None]:
-    """Returns the crop for each camera angle."""
+def _make_crops(face: Literal["geometry", "detect", "none"]) -> dict[int, Crop | None]:
     if face == "none":
         return {}
     if face == "geometry":
         return dict(FACE_SQUARES)
-    return {angle: face_crop("detect", square) for angle, square in FACE_SQUARES.items()}
+    return {angle: make_face_crop("detect", square) for angle, square in FACE_SQUARES.items()}
 
 
-def _portrait_in_words(squares: Sequence[PortraitSquare]) -> str:
-    """Returns where the squares are that are cropped from portraits by the camera's angle."""
+def _describe_squares(squares: Sequence[PortraitSquare]) -> str:
+    """Describes the squares that portraits are cropped to, for `own_crops`."""
     place, across = squares[0], sorted({square.x for square in squares})
     return (
         f"of a portrait, {place.tallness:g} times as high as wide or more, a square of {place.side:g} of its width around "
@@ -250,24 +253,24 @@ def _portrait_in_words(squares: Sequence[PortraitSquare]) -> str:
     )
 
 
-def _list(values: Sequence[object]) -> str:
+def _comma_separated(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values)
 
 
 def is_split_by_folder(root: Path) -> bool:
-    """Whether the folder is laid out as the reference implementation wants it."""
+    """Returns whether the folder has the layout that the reference implementation expects."""
     return all((root / split).is_dir() for split in SPLITS)
 
 
 def is_rafd(folder: Path) -> bool:
-    """Whether the folder holds RaFD in either layout."""
-    return is_split_by_folder(folder) or any(_parse(path) for path in folder.glob("*.jpg"))
+    """Returns whether the folder holds RaFD in either layout."""
+    return is_split_by_folder(folder) or any(_parse_name(path) for path in folder.glob("*.jpg"))
 
 
 def _check_level(root: Path) -> None:
-    """Raises DataError unless `root` holds RaFD, or images that may be meant to be it."""
+    """Raises DataError unless `root` holds RaFD, or JPEGs that may be RaFD's."""
     inside_split = root.name in SPLITS and is_split_by_folder(root.parent)
-    if is_split_by_folder(root) or (not inside_split and _originals(root)):
+    if is_split_by_folder(root) or (not inside_split and _find_originals(root)):
         return
     if inside_split:
         problem = f"only one side of the split in {root.parent}"
@@ -277,22 +280,22 @@ def _check_level(root: Path) -> None:
         problem = "not a folder" if root.exists() else "no such folder"
     raise DataError(
         f"{root}: {problem}. RaFD's folder holds {PATTERN}, or train/<expression>/ and test/<expression>/."
-        f"{advice(RaFD.name, root, is_rafd)}"
+        f"{suggest_location(RaFD.name, root, is_rafd)}"
     )
 
 
-def _originals(root: Path) -> list[Path]:
+def _find_originals(root: Path) -> list[Path]:
     """Returns the JPEGs directly in `root` and one folder below, each level sorted."""
     return [path for pattern in ("*.jpg", "*/*.jpg") for path in _visible(root.glob(pattern))]
 
 
 def _visible(paths: Iterable[Path]) -> list[Path]:
-    """Returns the paths sorted, without those that a system hides, such as `._x.jpg`."""
+    """Returns the paths sorted, without hidden files such as `._x.jpg`."""
     return sorted(path for path in paths if not path.name.startswith("."))
 
 
-def _parse(path: Path) -> Photo | None:
-    """Returns what the file's name says, None where it is not one of RaFD's."""
+def _parse_name(path: Path) -> Photo | None:
+    """Returns the parts of the file's name; None if it is no name of RaFD's."""
     match = FILE_NAME.fullmatch(path.stem)
     if match is None:
         return None
@@ -301,7 +304,7 @@ def _parse(path: Path) -> Photo | None:
 
 
 def _expression_folders(side: Path) -> list[Path]:
-    """Returns the folders of one side of the split; DataError where one is not called like an expression."""
+    """Returns the folders of one side of the split; DataError if the name of one is no expression."""
     folders = [path for path in _visible(side.iterdir()) if path.is_dir()]
     for folder in folders:
         if folder.name not in EXPRESSIONS:
@@ -312,37 +315,35 @@ def _expression_folders(side: Path) -> list[Path]:
     return folders
 
 
-def _people(count: int) -> list[int]:
+def _person_numbers(count: int) -> list[int]:
     """Returns the first `count` numbers of RaFD's people: 1, 2, 3, 4, 5, 7, …."""
     return list(itertools.islice((n for n in itertools.count(1) if n not in ABSENT_PEOPLE), count))
 
 
-def _stand_ins(root: Path, person: int, seed: int) -> Iterator[Portrait]:
-    """Yields every portrait of one person."""
+def _portraits_of(root: Path, person: int, seed: int) -> Iterator[Portrait]:
     for expression in EXPRESSIONS:
         for gaze in STAND_IN_GAZES:
-            yield _stand_in(root, person, expression, gaze, seed)
+            yield _stand_in_portrait(root, person, expression, gaze, seed)
 
 
-def _stand_in(root: Path, person: int, expression: str, gaze: str, seed: int) -> Portrait:
-    """Returns one portrait of a person."""
-    look = _studio_look(private_generator("rafd", seed, "person", person))
-    background = _draw_background(private_generator("rafd", seed, person, expression, gaze))
-    path = root / _file_name(person, look, expression, gaze)
+def _stand_in_portrait(root: Path, person: int, expression: str, gaze: str, seed: int) -> Portrait:
+    look = _studio_look(seeded_random("rafd", seed, "person", person))
+    background = _draw_background(seeded_random("rafd", seed, person, expression, gaze))
+    path = root / _format_name(person, look, expression, gaze)
     return Portrait(path, look, expression, background, STAND_IN_SIZE, STAND_IN_GAZES[gaze])
 
 
 def _studio_look(generator: Random) -> Look:
     """Draws a person as RaFD shows people: in a black T-shirt, without beard and glasses (Langner et al., 2010).
 
-    Hair is kept out of the face, and nobody is old. So narrow a dataset is what others have to make up for.
+    Hair is kept out of the face, and nobody is old. A joint model has to learn more variety from another dataset.
     """
     look = draw_look(generator)
     hair = look.hair if look.young else generator.choice(YOUNG_HAIR)
     return replace(
         look,
         hair=hair,
-        hair_color=vary(generator, HAIR_COLORS[hair], 8),
+        hair_color=vary_brightness(generator, HAIR_COLORS[hair], 8),
         top=generator.choice(SHORT_TOPS if look.male else FREE_FOREHEADS),
         clothes="shirtCrewNeck",
         clothes_color=BLACK,
@@ -353,10 +354,10 @@ def _studio_look(generator: Random) -> Look:
 
 def _draw_background(generator: Random) -> Color:
     """Draws the nearly white wall of a photo studio."""
-    return vary(generator, (240, 240, 242), 6)
+    return vary_brightness(generator, (240, 240, 242), 6)
 
 
-def _file_name(person: int, look: Look, expression: str, gaze: str) -> str:
+def _format_name(person: int, look: Look, expression: str, gaze: str) -> str:
     origin = "Caucasian" if look.skin_tone < 2 else "Moroccan"
     gender = "male" if look.male else "female"
     return f"Rafd090_{person:02d}_{origin}_{gender}_{expression}_{gaze}.jpg"

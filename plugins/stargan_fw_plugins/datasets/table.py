@@ -1,4 +1,4 @@
-"""Any images whose labels are in a table beside them."""
+"""The dataset `table`: images with their labels in a table."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from stargan_fw import Dataset, hookimpl
 from stargan_fw.errors import DataError
-from stargan_fw_plugins.datasets.columns import Choice, Records
+from stargan_fw_plugins.datasets.columns import ColumnOptions, Records
 from stargan_fw_plugins.datasets.table_files import find_table, read_table
 from stargan_fw_plugins.datasets.tabular import Tabular
-from stargan_fw_plugins.face_crop import FaceChoice, face_crop, face_crop_in_words
+from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 
 IMAGE_COLUMNS = ("image", "file_name", "path", "filename")
 
@@ -21,23 +21,23 @@ class Table(Tabular):
         file_name,young,species
         images/1.jpg,yes,cat
 
-    As in `--datasets pets=table:~/pets/labels.csv`. Two values that say yes and no make a binary label, texts a
-    categorical one; what is empty is unknown. Where a column says train and test, `test_split` becomes "given".
+    Used as `--datasets pets=table:~/pets/labels.csv`. A column with two values that mean yes and no is a binary label, a
+    column of other texts a categorical one. Empty cells are unknown. If a column says train and test, `test_split`
+    becomes "given".
 
     Args:
         root: the table, or the folder that holds it.
-        image: the column of image paths; the first of image, file_name, path and filename unless told otherwise.
-        labels: the columns to learn, in label order; all that nothing else speaks for unless told otherwise.
-        exclusive: groups of columns of which at most one is set, such as `{hair = ["Black_Hair", "Blond_Hair"]}`; on
-            rows where more are set, all of them are unknown.
-        values: column → what each of its values is called, such as `{Male = {"1" = "male", "-1" = "female"}}`; a
-            value called "" is unknown.
-        identity: the column that says who is on an image; the column `identity` or `celeb_id`, if
-            any, unless told otherwise.
-        split: the column that says train, val or test; the column `split`, if any, unless told otherwise.
-        image_root: the folder that paths are relative to and must not leave; the table's unless told otherwise.
-        face: "detect" crops to the face that OpenCV finds (the extra `faces`), whatever `crop_size` is, and to the middle
-            square where there is none; "none" looks for no face.
+        image: the column of image paths; by default the first of image, file_name, path and filename.
+        labels: the columns to learn, in label order; by default all that have no other use.
+        exclusive: groups of columns of which at most one is set, such as `{hair = ["Black_Hair", "Blond_Hair"]}`. If a
+            row sets more, the whole group is unknown there.
+        values: column → new names of its values, such as `{Male = {"1" = "male", "-1" = "female"}}`; the name "" means
+            unknown.
+        identity: the column that says who is on an image; by default `identity` or `celeb_id`, if there is one.
+        split: the column that says train, val or test; by default `split`, if there is one.
+        image_root: the folder that paths are relative to and must not leave; by default the table's folder.
+        face: "detect" crops to the face that OpenCV finds (the extra `faces`), or to the middle square if it finds none,
+            and `crop_size` is not used; "none" looks for no face.
     """
 
     name = "table"
@@ -56,24 +56,22 @@ class Table(Tabular):
         face: FaceChoice = "none",
     ) -> None:
         super().__init__(root)
-        self.choice = Choice(labels, exclusive or {}, values or {}, identity, split)
+        self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity, split)
         self._image = image
         self._image_root = image_root
-        self.crop = face_crop(face)
+        self.crop = make_face_crop(face)
         self._face = face
 
     @property
     def own_crops(self) -> str:
-        return face_crop_in_words(self._face)
+        return describe_face_crop(self._face)
 
     @property
     def records(self) -> Records:
-        """The table."""
         return self._table[1]
 
     @property
     def image_column(self) -> str:
-        """The column of image paths."""
         if self._image is not None:
             return self.records.find(self._image, "image")
         found = next((name for name in IMAGE_COLUMNS if name in self.records.names), None)
@@ -85,11 +83,15 @@ class Table(Tabular):
         return found
 
     def images(self) -> Sequence[Path]:
-        """Returns the images' paths; DataError where one is missing or points out of its folder."""
+        """Returns the images' paths.
+
+        Raises:
+            DataError: an image is missing, or its path leads out of the folder.
+        """
         path, records = self._table
         root = os.path.abspath(Path(self._image_root).expanduser() if self._image_root else path.parent)  # noqa: PTH100 - does not follow links
         column = self.image_column
-        return [_image(root, cell, records.place(row), column) for row, cell in enumerate(records.read(column))]
+        return [_image(root, cell, records.locate(row), column) for row, cell in enumerate(records.read(column))]
 
     @cached_property
     def _table(self) -> tuple[Path, Records]:
@@ -103,16 +105,16 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
 
 
 def _image(root: str, cell: object, place: str, column: str) -> Path:
-    where = f"{place}, column {column}"
+    location = f"{place}, column {column}"
     if not isinstance(cell, str) or not cell.strip():
         held = "empty" if cell is None or cell == "" else f"a {type(cell).__name__}"
-        raise DataError(f"{where}: {held} where an image's path is expected. Complete it, or take out the row.")
-    path = os.path.normpath(os.path.join(root, cell.strip()))  # noqa: PTH118 - ten times as fast, on each of 200,000 rows
-    # By name: a link inside of the folder may lead where its owner wants it to.
-    if not path.startswith(os.path.join(root, "")):  # noqa: PTH118 - likewise
+        raise DataError(f"{location}: {held}, but a path of an image is expected. Complete it, or remove the row.")
+    path = os.path.normpath(os.path.join(root, cell.strip()))  # noqa: PTH118 - ten times as fast as Path
+    # Names are compared and links are not followed: a link inside the folder may lead anywhere.
+    if not path.startswith(os.path.join(root, "")):  # noqa: PTH118 - fast, as above
         raise DataError(
-            f"{where}: '{cell}' points outside of '{root}'. Move the image there, or name its folder by `image_root`."
+            f"{location}: '{cell}' points outside of '{root}'. Move the image there, or name its folder by `image_root`."
         )
-    if not os.path.isfile(path):  # noqa: PTH113 - likewise
-        raise DataError(f"{where}: there is no image '{path}'. Put it there, or name the folder with `image_root`.")
+    if not os.path.isfile(path):  # noqa: PTH113 - fast, as above
+        raise DataError(f"{location}: there is no image '{path}'. Put it there, or name the folder with `image_root`.")
     return Path(path)

@@ -16,10 +16,14 @@ USUAL_NAMES = frozenset({"metadata", "labels"})
 
 
 def find_table(location: Path) -> Path:
-    """Returns the table that `location` is or, as a folder, holds; DataError unless there is one."""
+    """Returns `location` if it is a table, or the one table in the folder.
+
+    Raises:
+        DataError: there is no table, or several without a usual name.
+    """
     if location.is_file():
         if location.suffix.lower() not in READERS:
-            raise DataError(f"{location}: not a table. Known are the endings {', '.join(READERS)}.")
+            raise DataError(f"{location}: not a table. Name a file that ends in {', '.join(READERS)}.")
         return location
     if not location.is_dir():
         raise DataError(f"{location}: no such file or folder. Name the table with --datasets table:FILE.")
@@ -33,10 +37,10 @@ def find_table(location: Path) -> Path:
 
 
 def read_table(path: Path) -> Records:
-    """Returns a table, all of it read.
+    """Reads a whole table.
 
     Raises:
-        DataError: it is no table, damaged or empty.
+        DataError: the file is no table, damaged or empty.
     """
     try:
         records = READERS[path.suffix.lower()](path)
@@ -48,7 +52,7 @@ def read_table(path: Path) -> Records:
 
 
 def _read_separated(path: Path) -> Records:
-    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path), strict=True)
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=_find_delimiter(path), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(f"{path}, line 1", header)
@@ -67,7 +71,7 @@ def _read_separated(path: Path) -> Records:
     return Records(f"{path}, line 1", names, len(rows), columns.__getitem__, lambda row: f"{path}, line {lines[row]}")
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     data = path.read_bytes()
     try:
         return data.decode("utf-8-sig")
@@ -76,8 +80,8 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}, line {line}: not UTF-8 text. Save the table as UTF-8.") from None
 
 
-def _delimiter(path: Path) -> str:
-    """Returns what separates the cells: of a .csv, what the header has most of."""
+def _find_delimiter(path: Path) -> str:
+    """Returns the separator of cells: in a .csv, the most frequent of comma, semicolon and tab in the header."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open("rb") as file:
@@ -85,32 +89,32 @@ def _delimiter(path: Path) -> str:
     return max(",;\t", key=lambda delimiter: header.count(delimiter.encode()))
 
 
-def _check_header(where: str, header: Sequence[str]) -> None:
+def _check_header(location: str, header: Sequence[str]) -> None:
     if len(header) < 2:
         raise DataError(
-            f"{where}: not a table: {len(header)} columns are named. The first line names all columns, one of image paths"
+            f"{location}: not a table: {len(header)} columns are named. The first line names all columns, one of image paths"
             " and at least one of labels, separated by commas, semicolons or tabs."
         )
     for index, name in enumerate(header):
-        if not name and index:  # the first is what pandas writes for its row numbers
-            raise DataError(f"{where}: column {index + 1} has no name. Give it one.")
+        if not name and index:  # pandas leaves the first name empty, for its row numbers
+            raise DataError(f"{location}: column {index + 1} has no name. Give it one.")
         if name in header[:index]:
-            raise DataError(f"{where}: the column '{name}' is there twice. Rename or remove one.")
+            raise DataError(f"{location}: the column '{name}' is there twice. Rename or remove one of them.")
 
 
-def _check_width(where: str, cells: Sequence[str], header: Sequence[str]) -> None:
+def _check_width(location: str, cells: Sequence[str], header: Sequence[str]) -> None:
     if len(cells) != len(header):
         raise DataError(
-            f"{where}: {len(cells)} cells, but the header names {len(header)} columns."
-            " Complete the line, or put quotes around what holds a separator."
+            f"{location}: {len(cells)} cells, but the header names {len(header)} columns."
+            " Complete the line, or put quotes around a cell that contains a separator."
         )
 
 
 def _read_json_lines(path: Path) -> Records:
     rows, lines = [], []
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if line.strip():
-            rows.append(dict(_flat(_parse_object(f"{path}, line {number}", line))))
+            rows.append(dict(_flatten(_parse_object(f"{path}, line {number}", line))))
             lines.append(number)
     names = list(dict.fromkeys(name for row in rows for name in row))
 
@@ -120,20 +124,20 @@ def _read_json_lines(path: Path) -> Records:
     return Records(str(path), names, len(rows), read, lambda row: f"{path}, line {lines[row]}")
 
 
-def _parse_object(where: str, line: str) -> dict[str, object]:
+def _parse_object(location: str, line: str) -> dict[str, object]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON: {error}. Every line is one object.") from None
+        raise DataError(f"{location}: not JSON: {error}. Every line is one object.") from None
     if not isinstance(value, dict):
-        raise DataError(f"{where}: not a table: a JSON {type(value).__name__}. Every line is one object.")
+        raise DataError(f"{location}: not a table: a JSON {type(value).__name__}. Every line is one object.")
     return value
 
 
-def _flat(row: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
+def _flatten(row: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
     for name, value in row.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from _flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 

@@ -1,4 +1,4 @@
-"""What the datasets have in common whose labels are the columns of a table."""
+"""The base class of datasets with their labels in the columns of a table."""
 
 from __future__ import annotations
 
@@ -7,74 +7,74 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stargan_fw import Dataset, Example
-from stargan_fw_plugins.datasets.columns import Choice, interpret
+from stargan_fw_plugins.datasets.columns import ColumnOptions, interpret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from stargan_fw import Crop
     from stargan_fw.interfaces.dataset import ImageSource, SplitName
-    from stargan_fw_plugins.datasets.columns import Meaning, Records
+    from stargan_fw_plugins.datasets.columns import Annotations, Records
     from stargan_fw_registry import Attribute
 
 
 class Tabular(Dataset):
-    """Labels from columns; a subclass says where the table and its images are.
+    """A dataset with labels from columns; a subclass says where the table and its images are.
 
     Attributes:
-        choice: what the configuration says about the columns.
-        crop: of every image; None is the centre.
+        column_options: what the configuration says about the columns.
+        crop: finds the square of every image; None means the centre.
     """
 
     on_contradiction = "unknown"
 
-    choice: Choice
+    column_options: ColumnOptions
     crop: Crop | None = None
 
     @property
     @abstractmethod
     def records(self) -> Records:
-        """The table."""
+        """Returns the table."""
 
     @property
     @abstractmethod
     def image_column(self) -> str:
-        """The column of images."""
+        """Returns the name of the column of images."""
 
     @abstractmethod
     def images(self) -> Sequence[ImageSource]:
         """Returns the image of each row."""
 
-    def sides(self, meaning: Meaning) -> Sequence[SplitName | None]:
-        """Returns the side of each row's image."""
-        return meaning.splits
+    def row_splits(self, annotations: Annotations) -> Sequence[SplitName | None]:
+        """Returns "train", "test" or None for each row."""
+        return annotations.splits
 
     @cached_property
     def attributes(self) -> Sequence[Attribute]:  # type: ignore[override]
-        """What the columns mean.
+        """Returns the attributes that the columns describe.
 
         Raises:
             DataError: the table is missing or broken, or a column cannot be a label.
         """
-        return self._meaning.attributes
+        return self._annotations.attributes
 
     def examples(self) -> Iterable[Example]:
-        """Returns an example a row, in the order of the table.
+        """Returns one example per row, in the order of the table.
 
         Raises:
-            DataError: as `attributes`, or an image is missing.
+            DataError: the table is missing or broken, a column cannot be a label, or an image is missing.
         """
-        meaning = self._meaning
-        rows = zip(self.images(), meaning.identities, self.sides(meaning), strict=True)
+        annotations = self._annotations
+        rows = zip(self.images(), annotations.identities, self.row_splits(annotations), strict=True)
         return [
-            Example(image, meaning.row(row), identity, side, self.crop)
+            Example(image, annotations.row(row), identity, side, self.crop)
             for row, (image, identity, side) in enumerate(rows)
         ]
 
     @cached_property
-    def _meaning(self) -> Meaning:
-        meaning = interpret(self.records, self.choice, self.image_column)
-        # What the configuration sets, and what the plugin sets for it, stays.
-        if "test_split" not in vars(self) and {"train", "test"}.issubset(self.sides(meaning)):
+    def _annotations(self) -> Annotations:
+        annotations = interpret(self.records, self.column_options, self.image_column)
+        # A value that the configuration or the subclass set on the instance stays.
+        if "test_split" not in vars(self) and {"train", "test"}.issubset(self.row_splits(annotations)):
             self.test_split = "given"
-        return meaning
+        return annotations

@@ -1,4 +1,4 @@
-"""What the names of splits mean, wherever they stand: folders, a column, the splits of a Hugging Face dataset."""
+"""What the names of splits mean: of folders, in a column, and of the splits of a Hugging Face dataset."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ KNOWN = TRAIN | VALIDATION | TEST
 
 
 def is_split(name: str) -> bool:
-    """Whether it is what a split is called; case does not matter."""
+    """Returns whether the name is one of a split, in any case."""
     return name.casefold() in KNOWN
 
 
-def sides(names: Iterable[str]) -> dict[str, SplitName]:
-    """Returns the side of each name that is a split's.
+def resolve_splits(names: Iterable[str]) -> dict[str, SplitName]:
+    """Returns "train" or "test" for each name that is one of a split.
 
-    Nothing is tuned on validation images: they are trained on, unless there are no test images and they stand for them.
+    Nothing is tuned on validation images, so they are trained on. If there is no test split, they are the test images.
     """
     known = [name for name in names if is_split(name)]
     validation: SplitName = "train" if any(name.casefold() in TEST for name in known) else "test"
