@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stargan_fw.errors import ConfigError, DataError, ModelError
-from stargan_fw_plugins.methods.domain_pairs import DomainPairs, images_of
+from stargan_fw_plugins.methods.domain_pairs import DomainPairs, image_indices
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema, LabelSpace
 
 EXPRESSIONS = ["angry", "contemptuous", "disgusted", "fearful", "happy", "neutral", "sad", "surprised"]
@@ -25,7 +25,9 @@ def one_hot(*names):
 
 def ways(pairs, target, source, known=None):
     """The images and arrows, as names."""
-    arrows = {arrow for of_dataset in pairs.one_way().values() for arrow in of_dataset} if known is None else known
+    arrows = (
+        {arrow for of_dataset in pairs.one_way_arrows().values() for arrow in of_dataset} if known is None else known
+    )
     routes = pairs.routes("rafd" if target.shape[1] == 8 else "celeba", target, source, arrows)
     return [(chosen.tolist(), arrow.source.name, arrow.target.name) for chosen, arrow in routes]
 
@@ -33,13 +35,13 @@ def ways(pairs, target, source, known=None):
 def test_without_a_source_every_two_values_are_a_pair():
     pairs = DomainPairs(RAFD, "")
     assert len(pairs.pairs["rafd"]) == 28
-    assert len(pairs.one_way()["rafd"]) == 56
+    assert len(pairs.one_way_arrows()["rafd"]) == 56
 
 
 def test_with_a_source_there_are_k_minus_1():
     pairs = DomainPairs(RAFD, "neutral")
     assert keys(pairs.pairs["rafd"]) == [("neutral", name) for name in EXPRESSIONS if name != "neutral"]
-    assert pairs.one_way() == pairs.pairs
+    assert pairs.one_way_arrows() == pairs.pairs
 
 
 def test_groups_and_binary_labels_have_pairs_of_their_own():
@@ -54,18 +56,22 @@ def test_groups_and_binary_labels_have_pairs_of_their_own():
 
 def test_sources_are_edits():
     pairs = DomainPairs(BOTH, "Male=0, rafd.neutral,Black_Hair,Young")
-    assert keys(pairs.one_way()["celeba"]) == [
+    assert keys(pairs.one_way_arrows()["celeba"]) == [
         ("Black_Hair", "Blond_Hair"),
         ("Black_Hair", "Brown_Hair"),
         ("Male=0", "Male"),
         ("Young", "Young=0"),
     ]
-    assert len(pairs.one_way()["rafd"]) == 7
+    assert len(pairs.one_way_arrows()["rafd"]) == 7
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("neutrl", "method.source: .*neutral"), ("hair=", "no domain"), ("Blond_Hair,Black_Hair", "exclude each other")],
+    [
+        ("neutrl", "method.source: .*neutral"),
+        ("hair=", "not a domain"),
+        ("Blond_Hair,Black_Hair", "exclude each other"),
+    ],
 )
 def test_a_wrong_source_is_refused(source, message):
     with pytest.raises(ConfigError, match=message):
@@ -74,7 +80,7 @@ def test_a_wrong_source_is_refused(source, message):
 
 def test_keys_are_unique_and_have_no_dots():
     twice = LabelSpace([LabelSchema("d", [Binary("x"), Categorical("a", ["x", "y"]), Categorical("b", ["x", "y"])])])
-    arrows = DomainPairs(twice, "").one_way()["d"]
+    arrows = DomainPairs(twice, "").one_way_arrows()["d"]
     assert len({arrow.key for arrow in arrows}) == len(arrows) == 6
     assert not any("." in arrow.key for arrow in arrows)
 
@@ -83,12 +89,12 @@ def test_batches_are_of_the_two_ends():
     labels = one_hot("sad", "neutral", "happy", "neutral")
     labels[3] = math.nan
     arrow = next(a for a in DomainPairs(RAFD, "neutral").pairs["rafd"] if a.target.name == "happy")
-    assert [[ends.tolist() for ends in kind] for kind in images_of([arrow], labels)] == [[[1], [2]]]
+    assert [[ends.tolist() for ends in kind] for kind in image_indices([arrow], labels)] == [[[1], [2]]]
 
 
 def test_a_domain_without_images_is_refused_by_name():
     with pytest.raises(DataError, match=r"'rafd' has no training image that is labelled angry.* leave the label out"):
-        images_of(DomainPairs(RAFD, "neutral").pairs["rafd"], one_hot("neutral", "sad"))
+        image_indices(DomainPairs(RAFD, "neutral").pairs["rafd"], one_hot("neutral", "sad"))
 
 
 def test_each_image_takes_the_way_from_its_own_label():
@@ -150,8 +156,8 @@ def test_there_is_no_model_to_no_hair_colour():
 
 def test_images_at_the_source_have_all_of_its_values():
     labels = torch.tensor([[1.0, 0, 0, 0, 1], [1, 0, 0, 1, 1], [0, 0, 1, 0, 1]])
-    assert DomainPairs(BOTH, "Male=0,Black_Hair").at_source("celeba", labels).tolist() == [True, False, False]
-    assert DomainPairs(BOTH, "").at_source("celeba", labels).tolist() == [True, True, True]
+    assert DomainPairs(BOTH, "Male=0,Black_Hair").has_source("celeba", labels).tolist() == [True, False, False]
+    assert DomainPairs(BOTH, "").has_source("celeba", labels).tolist() == [True, True, True]
 
 
 def test_an_image_that_nobody_labels_counts_as_one_of_the_source():

@@ -2,7 +2,7 @@
 
 import torch
 
-from stargan_fw_plugins.methods.image_pool import ImagePool
+from stargan_fw_plugins.methods.cyclegan import ImagePool
 
 
 def marked(*values):

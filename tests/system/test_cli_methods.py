@@ -159,7 +159,7 @@ REFUSED = {
     "unknown source": ("diat", "method.source=neutrl", r"method\.source: .*neutral"),
     "stage": ("icgan", "method.gan_share=2", r"method\.gan_share = 2 .*less than 1"),
     "one image": ("icgan", "training.batch_size=1", r"training\.batch_size = 1: batch norms compare .* Use 2 or more"),
-    "no pair": ("cyclegan", "training.batch_size=1", r"training\.batch_size = 1: half of a batch .* Use 2 or more"),
+    "no pair": ("cyclegan", "training.batch_size=1", r"training\.batch_size = 1: each domain .* Use 2 or more"),
     "image size": ("icgan", "data.image_size=36", r"data\.image_size = 36: .* such as 64"),
     "few images": ("cyclegan", "datasets.rafd.limit=3", r"'rafd' has no training image that is labelled"),
     "unknown embedding": ("diat", "embedding.name=fase", r"fase.*face"),

@@ -1,1 +1,1 @@
-"""Embeddings, one a file."""
+"""Embeddings, one per file."""

@@ -1,4 +1,4 @@
-"""An embedding that needs no weights from elsewhere: the middle of a classifier that is trained on the data."""
+"""An embedding that needs no pretrained weights: the middle layer of a classifier that is trained on the data."""
 
 from collections.abc import Callable
 
@@ -13,20 +13,20 @@ from stargan_fw.interfaces import LearnedEmbedding
 
 
 def unit_mean_square(features: Tensor) -> Tensor:
-    """Returns features (B, c, …) whose channels have a mean square of 1 at each place."""
+    """Scales features (B, c, …) so that the channels have a mean square of 1 at each place."""
     normed: Tensor = F.normalize(features.float(), dim=1) * features.shape[1] ** 0.5
     return normed
 
 
 class DatasetClassifier(LearnedEmbedding):
-    """Four strided convolutions, of which the second gives the features, and a linear layer over the largest of the last.
+    """Four strided convolutions, global max pooling and a linear layer; the second convolution gives the features.
 
-    The labels that it learns are those that a translation changes; two convolutions do not get as far as telling them
-    apart, and keep outlines and colours.
+    The classifier learns the labels that a translation changes. Its first two convolutions do not separate them yet: they
+    keep outlines and colours.
 
     Args:
         image_size: side in pixels, at least 32.
-        label_dim: number of labels of all datasets.
+        label_dim: number of labels over all datasets.
         conv_dim: channels after the first convolution; they double from layer to layer.
     """
 
@@ -35,7 +35,7 @@ class DatasetClassifier(LearnedEmbedding):
     def __init__(self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 32) -> None:
         super().__init__()
         if image_size < 32:
-            raise ConfigError(f"data.image_size = {image_size}: the embedding's classifier takes 32 pixels or more.")
+            raise ConfigError(f"data.image_size = {image_size}: the embedding's classifier needs 32 pixels or more.")
         d = conv_dim
         self.outlines = nn.Sequential(_halving(3, d), _halving(d, 2 * d))
         self.meaning = nn.Sequential(_halving(2 * d, 4 * d), _halving(4 * d, 8 * d))

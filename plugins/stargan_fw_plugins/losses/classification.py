@@ -1,4 +1,4 @@
-"""The domain classification loss (Eqs. 2 and 3) for every kind of label."""
+"""The domain classification loss (Eqs. 2 and 3) for all kinds of labels."""
 
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
@@ -9,14 +9,14 @@ from stargan_fw_registry import LabelSchema
 def classification_loss(schema: LabelSchema, logits: Tensor, labels: Tensor) -> Tensor:
     """Returns `E[−log D_cls(c|x)]` over the known labels of one dataset, a scalar.
 
-    Each attribute counts with its mean over the images whose label is known, and attributes add up: cross-entropy for a
-    categorical attribute, binary cross-entropy for each binary one and each member of an exclusive group. With all
-    labels known that is the reference's loss; an attribute that nobody in the batch knows adds zero.
+    It is the sum over attributes of their mean loss over the images with a known label: cross-entropy for a categorical
+    attribute, binary cross-entropy for a binary one and for each member of an exclusive group. If all labels are known,
+    this is the reference's loss. An attribute that is unknown for the whole batch adds zero.
 
     Args:
         schema: the dataset's labels.
         logits: (B, d), the dataset's part of D_cls.
-        labels: (B, d) of 0 and 1; NaN where unknown.
+        labels: (B, d) of 0 and 1, or NaN if unknown.
     """
     logits, total = logits.float(), logits.new_zeros((), dtype=labels.dtype)
     for attribute, positions in schema.parts:

@@ -1,4 +1,4 @@
-"""The least-squares objective (Mao et al., 2017), which CycleGAN trains with."""
+"""The least-squares objective (Mao et al., 2017), which CycleGAN uses."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ class LSGAN(WeightedLoss):
 
     Args:
         lambda_cls: weight of the domain classification loss, λ_cls.
-        lambda_rec: weight of the reconstruction loss, λ_rec: λ of a cycle.
+        lambda_rec: weight of the reconstruction loss, λ_rec, which is CycleGAN's λ.
     """
 
     name = "lsgan"

@@ -11,10 +11,10 @@ from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
 
 class Vanilla(WeightedLoss):
-    """`L_adv = E[log D_src(x)] + E[log(1 − D_src(G(x,c)))]` (Eq. 1), D_src being the sigmoid of the patch scores.
+    """`L_adv = E[log D_src(x)] + E[log(1 − D_src(G(x,c)))]` (Eq. 1); D_src is the sigmoid of the patch scores.
 
     Args:
-        non_saturating: whether G maximises `log D_src(G(x,c))` instead of minimising `log(1 − D_src(G(x,c)))`.
+        non_saturating: G maximises `log D_src(G(x,c))` instead of minimising `log(1 − D_src(G(x,c)))`.
         lambda_cls: weight of the domain classification loss, λ_cls.
         lambda_rec: weight of the reconstruction loss, λ_rec.
     """

@@ -1,11 +1,11 @@
-"""What StarGAN and CycleGAN ask of an adversarial loss: the weights of the other terms of their objectives."""
+"""The base class of losses for StarGAN and CycleGAN, which also weigh other terms."""
 
 from stargan_fw import AdversarialLoss
 from stargan_fw.errors import ConfigError
 
 
 class WeightedLoss(AdversarialLoss):
-    """An adversarial loss that also holds the weights of the full objectives (Eqs. 5 and 6).
+    """An adversarial loss with the weights of the other terms of the objective (Eqs. 5 and 6).
 
     Args:
         lambda_cls: weight of the domain classification loss, λ_cls.
@@ -18,14 +18,14 @@ class WeightedLoss(AdversarialLoss):
 
 
 def with_weights(loss: AdversarialLoss) -> WeightedLoss:
-    """Returns the loss as one that holds weights.
+    """Returns the loss.
 
     Raises:
-        ConfigError: it holds none.
+        ConfigError: the loss is not a `WeightedLoss`.
     """
     if isinstance(loss, WeightedLoss):
         return loss
     raise ConfigError(
-        f"loss.name = '{loss.name}' has no lambda_cls and no lambda_rec, which the method weighs its other losses with. "
+        f"loss.name = '{loss.name}' has no lambda_cls and no lambda_rec, the weights of the method's other losses. "
         "Derive its class from stargan_fw_plugins.losses.weighted_loss.WeightedLoss."
     )

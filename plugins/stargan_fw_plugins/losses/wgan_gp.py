@@ -11,10 +11,10 @@ from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
 
 def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-    """Returns `E[(‖∇_x̂ D_src(x̂)‖₂ − 1)²]`, a scalar, with one x̂ an image, uniform between real and fake.
+    """Returns `E[(‖∇_x̂ D_src(x̂)‖₂ − 1)²]`, a scalar, with one x̂ per image, uniform between real and fake.
 
-    As in the reference, D_src is summed over its patches before it is differentiated. The penalty is always computed
-    in fp32: its double backward loses two digits in bf16.
+    As in the reference, the gradient is that of D_src summed over its patches. The penalty is always computed in fp32:
+    its double backward loses two digits in bf16.
 
     Args:
         critic: scores images.
@@ -31,7 +31,7 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
 
 
 class WGANGP(WeightedLoss):
-    """`L_adv = E[D_src(x)] − E[D_src(G(x,c))] − λ_gp · penalty` (Eq. 8), the loss that the paper trains with.
+    """`L_adv = E[D_src(x)] − E[D_src(G(x,c))] − λ_gp · penalty` (Eq. 8), the paper's loss.
 
     Args:
         lambda_gp: weight of the gradient penalty, λ_gp.

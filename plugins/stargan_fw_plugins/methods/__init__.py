@@ -1,1 +1,1 @@
-"""Methods: what one update is, one a file."""
+"""Methods: what one update is, one method per file."""

@@ -10,25 +10,61 @@ from torch import Tensor, nn
 from stargan_fw import Batch, CriticLoss, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder, score_together
 from stargan_fw_plugins.losses.weighted_loss import with_weights
-from stargan_fw_plugins.methods.domain_pairs import Arrow, DomainPairs, images_of
-from stargan_fw_plugins.methods.image_pool import ImagePool
+from stargan_fw_plugins.methods.domain_pairs import Arrow, DomainPairs, image_indices
 from stargan_fw_plugins.methods.pairwise import Pairwise
 from stargan_fw_registry import LabelSpace
 
 Pair: TypeAlias = tuple[Arrow, Arrow]
 
 
+class ImagePool(nn.Module):
+    """Mixes generated images with those of earlier steps, so that a discriminator does not forget them (Shrivastava et al., 2017).
+
+    Its buffers are part of the checkpoint.
+
+    Args:
+        size: how many images the pool contains; with 0, `mix` returns its input.
+        image_size: side in pixels.
+    """
+
+    def __init__(self, size: int, image_size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("images", torch.zeros(size, 3, image_size, image_size))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+        self.images: Tensor
+        self.filled: Tensor
+
+    @torch.no_grad()
+    def mix(self, images: Tensor) -> Tensor:
+        """Returns (B, 3, H, W). Once the pool is full, an image is swapped for an older one with probability 1/2."""
+        return torch.cat([self._exchange(image) for image in torch.split(images.float(), 1)]) if self.size else images
+
+    def _exchange(self, image: Tensor) -> Tensor:
+        filled = int(self.filled)
+        if filled < self.size:
+            self.images[filled] = image[0]
+            self.filled += 1
+            return image
+        if torch.rand(()) < 0.5:
+            return image
+        place = int(torch.randint(self.size, ()))
+        older = self.images[place : place + 1].clone()
+        self.images[place] = image[0]
+        return older
+
+
 class CycleGAN(Pairwise):
     """Adversarial and cycle-consistency losses both ways (Zhu et al., Eq. 3), a pair of domains each step.
 
-    The pairs of a dataset take turns, and half of a batch is of either domain. λ, the weight of a cycle, is
+    The pairs of a dataset take turns, and each domain of a pair makes up half of the batch. The weight λ of a cycle is
     `loss.lambda_rec`. Both phases run at every step, whatever `training.n_critic` is.
 
     Args:
-        source: labels that images are translated from, as "neutral": pairs are then made with it alone, k − 1 of k
-            values. Empty makes a pair of every two values of an attribute, k (k − 1) / 2.
-        lambda_idt: weight of the identity term `‖G(y) − y‖₁`; its authors use λ / 2 where colours drift.
-        pool_size: earlier images that each discriminator is shown again.
+        source: labels of the domain that images are translated from, such as "neutral". There are then k − 1 pairs for
+            k values. If empty, every two values of an attribute are a pair: k (k − 1) / 2.
+        lambda_idt: weight of the identity term `‖G(y) − y‖₁`; the authors use λ / 2 if colours drift.
+        pool_size: how many earlier images each discriminator sees again.
     """
 
     name = "cyclegan"
@@ -58,12 +94,12 @@ class CycleGAN(Pairwise):
         self.networks["pools"] = nn.ModuleDict(self.pool_of)
 
     def batches(self, dataset: str, labels: Tensor) -> Sequence[Sequence[Tensor]]:
-        return images_of(self.domains.pairs[dataset], labels)
+        return image_indices(self.domains.pairs[dataset], labels)
 
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         there = self.domains.pairs[batch.dataset][batch.kind]
         pair = (there, there.reversed)
-        real = {arrow: batch.images[arrow.source.holds(batch.labels)] for arrow in pair}
+        real = {arrow: batch.images[arrow.source.contains(batch.labels)] for arrow in pair}
         count = min(map(len, real.values()))
         if not count:
             return

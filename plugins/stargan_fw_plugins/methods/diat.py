@@ -1,4 +1,4 @@
-"""DIAT (Li et al., 2016): a one-way GAN for each pair of domains that keeps the identity."""
+"""DIAT (Li et al., 2016): a one-way GAN per pair of domains, with a loss that keeps the identity."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import ClassVar
@@ -11,7 +11,7 @@ from stargan_fw import Batch, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder, LearnedEmbedding, score_together
 from stargan_fw.interfaces.loss import Critic
 from stargan_fw_plugins.losses.classification import classification_loss
-from stargan_fw_plugins.methods.domain_pairs import DomainPairs, images_of
+from stargan_fw_plugins.methods.domain_pairs import DomainPairs, image_indices
 from stargan_fw_plugins.methods.pairwise import Pairwise
 from stargan_fw_registry import LabelSpace
 
@@ -19,13 +19,13 @@ from stargan_fw_registry import LabelSpace
 class DIAT(Pairwise):
     """An adversarial and an identity loss `‖F(x) − F(G(x))‖₁`, one direction each step.
 
-    F is the embedding. StarGAN's paper (Sec. 5.1) writes `‖x − F(G(x))‖₁`; features are compared with features here, as
-    in DIAT's own paper. The directions of a dataset take turns, and half of a batch is of either domain. All phases run
-    at every step, whatever `training.n_critic` is.
+    F is the embedding. StarGAN's paper (Sec. 5.1) writes `‖x − F(G(x))‖₁`; here features are compared with features, as
+    in DIAT's own paper. The directions of a dataset take turns, and each domain makes up half of the batch. All phases
+    run at every step, whatever `training.n_critic` is.
 
     Args:
-        source: labels that images are translated from, as "neutral": k − 1 models for k values. Empty makes one for each
-            ordered pair of values of an attribute, k (k − 1).
+        source: labels of the domain that images are translated from, such as "neutral". There are then k − 1 models for
+            k values. If empty, there is one for every ordered pair of values of an attribute: k (k − 1).
         lambda_id: weight of the identity loss.
     """
 
@@ -48,7 +48,7 @@ class DIAT(Pairwise):
         lambda_id: NonNegativeFloat = 10.0,
     ) -> None:
         domains = DomainPairs(space, source)
-        super().__init__(space, image_size, build, domains, domains.one_way())
+        super().__init__(space, image_size, build, domains, domains.one_way_arrows())
         self.lambda_id = lambda_id
         self.loss = build.loss()
         self.embedding = build.embedding(image_size=image_size, label_dim=space.label_dim)
@@ -60,11 +60,11 @@ class DIAT(Pairwise):
         self.embedding.prepare()
 
     def batches(self, dataset: str, labels: Tensor) -> Sequence[Sequence[Tensor]]:
-        return images_of(self.arrows[dataset], labels)
+        return image_indices(self.arrows[dataset], labels)
 
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         arrow = self.arrows[batch.dataset][batch.kind]
-        sources, targets = (batch.images[domain.holds(batch.labels)] for domain in (arrow.source, arrow.target))
+        sources, targets = (batch.images[domain.contains(batch.labels)] for domain in (arrow.source, arrow.target))
         count = min(len(sources), len(targets))
         if "f" in due and isinstance(self.embedding, LearnedEmbedding):
             yield "f", self._embedding_losses(self.embedding, batch)

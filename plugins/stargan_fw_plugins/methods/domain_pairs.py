@@ -1,4 +1,4 @@
-"""The pairs of domains that methods with a model for each pair train, and the way from one domain to another."""
+"""Pairs of domains, for methods with one model per pair, and routes from one domain to another."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Images that have one value of one attribute of a dataset.
+    """The images of a dataset that have one value of one attribute.
 
     Attributes:
         dataset: the dataset's name in the label space.
-        position: of the label that tells, in the dataset's label vector.
-        value: that this label has: 1, or 0 for the images without a lone binary label.
-        name: as an edit calls it: "happy", "Male=0".
+        position: the index of the deciding label in the dataset's label vector.
+        value: the value of this label: 1, or 0 for images without a binary label.
+        name: the edit that gives this value: "happy", "Male=0".
     """
 
     dataset: str
@@ -33,8 +33,8 @@ class Domain:
     value: float
     name: str
 
-    def holds(self, labels: Tensor) -> Tensor:
-        """Tells which images are in it, (B,) of bool, from labels (B, d); unknown labels are in none."""
+    def contains(self, labels: Tensor) -> Tensor:
+        """Returns which images are in the domain, (B,) of bool, from labels (B, d); an unknown label is in no domain."""
         return labels[:, self.position] == self.value
 
 
@@ -47,23 +47,22 @@ class Arrow:
 
     @property
     def key(self) -> str:
-        """Its name among the networks, where a dot would part modules."""
+        """The name of the arrow's networks; without dots, which separate modules in a state dict."""
         return f"{self.source.dataset}: {self.source.name} to {self.target.name}".replace(".", "/")
 
     @property
     def reversed(self) -> Arrow:
-        """The way back."""
         return Arrow(self.target, self.source)
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
-    """The domains that exclude each other, and where images come from.
+class DomainGroup:
+    """The domains of one attribute, which exclude each other.
 
     Attributes:
         part: the attribute's slice of the dataset's label vector.
-        domains: in order.
-        source: the domain that is translated from; None is every domain.
+        domains: in label order.
+        source: the domain that images are translated from; None means from every domain.
     """
 
     part: slice
@@ -71,40 +70,42 @@ class Attribute:
     source: Domain | None
 
     def pairs(self) -> Iterator[Arrow]:
-        """Yields the arrows from the source to every other domain, or one between each two domains."""
+        """Yields the arrows from the source to every other domain, or one per two domains if there is no source."""
         if self.source is None:
             yield from (Arrow(*two) for two in combinations(self.domains, 2))
         else:
             yield from (Arrow(self.source, domain) for domain in self.domains if domain != self.source)
 
     def find(self, labels: Tensor) -> list[Domain | None]:
-        """Returns each image's domain from labels (B, d); None where it is unknown, or none of them."""
-        held = torch.stack([domain.holds(labels) for domain in self.domains], dim=1).tolist()
-        return [next((domain for domain, holds in zip(self.domains, row, strict=True) if holds), None) for row in held]
+        """Returns each image's domain from labels (B, d); None if the label is unknown or fits no domain."""
+        held = torch.stack([domain.contains(labels) for domain in self.domains], dim=1).tolist()
+        return [
+            next((domain for domain, contains in zip(self.domains, row, strict=True) if contains), None) for row in held
+        ]
 
 
 class DomainPairs:
     """All pairs of all attributes of all datasets.
 
     Attributes:
-        pairs: by dataset, in the order of the kinds of batches.
+        pairs: dataset → its pairs, one per kind of batch.
 
     Args:
         space: the label space.
-        source: labels that images are translated from, as edits separated by commas ("neutral", "Male=0"); an attribute
-            that is not among them is translated from each of its values.
+        source: the labels that images are translated from, as edits separated by commas ("neutral", "Male=0"). An
+            attribute without such a label is translated from each of its values.
 
     Raises:
-        ConfigError: a source that is no domain, or two of one attribute.
+        ConfigError: a source is not a domain, or two are of one attribute.
     """
 
     def __init__(self, space: LabelSpace, source: str) -> None:
-        chosen = dict(_sources(space, source))
+        chosen = dict(_parse_sources(space, source))
         self._attributes = {
             schema.name: [
-                Attribute(part, domains, chosen.pop((schema.name, part.start), None))
+                DomainGroup(part, domains, chosen.pop((schema.name, part.start), None))
                 for _, part in schema.parts
-                for domains in [_domains(schema, part)]
+                for domains in [_build_domains(schema, part)]
             ]
             for schema in space.schemas
         }
@@ -113,8 +114,8 @@ class DomainPairs:
             for dataset, attributes in self._attributes.items()
         }
 
-    def one_way(self) -> dict[str, list[Arrow]]:
-        """Returns by dataset what is translated one way: from a source, or else both ways of each pair."""
+    def one_way_arrows(self) -> dict[str, list[Arrow]]:
+        """Returns dataset → arrows: from the source if an attribute has one, else both directions of each pair."""
         return {
             dataset: [
                 arrow
@@ -125,14 +126,14 @@ class DomainPairs:
             for dataset, attributes in self._attributes.items()
         }
 
-    def at_source(self, dataset: str, labels: Tensor) -> Tensor:
-        """Tells which images have the source's value of every attribute with a source, (B,) of bool, from (B, d)."""
+    def has_source(self, dataset: str, labels: Tensor) -> Tensor:
+        """Returns which images are in the source of every attribute with a source, (B,) of bool, from labels (B, d)."""
         sources = [attribute.source for attribute in self._attributes[dataset] if attribute.source]
-        held = [domain.holds(labels) for domain in sources]
+        held = [domain.contains(labels) for domain in sources]
         return torch.stack([*held, torch.ones(len(labels), dtype=torch.bool, device=labels.device)]).all(dim=0)
 
     def source_labels(self, dataset: str) -> Tensor:
-        """Returns the labels of images at the source, (1, d); NaN of attributes without a source."""
+        """Returns the labels of images at the source, (1, d); NaN for attributes without a source."""
         attributes = self._attributes[dataset]
         labels = torch.full((1, attributes[-1].part.stop), torch.nan)
         for attribute in attributes:
@@ -144,60 +145,61 @@ class DomainPairs:
     def routes(
         self, dataset: str, target: Tensor, source: Tensor | None, known: Collection[Arrow]
     ) -> Iterator[tuple[Tensor, Arrow]]:
-        """Yields which images, (n,) of indices, go through which arrow, in order, until all have their target labels.
+        """Yields in order which images, as indices (n,), go through which arrow, until all have their target labels.
 
         Args:
-            dataset: whose labels they are.
-            target: (B, d); NaN is left as it is.
-            source: (B, d), NaN where unknown, or None; what is unknown is taken for the configured source.
-            known: the arrows that there are.
+            dataset: the dataset that the labels are of.
+            target: (B, d); a label that is NaN stays as it is.
+            source: the current labels, (B, d), NaN if unknown, or None; an image with an unknown label counts as one
+                of the configured source.
+            known: the arrows that have a model.
 
         Raises:
-            ModelError: unknown labels without a configured source, or no arrows that lead from one domain to the other.
+            ModelError: a label is unknown and no source is configured, or no arrows lead from one domain to the other.
         """
         current = torch.full_like(target, torch.nan) if source is None else source
         for attribute in self._attributes[dataset]:
             before, after = current[:, attribute.part], target[:, attribute.part]
-            asked = ~((before == after) | after.isnan()).all(dim=1)
-            ways: dict[tuple[Arrow, ...], list[int]] = {}
-            ends = zip(asked.tolist(), attribute.find(current), attribute.find(target), strict=True)
+            changing = ~((before == after) | after.isnan()).all(dim=1)
+            images_by_route: dict[tuple[Arrow, ...], list[int]] = {}
+            ends = zip(changing.tolist(), attribute.find(current), attribute.find(target), strict=True)
             for image, (changes, start, end) in enumerate(ends):
                 if changes:
-                    ways.setdefault(_way(attribute, start, end, known), []).append(image)
-            for way, images in ways.items():
-                for arrow in way:
+                    images_by_route.setdefault(_find_route(attribute, start, end, known), []).append(image)
+            for route, images in images_by_route.items():
+                for arrow in route:
                     yield torch.tensor(images, device=target.device), arrow
 
 
-def images_of(arrows: Sequence[Arrow], labels: Tensor) -> list[list[Tensor]]:
-    """Returns for each arrow the images of its two ends, as `Method.batches` gives them.
+def image_indices(arrows: Sequence[Arrow], labels: Tensor) -> list[list[Tensor]]:
+    """Returns per arrow the indices of the images of its two domains, for `Method.batches`.
 
     Raises:
-        DataError: an end has no images.
+        DataError: a domain has no images.
     """
-    return [[_images(domain, labels) for domain in (arrow.source, arrow.target)] for arrow in arrows]
+    return [[_indices(domain, labels) for domain in (arrow.source, arrow.target)] for arrow in arrows]
 
 
-def _images(domain: Domain, labels: Tensor) -> Tensor:
-    found = domain.holds(labels).nonzero().flatten()
+def _indices(domain: Domain, labels: Tensor) -> Tensor:
+    found = domain.contains(labels).nonzero().flatten()
     if not len(found):
         raise DataError(
             f"The dataset '{domain.dataset}' has no training image that is labelled {domain.name}, and the method trains "
-            "a model for each pair of labels. Give it such images, or leave the label out."
+            "a model per pair of labels. Add such images, or leave the label out."
         )
     return found
 
 
-def _domains(schema: LabelSchema, part: slice) -> tuple[Domain, ...]:
+def _build_domains(schema: LabelSchema, part: slice) -> tuple[Domain, ...]:
     positions = range(part.start, part.stop)
-    set_ = [Domain(schema.name, position, 1.0, schema.names[position]) for position in positions]
-    if len(set_) > 1:
-        return tuple(set_)
-    return Domain(schema.name, part.start, 0.0, f"{set_[0].name}=0"), set_[0]
+    positive = [Domain(schema.name, position, 1.0, schema.names[position]) for position in positions]
+    if len(positive) > 1:
+        return tuple(positive)
+    return Domain(schema.name, part.start, 0.0, f"{positive[0].name}=0"), positive[0]
 
 
-def _sources(space: LabelSpace, source: str) -> Iterator[tuple[tuple[str, int], Domain]]:
-    """Yields for each configured source its attribute's dataset and place, and the domain."""
+def _parse_sources(space: LabelSpace, source: str) -> Iterator[tuple[tuple[str, int], Domain]]:
+    """Yields each configured source as the dataset and start of its attribute, and the domain."""
     seen: dict[tuple[str, int], Domain] = {}
     for text in filter(None, (part.strip() for part in source.split(","))):
         try:
@@ -206,37 +208,41 @@ def _sources(space: LabelSpace, source: str) -> Iterator[tuple[tuple[str, int], 
             raise ConfigError(f"method.source: {error}") from None
         schema, assigned = space.schema(edit.dataset), dict(edit.assignments)
         parts = [part for _, part in schema.parts if schema.names[part.start] in assigned]
-        domains = [d for part in parts for d in _domains(schema, part) if assigned[schema.names[d.position]] == d.value]
+        domains = [
+            d for part in parts for d in _build_domains(schema, part) if assigned[schema.names[d.position]] == d.value
+        ]
         if not domains:
-            raise ConfigError(f"method.source: '{text}' is no domain: name one label that is set.")
+            raise ConfigError(f"method.source: '{text}' is not a domain. Name one label that is set.")
         place = (edit.dataset, parts[0].start)
         if place in seen:
-            raise ConfigError(f"method.source: '{text}' and '{seen[place].name}' exclude each other: name one.")
+            raise ConfigError(f"method.source: '{text}' and '{seen[place].name}' exclude each other. Name one of them.")
         seen[place] = domains[0]
         yield place, domains[0]
 
 
-def _way(attribute: Attribute, start: Domain | None, end: Domain | None, known: Collection[Arrow]) -> tuple[Arrow, ...]:
-    """Returns the arrows from one domain to another: one, or two by way of the configured source."""
+def _find_route(
+    attribute: DomainGroup, start: Domain | None, end: Domain | None, known: Collection[Arrow]
+) -> tuple[Arrow, ...]:
+    """Returns the arrows from one domain to another: one, or two through the configured source."""
     names = ", ".join(domain.name for domain in attribute.domains)
     start = start or attribute.source
     if start is None:
         raise ModelError(
-            f"A model for each pair of {names} has to know which of them the image is. Give its current label, or train "
-            "with method.source, the one that images are translated from."
+            f"The current label of the image is unknown, and there is a model per pair of {names}. Give its current label, "
+            "or train with method.source, the label that images are translated from."
         )
     if end is None:
-        raise ModelError(f"There is no model to anything but one of {names}. Name one of them.")
+        raise ModelError(f"There is no model to anything but one of {names}. Translate to one of them.")
     if start == end:
         return ()
     middle = attribute.source
     direct = (Arrow(start, end),)
-    ways = [direct] if middle is None else [direct, (Arrow(start, middle), Arrow(middle, end))]
-    way = next((way for way in ways if all(arrow in known for arrow in way)), None)
-    if way is None:
+    candidates = [direct] if middle is None else [direct, (Arrow(start, middle), Arrow(middle, end))]
+    route = next((route for route in candidates if all(arrow in known for arrow in route)), None)
+    if route is None:
         raise ModelError(
             f"There is no model from {start.name} to {end.name}: the method was trained one way, from {middle.name}."
             if middle
             else f"There is no model from {start.name} to {end.name}."
         )
-    return way
+    return route

@@ -1,4 +1,4 @@
-"""IcGAN (Perarnau et al., 2016): a conditional GAN, and encoders that invert it."""
+"""IcGAN (Perarnau et al., 2016): a conditional GAN and encoders that invert it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
@@ -19,18 +19,18 @@ from stargan_fw_registry import LabelSpace
 class IcGAN(Method):
     """`x → G(E_z(x), c)`: an image is edited by changing c and keeping z.
 
-    Two stages, one after the other: the conditional GAN, then the encoders, `E_z` on images that G draws, of which z is
-    known, and `E_c` on the data. The stage follows from how much of the run is done, so that a continued run is in the
-    one that it was in; the encoders begin anew where the GAN ends. All phases of a stage run at every step, whatever
-    `training.n_critic` is. The label is c̃ of StarGAN, mask included, which one dataset does not have.
+    Training has two stages: first the conditional GAN, then the encoders. `E_z` trains on images that G draws from a
+    known z, and `E_c` on the data. How much of the run is done decides the stage, so a continued run is in the right
+    one. All phases of a stage run at every step, whatever `training.n_critic` is. The label is StarGAN's c̃ with its
+    mask; there is no mask if there is one dataset.
 
     Args:
-        gan_share: share of the run's steps that train the GAN; the rest trains the encoders.
+        gan_share: share of the run's steps that train the GAN; the others train the encoders.
         z_dim: dimension of z.
         conv_dim: channels of the GAN's layer next to the image; the encoders have half as many.
-        hidden_dim: width of the linear layer of E_z; that of E_c is an eighth.
-        encoder_kernel: side of the encoders' convolutions: 5 as published, or 4, with which 128 px give the 67.8 million
-            parameters of StarGAN's Table 3.
+        hidden_dim: width of the linear layer of E_z; the one of E_c has an eighth.
+        encoder_kernel: side of the encoders' kernels in pixels: 5 as published, or 4, which gives the 67.8 million
+            parameters of StarGAN's Table 3 at 128 px.
     """
 
     name = "icgan"
@@ -41,8 +41,8 @@ class IcGAN(Method):
         Phase("z", ("encoder_z",)),
         Phase("c", ("encoder_c",)),
     )
-    min_batch_size = 2
-    min_batch_reason = "batch norms compare the images of a batch, and one image has no other"
+    least_batch_size = 2
+    least_batch_reason = "batch norms compare the images of a batch, and one image has no other"
     translating = ("generator", "encoder_z")
     reading = ("encoder_c",)
 
@@ -88,7 +88,7 @@ class IcGAN(Method):
         with torch.set_grad_enabled("g" in due):
             fake = self.generator(z, labels)
         if "d" in due:
-            # Real and generated images apart: in one batch, the norm would tell D which of them are which.
+            # Two batches: within one, batch norm would show D which images are generated.
             real, drawn = (Scored(images, critic(images)) for images in (batch.images, fake.detach()))
             found = self.loss.discriminator(real, drawn, critic)
             yield "d", Losses(found.total, found.terms)
@@ -99,7 +99,7 @@ class IcGAN(Method):
     def _encoder_losses(
         self, batch: Batch, z: Tensor, labels: Tensor, due: Collection[str]
     ) -> Iterator[tuple[str, Losses]]:
-        """`E_z` minimises `‖z − E_z(G(z, c))‖²`, `E_c` the classification loss of the data."""
+        """`E_z` minimises `‖z − E_z(G(z, c))‖²`, and `E_c` the classification loss on the data."""
         if "z" in due:
             with torch.no_grad(), evaluating(self.generator):
                 drawn = self.generator(z, labels)

@@ -1,4 +1,4 @@
-"""What methods share that have a generator of their own for each direction between two domains."""
+"""The base class of methods with one generator per direction between two domains."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -14,16 +14,16 @@ from stargan_fw_registry import LabelSpace
 
 
 class Pairwise(Method):
-    """Keeps the generators and the discriminators, one of each for every arrow, and translates along arrows.
+    """Holds one generator and one discriminator per arrow, and translates along arrows.
 
     Attributes:
-        arrows: by dataset, in the order of its kinds of batches or in that order two by two.
+        arrows: dataset → its arrows, one per kind of batch, or two if a kind trains both ways.
         generators: by `Arrow.key`.
-        discriminators: by `Arrow.key`, each of the images of its target domain.
+        discriminators: by `Arrow.key`; each judges images of the arrow's target domain.
     """
 
-    min_batch_size = 2
-    min_batch_reason = "half of a batch is of either domain of a pair"
+    least_batch_size = 2
+    least_batch_reason = "each domain of a pair makes up half of a batch"
 
     def __init__(
         self,
@@ -43,11 +43,11 @@ class Pairwise(Method):
         )
         self.networks = {"generator": self.generators, "discriminator": self.discriminators}
 
-    def suits_sheet(self, dataset: str, labels: Tensor) -> Tensor:
-        return self.domains.at_source(dataset, labels)
+    def shown(self, dataset: str, labels: Tensor) -> Tensor:
+        return self.domains.has_source(dataset, labels)
 
     def critic(self, arrow: Arrow) -> Critic:
-        """Returns what scores images of the arrow's target domain."""
+        """Returns the function that scores images of the arrow's target domain."""
         return cast("Discriminator", self.discriminators[arrow.key]).score_images
 
     def generate(self, arrow: Arrow, images: Tensor) -> Tensor:
@@ -63,5 +63,5 @@ class Pairwise(Method):
         return result
 
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
-        """Returns the labels of the configured source, and unknown ones of attributes without: there is no classifier."""
+        """Returns the configured source's labels, unknown for attributes without a source: there is no classifier."""
         return self.domains.source_labels(dataset).to(images.device).repeat(len(images), 1)

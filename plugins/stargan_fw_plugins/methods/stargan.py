@@ -21,8 +21,8 @@ class StarGAN(Method):
     components: ClassVar[Mapping[str, str]] = {"generator": "stargan", "discriminator": "stargan", "loss": "wgan_gp"}
     variants: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("wrong",)}
     compilable = ("generator",)
-    min_batch_size = 2
-    min_batch_reason = "targets are the labels of the batch in another order, and one image has no other"
+    least_batch_size = 2
+    least_batch_reason = "targets are the labels of the batch in another order, and one image has no other order"
     reading = ("discriminator",)
     phases = (Phase("d", ("discriminator",)), Phase("g", ("generator",), interval="n_critic"))
 
@@ -42,8 +42,8 @@ class StarGAN(Method):
         # Targets are the batch's own labels in another order, so that they follow the dataset's distribution.
         target = batch.labels[torch.randperm(len(batch.labels), device=batch.labels.device)]
         parts = self._parts(batch) if "g" in due else []
-        # One fake serves both updates; its graph is built only where the generator is updated. In micro-batches it is built
-        # again: to hold all of it through the discriminator's update would take the memory that they save.
+        # One fake serves both updates; its graph is built only if the generator is updated. Micro-batches build it again:
+        # keeping the whole graph during the discriminator's update would take the memory that they save.
         with torch.set_grad_enabled(len(parts) == 1):
             fake = self._translated(batch, target)
         yield "d", self._discriminator_losses(batch, fake.detach())
@@ -59,8 +59,8 @@ class StarGAN(Method):
     def _parts(self, batch: Batch) -> Sequence[slice]:
         """Returns the micro-batches of the generator's update.
 
-        There is one where they would be another update: under batch norm, and where labels are unknown, since the mean over
-        those that are known is not one over images.
+        There is one if several would change the update: with batch norm, and if labels are unknown, since the classification
+        loss is then a mean over fewer images than the batch has.
         """
         parts = list(batch.micro_batches())
         if len(parts) > 1 and (self._norms_batches or batch.labels.isnan().any()):
@@ -92,7 +92,7 @@ class StarGAN(Method):
         return Losses(total, {"adv": adversarial, "cls": classification, "rec": reconstruction})
 
     def _classification(self, dataset: str, logits: Tensor, labels: Tensor) -> Tensor:
-        """Eqs. 2 and 3: only the logits of the images' own dataset count."""
+        """Eqs. 2 and 3, on the logits of the images' own dataset only."""
         return classification_loss(self.space.schema(dataset), logits[:, self.space.slice(dataset)], labels)
 
     @torch.no_grad()
@@ -106,10 +106,10 @@ class StarGAN(Method):
         return self.space.decode(dataset, logits)
 
     def variant(self, part: str, setting: str) -> "WrongMask":  # noqa: ARG002 - there is one
-        """Returns what translates under the mask of another dataset.
+        """Returns the method that translates under the mask of another dataset.
 
         Raises:
-            LabelError: the model knows one dataset, and so has no mask.
+            LabelError: the model knows one dataset, so there is no mask.
         """
         if not self.space.mask_dim:
             (dataset,) = self.space.datasets
@@ -123,7 +123,7 @@ class WrongMask(StarGAN):
     """A trained StarGAN that translates under the mask of another dataset, to show what the mask does (Fig. 7)."""
 
     def __init__(self, method: StarGAN) -> None:
-        vars(self).update(vars(method))  # the very same networks
+        vars(self).update(vars(method))  # shares the networks
 
     @torch.no_grad()
     def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor | None = None) -> Tensor:  # noqa: ARG002

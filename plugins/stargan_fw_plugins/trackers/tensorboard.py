@@ -1,4 +1,4 @@
-"""TensorBoard event files in `RUN/tensorboard`."""
+"""Writes TensorBoard event files to `RUN/tensorboard`."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,14 +28,14 @@ class TensorBoard(Tracker):
         self.writer: Any = None
 
     def start(self, step: int, last: int) -> None:  # noqa: ARG002
-        # Purges what was logged after the checkpoint that a run continues from.
+        # A continued run replaces what was logged after its checkpoint.
         self.writer = self._open(self.folder, purge_step=step + 1)
 
     def log(self, step: int, dataset: str, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             self.writer.add_scalar(f"{dataset}/{name}", value, step)
 
-    def log_image(self, step: int, name: str, image: Image.Image) -> None:
+    def image(self, step: int, name: str, image: Image.Image) -> None:
         self.writer.add_image(name, np.asarray(image), step, dataformats="HWC")
 
     def close(self) -> None:
