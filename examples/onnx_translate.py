@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
-model, source, target, *wanted = sys.argv[1:]  # the labels to set; the others of their dataset are 0
+model, source, target, *wanted = sys.argv[1:]  # the labels to set; other labels are 0
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 about = session.get_modelmeta().custom_metadata_map
 wanted.append(f"mask.{wanted[0].partition('.')[0]}")

@@ -1,4 +1,4 @@
-"""A dataset of one's own in one file: circles, squares and triangles, filled or not.
+"""Your own dataset in one file: circles, squares and triangles, filled or not.
 
 stargan-fw data sample data/mine --plugin examples/shapes.py --images 500
 stargan-fw train --plugin examples/shapes.py --datasets shapes,celeba --data data/mine --preset quickstart
@@ -15,7 +15,7 @@ CORNERS = {"circle": 60, "square": 4, "triangle": 3}
 
 
 class Shapes(Dataset):
-    """`root/<shape>/<number>.png`; a name that ends in f is of a filled shape."""
+    """`root/<shape>/<number>.png`; the name of a filled shape ends in f."""
 
     name = "shapes"
     attributes = (Categorical("shape", list(CORNERS)), Binary("filled"))

@@ -111,7 +111,7 @@ class TrainingConfig(_Strict):
     """`[training]`.
 
     Attributes:
-        batch_size: images per batch; the method may need more than one (`Method.min_batch_size`).
+        batch_size: images per batch; the method may need more than one (`Method.least_batch_size`).
         micro_batch_size: images whose gradients are computed at a time where a method can add them up: the
             same update, but for rounding, in less memory, of networks that look at each image alone.
             "auto" is 3 images of 128 pixels in fp32 on a processor, else the batch.

@@ -70,7 +70,9 @@ class EvaluationRequest:
     def select_images(self, source: Source, schemas: Sequence[LabelSchema]) -> list[int]:
         """Returns the test images of a dataset to translate: those with the labels in `source`, at most `limit`.
 
-        The request's `source` may be an edit of any of the schemas; an edit of another dataset selects all images.
+        Args:
+            source: the dataset.
+            schemas: the label schemas of all datasets that the request may name.
 
         Raises:
             LabelError: the request's `source` names no label.
@@ -145,7 +147,10 @@ def select_targets(
 ) -> list[LabelTarget]:
     """Returns the targets that are named, or all of them if no names are passed.
 
-    A name is an edit of one label of one of the schemas, with or without its dataset.
+    Args:
+        targets: the targets to select from.
+        names: edits of one label each, with or without their dataset.
+        schemas: the label schemas of all datasets that the edits may name.
 
     Raises:
         LabelError: an edit cannot be read, or is not one of the targets.

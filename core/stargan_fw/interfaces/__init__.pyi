@@ -32,7 +32,6 @@ from .networks import (
     Discriminator as Discriminator,
     Embedding as Embedding,
     Generator as Generator,
-    LabelledNetwork as LabelledNetwork,
     LearnedEmbedding as LearnedEmbedding,
     evaluating as evaluating,
 )

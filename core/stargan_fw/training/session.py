@@ -262,7 +262,7 @@ def _kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
 
 
 def _shown(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
-    shown: list[bool] = method.suits_sheet(dataset, torch.from_numpy(labels)).tolist()
+    shown: list[bool] = method.shown(dataset, torch.from_numpy(labels)).tolist()
     return shown
 
 
