@@ -33,7 +33,7 @@ from stargan_fw.runs.split_record import check_splits
 from stargan_fw.training.progress import show_progress
 from stargan_fw.training.rehearsal import STEPS as REHEARSAL_STEPS, Throughput, cycle, measure_throughput, rehearse
 from stargan_fw.training.session import Plan, compile_trained, run_training
-from stargan_fw.training.train_request import TrainRequest, check_same_run, data_request, option_layer
+from stargan_fw.training.train_request import TrainRequest, check_same_run, data_request
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import LabelSchema, LabelSpace
 
@@ -103,7 +103,7 @@ def configure(
     Raises:
         RequestError: an unknown preset, key, value, component or dataset, or a plugin file that cannot be used.
     """
-    layers = [option_layer(source, keys), Layer.from_settings(settings)]
+    layers = [Layer.from_keys(source, keys), Layer.from_settings(settings)]
     return configure_layers(layers, datasets=datasets, preset=preset)
 
 

@@ -1,4 +1,4 @@
-"""The configuration of a run: defaults, a preset, a file and `--set`, laid over each other and checked as one."""
+"""The configuration of a run: defaults, a preset, a file and `--set` are merged in this order and checked together."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 
 from stargan_fw.errors import ConfigError
 from stargan_fw.kinds import CONFIG_TABLES
-from stargan_fw.options import describe, place
+from stargan_fw.options import describe, error_location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 
-Choice: TypeAlias = Literal["auto", "on", "off"]  # "auto" follows what the machine has
+Choice: TypeAlias = Literal["auto", "on", "off"]  # "auto" depends on the machine
 
 
 class _Strict(BaseModel):
@@ -26,16 +26,27 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_default=True, ser_json_inf_nan="constants")
 
 
+class _WithOptions(BaseModel):
+    """A table with keys of its own and the options of the component that it configures."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The component's options."""
+        return dict(self.model_extra or {})
+
+
 class DataConfig(_Strict):
     """`[data]`.
 
     Attributes:
-        image_size: side in pixels that images are resized to.
-        path: the folder that holds datasets without a location of their own, each under its plugin's name.
-        cache: where decoded images are kept; None is what the environment variable `STARGAN_FW_CACHE` says, or else
+        image_size: the side in pixels to which images are resized.
+        path: the folder of datasets without a location of their own, each under its plugin's name.
+        cache: the folder of decoded images; None is that of the environment variable `STARGAN_FW_CACHE`, if it is set, or
             `.stargan-fw` in `path`.
-        resident: "auto" keeps the decoded training images on a GPU that has room for them, "on" on any device, "off"
-            reads every batch from the disk. The batches are the same.
+        resident: keep the decoded training images on the device: "auto" on a GPU if they take at most half of its free
+            memory, "on" on any device; "off" reads every batch from the disk. The batches are the same.
     """
 
     image_size: int = Field(default=128, gt=0)
@@ -44,21 +55,19 @@ class DataConfig(_Strict):
     resident: Choice = "auto"
 
 
-class DatasetConfig(BaseModel):
+class DatasetConfig(_WithOptions):
     """`[datasets.<alias>]`: these keys, and the plugin's own.
 
     Attributes:
-        plugin: the dataset plugin; the alias where it is not given.
+        plugin: the dataset plugin; by default, the alias.
         location: the folder, file or id of the data; None is `data.path`/`plugin`.
-        crop_size: side in pixels of the centre crop; the plugin's own where it is not given.
-        test_split: "random", "person" or "given"; likewise.
-        test_size: share or number held out; likewise.
-        on_contradiction: "error" or "unknown", of several labels of an exclusive group on one image; likewise.
-        limit: at most so many training images, drawn once and for all; the test images stay.
-        on_bad_image: "error" stops at an image that cannot be read, "skip" lists it and goes on without.
+        crop_size: the side of the centre crop in pixels; None is the plugin's own.
+        test_split: "random", "person", or "given" for the split in the dataset's files; None is the plugin's own.
+        test_size: the share or number of images, or of people, to hold out; None is the plugin's own.
+        on_contradiction: several labels of an exclusive group on an image are an "error" or "unknown"; None is the plugin's own.
+        limit: the largest number of training images, chosen with a fixed seed; the test images stay.
+        on_bad_image: "error" stops at an image that cannot be read, "skip" lists it and goes on without it.
     """
-
-    model_config = ConfigDict(extra="allow")
 
     plugin: str
     location: str | None = None
@@ -75,22 +84,17 @@ class DatasetConfig(BaseModel):
         names = ("crop_size", "test_split", "test_size", "on_contradiction")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The plugin's own options."""
-        return dict(self.model_extra or {})
-
 
 class OptimizerConfig(_Strict):
-    """`[training.optimizers.<phase>]`: what is changed about the optimiser of one of the method's phases.
+    """`[training.optimizers.<phase>]`: changes to the optimiser of one of the method's phases.
 
     Attributes:
         name: "adam" or "adamw".
         rate: a factor on `training.learning_rate`.
-        beta1: instead of `training.beta1`.
-        beta2: instead of `training.beta2`.
+        beta1: replaces `training.beta1`.
+        beta2: replaces `training.beta2`.
         weight_decay: an L2 penalty with "adam", decoupled from the gradient with "adamw".
-        clip: the largest norm of all gradients of the phase together; `inf` does not clip.
+        clip: the largest norm of the phase's gradients together; `inf` does not clip.
     """
 
     name: Literal["adam", "adamw"] | None = None
@@ -103,8 +107,8 @@ class OptimizerConfig(_Strict):
     @property
     def changes(self) -> dict[str, Any]:
         """The fields of `stargan_fw.OptimizerSpec` that are replaced."""
-        given = self.model_dump(exclude_none=True)
-        return {"algorithm" if name == "name" else name: value for name, value in given.items()}
+        values = self.model_dump(exclude_none=True)
+        return {"algorithm" if name == "name" else name: value for name, value in values.items()}
 
 
 class TrainingConfig(_Strict):
@@ -112,33 +116,32 @@ class TrainingConfig(_Strict):
 
     Attributes:
         batch_size: images per batch; the method may need more than one (`Method.least_batch_size`).
-        micro_batch_size: images whose gradients are computed at a time where a method can add them up: the
-            same update, but for rounding, in less memory, of networks that look at each image alone.
-            "auto" is 3 images of 128 pixels in fp32 on a processor, else the batch.
+        micro_batch_size: accumulate gradients over chunks of this many images, if the method can. Saves memory; the update
+            is the same up to rounding, unless networks mix images (BatchNorm). "auto" is 3 images of 128 pixels in fp32 on
+            a processor, else the whole batch.
         n_critic: discriminator updates per generator update, counted for each dataset and each kind of its batches.
         learning_rate: Adam's, before it decays.
         beta1: Adam's.
         beta2: Adam's.
-        optimizers: what is changed about the optimiser of single phases, such as the discriminator's, "d".
-        steps: discriminator updates in all; or `epochs`.
-        epochs: passes over the largest dataset where they alternate, over all where they are proportional.
-        strategy: "alternate" takes the datasets in turn, "proportional" as often as they have images.
+        optimizers: changes to the optimiser of single phases, such as the discriminator's, "d".
+        steps: the number of discriminator updates; or set `epochs`.
+        epochs: passes over the largest dataset if datasets alternate, over all datasets if they are proportional.
+        strategy: "alternate" takes the datasets in turn, "proportional" in proportion to their images.
         decay: the share of the steps, at the end, over which the rate falls linearly to zero.
-        seed: of everything random.
-        precision: "auto" is bf16 where the processor computes in it, else fp32.
-        compile: "auto" compiles the networks where a compiler is found and the run is long enough to pay for it.
-        graphs: "auto" captures what is compiled in CUDA graphs, on NVIDIA's GPUs; where that fails, it goes on without.
-        accelerate: "auto" swaps layers of the networks for ones that compute the same faster on their device; "off" leaves
-            them as they are built.
-        channels_last: how networks and images lie in memory; "auto" is channels last in bf16 on CUDA.
-        ema: decay of the moving average of the generator's weights, which follows each of its updates; 0 is off.
+        seed: the seed of everything random.
+        precision: "auto" is bf16 if the device multiplies bf16 matrices in hardware, else fp32.
+        compile: "auto" compiles the networks if there is a compiler and the run is long enough to gain from it.
+        graphs: "auto" captures compiled networks in CUDA graphs, on NVIDIA's GPUs, and goes on without them if that fails.
+        accelerate: "auto" swaps layers for ones that compute the same faster on the device; "off" keeps all layers.
+        channels_last: the memory layout of networks and images; "auto" is channels last in bf16 on CUDA.
+        ema: the decay of the moving average of the generator's weights, which follows the generator's updates; 0 is off.
         flip: probability of a horizontal flip.
         log_every: steps between rows of `metrics.jsonl`.
         sample_every: steps between sample sheets.
         save_every: steps between checkpoints.
-        keep_checkpoints: how many of the latest are kept.
+        keep_checkpoints: the number of checkpoints to keep, the newest ones.
         trackers: where metrics go besides `metrics.jsonl`.
-        start: a run folder or a model folder whose weights training begins with; None begins at random.
+        start: the run folder or model folder with the weights to begin with; None begins at random.
     """
 
     batch_size: int = Field(default=16, ge=1)
@@ -175,21 +178,14 @@ class TrainingConfig(_Strict):
         return values
 
 
-class ComponentConfig(BaseModel):
+class ComponentConfig(_WithOptions):
     """`[method]`, `[generator]`, `[discriminator]`, `[loss]`, `[embedding]`: a name, and that component's own options.
 
     Attributes:
-        name: of the component; where it is not given, the method names its networks and loss.
+        name: the component's name; None lets the method name its networks and loss.
     """
 
-    model_config = ConfigDict(extra="allow")
-
     name: str | None = None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The component's own options."""
-        return dict(self.model_extra or {})
 
 
 class Config(_Strict):
@@ -197,9 +193,9 @@ class Config(_Strict):
 
     Attributes:
         plugins: plugin files.
-        data: images and where they lie.
-        datasets: by alias, in the order of the joint label vector.
-        training: the schedule, the optimiser and what is written.
+        data: the images' size and folders.
+        datasets: alias → dataset, in the order of the joint label vector.
+        training: the schedule, the optimiser, and how often results are written.
         method: owns the networks and losses.
         generator: translates images.
         discriminator: scores images and reads their labels.
@@ -230,7 +226,7 @@ class Layer:
     """A partial configuration.
 
     Attributes:
-        source: where it comes from, for messages: a path, "--set".
+        source: the layer's origin, for messages: a path, "--set".
         values: nested tables.
     """
 
@@ -239,11 +235,7 @@ class Layer:
 
     @classmethod
     def from_file(cls, path: Path) -> Layer:
-        """Reads a TOML file.
-
-        Raises:
-            ConfigError: it is missing or is not TOML.
-        """
+        """Reads a TOML file; ConfigError if the file cannot be read or is not TOML."""
         try:
             return cls(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
@@ -253,24 +245,36 @@ class Layer:
 
     @classmethod
     def from_settings(cls, settings: Iterable[str]) -> Layer:
-        """Reads `key=value` pairs as `--set` takes them; a value that is not TOML is a string.
+        """Reads the `key=value` pairs of `--set`; a value that is not TOML is a string.
 
         Raises:
-            ConfigError: no `=`, or a key that is both a value and a table.
+            ConfigError: if there is no `=`, or if a key is both a value and a table.
         """
         values: dict[str, Any] = {}
         for setting in settings:
             key, equals, text = setting.partition("=")
             if not equals or not key.strip():
                 raise ConfigError(f"--set {setting}: expected key=value, such as training.batch_size=4.")
-            *tables, last = key.strip().split(".")
-            table = values
-            for name in tables:
-                table = table.setdefault(name, {})
-                if not isinstance(table, dict):
-                    raise ConfigError(f"--set {setting}: '{name}' is a value, not a table.")
-            table[last] = _value(text)
+            _set_key(values, key.strip(), _value(text), f"--set {setting}")
         return cls("--set", values)
+
+    @classmethod
+    def from_keys(cls, source: str, keys: Mapping[str, Any]) -> Layer:
+        """Reads dotted keys ("training.seed" → 1), without those that are None."""
+        values: dict[str, Any] = {}
+        for key, value in keys.items():
+            if value is not None:
+                _set_key(values, key, value, source)
+        return cls(source, values)
+
+
+def _set_key(table: dict[str, Any], key: str, value: Any, source: str) -> None:
+    *tables, last = key.split(".")
+    for name in tables:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{source}: '{name}' is a value, not a table.")
+    table[last] = value
 
 
 def _value(text: str) -> Any:
@@ -281,66 +285,68 @@ def _value(text: str) -> Any:
 
 
 def merge(layers: Sequence[Layer], written: Sequence[Layer] = ()) -> Config:
-    """Lays the layers over each other, the last on top, and checks the whole.
+    """Merges layers into a configuration and checks it.
 
-    A layer that names `training.steps` or `training.epochs` replaces both of those below it, and one that names another
-    component drops the options of the one below.
+    A layer with `training.steps` or `training.epochs` replaces both keys of weaker layers. A layer that names another
+    component drops the options of the component in weaker layers.
 
     Args:
-        layers: the weakest first.
-        written: as the user wrote them, where `layers` have been rearranged: a mistake is told with its place in these.
+        layers: the layers, the weakest first.
+        written: the layers as the user wrote them, if `layers` are rearranged; messages about a key name its layer.
 
     Raises:
-        ConfigError: an unknown key or a bad value, with the layer that brought it and the closest known key.
+        ConfigError: if a key is unknown or a value is bad; names the key's layer and the closest known key.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
         _check_one_length(layer)
-        _lay_over(merged, layer)
-    for alias, dataset in _table(merged, "datasets").items():
+        merge_into(merged, layer.values)
+    for alias, dataset in get_table(merged, "datasets").items():
         if isinstance(dataset, dict):
             dataset.setdefault("plugin", alias)
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        raise with_source([*layers, *written], place(error, merged), describe(error, Config, merged)) from None
+        location = error_location(error, merged)
+        raise with_source([*layers, *written], location, describe(error, Config, merged)) from None
 
 
 def with_source(layers: Sequence[Layer], path: Sequence[str], message: str) -> ConfigError:
-    """Returns the error that a message makes, headed by the layer that brought the key, where one did."""
+    """Returns an error that names the strongest layer with the key at `path`, if a layer has it."""
     source = next((layer.source for layer in reversed(layers) if _has(layer.values, path)), None)
     return ConfigError(f"{source}: {message}" if source else message)
 
 
 def _check_one_length(layer: Layer) -> None:
-    training = _table(layer.values, "training")
+    training = get_table(layer.values, "training")
     if training.get("steps") is not None and training.get("epochs") is not None:
         raise ConfigError(
             f"{layer.source}: training.steps and training.epochs are both given, and each sets the length. Leave one out."
         )
 
 
-def _lay_over(merged: dict[str, Any], layer: Layer) -> None:
-    for key, value in layer.values.items():
+def merge_into(merged: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Merges nested tables as `merge` does; the new values replace those in `merged`."""
+    for key, value in values.items():
         below = merged.get(key)
         if not isinstance(value, dict) or not isinstance(below, dict):
-            merged[key] = _copied(value)
+            merged[key] = _copy(value)
             continue
         if key == "training" and {"steps", "epochs"} & set(value):
             below = {name: kept for name, kept in below.items() if name not in {"steps", "epochs"}}
         if key in CONFIG_TABLES and "name" in value and value["name"] != below.get("name"):
             below = {}
         inner = dict(below)
-        _lay_over(inner, Layer(layer.source, value))
+        merge_into(inner, value)
         merged[key] = inner
 
 
-def _copied(value: Any) -> Any:
-    return {key: _copied(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+def _copy(value: Any) -> Any:
+    return {key: _copy(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
-def _table(values: dict[str, Any], name: str) -> dict[str, Any]:
-    """Returns a table; an empty one where something else is in its place, which `merge` reports."""
+def get_table(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns a table, or an empty one if the value is missing or no table, which `merge` reports."""
     table = values.get(name)
     return table if isinstance(table, dict) else {}
 
@@ -351,49 +357,3 @@ def _has(values: Any, path: Sequence[str]) -> bool:
             return False
         values = values[part]
     return bool(path)
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetItem:
-    """An item of `--datasets`: `plugin`, `plugin:location` or `alias=plugin:location`."""
-
-    alias: str
-    plugin: str
-    location: str | None
-
-    @classmethod
-    def parse_all(cls, text: str) -> list[DatasetItem]:
-        """Reads a comma-separated list.
-
-        Raises:
-            ConfigError: an empty item, or an alias that comes twice.
-        """
-        items = [cls._parse(item.strip(), text) for item in text.split(",")]
-        aliases = [item.alias for item in items]
-        twice = next((alias for alias in aliases if aliases.count(alias) > 1), None)
-        if twice:
-            raise ConfigError(f"--datasets {text}: '{twice}' comes twice; give one another name, as in b={twice}:PATH.")
-        return items
-
-    @classmethod
-    def _parse(cls, item: str, text: str) -> DatasetItem:
-        named, _, location = item.partition(":")  # first: a location may have an equals sign
-        alias, equals, plugin = named.partition("=")
-        if not equals:
-            plugin = alias
-        if not plugin or not alias:
-            raise ConfigError(f"--datasets {text}: '{item}' is not plugin, plugin:location or alias=plugin:location.")
-        return cls(alias, plugin, location or None)
-
-
-def dataset_layer(text: str, below: Sequence[Layer]) -> Layer:
-    """Returns the layer of `--datasets`, with the options that lower layers have for the same aliases and plugins."""
-    options: dict[str, Any] = {}
-    for layer in below:
-        _lay_over(options, Layer(layer.source, _table(layer.values, "datasets")))
-    datasets = {}
-    for item in DatasetItem.parse_all(text):
-        chosen = {"plugin": item.plugin, **({"location": item.location} if item.location else {})}
-        kept = _table(options, item.alias)
-        datasets[item.alias] = {**(kept if kept.get("plugin", item.plugin) == item.plugin else {}), **chosen}
-    return Layer("--datasets", {"datasets": datasets})

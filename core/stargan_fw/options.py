@@ -63,7 +63,7 @@ def check_options(
     try:
         return dict(model.model_validate(dict(options)))
     except ValidationError as error:
-        path = [*where.split("."), *place(error, options)]
+        path = [*where.split("."), *error_location(error, options)]
         raise OptionError(describe(error, model, options, where, beside), path) from None
 
 
@@ -84,7 +84,7 @@ def describe(
         beside: further keys that an unknown one may have been meant to be.
     """
     first = error.errors()[0]
-    path = place(error, values)
+    path = error_location(error, values)
     key = ".".join(filter(None, [where, *path]))
     if first["type"] == "extra_forbidden":
         return f"Unknown key '{key}': {closest(path[-1], [*_keys_at(model, path[:-1]), *beside])}"
@@ -95,7 +95,7 @@ def describe(
     return f"{key} = {first['input']!r} {first['msg'].removeprefix('Input ').rstrip('.')}."
 
 
-def place(error: ValidationError, values: Any) -> list[str]:
+def error_location(error: ValidationError, values: Any) -> list[str]:
     """Returns the keys that lead to the first thing that is wrong.
 
     What pydantic adds for a position in a list or a member of a union is left out.

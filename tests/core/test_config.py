@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from stargan_fw import config as config_module
 from stargan_fw.components import complete
-from stargan_fw.config import Config, DatasetItem, Layer, dataset_layer, merge
+from stargan_fw.config import Config, Layer, merge
 from stargan_fw.errors import ConfigError
 from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.training.train_request import dataset_layer, parse_datasets
 
 MODELS = [
     model
@@ -249,32 +250,32 @@ def test_a_file_that_cannot_be_read(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("text", "item"),
     [
-        ("shapes", ("shapes", "shapes", None)),
-        ("folder:~/pets", ("folder", "folder", "~/pets")),
-        ("cats=huggingface:user/cats", ("cats", "huggingface", "user/cats")),
-        ("cats=shapes", ("cats", "shapes", None)),
-        ("folder:http://host/a?b=c:d", ("folder", "folder", "http://host/a?b=c:d")),
-        ("cats=folder:/a=b", ("cats", "folder", "/a=b")),
-        ("shapes:", ("shapes", "shapes", None)),
+        ("shapes", {"shapes": {"plugin": "shapes"}}),
+        ("folder:~/pets", {"folder": {"plugin": "folder", "location": "~/pets"}}),
+        ("cats=huggingface:user/cats", {"cats": {"plugin": "huggingface", "location": "user/cats"}}),
+        ("cats=shapes", {"cats": {"plugin": "shapes"}}),
+        ("folder:http://host/a?b=c:d", {"folder": {"plugin": "folder", "location": "http://host/a?b=c:d"}}),
+        ("cats=folder:/a=b", {"cats": {"plugin": "folder", "location": "/a=b"}}),
+        ("shapes:", {"shapes": {"plugin": "shapes"}}),
     ],
 )
 def test_an_item_of_datasets(text, item):
-    assert DatasetItem.parse_all(text) == [DatasetItem(*item)]
+    assert parse_datasets(text) == item
 
 
 def test_items_keep_their_order():
-    assert [item.alias for item in DatasetItem.parse_all("colours, shapes,b=shapes")] == ["colours", "shapes", "b"]
+    assert list(parse_datasets("colours, shapes,b=shapes")) == ["colours", "shapes", "b"]
 
 
 @pytest.mark.parametrize("text", ["", "shapes,", "=shapes", "cats=", ":somewhere", "cats=:somewhere"])
 def test_an_item_without_a_name(text):
     with pytest.raises(ConfigError, match="is not plugin, plugin:location or alias=plugin:location"):
-        DatasetItem.parse_all(text)
+        parse_datasets(text)
 
 
 def test_an_alias_that_comes_twice():
     with pytest.raises(ConfigError, match=r"'shapes' comes twice; give one another name, as in b=shapes:PATH"):
-        DatasetItem.parse_all("shapes,colours,shapes:elsewhere")
+        parse_datasets("shapes,colours,shapes:elsewhere")
 
 
 def test_the_datasets_layer_keeps_the_options_of_its_aliases():

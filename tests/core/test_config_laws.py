@@ -8,9 +8,10 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
-from stargan_fw.config import Config, DatasetItem, Layer, dataset_layer, merge
+from stargan_fw.config import Config, Layer, merge
 from stargan_fw.errors import ConfigError
 from stargan_fw.options import OptionError, check_options
+from stargan_fw.training.train_request import dataset_layer, parse_datasets
 
 # A busy machine, or the first use of torch, says nothing about the code.
 quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -224,8 +225,11 @@ def test_items_of_datasets_are_read_as_they_are_written(items):
     text = ",".join(
         f"{alias}={plugin}" + (f":{location}" if location else "") for alias, (plugin, location) in items.items()
     )
-    expected = [DatasetItem(alias, plugin, location) for alias, (plugin, location) in items.items()]
-    assert DatasetItem.parse_all(text) == expected
+    expected = {
+        alias: {"plugin": plugin, **({"location": location} if location else {})}
+        for alias, (plugin, location) in items.items()
+    }
+    assert list(parse_datasets(text).items()) == list(expected.items())
     layer = dataset_layer(text, [])
     assert list(layer.values["datasets"]) == list(items)
     assert dataset_layer(text, [layer]) == layer, "what was said before is said again"

@@ -7,7 +7,7 @@ import pytest
 from stargan_fw.config import Layer, merge
 from stargan_fw.errors import ConfigError, RunError
 from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.training.train_request import TrainRequest, check_same_run, data_request, option_layer
+from stargan_fw.training.train_request import TrainRequest, check_same_run, data_request
 from stargan_fw_registry import LabelSpace
 
 
@@ -36,7 +36,7 @@ def _schema(name):
 
 def test_the_preset_lies_below_files_options_and_settings(ask):
     file = Layer("a.toml", {"training": {"seed": 1, "steps": 7, "batch_size": 3}})
-    options = option_layer("the command line", {"training.seed": 2, "data.path": None})
+    options = Layer.from_keys("the command line", {"training.seed": 2, "data.path": None})
 
     training = ask("training.steps=9", layers=[file, options]).config.training
 

@@ -76,12 +76,11 @@ def configuration_layers(
         ConfigError: the file cannot be read, or a setting is no KEY=VALUE.
     """
     from stargan_fw.config import Layer
-    from stargan_fw.training.train_request import option_layer
 
     files = [str(path) for path in plugin] if plugin else None
     layers = [Layer.from_file(config)] if config else []
     return [
         *layers,
-        option_layer("the command line", {"plugins": files, **options}),
+        Layer.from_keys("the command line", {"plugins": files, **options}),
         Layer.from_settings(settings or ()),
     ]

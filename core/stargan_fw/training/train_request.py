@@ -1,4 +1,4 @@
-"""What the user asks to be trained: the layers of the configuration, and the run folder they are for."""
+"""What the user wants to train: merges the layers of the configuration and checks them against the run folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw.components import check_dataset_options, complete
-from stargan_fw.config import Config, DatasetItem, Layer, dataset_layer, merge
+from stargan_fw.config import Config, Layer, get_table, merge, merge_into
 from stargan_fw.errors import ConfigError, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stargan_fw.models.loading import TrainedModel
     from stargan_fw_registry import LabelSpace
 
-# What a continued run may change: where data lies, what is shown and kept. Everything else would make it another run.
+# What a continued run may change: where the data lies, what is shown and kept. Any other change would make another run.
 FREE_ON_RESUME = (
     "plugins",
     "data.path",
@@ -42,11 +42,11 @@ class TrainRequest:
     """The configuration and run folder of one `train` command.
 
     Attributes:
-        config: merged and complete.
-        plugins: with the plugin files that the configuration names.
+        config: the complete configuration.
+        plugins: the plugins, with the plugin files that the configuration names.
         run: the run folder.
-        resume: whether a run in it is to be continued.
-        start: the model that a new run begins with, where one is named.
+        resume: whether to continue the run in the folder.
+        start: the model that a new run begins with, or None.
     """
 
     config: Config
@@ -59,25 +59,26 @@ class TrainRequest:
     def make(
         cls, layers: Sequence[Layer], *, datasets: str | None, preset: str | None, out: Path | None, resume: bool
     ) -> TrainRequest:
-        """Merges what is asked for and checks it against the run folder.
+        """Merges the layers and checks the result against the run folder.
 
         Args:
             layers: a configuration file, options and settings, the weakest first.
-            datasets: the items of `--datasets`, which replace those of the layers; where neither names any, they are those
-                of the model to begin with.
-            preset: below the layers; None is the default one, or nothing on top of a run that is continued.
-            out: the run folder; None is named after the datasets.
-            resume: whether to continue the run in it.
+            datasets: the items of `--datasets`, which replace the layers' datasets. If neither names any, a new run takes
+                those of the model that it begins with.
+            preset: the preset below the layers. None is the default preset for a new run, and none for a continued one.
+            out: the run folder; None names it after the datasets.
+            resume: whether to continue the run in the folder.
 
         Raises:
-            ConfigError: an unknown key, value, preset or dataset.
-            PluginError: a plugin file that cannot be used.
-            RunError: the folder holds a run and `resume` is not set, or the reverse, or the run is another one.
-            ModelError: the model to begin with cannot be used.
+            ConfigError: if a key, value, preset or dataset is unknown.
+            PluginError: if a plugin file cannot be used.
+            RunError: if the folder holds a run and `resume` is false, or the reverse, or if the run is another one.
+            ModelError: if the model to begin with cannot be used.
         """
-        start = None if resume else _start(layers)
+        start = None if resume else _open_start(layers)
         if start:
-            layers = [_start_layer(start, named=_names_datasets(layers, datasets)), *layers]
+            named = datasets is not None or any(_datasets_of(layer) for layer in layers if layer.source != "--set")
+            layers = [_start_layer(start, datasets_named=named), *layers]
         run = RunFolder(out or _default_folder(layers, datasets))
         if run.holds_run and not resume:
             raise RunError(f"'{run.path}' already holds a run. Continue it with --resume, or name another --out.")
@@ -91,23 +92,23 @@ class TrainRequest:
             layers = [*layers[:1], *([_preset_layer(plugins, preset)] if preset else []), *layers[1:]]
         else:
             layers = [_preset_layer(plugins, preset), *layers]
-        config = complete(merge(_with_datasets(layers, datasets), layers), plugins, layers)
+        config = complete(merge(_replace_datasets(layers, datasets), layers), plugins, layers)
         if resume:
             check_same_run(previous, config, run)
         return cls(config, plugins, run, resume, start)
 
     def adopt(self, method: Method) -> Adoption | None:
-        """Gives a method's networks the weights to begin with, where a model is named.
+        """Gives a method's networks the weights of the model to begin with, if there is one.
 
         Raises:
-            ModelError: its networks are others.
+            ModelError: if the model has other networks.
         """
         from stargan_fw.models.adoption import adopt  # noqa: PLC0415 - imports torch, which not every request needs
 
         return adopt(self.start, method) if self.start else None
 
     def check_labels(self, space: LabelSpace) -> None:
-        """Raises RunError where the labels of a continued run have changed since it began."""
+        """Raises RunError if the labels of a continued run have changed since it began."""
         if self.resume and self.run.labels().to_dict() != space.to_dict():
             raise RunError(
                 f"The datasets' labels are not those that '{self.run.path}' was trained with "
@@ -115,7 +116,7 @@ class TrainRequest:
             )
 
     def check_splits(self, sources: Sequence[Source]) -> None:
-        """Raises RunError where the images of a continued run are divided otherwise than when it began."""
+        """Raises RunError if the images of a continued run are divided in another way than when it began."""
         if self.resume:
             check_splits(self.run, sources)
 
@@ -123,29 +124,23 @@ class TrainRequest:
 def data_request(
     layers: Sequence[Layer], *, datasets: str | None, preset: str | None, with_data: bool = True
 ) -> tuple[Config, PluginManager]:
-    """Returns the configuration of a command that reads data and trains nothing, with its plugins.
+    """Returns the configuration and plugins of a command that reads data and trains nothing.
 
     Args:
-        layers: as `TrainRequest.make` takes them.
-        datasets: likewise.
-        preset: below the layers; None is the one that `train` has.
+        layers: as in `TrainRequest.make`.
+        datasets: as in `TrainRequest.make`.
+        preset: the preset below the layers; None is the default preset.
         with_data: whether the datasets will be read, so that their options are checked.
     """
     plugins = PluginManager.discover(tuple(_plugin_files(layers)))
     layers = [_preset_layer(plugins, preset), *layers]
-    config = merge(_with_datasets(layers, datasets), layers)
+    config = merge(_replace_datasets(layers, datasets), layers)
     if with_data:
         check_dataset_options(config, plugins, layers)
     return config, plugins
 
 
 def _preset_layer(plugins: PluginManager, name: str | None) -> Layer:
-    """Returns the layer of a preset; None is the default one.
-
-    Raises:
-        ConfigError: no preset is the default.
-        UnknownNameError: there is no such preset.
-    """
     presets = plugins.index("preset")
     name = name or presets.default
     if name is None:
@@ -154,68 +149,46 @@ def _preset_layer(plugins: PluginManager, name: str | None) -> Layer:
     return Layer.from_file(presets.get(name))
 
 
-def option_layer(source: str, options: Mapping[str, Any]) -> Layer:
-    """Returns the layer of options that stand for keys ("training.seed" → value), without those that are None."""
-    values: dict[str, Any] = {}
-    for key, value in options.items():
-        if value is not None:
-            *tables, last = key.split(".")
-            table = values
-            for name in tables:
-                table = table.setdefault(name, {})
-            table[last] = value
-    return Layer(source, values)
-
-
 def _default_folder(layers: Sequence[Layer], datasets: str | None) -> Path:
-    if datasets:
-        aliases = [item.alias for item in DatasetItem.parse_all(datasets)]
-    else:
-        aliases = [alias for layer in layers for alias in _datasets_of(layer)]
+    aliases = parse_datasets(datasets) if datasets else [alias for layer in layers for alias in _datasets_of(layer)]
     return Path("runs") / ("-".join(dict.fromkeys(aliases)) or "run")
 
 
 def _datasets_of(layer: Layer) -> dict[str, Any]:
-    datasets = layer.values.get("datasets", {})
-    return datasets if isinstance(datasets, dict) else {}  # `merge` says what is wrong with anything else
+    return get_table(layer.values, "datasets")
 
 
 def _plugin_files(layers: Sequence[Layer]) -> list[str]:
-    named: object = next((layer.values["plugins"] for layer in reversed(layers) if "plugins" in layer.values), [])
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise ConfigError(f"plugins = {named!r}: expected a list of files.")
-    return named
+    files: object = next((layer.values["plugins"] for layer in reversed(layers) if "plugins" in layer.values), [])
+    if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
+        raise ConfigError(f"plugins = {files!r}: expected a list of files.")
+    return files
 
 
-def _names_datasets(layers: Sequence[Layer], datasets: str | None) -> bool:
-    """Whether more is said of datasets than single keys."""
-    return datasets is not None or any(_datasets_of(layer) for layer in layers if layer.source != "--set")
-
-
-def _start(layers: Sequence[Layer]) -> TrainedModel | None:
-    """Opens the model that the layers begin with."""
-    tables = [layer.values.get("training") for layer in reversed(layers)]
-    named = next((table["start"] for table in tables if isinstance(table, dict) and "start" in table), None)
-    if not isinstance(named, str):  # `merge` says what is wrong with anything else
+def _open_start(layers: Sequence[Layer]) -> TrainedModel | None:
+    """Opens the model of `training.start`, if the layers have one."""
+    tables = (get_table(layer.values, "training") for layer in reversed(layers))
+    model = next((table["start"] for table in tables if "start" in table), None)
+    if not isinstance(model, str):  # `merge` reports a value of another type
         return None
     from stargan_fw.models.loading import open_model  # noqa: PLC0415 - imports torch, as above
 
-    return open_model(named, plugins=_plugin_files(layers))
+    return open_model(model, plugins=_plugin_files(layers))
 
 
-def _start_layer(start: TrainedModel, *, named: bool) -> Layer:
-    """Returns what a run takes from the model that it begins with: its networks, and its datasets where none are named.
+def _start_layer(start: TrainedModel, *, datasets_named: bool) -> Layer:
+    """Returns the networks of the model to begin with, and its datasets unless others are named.
 
     Raises:
-        ConfigError: nobody says where a model folder's datasets are.
+        ConfigError: if nothing says where a model folder's datasets are.
     """
     settings = start.config.settings()
     folder = RunFolder(start.path)
-    if not named and folder.holds_run:
+    if not datasets_named and folder.holds_run:
         config = folder.config()
         settings["datasets"] = config.model_dump(exclude_none=True)["datasets"]
         settings["data"]["path"] = config.data.path
-    elif not named:
+    elif not datasets_named:
         aliases = start.method.space.datasets
         unknown = [alias for alias in aliases if alias not in start.plugins.index("dataset")]
         if unknown:
@@ -227,55 +200,84 @@ def _start_layer(start: TrainedModel, *, named: bool) -> Layer:
     return Layer(str(start.path), settings)
 
 
-def _with_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]:
-    """Lets `--datasets` replace the datasets of the layers, whose options for the same aliases stay."""
+def _replace_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]:
+    """Replaces the layers' datasets with those of `--datasets`, if that is used."""
     if datasets is None:
         return list(layers)
-    chosen = dataset_layer(datasets, layers)
+    replacement = dataset_layer(datasets, layers)
+    known = replacement.values["datasets"]
     for layer in layers:
-        for alias in _datasets_of(layer) if layer.source == "--set" else ():
-            if alias not in chosen.values["datasets"]:
-                known = chosen.values["datasets"]
-                raise ConfigError(f"--set datasets.{alias}: no dataset is called so; {closest(alias, known)}")
+        unknown = next((alias for alias in _datasets_of(layer) if alias not in known), None)
+        if unknown is not None and layer.source == "--set":
+            raise ConfigError(f"--set datasets.{unknown}: no dataset is called so; {closest(unknown, known)}")
     without = [
         Layer(layer.source, {key: value for key, value in layer.values.items() if key != "datasets"})
         for layer in layers
     ]
-    return [*without, chosen]
+    return [*without, replacement]
 
 
-def check_same_run(previous: Config, asked: Config, run: RunFolder, elsewhere: str = "--out") -> None:
-    """Raises RunError where a run that began with one configuration would go on with another.
+def parse_datasets(text: str) -> dict[str, dict[str, str]]:
+    """Reads `--datasets`: items `plugin`, `plugin:location` or `alias=plugin:location`, separated by commas.
+
+    Returns:
+        Alias → the keys "plugin" and, if the item has one, "location".
+
+    Raises:
+        ConfigError: if an item is empty or an alias comes twice.
+    """
+    tables: dict[str, dict[str, str]] = {}
+    for item in map(str.strip, text.split(",")):
+        name, _, location = item.partition(":")  # first: a location may have an equals sign
+        alias, equals, plugin = name.partition("=")
+        plugin = plugin if equals else alias
+        if not plugin or not alias:
+            raise ConfigError(f"--datasets {text}: '{item}' is not plugin, plugin:location or alias=plugin:location.")
+        if alias in tables:
+            raise ConfigError(f"--datasets {text}: '{alias}' comes twice; give one another name, as in b={alias}:PATH.")
+        tables[alias] = {"plugin": plugin, **({"location": location} if location else {})}
+    return tables
+
+
+def dataset_layer(text: str, below: Sequence[Layer]) -> Layer:
+    """Returns the layer of `--datasets`, with the options of weaker layers for the same aliases and plugins."""
+    options: dict[str, Any] = {}
+    for layer in below:
+        merge_into(options, _datasets_of(layer))
+    datasets = {}
+    for alias, chosen in parse_datasets(text).items():
+        kept = get_table(options, alias)
+        datasets[alias] = {**(kept if kept.get("plugin", chosen["plugin"]) == chosen["plugin"] else {}), **chosen}
+    return Layer("--datasets", {"datasets": datasets})
+
+
+def check_same_run(previous: Config, requested: Config, run: RunFolder, elsewhere: str = "--out") -> None:
+    """Raises RunError if a run would continue with another configuration than it began with.
 
     Args:
-        previous: what it began with.
-        asked: what is asked for.
-        run: its folder.
-        elsewhere: the option that names another folder.
+        previous: the configuration that the run began with.
+        requested: the configuration to continue with.
+        run: the run folder.
+        elsewhere: the option that names another folder, for the message.
     """
-    if list(previous.datasets) != list(asked.datasets):
-        was, now = ", ".join(previous.datasets), ", ".join(asked.datasets)
+    if list(previous.datasets) != list(requested.datasets):
+        was, now = ", ".join(previous.datasets), ", ".join(requested.datasets)
         raise RunError(
             f"'{run.path}' was trained on {was} and cannot go on with {now}. "
             f"Leave --datasets out, or start a new run with another {elsewhere}."
         )
-    before, after = dict(_flat(previous.model_dump(mode="json"))), dict(_flat(asked.model_dump(mode="json")))
-    changed = [
-        key
-        for key in sorted({*before, *after})
-        if before.get(key) != after.get(key) and key not in FREE_ON_RESUME and not key.endswith(".location")
-    ]
-    if changed:
-        key = changed[0]
-        raise RunError(
-            f"'{run.path}' was trained with {key} = {before.get(key)!r} and cannot go on with {after.get(key)!r}. "
-            f"Leave that out, or start a new run with another {elsewhere}."
-        )
+    before, after = (dict(_flatten(config.model_dump(mode="json"))) for config in (previous, requested))
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key) and key not in FREE_ON_RESUME and not key.endswith(".location"):
+            raise RunError(
+                f"'{run.path}' was trained with {key} = {before.get(key)!r} and cannot go on with {after.get(key)!r}. "
+                f"Leave that out, or start a new run with another {elsewhere}."
+            )
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
