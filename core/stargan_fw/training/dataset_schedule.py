@@ -1,4 +1,4 @@
-"""Chooses the dataset of each step from how many steps each has had, so that a resumed run continues exactly."""
+"""Chooses the dataset of each step from the number of steps per dataset, so that a resumed run continues exactly."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ class DatasetSchedule(ABC):
 
     @abstractmethod
     def next(self, steps: Mapping[str, int]) -> str:
-        """Returns the dataset of the next step.
-
-        Args:
-            steps: how many steps each dataset has had.
-        """
+        """Returns the dataset of the next step, from the number of steps that each dataset has had."""
 
     @abstractmethod
     def epoch(self, batch_size: int) -> int:
@@ -39,12 +35,12 @@ class Alternate(DatasetSchedule):
     """Takes the datasets in turn (Sec. 3.3); an epoch is one pass over the largest."""
 
     def next(self, steps: Mapping[str, int]) -> str:
-        """Returns the dataset that follows the previous step's."""
+        """Returns the dataset after that of the previous step."""
         names = list(self.images)
         return names[sum(steps[name] for name in names) % len(names)]
 
     def epoch(self, batch_size: int) -> int:
-        """Returns the number of steps in which the largest dataset is passed over once."""
+        """Returns the number of steps of one pass over the largest dataset."""
         return max(self._batches(batch_size)) * len(self.images)
 
 
@@ -52,11 +48,11 @@ class Proportional(DatasetSchedule):
     """Takes each dataset in proportion to its images, evenly spread; an epoch is one pass over all."""
 
     def next(self, steps: Mapping[str, int]) -> str:
-        """Returns the dataset that is furthest behind its share (Sainte-Laguë's rule), the first of equals."""
+        """Returns the dataset that is furthest behind its share (Sainte-Laguë's rule), the first one of a tie."""
         return min(self.images, key=lambda name: (steps[name] + 0.5) / self.images[name])
 
     def epoch(self, batch_size: int) -> int:
-        """Returns the number of batches of all datasets together."""
+        """Returns the number of batches of all datasets."""
         return sum(self._batches(batch_size))
 
 

@@ -36,7 +36,7 @@ class LinearDecay:
     share: float
 
     def factor(self, step: int) -> float:
-        """Returns what a step, counted from 1, multiplies a rate by: 1 at first, 0 at last."""
+        """Returns the factor on a rate at a step, counted from 1: first 1, in the end 0."""
         falling = self.share * self.steps
         return min(1.0, max(0.0, (self.steps - step) / falling)) if falling else 1.0
 
@@ -49,59 +49,55 @@ class PhaseOptimizer:
     """Updates the networks of one phase.
 
     Args:
-        phase: the phase, with an optimiser of its own.
+        phase: the phase, which must have an optimiser of its own.
         method: owns the networks.
-        betas: Adam's, unless the phase has its own.
-        rate: the learning rate, which the phase may multiply.
+        betas: Adam's betas, unless the phase has its own.
+        rate: the learning rate, before the phase's factor.
 
     Attributes:
         phase: the phase.
-        parameters: what is updated.
-        optimizer: torch's.
+        parameters: the parameters of the phase's networks.
+        optimizer: torch's optimiser.
     """
 
     def __init__(self, phase: Phase, method: Method, betas: tuple[float, float], rate: float = 0.0) -> None:
         if isinstance(phase.optimizer, str):
-            raise TypeError(f"The phase '{phase.name}' has no optimiser of its own but that of '{phase.optimizer}'.")
+            raise TypeError(f"The phase '{phase.name}' shares the optimiser of '{phase.optimizer}'.")
         self.phase = phase
         self.parameters = [p for name in phase.networks for p in method.networks[name].parameters()]
         self.optimizer = _torch_optimizer(phase.optimizer, self.parameters, betas, rate)
         self._clip = phase.optimizer.clip
 
     def update(self, losses: Losses, rate: float | None = None) -> None:
-        """Adds the gradients of `losses`, and takes a step if they are the last of the phase's micro-batches."""
+        """Adds the gradients of `losses`, and takes a step after the last micro-batch."""
         self.differentiate(losses)
         if losses.last:
             self.step(rate)
 
     def differentiate(self, losses: Losses) -> None:
-        """Adds to the gradients of the phase's own parameters; no other network gets any."""
+        """Adds gradients to the phase's own networks and to no other."""
         losses.total.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
 
     def step(self, rate: float | None = None) -> None:
-        """Takes one step and frees the gradients, which take as much memory as the weights.
-
-        Args:
-            rate: a learning rate from now on; None keeps the one that the schedule has set.
-        """
+        """Takes one step at the learning rate, or the schedule's if it is None, and frees the gradients."""
         if rate is not None:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
         if self._clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self._clip)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)  # gradients take as much memory as the weights
 
     def schedule(self, factor: Callable[[int], float], done: int) -> LambdaLR:
-        """Returns a schedule of the learning rate that stands at the step after `done`; its `step` goes on to the next.
+        """Returns the schedule of the learning rate, set to the step after `done`. Call its `step` after every step.
 
         Args:
-            factor: multiplies the rate, per step of the run, counted from 1 and whether or not the phase is due.
-            done: how many steps the run has taken.
+            factor: step → factor on the rate. Steps are the run's, counted from 1, even if the phase is not due.
+            done: the number of steps that the run has taken.
         """
         for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
-        with warnings.catch_warnings(action="ignore"):  # torch expects an update before every step of a schedule
+        with warnings.catch_warnings(action="ignore"):  # torch warns of a schedule's step before any update
             schedule = LambdaLR(self.optimizer, factor, last_epoch=done - 1)
             schedule.step()
         return schedule
@@ -117,7 +113,7 @@ class PhaseOptimizer:
         }
 
     def load_state(self, flat: Mapping[str, Tensor]) -> None:
-        """Restores what `state` returned, in the parameters' memory layout, which fused optimisers require."""
+        """Restores the result of `state`, in the parameters' memory layout, which fused optimisers need."""
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in flat.items():
             number, name = key.split(".")
@@ -145,15 +141,7 @@ def _torch_optimizer(
 
 
 def phase_optimizers(method: Method, training: TrainingConfig) -> dict[str, PhaseOptimizer]:
-    """Makes the optimisers by phase; phases that share one have the same object.
-
-    Args:
-        method: has the phases and networks.
-        training: gives the learning rate, betas and what is changed per phase.
-
-    Raises:
-        ConfigError: see `check_phases`.
-    """
+    """Returns phase → optimiser; phases that share an optimiser have the same object. Raises as `check_phases` does."""
     made: dict[str, PhaseOptimizer] = {}
     for phase in _configured_phases(method, training):
         shared = phase.optimizer if isinstance(phase.optimizer, str) else None
@@ -163,11 +151,11 @@ def phase_optimizers(method: Method, training: TrainingConfig) -> dict[str, Phas
 
 
 def check_phases(method: Method, training: TrainingConfig) -> None:
-    """Checks what the configuration says of the method's phases and of the network that it averages.
+    """Checks that the method has the phases, options and averaged network that the configuration needs.
 
     Raises:
-        ConfigError: `[training.optimizers]` names a phase that the method does not have or an option that the phase's
-            optimiser does not take, or an average is asked for and the method averages no network.
+        ConfigError: if `[training.optimizers]` names an unknown phase or an option that the phase's optimiser does not
+            take, or if `training.ema` is set and the method averages no network.
     """
     _configured_phases(method, training)
     if training.ema and method.averaged is None:
@@ -177,7 +165,7 @@ def check_phases(method: Method, training: TrainingConfig) -> None:
 
 
 def _configured_phases(method: Method, training: TrainingConfig) -> list[Phase]:
-    """Returns the method's phases with the optimisers that `[training.optimizers]` changes."""
+    """Returns the method's phases, with the changes of `[training.optimizers]`."""
     names = [phase.name for phase in method.phases]
     for name in training.optimizers:
         if name not in names:
@@ -196,10 +184,10 @@ def _configured(phase: Phase, training: TrainingConfig) -> Phase:
             f"training.optimizers.{phase.name}: this phase shares the optimiser of '{phase.optimizer}'. Set "
             f"training.optimizers.{phase.optimizer} instead."
         )
-    unread = next(iter(changes.keys() - {"rate", "clip"}), None)
-    if unread and "algorithm" not in changes and not isinstance(phase.optimizer.algorithm, str):
+    unused = next(iter(changes.keys() - {"rate", "clip"}), None)
+    if unused and "algorithm" not in changes and not isinstance(phase.optimizer.algorithm, str):
         raise ConfigError(
-            f"training.optimizers.{phase.name}.{unread}: the method sets this itself. Leave it out, or choose an "
+            f"training.optimizers.{phase.name}.{unused}: the method sets this itself. Leave it out, or choose an "
             f'algorithm with training.optimizers.{phase.name}.name, "adam" or "adamw".'
         )
     return replace(phase, optimizer=replace(phase.optimizer, **changes))
@@ -210,7 +198,7 @@ class MovingAverage:
 
     Args:
         network: the network.
-        decay: the share of the average that stays at each update, from 0 to below 1.
+        decay: the share of the average that stays at each update, in [0, 1).
 
     Attributes:
         network: the network.
@@ -222,11 +210,11 @@ class MovingAverage:
         self.network = network
         self.weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self._averaged = [name for name, value in self.weights.items() if value.is_floating_point()]
-        self._copied = self.weights.keys() - self._averaged  # a count of batches has no average
+        self._copied = self.weights.keys() - self._averaged  # integers, such as counts of batches
 
     @torch.no_grad()
     def update(self) -> None:
-        """Moves the average a step towards the network."""
+        """Moves the average towards the network's weights."""
         current = self.network.state_dict()
         torch._foreach_lerp_(
             [self.weights[name] for name in self._averaged],

@@ -1,4 +1,4 @@
-"""A progress bar with the losses, images a second and the time left."""
+"""Shows the progress of training and decoding."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
@@ -14,11 +14,11 @@ from stargan_fw.interfaces import Tracker
 
 
 class Progress(Tracker):
-    """Shows how training goes on a terminal; elsewhere, a line now and then.
+    """Shows losses, images per second and the time left: in a bar on a terminal, else in a line now and then.
 
     Args:
-        console: where to.
-        line_every: steps between lines where there is no terminal.
+        console: the output.
+        line_every: steps between lines if the output is no terminal.
     """
 
     name = "progress"
@@ -41,12 +41,12 @@ class Progress(Tracker):
         self._bar.stop()
 
     def start(self, step: int, last: int) -> None:
-        """Begins at `step` of `last`."""
+        """Starts at `step` of `last`."""
         self._bar.update(self._task, completed=step, total=last)
         self._last = last
 
     def advance(self, step: int) -> None:
-        """Says that `step` is done."""
+        """Shows that `step` is done."""
         self._bar.update(self._task, completed=step)
         if not self._console.is_terminal and (step % self._line_every == 0 or step == self._last):
             losses = "  ".join(self._losses.values())
@@ -61,16 +61,16 @@ class Progress(Tracker):
 
 
 def show_progress(description: str, steps: Iterable[int]) -> Iterable[int]:
-    """Returns the steps, and shows on a terminal how many are done; what is printed to standard output stays clean."""
+    """Returns the steps, with a progress bar on standard error if that is a terminal."""
     console = Console(stderr=True)
     return track(steps, description, console=console, transient=True) if console.is_terminal else steps
 
 
-MOST_NAMES = 10  # of images with the same note; `data check` lists them all
+MOST_NAMES = 10  # shown for images with the same note; `data check` lists them all
 
 
 def decoding_progress(console: Console, image_size: int) -> Callable[[str, int, Iterable[bytes]], Iterable[bytes]]:
-    """Returns what wraps a dataset's images, given its name and their number, to show how decoding goes."""
+    """Returns a function that wraps a dataset's images to show the progress; `stargan_fw.data.source.decode` takes it."""
 
     def wrap(name: str, count: int, images: Iterable[bytes]) -> Iterable[bytes]:
         size = readable_size(store_bytes(count, image_size))
@@ -83,13 +83,12 @@ def decoding_progress(console: Console, image_size: int) -> Callable[[str, int, 
 
 
 def show_skipped(console: Console, sources: Sequence[Source], stores: Mapping[str, Store]) -> None:
-    """Lists the images that could not be read and are left out, and those with a note."""
+    """Lists unreadable images, which training leaves out, and images with a note."""
     for source in sources:
         errors = stores[source.alias].errors
         if errors:
-            console.print(
-                f"{source.alias}: {len(errors)} of {len(source.examples)} images cannot be read and are left out:"
-            )
+            count = f"{len(errors)} of {len(source.examples)} images"
+            console.print(f"{source.alias}: {count} cannot be read and are left out:")
         for index, why in errors.items():
             console.print(f"  {source.name_of(index)}: {why}", markup=False, highlight=False, soft_wrap=True)
         _show_notes(console, source, stores[source.alias].notes)
@@ -97,7 +96,7 @@ def show_skipped(console: Console, sources: Sequence[Source], stores: Mapping[st
 
 def _show_notes(console: Console, source: Source, notes: Mapping[int, str]) -> None:
     for note in sorted(set(notes.values())):
-        images = [source.name_of(index) for index, said in notes.items() if said == note]
+        images = [source.name_of(index) for index, other in notes.items() if other == note]
         some = ", ".join(images[:MOST_NAMES]) + (", …" if len(images) > MOST_NAMES else "")
         line = f"{source.alias}: {len(images)} of {len(source.examples)} images: {note} ({some})"
         console.print(line, markup=False, highlight=False, soft_wrap=True)

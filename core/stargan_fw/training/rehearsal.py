@@ -1,4 +1,4 @@
-"""Training as `train` does it, to measure it: on noise, or on a run's own data for some seconds."""
+"""Trains as `train` does, to measure the speed: on noise, or for some seconds on a run's own data."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces import Method
     from stargan_fw.plugin_manager import PluginManager
 
-IMAGES = 256  # of each dataset: enough that reading is not from one page
-STEPS = 10**6  # of the schedule: the rate must not decay while it is measured
-POINTS = 5  # at which a run's own training is measured: a method may train in stages of different speed
-SECONDS = 2.0  # at each point
+IMAGES = 256  # per dataset: enough to read from many pages of the disk
+STEPS = 10**6  # the schedule's length: the rate must not decay during a measurement
+POINTS = 5  # of a run that are measured: a method may train in stages of different speed
+SECONDS = 2.0  # per point
 
 
 def rehearse(
     config: Config, plugins: PluginManager, labels: Sequence[int], device: torch.device, folder: Path
 ) -> Trainer:
-    """Returns a trainer on noise, whose networks are not compiled yet.
+    """Returns a trainer on noise with networks that are not compiled.
 
     Args:
-        config: complete, as `stargan_fw.components.complete` returns it; its datasets are not used.
-        plugins: that have its components.
-        labels: how many the datasets have: the first dataset's are binary, the others' one category each.
-        device: to train on.
-        folder: for the stores of noise.
+        config: the complete configuration; its datasets are not used.
+        plugins: have the configuration's components.
+        labels: the number of labels of each dataset: the first dataset's are binary, each other one's are one category.
+        device: the device to train on.
+        folder: where the stores of noise are written.
 
     Raises:
-        ConfigError: a network cannot work at the configured size.
+        ConfigError: if a network cannot work at the configured size.
     """
     space = LabelSpace([_schema(number, count) for number, count in enumerate(labels)])
     training = config.training
@@ -79,7 +79,7 @@ def rehearse(
 
 
 def cycle(trainer: Trainer) -> int:
-    """Trains for one cycle of the method's phases, and returns the number of images of those steps."""
+    """Trains for one cycle of the method's phases, and returns the number of images."""
     for _ in range(trainer.cycle_steps):
         trainer.step += 1
         trainer.update(trainer.load())
@@ -112,12 +112,12 @@ def _labels(schema: LabelSchema, rng: np.random.Generator) -> NDArray[np.float32
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """How fast a run trains.
+    """The speed of a training.
 
     Attributes:
-        setup: seconds that are spent once, because the first steps take longer: networks may be compiled then.
-        step: seconds of a step, on the average of the run.
-        save: seconds of a checkpoint with its sheet.
+        setup: seconds that the first steps take longer, since networks may be compiled then.
+        step: mean seconds per step.
+        save: seconds per checkpoint with its sheet.
     """
 
     setup: float
@@ -126,16 +126,16 @@ class Throughput:
 
 
 def measure_throughput(config: Config, plugins: PluginManager, device: torch.device, steps: int) -> Throughput:
-    """Trains for some seconds at several points of a run, on its own data. Only decoded images are kept.
+    """Trains for some seconds at several points of a run, on its own data. Only decoded images stay on disk.
 
     Args:
-        config: complete, as `stargan_fw.components.complete` returns it.
-        plugins: that have its components.
-        device: to train on.
-        steps: the length of the run, which decides its schedule and whether its networks are compiled.
+        config: the complete configuration.
+        plugins: have the configuration's components.
+        device: the device to train on.
+        steps: the length of the run, which determines its schedule and whether its networks are compiled.
 
     Raises:
-        RequestError: the run cannot begin.
+        RequestError: if the run cannot begin.
     """
     training = config.training.model_copy(update={"steps": steps, "epochs": None, "trackers": []})
     plan = Plan.make(config.model_copy(update={"training": training}), plugins)
@@ -162,11 +162,7 @@ def _throughput(trainer: Trainer, steps: int) -> Throughput:
 
 
 def _timed(trainer: Trainer, at_least: float) -> tuple[float, int]:
-    """Trains for one cycle of the method's phases, and on until `at_least` seconds have passed.
-
-    Returns:
-        The seconds, and the steps.
-    """
+    """Trains whole cycles of the method's phases for `at_least` seconds, and returns the seconds and steps."""
     start, taken = time.perf_counter(), 0
     while not taken or time.perf_counter() - start < at_least:
         cycle(trainer)

@@ -1,7 +1,7 @@
 """One training from a complete configuration to its last step.
 
-`Plan.make` checks everything before anything is written, `run_training` decodes the images, makes or continues the run
-folder and trains, and `compile_trained` compiles the networks if that pays.
+`Plan.make` checks everything before anything is written. `run_training` decodes the images, makes or continues the run
+folder, and trains.
 """
 
 from __future__ import annotations
@@ -63,17 +63,17 @@ def run_training(
 
     Args:
         console: shows progress.
-        plan: what is trained.
-        request: has the run folder, and says whether its run is continued.
+        plan: the checked training.
+        request: has the run folder, and whether to continue its run.
         device: the device to train on.
-        max_steps: the step to stop after; None goes on to the end.
-        observers: are told of steps besides the configured trackers.
+        max_steps: the step to stop after; None is the end of the run.
+        observers: get the steps in addition to the configured trackers.
 
     Returns:
-        How many steps were done before, and how many are done now: the same number if nothing was left to do.
+        The number of steps before and after; both are the same if nothing was left to do.
 
     Raises:
-        RequestError: the data cannot be used, or is not what the run began with; nothing is written then.
+        RequestError: if the data cannot be used, or differs from the data that the run began with. Then nothing is written.
     """
     run = request.run
     stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
@@ -96,15 +96,15 @@ def run_training(
 
 @dataclass(frozen=True)
 class Plan:
-    """A training that has been checked and may begin; nothing is written yet.
+    """A checked training that can begin; nothing is written yet.
 
     Attributes:
-        config: complete, as `stargan_fw.components.complete` returns it.
+        config: the complete configuration, as `stargan_fw.components.complete` returns it.
         space: the joint label space.
         sources: the datasets.
-        dataset_schedule: says which dataset a step trains on.
-        method: with networks initialised from the seed.
-        steps: length of the whole run.
+        method: the method, with networks initialised from the seed.
+        dataset_schedule: chooses the dataset of each step.
+        steps: the length of the whole run.
     """
 
     config: Config
@@ -119,9 +119,9 @@ class Plan:
         """Checks a configuration against plugins and data.
 
         Raises:
-            RequestError: something is wrong with the configuration or the data; the subclass says which.
+            RequestError: if something is wrong with the configuration or the data; the subclass says which.
         """
-        for name in config.training.trackers:  # only training needs them: a model opens without
+        for name in config.training.trackers:  # checked here because a model opens without its trackers
             plugins.index("tracker").get(name)
         sources = open_sources(config, plugins)
         space = label_space(sources)
@@ -130,34 +130,27 @@ class Plan:
         check_phases(method, config.training)
         method.prepare()
         for source in sources:
-            _kinds(method, source)
+            _batch_kinds(method, source)
         images = {source.alias: len(source.train) for source in sources}
         schedule = STRATEGIES[config.training.strategy](images)
-        return cls(config, space, sources, method, schedule, _steps(config, schedule))
+        return cls(config, space, sources, method, schedule, _count_steps(config, schedule))
 
     def decode(self, progress: DecodingProgress | None = None) -> dict[str, Store]:
-        """Decodes the images that no earlier call has, and returns the stores by dataset.
-
-        Args:
-            progress: wraps a dataset's images while they are decoded; takes the dataset's name and the number of images.
-
-        Raises:
-            DataError: an image cannot be read, or the disk is too small.
-        """
+        """Decodes the images and returns the stores by dataset; see `stargan_fw.data.source.decode`."""
         return decode(self.config, self.sources, progress)
 
     def check_readable(self, stores: Mapping[str, Store], device: torch.device) -> None:
         """Checks, once the images are decoded, that a trainer can be made.
 
         Raises:
-            DataError: too many images cannot be read: no training or test image, or none of a kind of batches, is left.
-            ConfigError: the configuration keeps the images on a device that has no room for them.
+            DataError: if so many images are unreadable that none are left to train on, to hold out or for a kind of batch.
+            ConfigError: if the configuration keeps the images on a device without enough memory.
         """
-        left = [source.without(stores[source.alias].errors) for source in self.sources]
-        for source in left:
-            _kinds(self.method, source)
+        sources = self._readable(stores)
+        for source in sources:
+            _batch_kinds(self.method, source)
         data = self.config.data
-        check_room(sum(len(source.train) for source in left), data.image_size, device, data.resident)
+        check_room(sum(len(source.train) for source in sources), data.image_size, device, data.resident)
 
     @contextmanager
     def trainer(
@@ -170,18 +163,18 @@ class Plan:
         *,
         observers: Sequence[Tracker] = (),
     ) -> Iterator[Trainer]:
-        """Lends the trainer of a run folder that exists, and closes what it shows progress on.
+        """Makes the trainer for the block, and closes the trackers and the progress bar after it.
 
         Args:
-            run: the folder.
+            run: the run folder, which must exist.
             stores: the decoded images by dataset.
-            device: to train on.
-            plugins: that have the configured trackers, and the accelerators.
-            progress: shows how it goes.
-            observers: are told besides, and not closed.
+            device: the device to train on.
+            plugins: have the configured trackers, and the accelerators.
+            progress: shows the steps and metrics.
+            observers: get them too, and are not closed.
         """
         training = self.config.training
-        readable = [source.without(stores[source.alias].errors) for source in self.sources]
+        readable = self._readable(stores)
         for network in self.method.networks.values():
             network.to(device)
         if training.accelerate == "auto":
@@ -207,23 +200,26 @@ class Plan:
             compile_trained(trainer, self.steps)
             yield trainer
 
+    def _readable(self, stores: Mapping[str, Store]) -> list[Source]:
+        return [source.without(stores[source.alias].errors) for source in self.sources]
+
     def _held_out(self, sources: Sequence[Source]) -> dict[str, tuple[list[Image.Image], torch.Tensor]]:
         rows, size = max(1, SAMPLE_ROWS // len(sources)), self.config.data.image_size
         held_out = {}
         for source in sources:
-            chosen = source.held_out(rows, partial(_shown, self.method, source.alias))
+            chosen = source.held_out(rows, partial(_prefer, self.method, source.alias))
             held_out[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
         return held_out
 
     def _loader(self, number: int, source: Source, images: Mapping[str, Store | ResidentImages]) -> Loader:
         training = self.config.training
-        seed, kinds = (training.seed, number), _kinds(self.method, source)
+        seed, kinds = (training.seed, number), _batch_kinds(self.method, source)
         store, size = images[source.alias], training.batch_size
         return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds)
 
 
 def _open_trackers(names: Sequence[str], plugins: PluginManager, run: RunFolder) -> list[Tracker]:
-    """Opens the trackers that can be opened: metrics.jsonl has what they show, so none is worth a training."""
+    """Opens the trackers, without those that fail: metrics.jsonl has the same values, so training can go on."""
     opened = []
     for name in names:
         try:
@@ -234,14 +230,14 @@ def _open_trackers(names: Sequence[str], plugins: PluginManager, run: RunFolder)
 
 
 def compile_trained(trainer: Trainer, steps: int) -> bool:
-    """Compiles the networks of a trainer if the configuration says so, or if that pays; see `[training]`.
+    """Compiles the networks of a trainer as `[training]` says; "auto" does so if it saves time.
 
     Args:
-        trainer: not begun yet. Trying graphs sets it back to its beginning, with the weights that it has.
+        trainer: a trainer before its first step. Trying graphs resets it and keeps its weights.
         steps: the length of its run.
 
     Returns:
-        Whether networks are compiled. A log message tells of a setting that cannot be followed here.
+        Whether networks are compiled. A log message names a setting that is impossible here.
     """
     config, precision = trainer.config, trainer.precision
     networks = [trainer.method.networks[name] for name in trainer.method.compilable]
@@ -257,16 +253,16 @@ def compile_trained(trainer: Trainer, steps: int) -> bool:
     return compiled
 
 
-def _kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
+def _batch_kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
     return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
 
 
-def _shown(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
-    shown: list[bool] = method.shown(dataset, torch.from_numpy(labels)).tolist()
-    return shown
+def _prefer(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
+    preferred: list[bool] = method.shown(dataset, torch.from_numpy(labels)).tolist()
+    return preferred
 
 
-def _steps(config: Config, schedule: DatasetSchedule) -> int:
+def _count_steps(config: Config, schedule: DatasetSchedule) -> int:
     training = config.training
     smallest = next((alias for alias, images in schedule.images.items() if images < 2), None)
     if smallest:
@@ -274,5 +270,5 @@ def _steps(config: Config, schedule: DatasetSchedule) -> int:
     if training.steps:
         return training.steps
     if not training.epochs:
-        raise ConfigError("The length of the run is not set: give training.steps or training.epochs.")
+        raise ConfigError("The length of the run is not set: set training.steps or training.epochs.")
     return training.epochs * schedule.epoch(training.batch_size)

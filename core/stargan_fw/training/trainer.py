@@ -37,10 +37,10 @@ logger = logging.getLogger(__name__)
 
 
 class Throughput:
-    """Counts images per second of training, without the time that is spent on sheets and checkpoints.
+    """Counts images per second of training, without the time for sheets and checkpoints.
 
     Args:
-        step: how many steps were taken before.
+        step: the number of steps before.
         batch_size: images per step.
         device: the device that trains.
     """
@@ -50,7 +50,7 @@ class Throughput:
         self._step, self._start = step, time.perf_counter()
 
     def read(self, step: int) -> float:
-        """Returns the images per second of the steps since the last reading, and begins anew after `step`."""
+        """Returns the images per second since the last reading, and starts a new count after `step`."""
         now = time.perf_counter()
         rate = (step - self._step) * self._batch_size / max(now - self._start, 1e-9)
         self._step, self._start = step, now
@@ -58,7 +58,7 @@ class Throughput:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Does not count the time of what is done within, once the device has finished what it was given before."""
+        """Leaves out the time of the block, which begins once the device has finished earlier work."""
         wait_for(self._device)
         begin = time.perf_counter()
         try:
@@ -70,19 +70,19 @@ class Throughput:
 class Trainer:
     """Trains a method on the loaders' datasets, one batch of one dataset per step.
 
-    What is random in a step depends on the seed and the step's number alone, so a run that is continued takes exactly
-    the steps that it would have taken.
+    Everything random in a step depends on the seed and the step's number alone, so a continued run takes exactly the
+    steps that it would have taken without the break.
 
     Args:
         method: owns networks and losses.
         loaders: the batches of each dataset, in the label space's order.
-        run: the folder that everything is written to.
+        run: the folder for all output.
         config: `[training]`.
-        dataset_schedule: says which dataset a step trains on.
+        dataset_schedule: chooses the dataset of each step.
         schedule: the learning rate of each step, before phases multiply it.
-        precision: what networks compute in, and on which device.
+        precision: the data type and device of the networks.
         sample: draws sheets of held-out images.
-        observers: are told of the steps, metrics and sheets.
+        observers: get the steps, metrics and sheets.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Trainer:
         self._begin()
 
     def _begin(self) -> None:
-        """Sets everything but the networks' weights to the beginning of a run."""
+        """Resets everything but the networks' weights to the beginning of a run."""
         config, method = self.config, self.method
         for network in method.networks.values():
             network.zero_grad()
@@ -127,27 +127,27 @@ class Trainer:
         self.pending: dict[str, dict[str, Any]] = {}
 
     def _schedule_rates(self) -> None:
-        """Sets the learning rates, which depend on the step alone, to those of the next step."""
+        """Sets the learning rates to those of the next step; they depend on the step alone."""
         own = self._own_optimizers().values()
         self.rate_schedules = [optimizer.schedule(self.schedule.factor, self.step) for optimizer in own]
 
     def _own_optimizers(self) -> dict[str, PhaseOptimizer]:
-        """Returns the optimisers of the phases that share none."""
+        """Returns each optimiser once, by the phase that it belongs to."""
         return {name: optimizer for name, optimizer in self.optimizers.items() if optimizer.phase.name == name}
 
     @property
     def cycle_steps(self) -> int:
-        """The number of steps after which the phases that are due repeat, if datasets alternate."""
+        """The number of steps after which the pattern of due phases repeats, if datasets alternate."""
         longest = math.lcm(self.config.n_critic, *self.intervals.values())
         every_step = max(self.intervals.values()) == 1
         kinds = 1 if every_step else max(loader.kinds for loader in self.loaders.values())
         return longest * kinds * len(self.loaders)
 
     def try_graphs(self) -> bool:
-        """Captures and replays the kernels of a few steps in CUDA graphs, then sets the run back to its beginning.
+        """Captures and replays the kernels of a few steps in CUDA graphs, then resets the run to its beginning.
 
         Returns:
-            Whether that worked. If not, a log message says why, and the caller compiles the networks without graphs.
+            Whether that worked. If not, a log message says why, and the caller must compile the networks without graphs.
         """
         own = {name: _copied(network.state_dict()) for name, network in self.method.networks.items()}
         self.captures = True
@@ -156,7 +156,7 @@ class Trainer:
             for _ in range(3 * self.cycle_steps):
                 self.step += 1
                 self.update(self.load())
-        except (RuntimeError, AssertionError) as error:  # as torch's own graphs raise them
+        except (RuntimeError, AssertionError) as error:  # torch's graphs raise both
             self.captures = False
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             logger.warning("The GPU's kernels cannot be captured in graphs, and are launched one by one: %s", reason)
@@ -183,12 +183,12 @@ class Trainer:
                 with self.throughput.paused():
                     self.save()
             if self.step == last:
-                self.log()  # after the checkpoint: a run that goes on from it logs these steps with those that follow
+                self.log()  # after the checkpoint: a run that continues logs these steps together with later ones
             for observer in self.observers:
                 observer.advance(self.step)
 
     def _logged_until(self) -> int:
-        """Returns the last step that is logged for good; later ones are pending, and logged with those that follow."""
+        """Returns the last step of a complete row; the metrics of later steps are still pending."""
         first_pending = min((int(values["step"]) for values in self.pending.values()), default=self.step + 1)
         return first_pending - 1
 
@@ -207,7 +207,7 @@ class Trainer:
         return Batch(flipped, labels, dataset, loader.kind(number), progress, self.micro_batch)
 
     def update(self, batch: Batch) -> None:
-        """Updates the networks of every phase that is due, and keeps the losses without reading them back."""
+        """Updates the networks of every phase that is due, and keeps the losses on the device."""
         if self.captures:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         values = self.pending.setdefault(batch.dataset, {})
@@ -232,14 +232,14 @@ class Trainer:
     def _due(self, dataset: str) -> set[str]:
         """Returns the phases that are due at the dataset's latest batch, counting batches of its kind.
 
-        One count over all kinds would starve some of them: with five kinds and an interval of five, a single kind would
-        meet every phase that is due.
+        One count over all kinds would starve some: with five kinds and an interval of five, the phase would be due for a
+        single kind only.
         """
         count = self.loaders[dataset].occurrence(self.updates[dataset] - 1)
         return {phase for phase, interval in self.intervals.items() if count % interval == 0}
 
     def _losses(self, batch: Batch, due: set[str]) -> Iterator[tuple[str, Losses]]:
-        """Runs the method in the precision's context, and leaves it for what the trainer does between two losses."""
+        """Runs the method in the precision's context, and leaves that context between two losses."""
         losses = self.method.losses(batch, due)
         while True:
             with self.precision.autocast():
@@ -249,7 +249,7 @@ class Trainer:
             yield item
 
     def log(self) -> None:
-        """Writes a row of metrics for every dataset that was trained on since the last call."""
+        """Writes a row of metrics for every dataset of the steps since the last call."""
         rate = round(self.throughput.read(self.step), 1)
         for dataset, values in self.pending.items():
             row = {"step": values["step"], "dataset": dataset, **_numbers(values), "images_per_second": rate}
@@ -260,7 +260,7 @@ class Trainer:
         self.pending = {}
 
     def draw_sample(self) -> None:
-        """Writes a sheet of fixed held-out images in every domain, which leaves the networks as they are."""
+        """Writes a sheet of fixed held-out images in every domain, without changing the networks."""
         networks = self.method.networks.values()
         with self._averaged(), evaluating(*networks), self.precision.autocast(), self._uncompiled():
             sheet: Image.Image = self.sample.draw(self.method)
@@ -288,7 +288,7 @@ class Trainer:
         """Continues from the newest checkpoint.
 
         Raises:
-            RunError: there is none, or it cannot be read.
+            RunError: if there is no checkpoint, or if it cannot be read.
         """
         checkpoint = self.run.checkpoints.load()
         files = [*self.method.networks, "optimizers", *(["ema"] if self.average else [])]
@@ -310,12 +310,12 @@ class Trainer:
         self.pending = checkpoint.state["pending"]
 
     def _uncompiled(self) -> AbstractContextManager[object]:
-        """Keeps captured graphs from a sheet: it has another size than a batch, and all its columns are in memory at once."""
+        """Draws a sheet without captured graphs: its batches have another size, and all its columns stay in memory."""
         return torch.compiler.set_stance("force_eager") if self.captures else nullcontext()
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Lends the averaged network its averaged weights, if there are any."""
+        """Gives the averaged network its averaged weights within the block, if there is an average."""
         if self.average is None:
             yield
             return
@@ -332,10 +332,10 @@ def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _step_seed(seed: int, step: int) -> int:
-    """Returns a seed that differs between neighbouring steps and neighbouring seeds."""
+    """Returns a seed that depends on both numbers, so that neighbouring steps and seeds share nothing."""
     return int.from_bytes(hashlib.sha256(f"{seed} {step}".encode()).digest()[:8]) >> 1
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Copies values from the device, which waits for it: training does so only here."""
+    """Copies values from the device, which waits for the device: training does this nowhere else."""
     return {name: value.item() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
