@@ -46,9 +46,9 @@ def complete(config: Config, plugins: PluginManager, layers: Sequence[Layer] = (
 
 def _check_batch_size(config: Config, plugins: PluginManager, layers: Sequence[Layer]) -> None:
     method: type[Method] = plugins.index("method").get(str(config.method.name))
-    size, least = config.training.batch_size, method.least_batch_size
+    size, least = config.training.batch_size, method.min_batch_size
     if size < least:
-        message = f"training.batch_size = {size}: {method.least_batch_reason}. Use {least} or more."
+        message = f"training.batch_size = {size}: {method.min_batch_reason}. Use {least} or more."
         raise with_source(layers, ("training", "batch_size"), message)
 
 
@@ -174,7 +174,7 @@ def parameters(network: nn.Module) -> int:
 def count_parameters(method: Method) -> ParameterCount:
     """Counts a method's networks without those that are no part of a model (`Method.auxiliary`)."""
     counted = {name: parameters(network) for name, network in method.networks.items() if name not in method.auxiliary}
-    return ParameterCount({name: count for name, count in counted.items() if count}, method.models)
+    return ParameterCount({name: count for name, count in counted.items() if count}, method.model_count)
 
 
 def parameters_of(config: Config, space: LabelSpace, plugins: PluginManager) -> ParameterCount:

@@ -115,7 +115,7 @@ class TrainingConfig(_Strict):
     """`[training]`.
 
     Attributes:
-        batch_size: images per batch; the method may need more than one (`Method.least_batch_size`).
+        batch_size: images per batch; the method may need more than one (`Method.min_batch_size`).
         micro_batch_size: accumulate gradients over chunks of this many images, if the method can. Saves memory; the update
             is the same up to rounding, unless networks mix images (BatchNorm). "auto" is 3 images of 128 pixels in fp32 on
             a processor, else the whole batch.

@@ -166,8 +166,8 @@ class Swap(Method):
     name = "swap"
     components = {"generator": "mixer", "discriminator": "critic", "loss": "hinge"}  # noqa: RUF012
     compilable = ("generator",)
-    least_batch_size = 2
-    least_batch_reason = "one image has no other to swap with"
+    min_batch_size = 2
+    min_batch_reason = "one image has no other to swap with"
     reading = ("discriminator",)
     phases = (
         Phase("d", ("discriminator",)),
@@ -232,7 +232,7 @@ class Diary(Tracker):
     def log(self, step, dataset, values):
         self._write("log", step, dataset, sorted(values))
 
-    def image(self, step, name, image):
+    def log_image(self, step, name, image):
         self._write("image", step, name, image.size)
 
     def close(self):

@@ -12,7 +12,7 @@ from stargan_fw.config import Layer, merge
 from stargan_fw.data.source import Source, decode, draw_stand_ins
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw.evaluation.evaluation_request import list_targets
-from stargan_fw.evaluation.scoring import GroundTruth
+from stargan_fw.evaluation.scoring import EvaluationImages, find_ground_truth
 from stargan_fw.interfaces import HasVariants, ReadsLabels
 from stargan_fw.interfaces.method import read_labels, variant_of
 from stargan_fw.plugin_manager import PluginManager
@@ -120,19 +120,20 @@ def shapes(small_data, tmp_path):
 
 def test_a_dataset_that_draws_counterfactuals_has_a_ground_truth(shapes):
     source, store = shapes
-    truth, why = GroundTruth.find(source, store)
+    truth, why = find_ground_truth(source, store)
     cross = next(target for target in list_targets(source.schema) if target.name.endswith("cross"))
     assert why == ""
-    assert truth.pictures(source.test[:2], cross)[0].shape == (3, store.image_size, store.image_size)
+    images = EvaluationImages(source, store, source.test, truth)
+    assert images.true_pictures(source.test[:2], cross)[0].shape == (3, store.image_size, store.image_size)
 
 
 def test_a_dataset_that_draws_no_counterfactuals_has_no_ground_truth(shapes):
     source, store = shapes
-    assert GroundTruth.find(replace(source, dataset=Photographs(source.dataset.root)), store) == (None, "")
+    assert find_ground_truth(replace(source, dataset=Photographs(source.dataset.root)), store) == (None, "")
 
 
 def test_a_counterfactual_that_is_not_the_image_on_disk_is_not_believed(shapes, monkeypatch):
     monkeypatch.setattr(Shapes, "counterfactual", lambda self, example, labels: Image.new("RGB", (24, 24)))
-    truth, why = GroundTruth.find(*shapes)
+    truth, why = find_ground_truth(*shapes)
     assert truth is None
     assert "is drawn otherwise now" in why

@@ -100,7 +100,7 @@ class Listener(Tracker):
     def log(self, step, dataset, values):
         self.told.append(("log", step, dataset))
 
-    def image(self, step, name, image):
+    def log_image(self, step, name, image):
         self.told.append(("image", step, name))
 
 

@@ -106,7 +106,7 @@ def test_what_it_says_of_its_networks_is_true(name):
     learning = {key for key, network in method.networks.items() if any(p.requires_grad for p in network.parameters())}
     assert learning <= named
     assert len({phase.name for phase in method.phases}) == len(method.phases)
-    assert method.models >= 1
+    assert method.model_count >= 1
 
 
 @EVERY_METHOD

@@ -16,7 +16,7 @@ from stargan_fw.data.source import Source, decode
 from stargan_fw.errors import ModelError, PluginError
 from stargan_fw.evaluation.classifier import _erase
 from stargan_fw.evaluation.evaluation_request import EvaluationRequest, list_targets
-from stargan_fw.evaluation.scoring import EvaluationImages, GroundTruth, Outcomes, Scorer, score_target
+from stargan_fw.evaluation.scoring import EvaluationImages, Outcomes, Scorer, find_ground_truth, score_target
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.evaluation_record import Evaluation, Row, as_csv, as_markdown
 from stargan_fw.runs.run_folder import RunFolder
@@ -154,7 +154,7 @@ def test_a_limit_takes_images_spread_over_all(small_data, trained_once):
     assert EvaluationRequest(limit=1000).select_images(source, [source.schema]) == list(source.test)
 
 
-def test_the_judge_learns_from_images_that_are_partly_blanked():
+def test_the_classifier_learns_from_images_that_are_partly_blanked():
     rng, images = np.random.default_rng(0), torch.full((400, 3, 64, 64), 0.5)
     gone = _erase(images.clone(), rng) != 0.5
 
@@ -305,7 +305,7 @@ def test_missing_data_and_sources_without_images(evaluate, tmp_path, small_data)
     assert "No test image of the dataset 'celeba'" in outcome.err
 
 
-def test_a_method_that_has_no_way_from_some_labels_is_judged_on_the_others(evaluate, monkeypatch):
+def test_a_method_that_has_no_way_from_some_labels_is_scored_on_the_others(evaluate, monkeypatch):
     def translate(self, images, dataset, target, source=None):
         if (source[:, 0] == 1).any():  # from angry
             raise ModelError("no way")
@@ -323,7 +323,7 @@ class Oracle:
     """Draws the true picture, which is the best that can be done."""
 
     def __init__(self, images, target):
-        self.pictures = iter(images.truth.pictures(images.select(target), target))
+        self.pictures = iter(images.true_pictures(images.select(target), target))
 
     def translate(self, images, target, current):
         return torch.stack([next(self.pictures) for _ in images]), torch.ones(len(images), dtype=torch.bool)
@@ -343,7 +343,7 @@ def test_a_perfect_method_is_perfect_in_every_figure(small_data, trained_once, c
     config = RunFolder(trained_once).config()
     source = Source.open("rafd", config.datasets["rafd"], str(small_data), PluginManager.discover())
     store = decode(config, [source])[source.alias]
-    images = EvaluationImages(source, store, source.test, GroundTruth.find(source, store)[0])
+    images = EvaluationImages(source, store, source.test, find_ground_truth(source, store)[0])
     scorer = Scorer(Believer(), None, torch.device("cpu"))
     happy, sad = (target for target in list_targets(source.schema) if target.text in {"happy", "sad"})
     found, other = (score_target(Oracle(images, target), scorer, images, target) for target in (happy, sad))

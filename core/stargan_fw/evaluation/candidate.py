@@ -17,7 +17,7 @@ from stargan_fw.data.source import Source
 from stargan_fw.errors import RunError, closest
 from stargan_fw.evaluation.evaluation_request import list_targets, select_targets
 from stargan_fw.inference.translator import Translator
-from stargan_fw.interfaces.method import translate_where_possible
+from stargan_fw.interfaces.method import translate_if_possible
 from stargan_fw.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -27,21 +27,16 @@ if TYPE_CHECKING:
     from stargan_fw.config import Config
     from stargan_fw.evaluation.evaluation_request import EvaluationRequest, LabelTarget
     from stargan_fw.plugin_manager import PluginManager
-    from stargan_fw_registry import LabelSchema, LabelSpace
+    from stargan_fw_registry import LabelSpace
 
 ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that is evaluated.
+    """A run that is evaluated, with its configuration and label space.
 
-    Attributes:
-        run: the run folder.
-        config: the configuration that the run was trained with.
-        labels: the run's label space.
-        translator: translates with the newest checkpoint.
-        checkpoint: the name of that checkpoint.
+    `translator` translates with the newest checkpoint, and `checkpoint` is that checkpoint's name.
     """
 
     run: RunFolder
@@ -52,12 +47,9 @@ class Candidate:
 
     @classmethod
     def open(cls, path: Path, device: torch.device, variant: tuple[str, str] | None = None) -> Candidate:
-        """Opens a run at its newest checkpoint.
+        """Opens a run folder at its newest checkpoint.
 
-        Args:
-            path: the run folder.
-            device: the device to translate on.
-            variant: part and setting, as `Translator.variant` takes them; None takes the method as it was trained.
+        `variant` is a part and its setting, as `Translator.variant` takes them; None takes the method as trained.
 
         Raises:
             RunError: there is no run, or it has no checkpoint yet.
@@ -86,9 +78,7 @@ class Candidate:
             The translations (B, 3, H, W), and (B,) booleans: False if the method has no way from an image's labels.
         """
         if current is None:
-            return translate_where_possible(
-                lambda some: self.translator.translate(some, to=target.name).float(), images
-            )
+            return translate_if_possible(lambda some: self.translator.translate(some, to=target.name).float(), images)
         return self._translate(images, target.schema.name, target.apply(current), current)
 
     @torch.no_grad()
@@ -100,7 +90,7 @@ class Candidate:
         def translate(some: Tensor, to: Tensor, own: Tensor) -> Tensor:
             return self.translator.method.translate(some, dataset, to, own).float()
 
-        return translate_where_possible(translate, images, wanted, current)
+        return translate_if_possible(translate, images, wanted, current)
 
     def images_per_second(
         self, images: Tensor, target: LabelTarget, current: Tensor | None
@@ -189,21 +179,17 @@ def open_source(name: str, config: Config, plugins: PluginManager, candidates: S
     source = Source.open(name, config.datasets[name], config.data.path, plugins)
     for candidate in candidates:
         if name in candidate.labels.datasets:
-            _check_labels(candidate, source.schema)
-            _check_unseen(candidate, source)
+            _check(candidate, source)
     return source
 
 
-def _check_labels(candidate: Candidate, schema: LabelSchema) -> None:
-    trained = candidate.labels.schema(schema.name)
+def _check(candidate: Candidate, source: Source) -> None:
+    schema, trained = source.schema, candidate.labels.schema(source.schema.name)
     if trained.to_dict() != schema.to_dict():
         raise RunError(
             f"'{candidate.run.path}' was trained with other labels of '{schema.name}': {', '.join(trained.names)}, and "
             f"not {', '.join(schema.names)}. Evaluate it apart, or restore the data."
         )
-
-
-def _check_unseen(candidate: Candidate, source: Source) -> None:
     recorded = candidate.run.splits().get(source.alias)
     if not isinstance(recorded, dict):  # the run is older than the record of splits
         return

@@ -70,9 +70,7 @@ class EvaluationRequest:
     def select_images(self, source: Source, schemas: Sequence[LabelSchema]) -> list[int]:
         """Returns the test images of a dataset to translate: those with the labels in `source`, at most `limit`.
 
-        Args:
-            source: the dataset.
-            schemas: the label schemas of all datasets that the request may name.
+        The request's `source` may be an edit of any of the schemas; an edit of another dataset selects all images.
 
         Raises:
             LabelError: the request's `source` names no label.
@@ -147,10 +145,7 @@ def select_targets(
 ) -> list[LabelTarget]:
     """Returns the targets that are named, or all of them if no names are passed.
 
-    Args:
-        targets: the targets to select from.
-        names: edits of one label each, with or without their dataset.
-        schemas: the label schemas of all datasets that the edits may name.
+    A name is an edit of one label of one of the schemas, with or without its dataset.
 
     Raises:
         LabelError: an edit cannot be read, or is not one of the targets.

@@ -20,10 +20,10 @@ from stargan_fw.evaluation.classifier import Settings, load_or_train
 from stargan_fw.evaluation.evaluation_request import LabelTarget, list_targets, select_targets
 from stargan_fw.evaluation.scoring import (
     EvaluationImages,
-    GroundTruth,
     LabelReader,
     Outcomes,
     Scorer,
+    find_ground_truth,
     score_real_images,
     score_target,
 )
@@ -131,7 +131,7 @@ def _prepare(
     for name in setup.targets:
         origin = request.images or name
         setup.scorers[name] = replace(scorers[name], readers=readers)
-        truth, note = GroundTruth.find(sources[origin], stores[origin]) if origin == name else (None, "")
+        truth, note = find_ground_truth(sources[origin], stores[origin]) if origin == name else (None, "")
         setup.notes.extend([note] if note else [])
         readable = [index for index in indices[origin] if index not in stores[origin].errors]
         setup.images[name] = EvaluationImages(sources[origin], stores[origin], readable, truth)

@@ -19,8 +19,6 @@ from stargan_fw.rendering.pictures import pixels_to_tensor, to_tensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
-    from PIL import Image
-
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
     from stargan_fw.evaluation.candidate import Candidate
@@ -30,51 +28,28 @@ if TYPE_CHECKING:
 BATCH = 32
 
 
-@dataclass(frozen=True)
-class GroundTruth:
-    """The true results of translating a dataset's images, for a dataset that can draw them.
+def find_ground_truth(source: Source, store: Store) -> tuple[Counterfactual | None, str]:
+    """Returns the dataset if it can draw the true results, which it shows by drawing a test example as it is on disk.
 
-    Attributes:
-        source: the dataset with its examples.
-        dataset: the same dataset, as what draws the pictures.
-        image_size: side of the pictures in pixels.
+    Returns:
+        The dataset or None; and a note if the true pictures are missing although the dataset should have them, or "".
     """
-
-    source: Source
-    dataset: Counterfactual
-    image_size: int
-
-    @classmethod
-    def find(cls, source: Source, store: Store) -> tuple[GroundTruth | None, str]:
-        """Returns the ground truth if the dataset can draw one of its test examples exactly as the image on disk.
-
-        Returns:
-            The ground truth or None; and a note if it is missing although the dataset should have it, or "".
-        """
-        dataset, index = source.dataset, source.test[0]
-        if not isinstance(dataset, Counterfactual):
-            return None, ""
-        truth = cls(source, dataset, store.image_size)
-        try:
-            again = dataset.counterfactual(source.examples[index], {})
-        except PluginError as error:
-            return None, f"The true pictures of '{source.alias}' are left out: {error}"
-        if again is None:
-            return None, ""
-        if not np.array_equal(np.asarray(truth._prepared(again)), store.read([index])[0]):
-            return None, (
-                f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise "
-                "now. Draw the data again."
-            )
-        return truth, ""
-
-    def pictures(self, indices: Sequence[int], target: LabelTarget) -> list[Tensor | None]:
-        """Returns the true picture (3, H, W) in [-1, 1] for each example; None if the dataset cannot draw it."""
-        drawn = [self.dataset.counterfactual(self.source.examples[index], target.change) for index in indices]
-        return [None if image is None else to_tensor([self._prepared(image)])[0] for image in drawn]
-
-    def _prepared(self, image: Image.Image) -> Image.Image:
-        return prepare(image, self.image_size, self.source.dataset.crop_size)
+    dataset, index = source.dataset, source.test[0]
+    if not isinstance(dataset, Counterfactual):
+        return None, ""
+    try:
+        again = dataset.counterfactual(source.examples[index], {})
+    except PluginError as error:
+        return None, f"The true pictures of '{source.alias}' are left out: {error}"
+    if again is None:
+        return None, ""
+    drawn = np.asarray(prepare(again, store.image_size, source.dataset.crop_size))
+    if not np.array_equal(drawn, store.read([index])[0]):
+        return None, (
+            f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise now. "
+            "Draw the data again."
+        )
+    return dataset, ""
 
 
 @dataclass(frozen=True)
@@ -85,13 +60,13 @@ class EvaluationImages:
         source: the images' dataset.
         store: the decoded images.
         indices: the positions of the images among the dataset's examples.
-        truth: draws the true results; None if the dataset cannot.
+        truth: the dataset, if it can draw the true results of translations.
     """
 
     source: Source
     store: Store
     indices: Sequence[int]
-    truth: GroundTruth | None = None
+    truth: Counterfactual | None = None
 
     def groups(self, indices: Sequence[int]) -> list[Hashable]:
         """Returns the person on each image, or the image's index if no person is recorded."""
@@ -108,6 +83,14 @@ class EvaluationImages:
             return target.select_changed(self.source.labels, self.indices)
         return list(self.indices)
 
+    def true_pictures(self, indices: Sequence[int], target: LabelTarget) -> list[Tensor | None]:
+        """Returns the true result (3, H, W) in [-1, 1] for each example; None if the dataset cannot draw it."""
+        if self.truth is None:
+            return [None] * len(indices)
+        size, crop_size = self.store.image_size, self.source.dataset.crop_size
+        drawn = [self.truth.counterfactual(self.source.examples[index], target.change) for index in indices]
+        return [None if image is None else to_tensor([prepare(image, size, crop_size)])[0] for image in drawn]
+
     def batches(self, indices: Sequence[int], device: torch.device) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Yields batches: the indices, the images (B, 3, H, W) in [-1, 1] and the labels (B, d)."""
         for start in range(0, len(indices), BATCH):
@@ -118,12 +101,7 @@ class EvaluationImages:
 
 @dataclass(frozen=True)
 class LabelReader:
-    """Looks for one label on images, whatever they were translated to.
-
-    Attributes:
-        label: the label to look for.
-        classifier: reads the labels of that label's dataset.
-    """
+    """Looks for one label on images, with the classifier of the label's dataset, whatever they were translated to."""
 
     label: LabelTarget
     classifier: LabelClassifier
@@ -225,8 +203,7 @@ def score_target(candidate: Candidate, scorer: Scorer, images: EvaluationImages,
         known = None if current is None else current[places]
         batch = _Batch(kept, images.groups(kept), inputs[places], translated[places], known)
         _score(candidate, scorer, target, batch, outcomes)
-        if images.truth:
-            _compare_with_truth(images.truth, target, batch, outcomes)
+        _compare_with_truth(images, target, batch, outcomes)
     return outcomes
 
 
@@ -244,8 +221,8 @@ def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Ba
         outcomes.add("reconstruction_l1", errors.masked_fill(~possible, torch.nan).tolist(), batch.groups)
 
 
-def _compare_with_truth(truth: GroundTruth, target: LabelTarget, batch: _Batch, outcomes: Outcomes) -> None:
-    pictures = truth.pictures(batch.indices, target)
+def _compare_with_truth(images: EvaluationImages, target: LabelTarget, batch: _Batch, outcomes: Outcomes) -> None:
+    pictures = images.true_pictures(batch.indices, target)
     known = [place for place, picture in enumerate(pictures) if picture is not None]
     if not known:
         return

@@ -27,16 +27,10 @@ NO_WAY = (128, 128, 128)  # zeros in [-1, 1], as `sheets.translate_to_all` draws
 class Translates(Protocol):
     """The part of a `Translator` that a figure uses."""
 
-    @property
-    def labels(self) -> LabelSpace:
-        """The label space."""
+    labels: LabelSpace
+    image_size: int
 
-    @property
-    def image_size(self) -> int:
-        """Side of the model's pictures in pixels."""
-
-    def translate(self, images: Any, to: Any, *, current: Current = None) -> Any:
-        """Translates pictures, as `Translator.translate` does."""
+    def translate(self, images: Any, to: Any, *, current: Current = None) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +19,6 @@ from stargan_fw.data.images import UNREADABLE, prepare, reason, rgb
 from stargan_fw.errors import DataError
 from stargan_fw.interfaces.dataset import Square
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
-
-ImageLike: TypeAlias = "str | Path | bytes | Image.Image | np.ndarray[Any, Any] | Tensor"
 
 
 class ImageInput(ABC):

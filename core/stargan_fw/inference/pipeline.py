@@ -118,16 +118,15 @@ class Pipeline:
         known = [edit for _, _, edits in rows for edit in edits]
         current = CurrentLabels(self._space, known, partial(self._classify, batch))
         counts = [image.count for image, _, _ in rows]
-        edited = [torch.split(self._edit(batch, target, current), counts) for target in targets]
+        edited = []
+        for target in targets:
+            source = current.of(target)
+            wanted = target.labels(self._space, source)
+            edited.append(torch.split(self._engine.translate(batch, target.edit.dataset, wanted, source), counts))
         return [
             Translated(image, square, tuple(one[number].to(square.device) for one in edited))
             for number, (image, square, _) in enumerate(rows)
         ]
-
-    def _edit(self, batch: Tensor, target: Target, current: CurrentLabels) -> Tensor:
-        source, dataset = current.of(target), target.edit.dataset
-        wanted = target.labels(self._space, source)
-        return self._engine.translate(batch, dataset, wanted, source)
 
     def _classify(self, batch: Tensor, dataset: str) -> Tensor:
         self._open_classifier()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -88,12 +88,11 @@ class CurrentEdits:
     """
 
     def __init__(self, space: LabelSpace, current: Current) -> None:
-        self._all: Edit | None = None
-        self._each: Iterator[Edit] | None = None
-        if isinstance(current, str | Edit):
-            self._all = _parse_current(space, current)
-        elif current is not None:
-            self._each = iter([_parse_current(space, one) for one in current])
+        self._edits: Iterator[Edit | None]
+        if current is None or isinstance(current, str | Edit):
+            self._edits = repeat(None if current is None else _parse_current(space, current))
+        else:
+            self._edits = iter([_parse_current(space, one) for one in current])
 
     def take(self, count: int) -> list[Edit | None]:
         """Returns the edits of the next images.
@@ -101,16 +100,14 @@ class CurrentEdits:
         Raises:
             LabelError: there are more images than current labels.
         """
-        if self._each is None:
-            return [self._all] * count
-        taken: list[Edit | None] = list(islice(self._each, count))
+        taken = list(islice(self._edits, count))
         if len(taken) < count:
             raise LabelError("there are more images than current labels: give one for each image, or one for all")
         return taken
 
     def check_end(self) -> None:
         """Raises LabelError if current labels are left over."""
-        if self._each is not None and next(self._each, None) is not None:
+        if not isinstance(self._edits, repeat) and next(self._edits, None) is not None:
             raise LabelError("there are more current labels than images: give one for each image, or one for all")
 
 

@@ -1,6 +1,6 @@
-"""What can be swapped: the interfaces that plugins implement and the values that pass through them.
+"""The interfaces that plugins implement, and the values that pass through them.
 
-`__init__.pyi` lists the names. Each is imported when it is first used, so that importing this package does not import torch.
+`__init__.pyi` lists the names. Each is imported on first use, so importing this package does not import torch.
 """
 
 import lazy_loader

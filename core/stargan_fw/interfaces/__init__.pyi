@@ -32,6 +32,7 @@ from .networks import (
     Discriminator as Discriminator,
     Embedding as Embedding,
     Generator as Generator,
+    LabelledNetwork as LabelledNetwork,
     LearnedEmbedding as LearnedEmbedding,
     evaluating as evaluating,
 )

@@ -8,14 +8,14 @@ from torch import nn
 
 
 class Accelerator(ABC):
-    """Swaps layers of a network for ones that compute the same faster on some devices.
+    """Swaps layers of a network for layers that compute the same thing faster on some devices.
 
-    Core asks every registered accelerator whenever a network meets the device that it will run on. A swapped layer
+    Core calls every registered accelerator when a network is moved to the device that it will run on. A swapped layer
 
-    - keeps the very same parameters and buffers under the same names, so that checkpoints and optimisers notice nothing;
-    - computes what the plain layer computes, but for rounding, and can be differentiated as often;
-    - looks at what it is given each time that it runs, and hands what it was not made for on to the plain layer: other
-      precisions, sizes or layouts, since a network may be run in another precision later.
+    - keeps the same parameters and buffers under the same names, so checkpoints and optimisers see no difference;
+    - gives the same result as the plain layer up to rounding, and can be differentiated as often;
+    - checks its input on every call and falls back to the plain layer for precisions, sizes or layouts that it does not
+      support, because a network may later run in another precision.
 
     Attributes:
         name: short, for `plugins list`.
@@ -25,8 +25,8 @@ class Accelerator(ABC):
 
     @abstractmethod
     def suits(self, device: torch.device) -> bool:
-        """Returns whether layers are to be swapped in networks that run on this device."""
+        """Returns whether to swap layers of networks that run on this device."""
 
     @abstractmethod
     def accelerate(self, network: nn.Module) -> nn.Module:
-        """Swaps layers of a network in place, and returns the network; a second call changes nothing."""
+        """Swaps layers of a network in place and returns the network. A second call changes nothing."""

@@ -1,4 +1,4 @@
-"""A command of the program that a plugin adds."""
+"""A command that a plugin adds to the program."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Command:
-    """A command, `stargan-fw NAME …`, or a group of them.
+    """A command, `stargan-fw NAME …`, or a group of commands.
 
-    The module that registers it is imported whenever the program starts, so it imports torch and other large libraries
-    inside of its functions.
+    The program imports the module that registers a command at every start, so that module must import torch and other
+    large libraries inside its functions.
 
     Attributes:
         name: the command's name, in lower case.
-        run: a function whose parameters are annotated as typer reads them, or a `typer.Typer` with commands of its own.
-            A `stargan_fw.errors.RequestError` that it raises ends the program with exit code 2, any other exception
-            with 1.
-        after: the command that `--help` lists before this one; empty lists this one last.
+        run: a function with parameters annotated for typer, or a `typer.Typer` with several commands. If it raises
+            `stargan_fw.errors.RequestError`, the program exits with code 2; any other exception exits with code 1.
+        after: the command that `--help` lists before this one; if empty, `--help` lists this one last.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A kind of component: what plugins register with one hook."""
+"""Kinds of components. Plugins register the components of a kind with one hook."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ComponentKind:
-    """A kind whose components are classes, the subclasses of one interface, each with a class attribute `name`.
+    """A kind of component that is a class: a subclass of one interface, with a class attribute `name`.
 
     Attributes:
-        name: what messages call one component of the kind, as in "the dataset 'pets'".
-        hook: the hook spec: a function `register_…(register)` that is marked `@stargan_fw.hookspec`.
-        interface: the class that components implement, as "module:Class". The module is imported when the first
-            component is registered, because an interface may need torch.
-        has_table: whether a configuration has a table of the kind's name, with the component's name and options.
-        in_model: whether a model folder's `config.json` lists the component among the parts of the method.
-        has_default: whether one component may be the one that is used if none is named: `register(item, default=True)`.
+        name: the word for one component in messages, as in "the dataset 'pets'".
+        hook: the hook spec, a function `register_…(register)` marked `@stargan_fw.hookspec`.
+        interface: the base class of the components, as "module:Class". Its module is imported when the first component
+            is registered, because an interface may need torch.
+        has_table: whether the configuration has a table for this kind, with the component's name and options.
+        in_model: whether `config.json` of a model folder lists the component.
+        has_default: whether a plugin may register a default component, with `register(item, default=True)`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class ComponentKind:
         """Returns the name of a component.
 
         Raises:
-            PluginError: the item is no component of this kind.
+            PluginError: if the item is not a component of this kind.
         """
         if not (inspect.isclass(item) and issubclass(item, resolve_name(self.interface))):
             raise PluginError(f"it registers {item!r}, which is not a subclass of {self._interface_name}.")
@@ -61,20 +61,18 @@ class ComponentKind:
 
 
 class ObjectKind(ComponentKind):
-    """A kind whose components are objects of one class, with an attribute `name`."""
+    """A kind of component that is an object: an instance of one class, with an attribute `name`."""
 
     def name_of(self, item: Any) -> str:
-        """Returns the name of a component; see `ComponentKind.name_of`."""
         if not isinstance(item, resolve_name(self.interface)):
             raise PluginError(f"it registers {item!r} as a {self.name}, which is not a {self._interface_name}.")
         return str(item.name)
 
 
 class TomlFileKind(ComponentKind):
-    """A kind whose components are paths of TOML files, called by their stems."""
+    """A kind of component that is the path of a TOML file. The file name without its suffix is the component's name."""
 
     def name_of(self, item: Any) -> str:
-        """Returns the name of a component; see `ComponentKind.name_of`."""
         if not (isinstance(item, Path) and item.suffix == ".toml"):
             raise PluginError(f"it registers {item!r} as a {self.name}, which is not a pathlib.Path of a TOML file.")
         return item.stem

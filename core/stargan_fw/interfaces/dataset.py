@@ -1,4 +1,4 @@
-"""What can be swapped: the interfaces that plugins implement and the values that pass through them."""
+"""The interface of datasets, with examples and crops."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """A square of an image.
+    """A square part of an image.
 
     Attributes:
-        left: pixels from the left edge.
-        top: pixels from the upper edge.
+        left: distance from the left edge, in pixels.
+        top: distance from the upper edge, in pixels.
         side: in pixels.
-        note: what a user should know about it, such as "no face is found"; counted and listed.
+        note: a remark for the user, such as "no face is found". Core counts and lists these.
     """
 
     left: int
@@ -33,13 +33,13 @@ class Square:
 
     @classmethod
     def centred(cls, size: tuple[int, int], side: int | None = None) -> Square:
-        """Returns the middle of an image of `size`; its side is the image's short one unless a shorter one is given."""
+        """Returns the central square of an image of `size`: as large as fits, or of `side` pixels if that is smaller."""
         side = min(side or min(size), *size)
         return cls((size[0] - side) // 2, (size[1] - side) // 2, side)
 
     @classmethod
     def around(cls, centre: tuple[float, float], side: float, size: tuple[int, int], note: str = "") -> Square:
-        """Returns the square around a point in pixels, moved and at last shrunk until an image of `size` holds it."""
+        """Returns the square around a point in pixels, shrunk and moved so that it lies inside an image of `size`."""
         length = max(1, min(round(side), *size))
         left, top = (
             min(max(round(middle - length / 2), 0), most - length) for middle, most in zip(centre, size, strict=True)
@@ -48,29 +48,29 @@ class Square:
 
 
 class Crop(ABC):
-    """Finds the square of an image that is kept; `Example.crop` has one.
+    """Chooses the square of an image to keep; see `Example.crop`.
 
-    The decoded images are kept under a name that holds its `repr`, which must tell apart whatever finds other squares:
-    a frozen dataclass does.
+    The cache of decoded images is named after the crop's `repr`, so crops that choose different squares must have
+    different `repr`s. A frozen dataclass does this.
     """
 
     @abstractmethod
     def find(self, image: Image.Image) -> Square | None:
-        """Returns the square of an upright RGB image; None leaves it to the dataset's `crop_size`.
+        """Returns the square to keep of an upright RGB image, or None to use the dataset's `crop_size`.
 
-        Called from several threads at once.
+        Several threads call this at once.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class PortraitSquare(Crop):
-    """A place in portraits, in fractions of the picture; a picture that is no portrait is left alone.
+    """A fixed square in portraits. Other images keep the crop of the dataset's `crop_size`.
 
     Attributes:
-        x: of the centre, of the width.
-        y: of the centre, of the height.
-        side: of the width.
-        tallness: how many times its width a picture must be high at least.
+        x: the centre, as a fraction of the width.
+        y: the centre, as a fraction of the height.
+        side: the side, as a fraction of the width.
+        tallness: the least ratio of height to width of a portrait.
     """
 
     x: float
@@ -79,7 +79,6 @@ class PortraitSquare(Crop):
     tallness: float = 1.25
 
     def find(self, image: Image.Image) -> Square | None:
-        """Returns the place in a portrait."""
         width, height = image.size
         if height < self.tallness * width:
             return None
@@ -91,11 +90,12 @@ SplitName: TypeAlias = Literal["train", "test"]
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image that is a place in a larger file, such as a cell of a table.
+    """An image inside a larger file, such as a cell of a table.
 
     Attributes:
-        name: says where, for messages: "train.parquet, row 7".
-        fingerprint: changes whenever the bytes do, and is cheap: a hash or number of the file and the place in it.
+        name: the place, for messages: "train.parquet, row 7".
+        fingerprint: a text that changes whenever the bytes change and is cheap to compute, such as a hash of the file
+            plus the row number.
         read: returns the encoded bytes (JPEG, PNG, …).
     """
 
@@ -108,21 +108,21 @@ class EncodedImage:
 
 
 ImageSource: TypeAlias = Path | str | EncodedImage
-"""An image file, or a place in a larger one."""
+"""An image file, or an image inside a larger file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One image of a dataset, before anything is decoded.
+    """One image of a dataset, not decoded yet.
 
     Attributes:
-        image: path of the image file, or where its bytes are in a larger one.
-        labels: by attribute name; a missing or None label is unknown. A member of an `Exclusive` group is named
+        image: path of the image file, or an `EncodedImage` inside a larger file.
+        labels: values by attribute name. A missing or None label is unknown. A member of an `Exclusive` group is named
             like a binary attribute.
-        identity: who is on it, or None; a number becomes a text. Examples of one identity stay on one side of a split
-            by person.
-        split: the side that the dataset itself gives it, for `test_split = "given"`.
-        crop: finds the square that is kept; None is the centre, of the dataset's `crop_size`.
+        identity: the person on the image, or None. Numbers are converted to strings. A split by person keeps all
+            examples of an identity on the same side.
+        split: the side that the dataset's own split assigns, for `test_split = "given"`.
+        crop: chooses the square to keep; None keeps the centre, of the dataset's `crop_size`.
     """
 
     image: ImageSource
@@ -137,11 +137,11 @@ class Example:
 
 
 class Dataset(ABC):
-    """Says where images are, what their labels are, who is on them and how to crop them.
+    """Lists images with their labels, the people on them and how to crop them.
 
-    A subclass needs `name`, `attributes` and `examples()`. Keyword-only parameters of its `__init__` become keys of
-    `[datasets.<alias>]` in the configuration; so do the class attributes below. A subclass may also have the method of
-    `Counterfactual` or of `DrawsStandIn`.
+    A subclass needs `name`, `attributes` and `examples()`. The keyword-only parameters of its `__init__` and the class
+    attributes below are keys of `[datasets.<alias>]` in the configuration. A subclass may also implement
+    `Counterfactual` or `DrawsStandIn`.
 
         class Pets(Dataset):
             name = "pets"
@@ -153,15 +153,17 @@ class Dataset(ABC):
 
     Attributes:
         root: the folder (or file, or id) that holds the data.
-        name: what `--datasets` calls it.
-        version: of what the plugin makes of the files. Another one has the images decoded anew: raise it when the same
-            file would give other pixels, and not with every release.
-        attributes: the labels, in the order that they take in the dataset's label vector.
+        name: the dataset's name in `--datasets`.
+        version: the version of the plugin's image processing. A new version makes core decode all images again, so
+            change it only when the same file would give other pixels, not with every release.
+        attributes: the labels, in the order of the dataset's label vector.
         crop_size: side in pixels of the centre crop before the resize; None crops to the short side.
-        test_split: who is held out: `"random"` images, `"person"` (identities), or as `"given"` by the examples.
-        test_size: the held-out share (a float below 1) or number (an int) of images or, by person, of people.
-        on_contradiction: what to do with an image that has several labels of an exclusive group: an `"error"`, or the
-            group counts as `"unknown"` on it.
+        test_split: what to hold out: `"random"` images, all images of some people (`"person"`), or the examples whose
+            `split` is "test" (`"given"`).
+        test_size: a float below 1 is the share to hold out, an int is the number: of people if `test_split` is
+            "person", else of images.
+        on_contradiction: what to do if an image has several labels of an exclusive group: raise an `"error"`, or treat
+            the group as `"unknown"`.
     """
 
     name: ClassVar[str]
@@ -177,53 +179,53 @@ class Dataset(ABC):
 
     @property
     def own_crops(self) -> str:
-        """Says which square the crops of its examples keep, in words, for those who will use a model trained on them.
+        """Describes in words which square the examples' own crops keep, for users of a model trained on them.
 
-        Empty where they have none, and `crop_size` says it all.
+        Empty if examples have no crops of their own, so that `crop_size` describes them all.
         """
         return ""
 
     @abstractmethod
     def examples(self) -> Iterable[Example]:
-        """Yields every example, in an order that does not change from call to call.
+        """Yields every example, in the same order at each call.
 
         Raises:
-            DataError: the root is missing, is the wrong level of the dataset, or an annotation is broken.
+            DataError: if the root is missing or is the wrong folder level, or if an annotation is broken.
         """
 
 
 @runtime_checkable
 class Counterfactual(Protocol):
-    """A dataset that can draw its examples with other labels, so that translations can be compared with the truth."""
+    """A dataset that can show its examples with other labels, so that translations can be compared with the truth."""
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
-        """Returns the true picture of the same example with other labels.
+        """Returns the true image of the same example with other labels.
 
-        `stargan-fw evaluate` compares translations with it. Without changes it is the example's own image, pixel by
-        pixel, which evaluation checks on one example before it believes the rest.
+        `stargan-fw evaluate` compares translations with this image. With no labels to change, the result must equal the
+        example's own image pixel by pixel; evaluation checks this on one example first.
 
         Args:
             example: one of `Dataset.examples`.
-            labels: the labels that change, named as in `Example.labels`; the others stay, but for what cannot be shown
-                together with a change.
+            labels: the labels to change, named as in `Example.labels`. All others keep their values, unless a change
+                rules them out.
 
         Returns:
-            The picture as the image file would be: RGB, before crop and resize. None if nobody can say what it looks
-            like, as for a photograph.
+            The image as its file would hold it: RGB, before crop and resize. None if the truth is unknown, as for
+            photographs.
         """
 
 
 @runtime_checkable
 class DrawsStandIn(Protocol):
-    """A dataset that `stargan-fw data sample` can draw stand-in data for."""
+    """A dataset for which `stargan-fw data sample` can draw stand-in data."""
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:
-        """Draws stand-in data in the dataset's own layout under `root`.
+        """Writes stand-in data under `root`, in the dataset's own file layout.
 
         Args:
-            root: the dataset's folder, existing and empty.
-            images: how many images, if the layout counts images.
-            people: how many people, if the layout counts people.
+            root: the dataset's folder, which exists and is empty.
+            images: number of images, for layouts sized by images.
+            people: number of people, for layouts sized by people.
             seed: the same seed writes the same bytes.
         """

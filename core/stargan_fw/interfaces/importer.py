@@ -10,14 +10,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class ImportedNetwork:
-    """A network of a foreign checkpoint, as this project builds it.
+    """A network read from a foreign checkpoint, ready to be built here.
 
     Attributes:
-        name: that the network is registered by.
-        options: its own options, as its shapes give them.
-        label_dim: how many labels it was built for: of a generator with the mask, of a discriminator without.
-        weights: by this project's names.
-        image_size: side in pixels, where the shapes tell it.
+        name: the registered name of the network.
+        options: the network's own options, inferred from the shapes of the weights.
+        label_dim: the number of labels that the network was built for; a generator's includes the mask.
+        weights: state dict, with this project's parameter names.
+        image_size: side in pixels; None if the shapes do not determine it.
     """
 
     name: str
@@ -31,17 +31,17 @@ class Importer(ABC):
     """Reads the checkpoints of another implementation.
 
     Attributes:
-        name: of the implementation.
-        method: the registered method that its networks belong to.
+        name: the name of that implementation.
+        method: the registered method that the networks belong to.
     """
 
     name: ClassVar[str]
     method: ClassVar[str]
 
     @abstractmethod
-    def generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
-        """Reads a generator's checkpoint; None where it is none of this implementation."""
+    def read_generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
+        """Returns the generator of a checkpoint, or None if the checkpoint is not from this implementation."""
 
     @abstractmethod
-    def discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
-        """Reads a discriminator's checkpoint; None where it is none of this implementation."""
+    def read_discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
+        """Returns the discriminator of a checkpoint, or None if the checkpoint is not from this implementation."""

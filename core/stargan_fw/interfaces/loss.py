@@ -13,7 +13,7 @@ Critic: TypeAlias = Callable[[Tensor], Tensor]  # images (B, 3, H, W) → scores
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Images, and how real a discriminator finds them.
+    """Images and the discriminator's scores for them.
 
     Attributes:
         images: (B, 3, H, W) in [-1, 1].
@@ -26,11 +26,11 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class CriticLoss:
-    """What the discriminator's adversarial loss gives.
+    """The discriminator's adversarial loss.
 
     Attributes:
-        total: the scalar to minimise, weights included.
-        terms: its parts by name, unweighted, as the metrics show them.
+        total: the weighted scalar to minimise.
+        terms: its unweighted parts by name, for the metrics.
     """
 
     total: Tensor
@@ -38,13 +38,13 @@ class CriticLoss:
 
 
 class AdversarialLoss(ABC):
-    """`L_adv` as discriminator and generator minimise it.
+    """The adversarial loss `L_adv`, for the discriminator and for the generator.
 
-    Keyword-only constructor parameters are keys of `[loss]`. A method that weighs other losses against this one may ask
-    for a class of its own plugin, derived from this one, which holds the weights; it says so if a loss has none.
+    Keyword-only constructor parameters are keys of `[loss]`. A method with further losses may require a subclass that
+    holds their weights. Such a method raises ConfigError if the configured loss is of another class.
 
     Attributes:
-        name: what `loss.name` calls it.
+        name: the value of `loss.name` that selects it.
     """
 
     name: ClassVar[str]
@@ -54,27 +54,21 @@ class AdversarialLoss(ABC):
         """Returns `−L_adv` for the discriminator.
 
         Args:
-            real: images of the data.
-            fake: as many generated images, detached from the generator.
-            critic: scores other images, for losses that look between real and fake ones.
+            real: images from the dataset, with their scores.
+            fake: as many generated images, detached from the generator, with their scores.
+            critic: the discriminator, for losses that score further images, such as interpolations (gradient penalty).
         """
 
     @abstractmethod
     def generator(self, scores: Tensor) -> Tensor:
-        """Returns the generator's part of `L_adv`: a scalar, a mean over the images, which may be a part of a batch.
+        """Returns the generator's part of `L_adv`: a scalar, the mean over the images.
 
         Args:
-            scores: of generated images, (B, 1, h, w).
+            scores: (B, 1, h, w), the scores of a batch, or of a part of a batch, of generated images.
         """
 
 
 def score_together(critic: Critic, real: Tensor, fake: Tensor) -> tuple[Scored, Scored]:
-    """Scores real and generated images in one pass.
-
-    Args:
-        critic: scores each image by itself.
-        real: (B, 3, H, W) in [-1, 1].
-        fake: (B, 3, H, W) in [-1, 1], detached from the generator.
-    """
+    """Scores real and generated images, (B, 3, H, W) each, in one pass of a critic that does not mix images."""
     scores = torch.split(critic(torch.cat([real, fake.to(real.dtype)])), [len(real), len(fake)])
     return Scored(real, scores[0]), Scored(fake, scores[1])

@@ -1,4 +1,4 @@
-"""The interface of methods, which own networks and losses and say what one update is."""
+"""The interface of methods, which own networks and losses and define one update."""
 
 import math
 from abc import ABC, abstractmethod
@@ -21,11 +21,11 @@ class Batch:
 
     Attributes:
         images: (B, 3, H, W) in [-1, 1].
-        labels: (B, d), the dataset's own label vector; NaN where unknown.
+        labels: (B, d), the dataset's own label vectors; NaN if unknown.
         dataset: the dataset's name in the label space.
-        kind: which of the method's own kinds of batches it is: an index of `Method.batches`.
-        progress: the share of the run that is done, from 0 to below 1, for methods that train in stages.
-        micro_batch: how many images' graphs a phase should hold at a time; None is all of them.
+        kind: the kind of batch, an index of the list that `Method.batches` returns.
+        progress: the completed share of the run, 0 ≤ progress < 1, for methods that train in stages.
+        micro_batch: the number of images in a phase's graph at a time; None puts the whole batch in one graph.
     """
 
     images: Tensor
@@ -36,25 +36,25 @@ class Batch:
     micro_batch: int | None = None
 
     def micro_batches(self) -> Iterator[slice]:
-        """Yields which images are a micro-batch, one after the other: all where there is no need to cut, else equal shares."""
+        """Yields the slice of each micro-batch: the whole batch if that is small enough, else shares of equal size."""
         images = len(self.images)
         parts = math.ceil(images / (self.micro_batch or images))
         for part in range(parts):
             yield slice(images * part // parts, images * (part + 1) // parts)
 
     def cut(self, images: slice) -> "Batch":
-        """Returns a batch of these images alone."""
+        """Returns a batch of only these images."""
         return replace(self, images=self.images[images], labels=self.labels[images])
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """One objective, or of a micro-batch its share of one.
+    """The objective of a phase, or a micro-batch's share of it.
 
     Attributes:
         total: the scalar to minimise.
-        terms: its parts by name, unweighted, as the metrics show them after the phase's name ("d/adv").
-        last: whether the phase is complete with it. Else more of it follows, and what is yielded adds up.
+        terms: its unweighted parts by name, for the metrics: "adv" of phase "d" is logged as "d/adv".
+        last: whether this completes the phase. If False, further shares follow, and all of them add up.
     """
 
     total: Tensor
@@ -62,11 +62,11 @@ class Losses:
     last: bool = True
 
     def share(self, fraction: float, *, last: bool) -> "Losses":
-        """Returns what a micro-batch adds to losses that are means over the batch's images.
+        """Returns a micro-batch's share of losses that are means over the whole batch.
 
         Args:
-            fraction: of the batch's images that are its own.
-            last: whether the phase is complete with it.
+            fraction: the micro-batch's share of the batch's images.
+            last: whether this completes the phase.
         """
         terms = {name: term.detach() * fraction for name, term in self.terms.items()}
         return Losses(self.total * fraction, terms, last)
@@ -77,17 +77,17 @@ MakeOptimizer: TypeAlias = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 
 @dataclass(frozen=True, slots=True)
 class OptimizerSpec:
-    """How a phase's parameters are optimised. `[training.optimizers.<phase>]` overrides each value.
+    """How to optimise a phase's parameters. `[training.optimizers.<phase>]` overrides each value.
 
     Attributes:
-        algorithm: "adam", "adamw", or a function that makes any other torch optimiser of the phase's parameters. The
-            function sets the learning rate, betas and weight decay itself.
-        rate: a factor on the learning rate, `training.learning_rate` or the function's own. Factors that differ between
-            phases make two-time-scale updates (Heusel et al., 2017).
-        beta1: None is `training.beta1`.
-        beta2: None is `training.beta2`.
+        algorithm: "adam", "adamw", or a function that makes any other torch optimiser from the phase's parameters. The
+            function itself sets the learning rate, betas and weight decay.
+        rate: factor on the learning rate (`training.learning_rate`, or the function's own). Different factors per phase
+            give two-time-scale updates (Heusel et al., 2017).
+        beta1: None uses `training.beta1`.
+        beta2: None uses `training.beta2`.
         weight_decay: an L2 penalty with "adam", decoupled from the gradient with "adamw".
-        clip: the largest norm of all gradients of the phase together; None does not clip.
+        clip: the largest allowed norm of the phase's gradient, over all its parameters; None does not clip.
     """
 
     algorithm: Literal["adam", "adamw"] | MakeOptimizer = "adam"
@@ -104,11 +104,11 @@ class Phase:
 
     Attributes:
         name: short, for metrics and the configuration: "d", "g".
-        networks: keys of `Method.networks` whose parameters the phase updates.
-        interval: the phase is due at every `interval`-th step, counted for each dataset and each kind of its batches.
-            "n_critic" is `training.n_critic`.
-        optimizer: its optimiser, or the name of an earlier phase whose optimiser it shares. A regulariser that runs at
-            every 16th step only, for instance, shares the moments that Adam keeps of the same parameters.
+        networks: keys of `Method.networks`: the networks that the phase updates.
+        interval: the phase is due at every `interval`-th step, counted per dataset and per kind of its batches.
+            "n_critic" stands for `training.n_critic`.
+        optimizer: the phase's optimiser, or the name of an earlier phase to share its optimiser. A regulariser that runs
+            at every 16th step, for example, then uses the same Adam moments as the main phase.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Phase:
 
 
 class ComponentBuilder(Protocol):
-    """Builds the components that the configuration names, with the options that it gives them."""
+    """Builds the components that the configuration names, with their configured options."""
 
     def generator(self, *, image_size: int, label_dim: int) -> Generator:
         """Builds the generator of `[generator]`."""
@@ -134,34 +134,34 @@ class ComponentBuilder(Protocol):
 
 
 class Method(ABC):
-    """Owns networks and losses and says what one update is; names no dataset.
+    """Owns networks and losses and defines one update. A method names no dataset.
 
-    Keyword-only constructor parameters of a subclass are keys of `[method]`. A subclass may also have what
-    `ReadsLabels` or `HasVariants` ask for.
+    Keyword-only constructor parameters of a subclass are keys of `[method]`. A subclass may also implement `ReadsLabels`
+    or `HasVariants`.
 
     Attributes:
-        name: what `method.name` calls it.
-        components: the components it uses where the configuration names none: "generator", "discriminator", "loss",
-            "embedding" → a registered name.
-        networks: by name; each becomes a file of the checkpoint. A method of many models keeps them in one
-            `nn.ModuleDict`. What it remembers from step to step besides weights, such as images of earlier steps, is
-            buffers of a module here: a checkpoint has nothing else.
-        averaged: the network that `training.ema` keeps a moving average of: samples are drawn, and a trained model
-            translates, with the averaged weights. None if there is no such network.
-        translating: the networks that `translate` needs: those of a model that is shared.
+        name: the value of `method.name` that selects it.
+        components: the default components: "generator", "discriminator", "loss", "embedding" → a registered name. The
+            configuration may name others.
+        networks: by name; each becomes a file of the checkpoint. A method with many models of one kind keeps them in one
+            `nn.ModuleDict`. Any further state that lasts from step to step, such as earlier images, must be a buffer of
+            one of these modules, because a checkpoint saves nothing else.
+        averaged: the network that `training.ema` averages. Sample sheets and trained models use the averaged weights.
+            None if the method has no such network.
+        translating: the networks that `translate` needs. A shared model consists of these.
         reading: the networks that only `ReadsLabels.read_labels` needs; empty if the method has no classifier.
-        auxiliary: the networks that only training needs and that are no part of a model, such as a feature extractor.
-        phases: in the order that `losses` yields them.
-        least_batch_size: the fewest images of a batch that it can train on.
-        least_batch_reason: why not fewer, for messages.
-        compilable: networks that `torch.compile` can take: those that no loss differentiates twice.
+        auxiliary: the networks that only training needs and that no model includes, such as a feature extractor.
+        phases: in the order in which `losses` yields them.
+        min_batch_size: the smallest batch that the method can train on, in images.
+        min_batch_reason: why smaller batches do not work, for messages.
+        compilable: the networks that `torch.compile` supports: those that no loss differentiates twice.
     """
 
     name: ClassVar[str]
     components: ClassVar[Mapping[str, str]] = {}
     compilable: ClassVar[tuple[str, ...]] = ()
-    least_batch_size: ClassVar[int] = 1
-    least_batch_reason: ClassVar[str] = ""
+    min_batch_size: ClassVar[int] = 1
+    min_batch_reason: ClassVar[str] = ""
     averaged: str | None = "generator"
     translating: tuple[str, ...] = ("generator",)
     reading: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ class Method(ABC):
     phases: tuple[Phase, ...]
 
     def __init__(self, space: LabelSpace, image_size: int, build: ComponentBuilder) -> None:
-        """Keeps what every method knows; a subclass goes on to build its networks.
+        """Stores the arguments. A subclass then builds its networks.
 
         Args:
             space: the label space of all datasets.
@@ -182,43 +182,42 @@ class Method(ABC):
         self.build = build
 
     @property
-    def models(self) -> int:
-        """How many models of one size the method is: as many as the first `nn.ModuleDict` that translates holds, or one."""
+    def model_count(self) -> int:
+        """Number of models of the same size: the length of the first translating network if it is a dict, else 1."""
         network = self.networks[self.translating[0]]
         return len(network) if isinstance(network, nn.ModuleDict) else 1
 
     def prepare(self) -> None:  # noqa: B027 - optional
-        """Loads what only training needs; called once before training, and not where a model is opened to translate.
+        """Loads what only training needs. Called once before training, but not when a model is opened to translate.
 
         Raises:
-            RequestError: something is missing.
+            RequestError: if something is missing.
         """
 
     def batches(self, dataset: str, labels: Tensor) -> Sequence[Sequence[Tensor]]:  # noqa: ARG002
-        """Says which images of a dataset batches are made of: by default, any.
+        """Returns the kinds of batches to draw from a dataset. By default there is one kind, drawn from all images.
 
         Args:
             dataset: the dataset's name in the label space.
-            labels: (N, d), those of its training images; NaN where unknown.
+            labels: (N, d), the labels of its training images; NaN if unknown.
 
         Returns:
-            The kinds of batches, which take turns. Each kind is one or more sets of images, int64 indices into `labels`,
-            which have equal shares of a batch, one after the other.
+            The kinds, which take turns. A kind is a list of image sets, int64 indices into `labels`. Each set fills an
+            equal, consecutive share of the batch.
 
         Raises:
-            DataError: there are no images of a kind that it needs.
+            DataError: if the dataset lacks images that the method needs.
         """
         return [[torch.arange(len(labels))]]
 
-    def shown(self, dataset: str, labels: Tensor) -> Tensor:  # noqa: ARG002
-        """Says which held-out images a sample sheet should show, such as those that every domain can be reached from.
+    def suits_sheet(self, dataset: str, labels: Tensor) -> Tensor:  # noqa: ARG002
+        """Returns which held-out images suit a sample sheet, (N,) of bool. By default all do.
+
+        A method may leave out images that it cannot translate to every domain.
 
         Args:
             dataset: the dataset's name in the label space.
-            labels: (N, d); NaN where unknown.
-
-        Returns:
-            (N,) of bool; by default, any.
+            labels: (N, d); NaN if unknown.
         """
         return torch.ones(len(labels), dtype=torch.bool)
 
@@ -226,56 +225,56 @@ class Method(ABC):
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         """Yields the losses of one step, phase by phase.
 
-        The trainer updates a phase's networks after its last losses and before the next yield, so a later phase sees them
-        updated. A phase whose graph would be large can be yielded in micro-batches (`Batch.micro_batches`), one directly
-        after the other: their totals and terms add up to the phase's, and all but the last have `last=False`.
-        Random numbers come from torch's global generators, which the trainer seeds for every step.
+        When a phase is complete, the trainer updates its networks before the next yield, so later phases see the new
+        weights. To save memory, a phase can be split into micro-batches (`Batch.micro_batches`) and yielded in consecutive
+        parts. Their totals and terms add up to the phase's, and every part but the last has `last=False`. Random numbers
+        come from torch's global generators, which the trainer seeds at every step.
 
-        No context may be open at a yield: within `torch.no_grad()` or `torch.autocast`, the trainer's own update would run
-        in it too. Leave the context first, and yield then.
+        Leave contexts such as `torch.no_grad()` or `torch.autocast` before a yield. Otherwise the trainer's update would
+        run inside them.
 
         Args:
-            batch: what to learn from.
-            due: names of the phases to yield; the others must cost nothing. A method may leave out one that is due,
-                as at another stage of the run.
+            batch: the images and labels to train on.
+            due: names of the phases to yield; compute nothing for the others. A method may skip a due phase, for example
+                in a stage of the run that does not train it.
         """
 
     @abstractmethod
     def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor | None = None) -> Tensor:
         """Translates images of any dataset to labels of `dataset`, without gradients.
 
-        Networks are in evaluation mode, also for a sample in the midst of training.
+        Networks are in evaluation mode, also for samples drawn during training.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
-            dataset: whose labels `target` holds.
-            target: (B, d).
-            source: (B, d), the images' own labels of that dataset, NaN where unknown, for methods that need them.
+            dataset: the dataset that defines the labels.
+            target: (B, d), the labels to translate to.
+            source: (B, d), the images' current labels, NaN if unknown, for methods that need them.
 
         Returns:
             (B, 3, H, W) in [-1, 1].
 
         Raises:
-            ModelError: it has no model for such a change, or needs labels of `source` that are unknown.
+            ModelError: if no network was trained for this change, or an unknown label of `source` is needed.
         """
 
 
 @runtime_checkable
 class ReadsLabels(Protocol):
-    """A method that can say what labels an image has.
+    """A method that can read the current labels of an image.
 
-    A method without a classifier that needs current labels only if it is asked to change them returns the labels that it
-    takes every image for, or NaN.
+    A method without a classifier may return the labels that it assumes for every image, or NaN, if it needs current labels
+    only for the attributes that change.
     """
 
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
-        """Returns the images' current labels of a dataset, (B, d) of 0 and 1, or NaN if unknown.
+        """Returns the images' current labels of a dataset: (B, d) of 0 and 1, NaN if unknown.
 
-        Networks are in evaluation mode, as for `Method.translate`.
+        Networks are in evaluation mode.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
-            dataset: the name of the dataset.
+            dataset: the dataset's name in the label space.
         """
 
 
@@ -283,7 +282,7 @@ def read_labels(method: Method, images: Tensor, dataset: str) -> Tensor:
     """Returns the labels that the method reads from images; see `ReadsLabels`.
 
     Raises:
-        ModelError: the method cannot read labels.
+        ModelError: if the method cannot read labels.
     """
     if isinstance(method, ReadsLabels):
         return method.read_labels(images, dataset)
@@ -292,18 +291,16 @@ def read_labels(method: Method, images: Tensor, dataset: str) -> Tensor:
     )
 
 
-def translate_where_possible(
-    translate: Callable[..., Tensor], images: Tensor, *labels: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Translates a batch; image by image if the method has no way from the labels of some of them.
+def translate_if_possible(translate: Callable[..., Tensor], images: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Translates the images of a batch that the method can translate.
 
     Args:
-        translate: takes the images and the labels; raises ModelError if it has no way from the labels of an image.
+        translate: called with images and labels; raises ModelError if it cannot translate one of them.
         images: (B, 3, H, W).
         labels: (B, d) each.
 
     Returns:
-        The translations (B, 3, H, W), zeros for images that cannot be translated, and (B,) booleans: which images could.
+        The translations (B, 3, H, W), zeros for images that cannot be translated; and (B,) of bool, True if translated.
     """
     try:
         return translate(images, *labels), torch.ones(len(images), dtype=torch.bool, device=images.device)
@@ -311,43 +308,43 @@ def translate_where_possible(
         if len(images) == 1:
             return torch.zeros_like(images), torch.zeros(1, dtype=torch.bool, device=images.device)
     singles = zip(*(torch.split(tensor, 1) for tensor in (images, *labels)), strict=True)
-    translated, possible = zip(*(translate_where_possible(translate, *single) for single in singles), strict=True)
+    translated, possible = zip(*(translate_if_possible(translate, *single) for single in singles), strict=True)
     return torch.cat(translated), torch.cat(possible)
 
 
 @runtime_checkable
 class HasVariants(Protocol):
-    """A method that can also translate with one of its parts set differently, to show what that part does.
+    """A method that can also translate with one of its parts changed, to show what that part does.
 
     Attributes:
-        variants: the parts, and how each can be set: {"mask": ("wrong",)}.
+        variants: the settings of each part: {"mask": ("wrong",)}.
     """
 
     variants: ClassVar[Mapping[str, tuple[str, ...]]]
 
     def variant(self, part: str, setting: str) -> Method:
-        """Returns a method with the same networks that translates with the part set so.
+        """Returns a method that uses the same networks and translates with this setting of the part.
 
         Args:
             part: a key of `variants`.
             setting: one of that key's values.
 
         Raises:
-            RequestError: this model has no such part.
+            RequestError: if this model has no such part.
         """
 
 
 def variant_of(method: Method, part: str, setting: str) -> Method:
-    """Returns the variant of a method that translates with one of its parts set differently.
+    """Returns the variant of a method with another setting of one part; see `HasVariants`.
 
     Args:
         method: any method.
-        part: what is set differently, such as "mask".
-        setting: how, such as "wrong".
+        part: such as "mask".
+        setting: such as "wrong".
 
     Raises:
-        ModelError: the method has no such part, or cannot set it so.
-        RequestError: the method has such a part, and this model of it does not.
+        ModelError: if the method has no such part or setting.
+        RequestError: if the method has the part, but this model of it does not.
     """
     settings = method.variants.get(part, ()) if isinstance(method, HasVariants) else ()
     if isinstance(method, HasVariants) and setting in settings:

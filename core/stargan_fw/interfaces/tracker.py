@@ -1,4 +1,4 @@
-"""The interface of trackers, which show a run's metrics somewhere else than in its folder."""
+"""The interface of trackers, which show a run's metrics outside its folder."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from PIL import Image
 
 
 class Tracker(ABC):
-    """Receives what the trainer logs; `metrics.jsonl` is written whether or not there is one.
+    """Receives what the trainer logs. The trainer writes `metrics.jsonl` with or without trackers.
 
     Attributes:
-        name: what `training.trackers` calls it.
+        name: the tracker's name in `training.trackers`.
     """
 
     name: ClassVar[str]
@@ -22,22 +22,22 @@ class Tracker(ABC):
         """Opens the tracker for the run folder `run`.
 
         Raises:
-            PluginError: something is missing, such as a package: what, and how to get it. The run is trained without the
-                tracker.
+            PluginError: if something is missing, such as a package. The message says what, and how to get it. The run
+                trains without this tracker.
         """
 
     def start(self, step: int, last: int) -> None:  # noqa: B027 - optional
-        """Is told that training goes from `step` (0 at the start of a run) to `last`; optional."""
+        """Called before training from `step` (0 for a new run) to `last`; optional."""
 
     def advance(self, step: int) -> None:  # noqa: B027 - optional
-        """Is told that `step` is done; optional."""
+        """Called after each step; optional."""
 
     @abstractmethod
     def log(self, step: int, dataset: str, values: Mapping[str, float]) -> None:
         """Logs the metrics of one dataset, named as in `metrics.jsonl`."""
 
-    def image(self, step: int, name: str, image: Image.Image) -> None:  # noqa: B027 - optional
-        """Logs a picture; optional."""
+    def log_image(self, step: int, name: str, image: Image.Image) -> None:  # noqa: B027 - optional
+        """Logs an image; optional."""
 
     def close(self) -> None:  # noqa: B027 - optional
         """Flushes and closes; optional."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stargan_fw.errors import ModelError
-from stargan_fw.interfaces import Discriminator, Generator
+from stargan_fw.interfaces import Discriminator, Generator, LabelledNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ def _fitted(
 
 
 def _axes(network: nn.Module, trained: TrainedModel) -> Mapping[str, tuple[int, int]]:
-    axes = network.label_axes() if isinstance(network, Generator | Discriminator) else None
+    axes = network.label_axes() if isinstance(network, LabelledNetwork) else None
     if axes is None:
         raise ModelError(
             f"The network '{type(network).__name__}' of '{trained.path}' cannot change its labels: its plugin does not "

@@ -120,7 +120,7 @@ def _recognised(
     weights = _read(path)
     importers: list[Importer] = [importer() for _, importer in plugins.index("importer").items()]
     for importer in importers:
-        network = getattr(importer, kind)(weights)
+        network = getattr(importer, f"read_{kind}")(weights)
         if network is not None:
             return importer, network
     known = ", ".join(importer.name for importer in importers)

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from stargan_fw.interfaces import Method
-from stargan_fw.interfaces.method import read_labels, translate_where_possible
+from stargan_fw.interfaces.method import read_labels, translate_if_possible
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 from stargan_fw_registry import LabelSpace
 
@@ -80,7 +80,7 @@ def _translate(method: Method, images: Tensor, domain: Domain, labels: Tensor) -
     def translate(some: Tensor, own: Tensor) -> Tensor:
         return method.translate(some, domain.dataset, domain.target(method.space, own), own)
 
-    return translate_where_possible(translate, images, labels)[0]
+    return translate_if_possible(translate, images, labels)[0]
 
 
 class SampleSheet:

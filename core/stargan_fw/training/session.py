@@ -258,7 +258,7 @@ def _batch_kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tens
 
 
 def _prefer(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
-    preferred: list[bool] = method.shown(dataset, torch.from_numpy(labels)).tolist()
+    preferred: list[bool] = method.suits_sheet(dataset, torch.from_numpy(labels)).tolist()
     return preferred
 
 

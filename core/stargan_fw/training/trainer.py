@@ -266,7 +266,7 @@ class Trainer:
             sheet: Image.Image = self.sample.draw(self.method)
         self.run.save_sample(self.step, sheet)
         for observer in self.observers:
-            observer.image(self.step, "samples", sheet)
+            observer.log_image(self.step, "samples", sheet)
 
     def save(self) -> None:
         """Writes a checkpoint."""

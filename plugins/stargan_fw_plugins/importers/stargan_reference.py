@@ -23,7 +23,7 @@ class StarGANReference(Importer):
     name = "yunjey/stargan"
     method = "stargan"
 
-    def generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
+    def read_generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
         own = _own(weights)
         first = own.get("main.0.weight")
         if not _is_kernel(first, 7) or first.shape[1] <= 3 or "conv2.weight" in own:
@@ -31,7 +31,7 @@ class StarGANReference(Importer):
         options = {"conv_dim": first.shape[0], "repeat_num": sum(1 for name in own if BLOCK.fullmatch(name))}
         return ImportedNetwork("stargan", options, first.shape[1] - 3, own)
 
-    def discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
+    def read_discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
         own = _own(weights)
         first, head = own.get("main.0.weight"), own.get("conv2.weight")
         if not _is_kernel(first, 4) or head is None or head.ndim != 4:

@@ -41,8 +41,8 @@ class IcGAN(Method):
         Phase("z", ("encoder_z",)),
         Phase("c", ("encoder_c",)),
     )
-    least_batch_size = 2
-    least_batch_reason = "batch norms compare the images of a batch, and one image has no other"
+    min_batch_size = 2
+    min_batch_reason = "batch norms compare the images of a batch, and one image has no other"
     translating = ("generator", "encoder_z")
     reading = ("encoder_c",)
 

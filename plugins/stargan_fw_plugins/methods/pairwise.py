@@ -22,8 +22,8 @@ class Pairwise(Method):
         discriminators: by `Arrow.key`; each judges images of the arrow's target domain.
     """
 
-    least_batch_size = 2
-    least_batch_reason = "each domain of a pair makes up half of a batch"
+    min_batch_size = 2
+    min_batch_reason = "each domain of a pair makes up half of a batch"
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Pairwise(Method):
         )
         self.networks = {"generator": self.generators, "discriminator": self.discriminators}
 
-    def shown(self, dataset: str, labels: Tensor) -> Tensor:
+    def suits_sheet(self, dataset: str, labels: Tensor) -> Tensor:
         return self.domains.has_source(dataset, labels)
 
     def critic(self, arrow: Arrow) -> Critic:

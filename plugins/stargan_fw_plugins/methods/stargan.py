@@ -21,8 +21,8 @@ class StarGAN(Method):
     components: ClassVar[Mapping[str, str]] = {"generator": "stargan", "discriminator": "stargan", "loss": "wgan_gp"}
     variants: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("wrong",)}
     compilable = ("generator",)
-    least_batch_size = 2
-    least_batch_reason = "targets are the labels of the batch in another order, and one image has no other order"
+    min_batch_size = 2
+    min_batch_reason = "targets are the labels of the batch in another order, and one image has no other order"
     reading = ("discriminator",)
     phases = (Phase("d", ("discriminator",)), Phase("g", ("generator",), interval="n_critic"))
 

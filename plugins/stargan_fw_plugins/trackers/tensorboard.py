@@ -35,7 +35,7 @@ class TensorBoard(Tracker):
         for name, value in values.items():
             self.writer.add_scalar(f"{dataset}/{name}", value, step)
 
-    def image(self, step: int, name: str, image: Image.Image) -> None:
+    def log_image(self, step: int, name: str, image: Image.Image) -> None:
         self.writer.add_image(name, np.asarray(image), step, dataformats="HWC")
 
     def close(self) -> None:
