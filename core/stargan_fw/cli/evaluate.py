@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.runs.evaluation_record import Evaluation
 
-JudgedOption = Annotated[
+ScoredDatasetsOption = Annotated[
     str | None,
     typer.Option(help="Whose labels to translate to, separated by commas.", show_default="those that all runs have"),
 ]
@@ -44,7 +44,7 @@ def evaluate(
     *,
     data: RunDataOption = None,
     cache: CacheOption = None,
-    datasets: JudgedOption = None,
+    datasets: ScoredDatasetsOption = None,
     images: Annotated[str | None, typer.Option(help="Translate this dataset's images.")] = None,
     source: SourceOption = None,
     to: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only to this label; repeatable.")] = None,
