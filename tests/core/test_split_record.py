@@ -9,7 +9,7 @@ from stargan_fw.data.source import label_space, open_sources
 from stargan_fw.errors import RunError
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.runs.split_record import check_splits, record, recorded_sources
+from stargan_fw.runs.split_record import check_splits, describe_split, recorded_sources
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def run(sources, data, tmp_path):
     run, now = RunFolder(tmp_path / "run"), sources()
     layer = Layer("here", {"datasets": {"shapes": {}, "colours": {}}, "data": {"path": str(data)}})
     run.create(merge([layer]), label_space(now))
-    run.write_splits({source.alias: record(source) for source in now})
+    run.write_splits({source.alias: describe_split(source) for source in now})
     return run
 
 
@@ -50,7 +50,7 @@ def test_what_stays_as_it_was_is_accepted_and_read_back(run, sources):
 
 def test_the_images_of_one_person_are_held_out_together(sources):
     _, colours = sources()
-    entry = record(colours)
+    entry = describe_split(colours)
 
     assert len({name.split("-")[1] for name in entry["test"]}) == 1
     assert entry["training"] == 18

@@ -25,29 +25,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Below as many steps, compiling costs more seconds than it saves. In fp32 on processors it never pays: the compiler does not
-# know of ways to convolve with fewer products, which save more than it does.
+# In shorter runs, compiling costs more seconds than it saves. In fp32 on processors it never pays: the accelerators convolve
+# with fewer multiplications, which saves more and which the compiler cannot do.
 STEPS_WORTH_COMPILING = {("cuda", torch.float32): 1000, ("cuda", torch.bfloat16): 1000, ("cpu", torch.bfloat16): 5000}
 
-ACCELERATE = "STARGAN_FW_ACCELERATE"  # 0 leaves networks as they are built
+ACCELERATE = "STARGAN_FW_ACCELERATE"  # 0 keeps networks as they are built
 
-# On a processor, of networks of common widths: their maps still lie in its caches, and fewer take longer.
+# Fastest on processors with networks of common widths: the feature maps still fit in the caches, and fewer take longer.
 MICRO_BATCH_PIXELS = 3 * 128**2
 
 
 def choose_device(name: str | None) -> torch.device:
-    """Returns the device of that name; None takes a GPU where there is one.
-
-    Raises:
-        ConfigError: there is no such device here.
-    """
+    """Returns the device of that name, or the GPU if the name is None and there is one; ConfigError if it is unusable."""
     if name is None:
         accelerator = torch.accelerator.current_accelerator(check_available=True)
         return accelerator or torch.device("cpu")
     try:
         device = torch.device(name)
         if device.type == "meta":
-            raise RuntimeError("it has shapes and no numbers.")  # noqa: TRY301 - said like the rest
+            raise RuntimeError("it has shapes and no numbers.")  # noqa: TRY301 - one message for all reasons
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
@@ -56,22 +52,22 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def wait_for(device: torch.device) -> None:
-    """Waits until the device has done what it was given."""
+    """Waits until the device has finished its work."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Tells whether the processor multiplies bf16 matrices in hardware."""
+    """Returns whether the device multiplies bf16 matrices in hardware."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and not {"amx_bf16", "avx512_bf16"}.isdisjoint(_processor_flags())
 
 
 def prefers_channels_last(device: torch.device) -> bool:
-    """Tells whether convolutions in bf16 are faster channels last without being compiled.
+    """Returns whether convolutions in bf16 that are not compiled are faster channels last.
 
-    Tile units (AMX, tensor cores) want it so; AVX-512 took 133 ms an image against 118 in the layout of training.
+    They are on tile units (AMX, tensor cores). AVX-512 took 133 ms per image, and 118 in the layout of training.
     """
     return device.type == "cuda" or (device.type == "cpu" and "amx_bf16" in _processor_flags())
 
@@ -83,18 +79,14 @@ def _processor_flags() -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """What networks compute in; parameters and losses stay in fp32.
-
-    Attributes:
-        dtype: of convolutions and matrix products.
-    """
+    """The device of networks and the data type of their convolutions and matrix products; the rest stays in fp32."""
 
     device: torch.device
     dtype: torch.dtype
 
     @classmethod
     def choose(cls, name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
-        """Returns the named precision; "auto" is bf16 where the processor has it."""
+        """Returns the named precision; "auto" is bf16 if the device multiplies it in hardware."""
         bf16 = name == "bf16" or (name == "auto" and has_bf16(device))
         return cls(device, torch.bfloat16 if bf16 else torch.float32)
 
@@ -109,11 +101,11 @@ class Precision:
 
 
 def choose_micro_batch(choice: int | Literal["auto"], precision: Precision, image_size: int) -> int | None:
-    """Returns how many images' graphs to hold at a time, None for all.
+    """Returns the number of images per micro-batch, or None for the whole batch.
 
     Args:
-        choice: `training.micro_batch_size`; "auto" cuts batches in fp32 on processors, where that saves memory and time.
-        precision: what networks compute in, and on which device.
+        choice: `training.micro_batch_size`; "auto" cuts batches in fp32 on processors, which saves memory and time there.
+        precision: the data type and device of the networks.
         image_size: side in pixels.
     """
     if choice != "auto":
@@ -124,12 +116,12 @@ def choose_micro_batch(choice: int | Literal["auto"], precision: Precision, imag
 
 
 def accelerate_networks(networks: Iterable[nn.Module], plugins: PluginManager, device: torch.device) -> None:
-    """Lets the registered accelerators that suit a device swap layers of networks, which keep their parameters.
+    """Swaps layers of networks for those of the registered accelerators that suit the device; parameters stay.
 
     Args:
-        networks: are changed in place.
-        plugins: that have the accelerators.
-        device: that the networks will run on.
+        networks: the networks, which are changed in place.
+        plugins: have the accelerators.
+        device: the device that the networks will run on.
     """
     if os.environ.get(ACCELERATE) == "0":
         return
@@ -141,29 +133,24 @@ def accelerate_networks(networks: Iterable[nn.Module], plugins: PluginManager, d
 
 
 def steps_worth_compiling(precision: Precision) -> int | None:
-    """Returns from how many steps on compiling pays; None where it never does."""
+    """Returns the number of steps from which on compiling pays; None if it never does."""
     return STEPS_WORTH_COMPILING.get((precision.device.type, precision.dtype))
 
 
 def compile_where_it_pays(
-    networks: list[nn.Module],
-    choice: Choice,
-    precision: Precision,
-    steps: int,
-    *,
-    graphs: bool = False,
+    networks: list[nn.Module], choice: Choice, precision: Precision, steps: int, *, graphs: bool = False
 ) -> bool:
-    """Compiles the networks in place, where that is asked for or pays.
+    """Compiles networks in place if the configuration says so or if it pays.
 
     Args:
-        networks: those that can be compiled.
+        networks: networks that can be compiled.
         choice: `training.compile`.
-        precision: what they compute in, and on which device.
-        steps: how long they will train.
-        graphs: capture their kernels in CUDA graphs; whoever calls them then says when a step begins, see `Trainer`.
+        precision: the data type and device of the networks.
+        steps: the length of their training.
+        graphs: capture their kernels in CUDA graphs; the caller must then mark the beginning of each step as `Trainer` does.
 
     Returns:
-        Whether they are compiled. Without a compiler they are not, and a log message says so.
+        Whether the networks are compiled. If there is no compiler, they are not, and a log message says so.
     """
     worth = steps_worth_compiling(precision)
     if choice == "off" or (choice == "auto" and (worth is None or steps < worth)):
@@ -177,10 +164,9 @@ def compile_where_it_pays(
 
 
 def _compile(network: nn.Module, mode: str | None) -> None:
-    """Compiles a network in place; what the compiler fails on runs uncompiled.
+    """Compiles a network in place; parts that the compiler fails on run uncompiled.
 
-    That is a setting of the whole process, which is therefore set during this network's calls alone: the compiler works
-    in the first ones.
+    That is a setting of the whole process, so it is set during this network's calls only, the first of which compile.
     """
     network.compile(mode=mode)
     uncompiled_if_it_fails = torch._dynamo.config.patch(suppress_errors=True)  # noqa: SLF001 - torch documents it so
@@ -188,11 +174,11 @@ def _compile(network: nn.Module, mode: str | None) -> None:
 
 
 def captures_graphs(choice: Choice, device: torch.device) -> bool:
-    """Returns whether compiled networks replay their kernels from CUDA graphs, which spares their launches.
+    """Returns whether compiled networks replay their kernels from CUDA graphs, which saves the launches.
 
     Args:
-        choice: `training.graphs`; "auto" is where there are such graphs. Where there are none, "on" says so.
-        device: to train on.
+        choice: `training.graphs`; "auto" does so on CUDA. On other devices, "on" logs a warning.
+        device: the device to train on.
     """
     if device.type == "cuda":
         return choice != "off"
@@ -202,12 +188,12 @@ def captures_graphs(choice: Choice, device: torch.device) -> bool:
 
 
 def choose_layout(choice: Choice, precision: Precision) -> torch.memory_format:
-    """Returns how networks and images lie in memory.
+    """Returns the memory layout of networks and images.
 
     Args:
-        choice: `training.channels_last`; "auto" is where tensor cores want it so, in bf16 on CUDA, and elsewhere as they
-            come: networks contiguous, images as the store has them.
-        precision: what networks compute in, and on which device.
+        choice: `training.channels_last`; "auto" is channels last in bf16 on CUDA, for the tensor cores, and elsewhere leaves
+            networks contiguous and images as the store has them.
+        precision: the data type and device of the networks.
     """
     if choice == "auto":
         wanted = precision.device.type == "cuda" and precision.dtype is torch.bfloat16

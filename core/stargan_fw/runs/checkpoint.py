@@ -1,4 +1,4 @@
-"""Checkpoints that appear whole or not at all, without a pickle."""
+"""Reads and writes checkpoints, which appear whole or not at all and contain no pickle."""
 
 import json
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from stargan_fw.files import remove, replacing
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a run continues from.
+    """The state that a run continues from.
 
     Attributes:
         tensors: file stem ("generator", "discriminator", "ema", "optimizers") → name → tensor.
-        state: JSON values: the step, updates and pending metrics by dataset.
+        state: JSON values: the step, and per dataset the updates and the metrics that are not logged yet.
     """
 
     tensors: dict[str, dict[str, Tensor]]
@@ -35,47 +35,34 @@ class Checkpoints:
         self._folder = folder
 
     def paths(self) -> list[Path]:
-        """Returns the whole checkpoints, the oldest first."""
+        """Returns the checkpoints' folders, the oldest first."""
         return sorted(path for path in self._folder.glob("step-*") if path.is_dir())
 
     def latest(self) -> Path:
-        """Returns the newest checkpoint.
-
-        Raises:
-            RunError: there is none.
-        """
+        """Returns the newest checkpoint's folder; RunError if there is none."""
         paths = self.paths()
         if not paths:
             raise RunError(f"'{self._folder.parent}' has no checkpoint yet, so there is nothing to read or continue.")
         return paths[-1]
 
     def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], keep: int) -> Path:
-        """Writes a checkpoint and removes all but the `keep` newest.
-
-        Args:
-            step: steps done.
-            tensors: as `Checkpoint.tensors`.
-            state: as `Checkpoint.state`.
-            keep: how many stay.
-        """
+        """Writes the checkpoint of a step (see `Checkpoint`), and removes all but the `keep` newest."""
         path = self._folder / f"step-{step:08d}"
-        for leftover in self._folder.glob(".step-*.partial"):  # of a process that was killed
+        for leftover in self._folder.glob(".step-*.partial"):  # from a killed process
             remove(leftover)
         with replacing(path, flush=True) as partial:
             partial.mkdir()
             for stem, values in tensors.items():
-                save_file({name: _own(value) for name, value in values.items()}, partial / f"{stem}.safetensors")
+                # Copied: safetensors writes no two tensors that share memory, as tied weights do.
+                copies = {name: value.clone(memory_format=torch.contiguous_format) for name, value in values.items()}
+                save_file(copies, partial / f"{stem}.safetensors")
             (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
         for old in self.paths()[:-keep]:
             remove(old)
         return path
 
     def load(self) -> Checkpoint:
-        """Reads the newest checkpoint.
-
-        Raises:
-            RunError: there is none, or it cannot be read.
-        """
+        """Reads the newest checkpoint; RunError if there is none, or if it cannot be read."""
         path = self.latest()
         try:
             tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
@@ -85,8 +72,3 @@ class Checkpoints:
                 f"The checkpoint '{path}' cannot be read: {error}. Remove it to use the one before."
             ) from None
         return Checkpoint(tensors, state)
-
-
-def _own(value: Tensor) -> Tensor:
-    """Returns a copy: safetensors writes no two tensors that share memory, as tied weights do."""
-    return value.clone(memory_format=torch.contiguous_format)

@@ -1,4 +1,4 @@
-"""What an evaluation found, and the forms in which it is given out."""
+"""The results of an evaluation, in `RUN/evaluation.json` and as tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILE = "evaluation.json"
 FORMAT = 1
 COLUMNS = ("run", "metric", "target", "value", "low", "high", "split", "n")
 
-# metric → what a reader is told it is, and how a figure of it is written.
+# metric → its name for readers, and the format of its figures.
 METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "classification_error": ("classification error", "{:.2%}".format),
     "real_classification_error": ("error on real images", "{:.2%}".format),
@@ -45,11 +45,12 @@ class Row:
 
     Attributes:
         metric: a key of `METRICS`.
-        target: what was measured: a label ("pets.cat"), a dataset ("pets"), or "" for the whole run.
-        value: the figure; shares are 0 to 1.
-        low, high: its 95 % interval, or for speeds the slowest and fastest round; None where there is none.
-        split: of which images: "test"; "" where it is of none.
-        n: how many there were; 0 where there were none.
+        target: a label ("pets.cat"), a dataset ("pets"), or "" for the whole run.
+        value: the figure; shares are from 0 to 1.
+        low: the lower bound of the 95 % interval, or a speed's slowest round; None if unknown.
+        high: the upper bound, or a speed's fastest round; None if unknown.
+        split: "test" if the figure is of test images, "" if it needs no images.
+        n: the number of images, or 0.
     """
 
     metric: str
@@ -62,23 +63,22 @@ class Row:
 
     @property
     def text(self) -> str:
-        """Value and interval, as people write them."""
+        """The value and its interval, formatted."""
         write = METRICS[self.metric][1]
-        return write(self.value) + (
-            "" if self.low is None or self.high is None else f" [{write(self.low)}, {write(self.high)}]"
-        )
+        interval = "" if self.low is None or self.high is None else f" [{write(self.low)}, {write(self.high)}]"
+        return write(self.value) + interval
 
 
 @dataclass
 class Evaluation:
-    """What was found of one run.
+    """The results of evaluating one run.
 
     Attributes:
-        run: its folder, as it was named.
-        checkpoint: that was evaluated.
-        settings: what was asked for.
+        run: the run folder, as the user named it.
+        checkpoint: the name of the evaluated checkpoint.
+        settings: the settings of the evaluation.
         rows: the figures.
-        notes: what a reader must know to believe them.
+        notes: what a reader must know to judge the figures.
     """
 
     run: str
@@ -88,16 +88,12 @@ class Evaluation:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as `RUN/evaluation.json` has it."""
+        """Returns the content of `RUN/evaluation.json`."""
         return {"format": FORMAT, **asdict(self)}
 
     @classmethod
     def read(cls, run: Path) -> Evaluation | None:
-        """Reads `RUN/evaluation.json`; None where the run was not evaluated.
-
-        Raises:
-            RunError: it is broken.
-        """
+        """Reads `RUN/evaluation.json`; None if it does not exist, RunError if it is broken."""
         path = run / FILE
         if not path.exists():
             return None
@@ -109,21 +105,21 @@ class Evaluation:
             raise RunError(f"'{path}' cannot be read. Evaluate the run again, or remove it.") from None
 
     def value(self, metric: str, target: str = "") -> Row:
-        """Returns a row; KeyError where there is none."""
+        """Returns a row; KeyError if there is none."""
         found = next((row for row in self.rows if (row.metric, row.target) == (metric, target)), None)
         if found is None:
             raise KeyError((metric, target))
         return found
 
     def write(self) -> Path:
-        """Writes `RUN/evaluation.json`, in place of the one before, and returns its path."""
+        """Writes `RUN/evaluation.json` and returns its path."""
         path = Path(self.run) / FILE
         write_text(path, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return path
 
 
 def as_csv(evaluations: Sequence[Evaluation]) -> str:
-    """Returns a line for each figure; unknown bounds are empty."""
+    """Returns a line per figure; unknown bounds are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -133,7 +129,7 @@ def as_csv(evaluations: Sequence[Evaluation]) -> str:
 
 
 def as_markdown(evaluations: Sequence[Evaluation]) -> str:
-    """Returns a table with a column for each run, and the notes below it."""
+    """Returns a table with a column per run, and the notes below it."""
     header, *rows = table(evaluations)
     lines = [header, ["---"] * len(header), *rows]
     text = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
@@ -141,16 +137,16 @@ def as_markdown(evaluations: Sequence[Evaluation]) -> str:
 
 
 def notes(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Returns what a reader must know to believe the figures, each note once."""
+    """Returns the notes of all evaluations, each once."""
     return list(dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes))
 
 
 def table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[list[str]]:
-    """Returns the cells of a table: a header, then a line for each figure, with a column for each run.
+    """Returns the cells of a table: a header, then a line per figure, with a column per run.
 
     Args:
-        evaluations: of the runs.
-        brief: show single labels for the errors alone, and of all else only what holds for a dataset.
+        evaluations: the runs' evaluations.
+        brief: leave out figures of single labels, except for the errors and the shares.
     """
     cells = [
         {(row.metric, row.target): row for row in evaluation.rows if not (brief and _is_detail(row))}
@@ -159,19 +155,19 @@ def table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[lis
     keys = sorted(dict.fromkeys(key for column in cells for key in column), key=lambda key: list(METRICS).index(key[0]))
     lines = [["", "of", "n", *names([evaluation.run for evaluation in evaluations])]]
     for key in keys:
-        here = [column.get(key) for column in cells]
-        counts = sorted({row.n for row in here if row and row.n})
-        figures = [row.text if row else "" for row in here]
+        found = [column.get(key) for column in cells]
+        counts = sorted({row.n for row in found if row and row.n})
+        figures = [row.text if row else "" for row in found]
         lines.append([METRICS[key[0]][0], key[1], " / ".join(map(str, counts)), *figures])
     return lines
 
 
 def _is_detail(row: Row) -> bool:
-    of_all_labels = row.metric.endswith("classification_error") or row.metric.startswith("share_read")
-    return "." in row.target and not of_all_labels
+    always_shown = row.metric.endswith("classification_error") or row.metric.startswith("share_read")
+    return "." in row.target and not always_shown
 
 
 def names(runs: Sequence[str]) -> list[str]:
-    """Returns the folders' names, or their paths where names are the same."""
+    """Returns the folders' names, or their paths if two names are the same."""
     short = [Path(run).resolve().name for run in runs]
     return short if len(set(short)) == len(short) else list(runs)

@@ -1,4 +1,4 @@
-"""The run folder: its files, and when it may be used."""
+"""Reads and writes the files of a run folder."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from stargan_fw_registry import LabelSpace
 
 
 class RunFolder:
-    """`RUN/`, with names and formats that people script against.
+    """`RUN/`. People script against the names and formats of its files, so these stay as they are.
 
     Attributes:
         path: the folder.
@@ -32,26 +32,18 @@ class RunFolder:
         return (self.path / "config.toml").exists()
 
     def create(self, config: Config, space: LabelSpace) -> None:
-        """Writes `labels.json` and then `config.toml`, with which the folder holds a run."""
+        """Writes `labels.json`, and then `config.toml`, which makes the folder a run."""
         write_text(self.path / "labels.json", json.dumps(space.to_dict(), indent=1) + "\n")
         write_text(self.path / "config.toml", config.to_toml())
 
     def config(self) -> Config:
-        """Reads `config.toml`.
-
-        Raises:
-            RunError: there is no run here.
-        """
+        """Reads `config.toml`; RunError if the folder holds no run."""
         if not self.holds_run:
             raise RunError(f"'{self.path}' holds no run: it has no config.toml. Name the folder that `train` wrote.")
         return merge([Layer.from_file(self.path / "config.toml")])
 
     def labels(self) -> LabelSpace:
-        """Reads `labels.json`.
-
-        Raises:
-            RunError: it is missing or broken.
-        """
+        """Reads `labels.json`; RunError if it is missing or broken."""
         path = self.path / "labels.json"
         try:
             return LabelSpace.from_dict(json.loads(path.read_text(encoding="utf-8")))
@@ -65,11 +57,7 @@ class RunFolder:
         write_text(self.path / "splits.json", json.dumps(splits, indent=1) + "\n")
 
     def splits(self) -> dict[str, Any]:
-        """Reads `splits.json`; empty where the run is older than that file.
-
-        Raises:
-            RunError: it is broken.
-        """
+        """Reads `splits.json`; empty if the run is older than this file, RunError if it is broken."""
         path = self.path / "splits.json"
         if not path.exists():
             return {}
@@ -79,10 +67,10 @@ class RunFolder:
             raise RunError(f"'{path}' cannot be read: {error}. Restore it, or start a new run.") from None
 
     def at_checkpoints(self, folder: Path) -> dict[int, Path]:
-        """Makes a run folder of links for every checkpoint, to open the run as it was then, and returns them by step.
+        """Makes a run folder of links per checkpoint, to open the run as it was then, and returns step → run folder.
 
         Args:
-            folder: an empty one.
+            folder: an empty folder, for the run folders.
         """
         earlier = {}
         for checkpoint in self.checkpoints.paths():
@@ -101,7 +89,7 @@ class RunFolder:
             file.write(json.dumps(row) + "\n")
 
     def cut_metrics(self, step: int) -> None:
-        """Drops what was logged after `step`: the steps from there on are taken again."""
+        """Drops the lines of the steps after `step`, which the run will take again."""
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return
@@ -117,5 +105,5 @@ class RunFolder:
 def _step_of(line: str) -> float:
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):  # the last line of a run that was killed while it wrote
+    except (ValueError, KeyError, TypeError):  # an incomplete last line: the run was killed while it wrote
         return float("inf")

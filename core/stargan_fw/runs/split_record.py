@@ -1,4 +1,4 @@
-"""What a run remembers of its split, so that resuming and evaluating hold the same images out."""
+"""Records the split of a run's images, so that resuming and evaluating hold out the same images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from stargan_fw.runs.run_folder import RunFolder
 
 
-def record(source: Source, store: Store | None = None) -> dict[str, Any]:
-    """Returns a dataset's entry of `splits.json`.
+def describe_split(source: Source, store: Store | None = None) -> dict[str, Any]:
+    """Returns a dataset's entry in `splits.json`.
 
-    `test` names the held-out examples, `training` counts the others and `training_hash` stands for their names, whether
-    or not they can be read; `skipped`, once there is a store, names those of both that cannot.
+    `test` has the names of the held-out examples, `training` the number of the others and `training_hash` a hash of their
+    names; all three include unreadable images. If there is a store, `skipped` has the names of unreadable images.
     """
     digest = hashlib.sha256("\n".join(source.name_of(i) for i in source.train).encode(errors="surrogateescape"))
     split: dict[str, Any] = {
@@ -34,16 +34,16 @@ def record(source: Source, store: Store | None = None) -> dict[str, Any]:
 
 
 def check_splits(run: RunFolder, sources: Sequence[Source], stores: Mapping[str, Store] | None = None) -> None:
-    """Raises RunError where the data is divided otherwise than when the run began.
+    """Raises RunError if the data is divided in another way than when the run began.
 
     Args:
-        run: that is continued.
-        sources: as they are now.
-        stores: by dataset, once the images are decoded.
+        run: the run to continue.
+        sources: the datasets now.
+        stores: the decoded images by dataset, or None before they are decoded.
     """
     before = run.splits()
     for source in sources:
-        then, now = before.get(source.alias), record(source, stores[source.alias] if stores else None)
+        then, now = before.get(source.alias), describe_split(source, stores[source.alias] if stores else None)
         if isinstance(then, dict) and any(key in then and then[key] != value for key, value in now.items()):
             raise RunError(
                 f"The images of the dataset '{source.alias}' at '{source.dataset.root}' are not those that '{run.path}' "
@@ -54,21 +54,22 @@ def check_splits(run: RunFolder, sources: Sequence[Source], stores: Mapping[str,
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if then.get("training") != now["training"]:
         return f"{then.get('training')} were trained on, now there are {now['training']}"
-    for key, said in (("test", "held out"), ("skipped", "unreadable")):
-        was, become = set(then.get(key, [])), set(now.get(key, []))
-        if was != become:
-            return f"'{min(was ^ become)}' {'is no longer' if min(was ^ become) in was else 'is now'} {said}"
+    for key, state in (("test", "held out"), ("skipped", "unreadable")):
+        was = set(then.get(key, []))
+        changed = min(was.symmetric_difference(now.get(key, [])), default=None)
+        if changed is not None:
+            return f"'{changed}' {'is no longer' if changed in was else 'is now'} {state}"
     if then.get("training_hash", now["training_hash"]) != now["training_hash"]:
         return "others are trained on, or in another order"
     return "the held-out images are in another order"
 
 
 def recorded_sources(run: RunFolder, plugins: PluginManager) -> list[Source]:
-    """Returns a run's datasets, divided as when it began, whatever has been added to the data since.
+    """Returns a run's datasets, divided as when the run began. Images that are new since then are training images.
 
     Raises:
-        RunError: an image that was held out is gone, or the labels are not those of the run.
-        RequestError: of a dataset that cannot be listed.
+        RunError: if a held-out image is gone, or if the labels are not those of the run.
+        RequestError: if a dataset cannot be listed.
     """
     config = run.config()
     sources = [_recorded_source(run, alias, config, plugins) for alias in config.datasets]
@@ -83,7 +84,7 @@ def _recorded_source(run: RunFolder, alias: str, config: Config, plugins: Plugin
     entry = run.splits().get(alias)
     if not isinstance(entry, dict):  # the run is older than the record
         return source
-    if table.limit and _absent(source, entry):  # what is drawn now may leave out what was held out then
+    if table.limit and _absent(source, entry):  # the images that the limit leaves now may lack one that was held out
         source = Source.open(alias, table.model_copy(update={"limit": None}), config.data.path, plugins)
     absent = _absent(source, entry)
     if absent:

@@ -21,7 +21,7 @@ from stargan_fw.data.resident import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.source import Source, decode, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.rendering.sheets import SampleSheet
-from stargan_fw.runs.split_record import check_splits, record
+from stargan_fw.runs.split_record import check_splits, describe_split
 from stargan_fw.training.dataset_schedule import STRATEGIES
 from stargan_fw.training.optimisation import LinearDecay, check_phases
 from stargan_fw.training.progress import Progress, decoding_progress, show_skipped
@@ -82,7 +82,7 @@ def run_training(
     if request.resume:
         check_splits(run, plan.sources, stores)
     else:
-        run.write_splits({source.alias: record(source, stores[source.alias]) for source in plan.sources})
+        run.write_splits({source.alias: describe_split(source, stores[source.alias]) for source in plan.sources})
         run.create(plan.config, plan.space)
     last = min(plan.steps, max_steps or plan.steps)
     with plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers) as trainer:
