@@ -1,6 +1,6 @@
-"""StarGAN for many differently labelled datasets at once: what plugins and programs use.
+"""StarGAN for several differently labelled datasets at once: the names that plugins and programs import.
 
-`__init__.pyi` lists the names. Each is imported when it is first used, so that importing this package does not import torch.
+`__init__.pyi` lists the names. Each is imported on first use, so importing this package does not import torch.
 """
 
 import lazy_loader

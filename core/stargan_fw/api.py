@@ -1,7 +1,7 @@
-"""What commands and programs build on: configuring and training runs, evaluating them, drawing with them.
+"""The interface for commands and programs: configuring and training runs, evaluating them, drawing with them.
 
-The names in `__all__`, those that `stargan_fw` exports and `stargan_fw.errors` are the public interface. The rest of core may
-change without notice. Importing this module imports torch, so a command imports it inside its function.
+The public interface consists of `__all__` of this module, the exports of `stargan_fw`, and `stargan_fw.errors`. The rest of
+core may change without notice. This module imports torch, so a command imports this module inside its function.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.components import ParameterCount, complete, parameters_of
+from stargan_fw.components import ParameterCount, complete, count_config_parameters
 from stargan_fw.compute.machine import (
     Precision,
     choose_device,
@@ -91,17 +91,14 @@ __all__ = [
 def configure(
     source: str, keys: Mapping[str, Any], settings: Sequence[str] = (), *, datasets: str, preset: str
 ) -> tuple[Config, PluginManager]:
-    """Returns a complete configuration, and the plugins that it needs.
+    """Returns a complete configuration and its plugins; see `configure_layers`.
 
     Args:
-        source: what messages call the origin of the keys.
-        keys: over the preset: "training.seed" → 1. Keys whose value is None are left out.
-        settings: over the keys: "training.seed=1", as `--set` takes them.
-        datasets: as `--datasets` takes them.
+        source: the origin of the keys, for messages.
+        keys: values that override the preset, such as "training.seed" → 1. None does not override.
+        settings: values that override the keys, in the format of `--set`, such as "training.seed=1".
+        datasets: in the format of `--datasets`.
         preset: the name of the preset.
-
-    Raises:
-        RequestError: an unknown preset, key, value, component or dataset, or a plugin file that cannot be used.
     """
     layers = [Layer.from_keys(source, keys), Layer.from_settings(settings)]
     return configure_layers(layers, datasets=datasets, preset=preset)
@@ -110,15 +107,16 @@ def configure(
 def configure_layers(
     layers: Sequence[Layer], *, datasets: str | None = None, preset: str | None = None
 ) -> tuple[Config, PluginManager]:
-    """Returns a complete configuration, and the plugins that it needs.
+    """Returns a complete configuration and its plugins.
 
     Args:
-        layers: the weakest first, as `stargan_fw.cli.options.configuration_layers` makes them of a command's options.
-        datasets: as `--datasets` takes them; None leaves the layers' own.
-        preset: the name of the preset; None is the default one.
+        layers: later layers override earlier ones. `stargan_fw.cli.options.configuration_layers` makes them from a
+            command's options.
+        datasets: in the format of `--datasets`; None keeps the datasets of the layers.
+        preset: the name of the preset; None is the default preset.
 
     Raises:
-        RequestError: an unknown preset, key, value, component or dataset, or a plugin file that cannot be used.
+        RequestError: if a preset, key, value, component or dataset is unknown, or a plugin file cannot be used.
     """
     config, plugins = data_request(layers, datasets=datasets, preset=preset)
     return complete(config, plugins, layers), plugins
@@ -137,55 +135,55 @@ def check_datasets(config: Config, plugins: PluginManager) -> None:
 
 
 def count_parameters(config: Config, plugins: PluginManager) -> ParameterCount:
-    """Counts the parameters of what a complete configuration would train. No data is read, nothing is allocated.
+    """Counts the parameters that a complete configuration would train, without reading data or allocating memory.
 
     Raises:
-        ConfigError: a network cannot work at the configured image size.
+        ConfigError: if a network cannot work at the configured image size.
     """
     tables = config.datasets.items()
     datasets = {alias: build_dataset(alias, table, config.data.path, plugins) for alias, table in tables}
     space = LabelSpace([LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()])
-    return parameters_of(config, space, plugins)
+    return count_config_parameters(config, space, plugins)
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training that can begin, or go on after its last checkpoint: checked, and nothing is written yet."""
+    """A checked training that is ready to start, or to resume from its last checkpoint. It has written nothing yet."""
 
     _plan: Plan
     _request: TrainRequest
 
     @property
     def steps(self) -> int:
-        """The length of the whole run, in updates of the discriminator."""
+        """Length of the whole run, in updates of the discriminator."""
         return self._plan.steps
 
     @property
     def resumes(self) -> bool:
-        """Whether the run folder has a checkpoint to go on from."""
+        """Whether the run folder has a checkpoint to resume from."""
         return self._request.resume
 
     def run(self, device: torch.device, console: Console, observers: Sequence[Tracker] = ()) -> None:
         """Trains to the end.
 
         Args:
-            device: to train on.
-            console: to show progress on.
-            observers: are told of every step, besides the configured trackers.
+            device: the device to train on.
+            console: the console that shows progress.
+            observers: trackers to notify besides the configured ones.
 
         Raises:
-            RequestError: the data cannot be used, or is not what the run began with.
+            RequestError: if the data cannot be used, or differs from the data that the run began with.
         """
         if not self.resumes:
-            self._request.run.cut_metrics(0)  # of a run that was stopped before its first checkpoint
+            self._request.run.cut_metrics(0)  # a run that stopped before its first checkpoint may have left some
         run_training(console, self._plan, self._request, device, observers=observers)
 
 
 def prepare_training(config: Config, plugins: PluginManager, run: RunFolder) -> Training:
-    """Checks a complete configuration against the data and against the run folder, which may hold the run's beginning.
+    """Checks a complete configuration against the data and the run folder, which may hold a part of the run.
 
     Raises:
-        RequestError: the data cannot be used, or is not what the run began with.
+        RequestError: if the data cannot be used, or differs from the data that the run began with.
     """
     plan = Plan.make(config, plugins)
     request = TrainRequest(plan.config, plugins, run, resume=run.holds_run and bool(run.checkpoints.paths()))
@@ -195,7 +193,7 @@ def prepare_training(config: Config, plugins: PluginManager, run: RunFolder) -> 
 
 
 def steps_worth_compiling(config: Config, device: torch.device) -> int | None:
-    """Returns from how many steps on the networks of a run are compiled; None if they never are."""
+    """Returns the least number of steps for which a run compiles its networks; None if it never does."""
     return _steps_worth_compiling(Precision.choose(config.training.precision, device))
 
 
@@ -206,17 +204,17 @@ def held_out_pictures(
     device: torch.device,
     plugin_files: Sequence[str] = (),
 ) -> list[Image.Image]:
-    """Returns test images of a dataset that no run was trained on, at the size of the runs' models.
+    """Returns test images of a dataset that none of the runs was trained on, at the runs' image size.
 
     Args:
         runs: run folders.
-        dataset: a dataset's alias in the runs, or a dataset plugin's name.
-        request: its `source`, `limit` and `data` choose the images.
-        device: to open the runs on.
-        plugin_files: plugin files to use besides what is installed.
+        dataset: a dataset's alias in the runs, or the name of a dataset plugin.
+        request: `source`, `limit` and `data` of the request select the images.
+        device: the device to open the runs on.
+        plugin_files: plugin files to use besides the installed plugins.
 
     Raises:
-        RequestError: a run cannot be used, the data is missing, or no test image fits the request.
+        RequestError: if a run cannot be used, the data is missing, or no test image fits the request.
     """
     candidates = _candidate.open_candidates(list(dict.fromkeys(runs)), device)
     config = _candidate.data_config(candidates, [dataset], request)
@@ -230,8 +228,8 @@ class HeldOut:
     """Images of a dataset that a run was not trained on.
 
     Attributes:
-        source: the dataset, cropped as the run has it.
-        indices: positions of the images among the dataset's examples, ascending.
+        source: the dataset, with the run's crop.
+        indices: positions of the images in the dataset's examples, ascending.
     """
 
     source: Source
@@ -243,12 +241,12 @@ def held_out_images(run: RunFolder, datasets: Collection[str], data: str | None 
 
     Args:
         run: a folder that holds a run.
-        datasets: aliases that are wanted; others that the run has are passed over.
-        data: the folder of datasets without a location; None is the run's own.
+        datasets: aliases of the datasets to read; the run's other datasets are skipped.
+        data: the folder of datasets without a location; None is the run's own `data.path`.
 
     Raises:
-        RunError: the data is divided otherwise than when the run began.
-        DataError: the data is missing or broken.
+        RunError: if the split differs from the one that the run began with.
+        DataError: if the data is missing or broken.
     """
     config = run.config()
     plugins = PluginManager.discover(tuple(config.plugins))
@@ -266,7 +264,7 @@ def read_picture(source: Source, index: int, side: int) -> Image.Image:
     """Returns an image of a dataset, cropped and resized to `side` pixels.
 
     Raises:
-        DataError: the image cannot be read.
+        DataError: if the image cannot be read.
     """
     try:
         return source.pictures([index], side)[0]

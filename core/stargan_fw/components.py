@@ -1,9 +1,9 @@
-"""Builds what a configuration names."""
+"""Builds the components that a configuration names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stargan_fw.config import with_source
 from stargan_fw.errors import ConfigError
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from stargan_fw_registry import LabelSpace
 
 
-GIVEN = ("image_size", "label_dim")  # what the method gives its networks
+NETWORK_ARGUMENTS = ("image_size", "label_dim")  # which the method passes, so they are no options
 
 
 def complete(config: Config, plugins: PluginManager, layers: Sequence[Layer] = ()) -> Config:
-    """Returns the configuration with every component named and every option of it spelled out.
+    """Returns the configuration with the names and all options of its components filled in.
 
     Args:
-        config: merged.
-        plugins: where the components are.
-        layers: that it was merged from, to say where a mistake comes from.
+        config: the merged configuration.
+        plugins: the registered components.
+        layers: the layers that were merged; messages name the layer that has the mistake.
 
     Raises:
-        ConfigError: an unknown option of a component or dataset, or batches that are too small for the method.
-        UnknownNameError: a component or dataset that nobody registers.
+        ConfigError: if a component or dataset has an unknown option, or batches are too small for the method.
+        UnknownNameError: if no plugin registers a component or dataset.
     """
     check_dataset_options(config, plugins, layers)
     try:
@@ -53,7 +53,7 @@ def _check_batch_size(config: Config, plugins: PluginManager, layers: Sequence[L
 
 
 def check_dataset_options(config: Config, plugins: PluginManager, layers: Sequence[Layer] = ()) -> None:
-    """Raises what `complete` does about datasets."""
+    """Checks the options of the datasets, and raises the same errors as `complete`."""
     try:
         for alias, table in config.datasets.items():
             dataset_options(alias, table, plugins)
@@ -62,14 +62,14 @@ def check_dataset_options(config: Config, plugins: PluginManager, layers: Sequen
 
 
 def dataset_options(alias: str, table: DatasetConfig, plugins: PluginManager) -> dict[str, Any]:
-    """Returns the options that a dataset's plugin is constructed with.
+    """Returns all options to construct a dataset's plugin with.
 
     Raises:
-        OptionError: one is unknown, or its value has the wrong type.
-        UnknownNameError: nobody registers the plugin.
+        OptionError: if an option is unknown, or its value has the wrong type.
+        UnknownNameError: if no plugin of that name is registered.
     """
     kind = plugins.index("dataset").get(table.plugin)
-    return check_options(kind, table.options, f"datasets.{alias}", beside=type(table).model_fields)
+    return check_options(kind, table.options, f"datasets.{alias}", other_keys=type(table).model_fields)
 
 
 def _completed(config: Config, plugins: PluginManager) -> Config:
@@ -86,7 +86,7 @@ def _complete(plugins: PluginManager, kind: str, table: ComponentConfig, default
         raise ConfigError(
             f"The configuration has no {kind}.name. A preset gives one: name one of {presets} with --preset."
         )
-    options = check_options(plugins.index(kind).get(name), table.options, kind, GIVEN)
+    options = check_options(plugins.index(kind).get(name), table.options, kind, NETWORK_ARGUMENTS)
     return type(table)(name=name, **options)
 
 
@@ -98,55 +98,41 @@ class Components:
         self._plugins = plugins
 
     def generator(self, *, image_size: int, label_dim: int) -> Generator:
-        """Builds the generator of `[generator]`."""
-        generator: Generator = self._build("generator", image_size=image_size, label_dim=label_dim)
-        return generator
+        return cast("Generator", self._build("generator", image_size=image_size, label_dim=label_dim))
 
     def discriminator(self, *, image_size: int, label_dim: int) -> Discriminator:
-        """Builds the discriminator of `[discriminator]`."""
-        discriminator: Discriminator = self._build("discriminator", image_size=image_size, label_dim=label_dim)
-        return discriminator
+        return cast("Discriminator", self._build("discriminator", image_size=image_size, label_dim=label_dim))
 
     def loss(self) -> AdversarialLoss:
-        """Builds the adversarial loss of `[loss]`."""
-        loss: AdversarialLoss = self._build("loss")
-        return loss
+        return cast("AdversarialLoss", self._build("loss"))
 
     def embedding(self, *, image_size: int, label_dim: int) -> Embedding:
-        """Builds the embedding of `[embedding]`."""
-        embedding: Embedding = self._build("embedding", image_size=image_size, label_dim=label_dim)
-        return embedding
+        return cast("Embedding", self._build("embedding", image_size=image_size, label_dim=label_dim))
 
-    def _build(self, kind: str, **given: Any) -> Any:
+    def _build(self, kind: str, **arguments: Any) -> Any:
         table: ComponentConfig = getattr(self._config, kind)
         if table.name is None:
             raise ConfigError(f"The method needs a {kind}, and the configuration has no {kind}.name.")
-        return self._plugins.index(kind).get(table.name)(**given, **table.options)
+        return self._plugins.index(kind).get(table.name)(**arguments, **table.options)
 
 
 def build_method(config: Config, space: LabelSpace, plugins: PluginManager) -> Method:
-    """Builds the method with its networks, freshly initialised from torch's global random state.
-
-    Args:
-        config: a complete configuration.
-        space: the joint label space.
-        plugins: where the components are.
+    """Builds the method of a complete configuration, with networks initialised from torch's global random state.
 
     Raises:
-        ConfigError: a network cannot work at the configured image size.
+        ConfigError: if a network cannot work at the configured image size.
     """
-    kind = plugins.index("method").get(str(config.method.name))
-    method: Method = kind(space, config.data.image_size, Components(config, plugins), **config.method.options)
-    return method
+    method: type[Method] = plugins.index("method").get(str(config.method.name))
+    return method(space, config.data.image_size, Components(config, plugins), **config.method.options)
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterCount:
-    """What `count_parameters` found.
+    """The number of trained parameters of a method.
 
     Attributes:
-        networks: parameters by network, all models together.
-        models: how many models of one size they are.
+        networks: parameters per network, summed over all models.
+        models: number of models of the same size.
     """
 
     networks: dict[str, int]
@@ -154,34 +140,35 @@ class ParameterCount:
 
     @property
     def total(self) -> int:
-        """Parameters of all models together."""
         return sum(self.networks.values())
 
     @property
     def per_model(self) -> float:
-        """Parameters of one model, such as a generator and a discriminator."""
+        """Parameters of one model, such as one generator and one discriminator."""
         return self.total / self.models
 
     def __str__(self) -> str:
         return f"{self.per_model / 1e6:.1f} M × {self.models}"  # noqa: RUF001 - a multiplication sign
 
 
-def parameters(network: nn.Module) -> int:
-    """Returns how many numbers a network has learned."""
+def parameter_count(network: nn.Module) -> int:
+    """Returns the number of trained parameters of a network."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def count_parameters(method: Method) -> ParameterCount:
-    """Counts a method's networks without those that are no part of a model (`Method.auxiliary`)."""
-    counted = {name: parameters(network) for name, network in method.networks.items() if name not in method.auxiliary}
+    """Counts the parameters of a method's networks, except for auxiliary ones (`Method.auxiliary`)."""
+    counted = {
+        name: parameter_count(network) for name, network in method.networks.items() if name not in method.auxiliary
+    }
     return ParameterCount({name: count for name, count in counted.items() if count}, method.model_count)
 
 
-def parameters_of(config: Config, space: LabelSpace, plugins: PluginManager) -> ParameterCount:
-    """Counts what a complete configuration would train on these labels; nothing is allocated.
+def count_config_parameters(config: Config, space: LabelSpace, plugins: PluginManager) -> ParameterCount:
+    """Counts the parameters that a complete configuration would train on these labels, without allocating memory.
 
     Raises:
-        ConfigError: a network cannot work at the configured image size.
+        ConfigError: if a network cannot work at the configured image size.
     """
     import torch  # noqa: PLC0415 - takes seconds, and not every command that reads a configuration needs it
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 
 from stargan_fw.errors import ConfigError
 from stargan_fw.kinds import CONFIG_TABLES
-from stargan_fw.options import describe, error_location
+from stargan_fw.options import describe_error, error_location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -307,8 +307,8 @@ def merge(layers: Sequence[Layer], written: Sequence[Layer] = ()) -> Config:
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        location = error_location(error, merged)
-        raise with_source([*layers, *written], location, describe(error, Config, merged)) from None
+        message = describe_error(error, Config, merged)
+        raise with_source([*layers, *written], error_location(error, merged), message) from None
 
 
 def with_source(layers: Sequence[Layer], path: Sequence[str], message: str) -> ConfigError:

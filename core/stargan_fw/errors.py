@@ -25,11 +25,11 @@ class DataError(RequestError):
 
 
 class PluginError(RequestError):
-    """A plugin that cannot be loaded, or a component that nobody registers."""
+    """A plugin that cannot be loaded, or a component that no plugin registers."""
 
 
 class RunError(RequestError):
-    """A run folder that cannot be used as asked."""
+    """A run folder that cannot be used in the requested way."""
 
 
 class ModelError(RequestError):
@@ -37,13 +37,13 @@ class ModelError(RequestError):
 
 
 class HubError(RequestError):
-    """What the Hugging Face Hub does not have, does not allow, or cannot be asked."""
+    """A request that the Hugging Face Hub refuses, cannot find, or cannot be reached for."""
 
 
-LONGEST = 300  # characters
+MAX_LENGTH = 300  # characters
 
 
 def one_line(text: str) -> str:
-    """Returns a text as one line of bounded length, without what a terminal would obey."""
+    """Returns a text as one line of bounded length, without control characters."""
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
+    return line if len(line) <= MAX_LENGTH else f"{line[:MAX_LENGTH]} …"

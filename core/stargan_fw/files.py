@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all."""
+"""Writes files and folders whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WINDOWS = os.name == "nt"
 
 @contextmanager
 def replacing(target: Path, *, flush: bool = False) -> Iterator[Path]:
-    """Lends a free path beside `target`. The file or folder that the caller makes there takes the target's place.
+    """Yields a free path beside `target`. The file or folder that the caller makes there then replaces the target.
 
-    The target's parents are made if they are missing. If the caller raises, the target stays as it was. If the process
-    is killed, the target is whole or absent; a `.<name>.<random>.partial` may be left beside it.
+    Missing parents of the target are made. If the caller raises, the target stays unchanged. If the process is killed, the
+    target is whole or absent; a `.<name>.<random>.partial` may be left beside it.
 
     Args:
         target: a file or a folder, which may exist.
-        flush: wait until the disk has everything, so that a power cut leaves no part either.
+        flush: whether to wait until everything is on the disk, so that even a power cut leaves no partial target.
     """
     target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -44,13 +44,13 @@ def replacing(target: Path, *, flush: bool = False) -> Iterator[Path]:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Writes a text file in UTF-8, with the same bytes on every system, whole or not at all."""
+    """Writes a text file whole or not at all, in UTF-8 and with the same bytes on every system."""
     with replacing(target) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def remove(path: Path) -> None:
-    """Removes a file or folder. A folder loses its name first, so that nobody ever finds a part of it."""
+    """Removes a file or folder. It is renamed first, so that nobody ever finds a part of a folder."""
     doomed = path.rename(_free_name(path))
     _discard(doomed)
 
@@ -68,10 +68,10 @@ def _discard(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Waits until the disk has a file, or a folder's list of names: a rename may overtake what it renames."""
+    """Waits until a file, or a folder's list of names, is on the disk: a rename may get there before the renamed data."""
     if WINDOWS and path.is_dir():  # Windows opens no folders
         return
-    descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)  # and flushes only what may be written
+    descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)  # Windows flushes only files open for writing
     try:
         os.fsync(descriptor)
     finally:

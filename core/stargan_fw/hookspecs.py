@@ -1,11 +1,11 @@
-"""The hooks: each hands components of one kind to `register`, and does nothing else.
+"""The hooks. A hook passes components of one kind to `register`, and does nothing else.
 
-A plugin is a module with functions of these names, marked `@stargan_fw.hookimpl`. `--plugin FILE.py` names it, or an entry
-point of an installed distribution does. There are three groups of entry points, loaded in this order:
+A plugin is a module with functions of these names, marked `@stargan_fw.hookimpl`. It is named with `--plugin FILE.py`, or by
+an entry point of an installed distribution. There are three groups of entry points, loaded in this order:
 
-- `stargan_fw.kinds`: modules that register kinds of components. The program imports them whenever it starts.
-- `stargan_fw.commands`: modules that register commands. The program imports them whenever it starts.
-- `stargan_fw`: all others. A module with a tuple `plugin_modules` stands for the modules that it names.
+- `stargan_fw.kinds`: modules that register kinds of components. `--help` may import them, so keep their imports small.
+- `stargan_fw.commands`: modules that register commands. The program imports them at every start.
+- `stargan_fw`: all others. A module with a tuple `plugin_modules` stands for the modules that it lists.
 """
 
 from __future__ import annotations
@@ -36,72 +36,72 @@ hookspec = pluggy.HookspecMarker("stargan_fw")
 
 
 class RegisterPreset(Protocol):
-    """What `register_presets` is given."""
+    """The type of the argument of `register_presets`."""
 
     def __call__(self, path: Path, *, default: bool = False) -> None:
         """Registers a preset.
 
         Args:
             path: a TOML file.
-            default: whether it is the one preset that is used if none is named.
+            default: whether to use this preset if none is named. Only one preset can be the default.
         """
 
 
 @hookspec
 def register_kinds(register: Callable[[ComponentKind], None]) -> None:
-    """Registers kinds of components, which `plugins list` names: a plugin that has components of its own kind."""
+    """Registers new kinds of components, for plugins with components of their own kind; listed by `plugins list`."""
 
 
 @hookspec
 def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
-    """Registers datasets, which `--datasets` names."""
+    """Registers datasets, for `--datasets`."""
 
 
 @hookspec
 def register_generators(register: Callable[[type[Generator]], None]) -> None:
-    """Registers generators, which `generator.name` names."""
+    """Registers generators, for `generator.name`."""
 
 
 @hookspec
 def register_discriminators(register: Callable[[type[Discriminator]], None]) -> None:
-    """Registers discriminators, which `discriminator.name` names."""
+    """Registers discriminators, for `discriminator.name`."""
 
 
 @hookspec
 def register_losses(register: Callable[[type[AdversarialLoss]], None]) -> None:
-    """Registers adversarial losses, which `loss.name` names."""
+    """Registers adversarial losses, for `loss.name`."""
 
 
 @hookspec
 def register_embeddings(register: Callable[[type[Embedding]], None]) -> None:
-    """Registers embeddings, which `embedding.name` names."""
+    """Registers embeddings, for `embedding.name`."""
 
 
 @hookspec
 def register_methods(register: Callable[[type[Method]], None]) -> None:
-    """Registers methods, which `method.name` names."""
+    """Registers methods, for `method.name`."""
 
 
 @hookspec
 def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
-    """Registers trackers, which `training.trackers` names."""
+    """Registers trackers, for `training.trackers`."""
 
 
 @hookspec
 def register_importers(register: Callable[[type[Importer]], None]) -> None:
-    """Registers importers, which `import` names in its message about a checkpoint that none of them reads."""
+    """Registers importers, for `import`, which lists them if no importer can read a checkpoint."""
 
 
 @hookspec
 def register_accelerators(register: Callable[[type[Accelerator]], None]) -> None:
-    """Registers accelerators, which `plugins list` names; they make networks faster on the device that these run on."""
+    """Registers accelerators, which make networks faster on their device; listed by `plugins list`."""
 
 
 @hookspec
 def register_presets(register: RegisterPreset) -> None:
-    """Registers presets, which `--preset` names: TOML files, called by their stems; one with `default=True` at most."""
+    """Registers presets, for `--preset`. A preset is a TOML file, and its name is the file name without the suffix."""
 
 
 @hookspec
 def register_commands(register: Callable[[Command], None]) -> None:
-    """Registers commands, which `stargan-fw NAME` names; only from modules in the entry point group `stargan_fw.commands`."""
+    """Registers commands, for `stargan-fw NAME`; only from modules in the entry point group `stargan_fw.commands`."""

@@ -1,4 +1,4 @@
-"""The table of component kinds. Everything that has to know them all is derived from it, or is compared with it by a test."""
+"""The table of component kinds. Code that needs all kinds reads this table; tests check the rest against it."""
 
 from stargan_fw import hookspecs
 from stargan_fw.interfaces.component_kind import ComponentKind, ObjectKind, TomlFileKind

@@ -1,4 +1,4 @@
-"""A component's own options: the keyword-only parameters of its constructor, checked as a configuration is."""
+"""A component's own options: the keyword-only parameters of its constructor, checked against their annotations."""
 
 import inspect
 import typing
@@ -12,10 +12,10 @@ from stargan_fw.errors import ConfigError, closest
 
 
 class OptionError(ConfigError):
-    """An option that its component does not have, or a value that it does not take.
+    """An unknown option of a component, or a value of the wrong type.
 
     Attributes:
-        path: the keys that lead to it.
+        path: the keys that lead to the option, the outermost first.
     """
 
     def __init__(self, message: str, path: Sequence[str]) -> None:
@@ -23,11 +23,11 @@ class OptionError(ConfigError):
         self.path = path
 
 
-def options_model(component: type, given: Iterable[str] = ()) -> type[BaseModel]:
-    """Returns a model of the keyword-only parameters of `component`, without those that the framework gives."""
+def options_model(component: type, reserved: Iterable[str] = ()) -> type[BaseModel]:
+    """Returns a model of the keyword-only parameters of `component`, without those reserved for the framework."""
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(component).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in given:
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in reserved:
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[name] = (_type_of(component, name), default)
     settings = ConfigDict(extra="forbid", protected_namespaces=(), arbitrary_types_allowed=True, validate_default=False)
@@ -35,7 +35,7 @@ def options_model(component: type, given: Iterable[str] = ()) -> type[BaseModel]
 
 
 def _type_of(component: Any, parameter: str) -> Any:
-    """Returns what a constructor's parameter is annotated with; Any for what exists for type checkers alone."""
+    """Returns the type of a constructor's parameter; Any if the annotation is imported for type checkers only."""
     init = inspect.unwrap(component.__init__)
     annotation = SimpleNamespace(__annotations__={parameter: init.__annotations__.get(parameter, Any)})
     try:
@@ -45,49 +45,53 @@ def _type_of(component: Any, parameter: str) -> Any:
 
 
 def check_options(
-    component: type, options: Mapping[str, Any], where: str, given: Iterable[str] = (), beside: Iterable[str] = ()
+    component: type,
+    options: Mapping[str, Any],
+    table: str,
+    reserved: Iterable[str] = (),
+    other_keys: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Returns the options complete with their defaults.
+    """Returns the options, completed with their defaults.
 
     Args:
-        component: the class that takes them.
-        options: as the configuration has them.
-        where: the configuration table, for messages.
-        given: parameters that the framework gives.
-        beside: keys of the table that are no options, which a mistyped one may have been meant to be.
+        component: the class to construct with them.
+        options: the configured options.
+        table: the name of the configuration table, for messages.
+        reserved: parameters that the framework passes.
+        other_keys: further keys of the table, to suggest for a mistyped one.
 
     Raises:
-        OptionError: an unknown option or a value of the wrong type.
+        OptionError: if an option is unknown, or a value has the wrong type.
     """
-    model = options_model(component, given)
+    model = options_model(component, reserved)
     try:
         return dict(model.model_validate(dict(options)))
     except ValidationError as error:
-        path = [*where.split("."), *error_location(error, options)]
-        raise OptionError(describe(error, model, options, where, beside), path) from None
+        path = [*table.split("."), *error_location(error, options)]
+        raise OptionError(describe_error(error, model, options, table, other_keys), path) from None
 
 
-def describe(
+def describe_error(
     error: ValidationError,
     model: type[BaseModel],
     values: Mapping[str, Any],
-    where: str = "",
-    beside: Iterable[str] = (),
+    table: str = "",
+    other_keys: Iterable[str] = (),
 ) -> str:
-    """Says the first thing that is wrong with a configuration: which key, what about it, and the remedy.
+    """Describes the first mistake of a configuration: the key, what is wrong with it, and the remedy.
 
     Args:
-        error: what `model` raised.
-        model: what was validated.
-        values: that were validated.
-        where: the table that holds them.
-        beside: further keys that an unknown one may have been meant to be.
+        error: the error that `model` raised.
+        model: the model that refused the values.
+        values: the refused values.
+        table: the name of the table that holds the values.
+        other_keys: further keys to suggest for an unknown one.
     """
     first = error.errors()[0]
     path = error_location(error, values)
-    key = ".".join(filter(None, [where, *path]))
+    key = ".".join(filter(None, [table, *path]))
     if first["type"] == "extra_forbidden":
-        return f"Unknown key '{key}': {closest(path[-1], [*_keys_at(model, path[:-1]), *beside])}"
+        return f"Unknown key '{key}': {closest(path[-1], [*_keys_at(model, path[:-1]), *other_keys])}"
     if first["type"] == "missing":
         return f"The key '{key}' is missing."
     if first["type"] == "value_error":
@@ -96,10 +100,7 @@ def describe(
 
 
 def error_location(error: ValidationError, values: Any) -> list[str]:
-    """Returns the keys that lead to the first thing that is wrong.
-
-    What pydantic adds for a position in a list or a member of a union is left out.
-    """
+    """Returns the keys that lead to the first mistake, without pydantic's list positions and union members."""
     first = error.errors()[0]
     path = []
     for part in first["loc"]:
@@ -113,7 +114,7 @@ def error_location(error: ValidationError, values: Any) -> list[str]:
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
     kind: Any = model
     for part in path:
-        if typing.get_origin(kind) is dict:  # a table under a name of the user's own
+        if typing.get_origin(kind) is dict:  # tables with names that the user chooses
             kind = typing.get_args(kind)[1]
         else:
             field = kind.model_fields.get(part) if _is_model(kind) else None

@@ -1,4 +1,4 @@
-"""Finds plugins, keeps a failing one from harming the others, and says what became of each."""
+"""Loads plugins, leaves out failing ones so that the others work, and reports on each."""
 
 import importlib
 import importlib.metadata
@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -26,15 +26,15 @@ STRICT = "STARGAN_FW_STRICT"
 
 @dataclass
 class PluginReport:
-    """What became of one plugin.
+    """The outcome of loading one plugin.
 
     Attributes:
         name: the module's name, or the path of a plugin file.
         source: "entry point" or "file".
-        distribution: the installed distribution it comes from, with its version, such as "stargan-fw 0.1.0".
-        hooks: the hooks it implements.
-        components: what it registered, as "dataset pets".
-        error: why it was left out; None if it was not.
+        distribution: name and version of the plugin's installed distribution, such as "stargan-fw 0.1.0".
+        hooks: the hooks that the plugin implements.
+        components: the registered components, such as "dataset pets".
+        error: the reason for leaving the plugin out; None if it was loaded.
     """
 
     name: str
@@ -44,13 +44,9 @@ class PluginReport:
     components: list[str] = field(default_factory=list)
     error: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the report as JSON-able values."""
-        return asdict(self)
-
 
 class _Registration(NamedTuple):
-    """What a hook handed over."""
+    """A component that a hook registered."""
 
     kind: ComponentKind
     name: str
@@ -62,7 +58,7 @@ class PluginManager:
     """Holds every component by kind and name.
 
     Attributes:
-        reports: one for each plugin, in the order that they were found.
+        reports: one per plugin, in the order in which they were found.
     """
 
     def __init__(self) -> None:
@@ -74,13 +70,13 @@ class PluginManager:
 
     @classmethod
     def discover(cls, files: tuple[str | Path, ...] = ()) -> "PluginManager":
-        """Returns a manager with everything that is installed and, on top, the plugin files named.
+        """Returns a manager with all installed plugins and these plugin files.
 
         Args:
-            files: a file that is named twice, also by another path to it, is loaded once.
+            files: paths. A file that is listed twice, even by different paths, is loaded once.
 
         Raises:
-            PluginError: a named file cannot be used; under `STARGAN_FW_STRICT=1`, any plugin.
+            PluginError: if a plugin file cannot be used; with `STARGAN_FW_STRICT=1`, if any plugin cannot be used.
         """
         manager = cls()
         manager.load_entry_points(KIND_GROUP, COMMAND_GROUP, GROUP)
@@ -89,17 +85,17 @@ class PluginManager:
         return manager
 
     def index(self, kind: str) -> Index[Any]:
-        """Returns the components of a kind, such as "dataset"; `kinds` has them all."""
+        """Returns the components of one of the `kinds`, such as "dataset"."""
         return self._indexes[kind]
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of components there are: core's, as in `stargan_fw.kinds.KINDS`, and those of plugins."""
+        """The kinds of components: those in `stargan_fw.kinds.KINDS`, and those that plugins register."""
         return tuple(self._indexes)
 
     def load_entry_points(self, *groups: str) -> None:
-        """Loads every plugin that an installed distribution declares; a failing one is reported and left out."""
-        installed = importlib.metadata.entry_points()  # asked once: every call reads the files of all distributions
+        """Loads all plugins of these entry point groups. A failing one is reported and left out."""
+        installed = importlib.metadata.entry_points()  # called once, because it reads files of all distributions
         origin_of = cache(_origin)
         for entry in (entry for group in groups for entry in installed.select(group=group)):
             origin = origin_of(entry.dist)
@@ -111,7 +107,7 @@ class PluginManager:
         """Loads a plugin file.
 
         Raises:
-            PluginError: the file is missing or cannot be used. Whoever names a file wants it, so nothing is left out.
+            PluginError: if the file is missing or cannot be used. The user named the file, so it is never left out.
         """
         if not path.is_file():
             raise PluginError(f"The plugin file '{path}' does not exist. --plugin names a Python file.")
@@ -126,7 +122,7 @@ class PluginManager:
             raise PluginError(f"The plugin '{path}' cannot be used: {report.error}")
 
     def _modules_of(self, module: str, origin: str | None) -> Iterator[str]:
-        """Yields the modules that an entry point stands for: itself, or its `plugin_modules`."""
+        """Yields the modules of an entry point: its `plugin_modules`, or else the entry point's own module."""
         try:
             listed = tuple(getattr(importlib.import_module(module), "plugin_modules", (module,)))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything
@@ -135,7 +131,7 @@ class PluginManager:
         yield from listed
 
     def _load(self, report: PluginReport, load: Callable[[], ModuleType]) -> None:
-        """Registers all that a module hands over, or nothing of it if anything fails."""
+        """Registers all components of a module, or none if anything fails."""
         try:
             collected = self._collect(load(), report)
             self._check_free(collected)
@@ -155,9 +151,9 @@ class PluginManager:
         self.reports.append(report)
 
     def _collect(self, module: ModuleType, report: PluginReport) -> list[_Registration]:
-        """Returns what a module's hooks hand over."""
+        """Calls a module's hooks and returns their components."""
         kinds = {kind.hook.__name__: kind for _, kind in self._kinds.items()}
-        hooks = pluggy.PluginManager("stargan_fw")  # of this module alone, so that a module that fails leaves no trace
+        hooks = pluggy.PluginManager("stargan_fw")  # for this module only, so a failing module leaves nothing behind
         specs = ModuleType("specs")
         vars(specs).update({name: kind.hook for name, kind in kinds.items()})
         hooks.add_hookspecs(specs)
@@ -205,7 +201,7 @@ class PluginManager:
 
 
 def _register(collected: list[_Registration], kind: ComponentKind, item: Any, *, default: bool = False) -> None:
-    """Takes what a hook hands over."""
+    """Checks a component that a hook registers, and collects it."""
     name = kind.name_of(item)
     if default and not kind.has_default:
         raise PluginError(f"it registers the {kind.name} '{name}' as the default, and no {kind.name} can be.")
@@ -213,7 +209,7 @@ def _register(collected: list[_Registration], kind: ComponentKind, item: Any, *,
 
 
 def _origin(distribution: importlib.metadata.Distribution | None) -> str | None:
-    """Returns a distribution's name and version. Both are parsed out of a file, so a caller keeps them."""
+    """Returns a distribution's name and version. This parses a file, so cache the result."""
     if distribution is None:
         return None
     metadata = distribution.metadata

@@ -1,36 +1,36 @@
-"""How a process that computes treats memory and waits: set before torch is imported, which reads it then."""
+"""Memory and thread settings of a computing process. Apply them before importing torch, which reads them on import."""
 
 import ctypes
 import os
 import sys
 
 VARIABLE = "STARGAN_FW_KEEP_MEMORY"
-HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # which torch reads: blocks of 2 MB and more ask for pages of 2 MB
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
-# Blocks of up to 32 MB, the most that glibc takes here, stay with the process. Larger ones go back, as they would
-# otherwise lie between others and add to the memory that is needed.
-KEPT = {MMAP_THRESHOLD: 2**25, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**26}
-# Turns, a few microseconds, that a thread looks whether the others are done before it sleeps. By itself OpenMP looks for
-# milliseconds: on a processor that others use too, that keeps them from the work that is waited for. Beside a training of
-# as many threads a small generator took 2 to 10 times as long.
-TURNS = "2000"
+HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # read by torch: blocks of 2 MB and more ask for pages of 2 MB
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # from malloc.h
+# The process keeps freed blocks of up to 32 MB, glibc's limit for this setting. It returns larger ones, which would
+# otherwise fragment memory and raise its peak.
+MALLOC_SETTINGS = {MMAP_THRESHOLD: 2**25, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**26}
+# Spins before an idle OpenMP thread sleeps: a few microseconds; libgomp's default is milliseconds. On a shared machine, long
+# spinning takes processor time from the very thread that the others wait for: beside a training with as many threads, a
+# small generator took 2 to 10 times as long.
+SPIN_COUNT = "2000"
 
 
 def prepare_process() -> None:
-    """Does what follows; call it before torch is imported."""
+    """Applies both settings. Call it before importing torch."""
     keep_freed_memory()
     wait_briefly()
 
 
 def keep_freed_memory() -> bool:
-    """Has the C library keep what is freed, and torch ask for huge pages.
+    """Makes glibc keep freed memory, and torch ask for huge pages.
 
-    glibc gives large blocks back to the system as they are freed and asks for them again, whose pages of 4 kB the kernel
-    then clears one by one: in a training step on a processor, whose tensors have tens of megabytes, that takes longer than
-    the arithmetic of everything but the convolutions.
+    By default glibc returns large freed blocks to the system and soon asks for them again, and the kernel then clears their
+    4 kB pages one by one. In a training step on a CPU, with tensors of tens of megabytes, this takes longer than all
+    arithmetic but the convolutions.
 
     Returns:
-        Whether it could be told: there is glibc, and the environment variable STARGAN_FW_KEEP_MEMORY is not 0.
+        True if glibc accepted the settings; False without glibc, or if STARGAN_FW_KEEP_MEMORY=0 is set.
     """
     if not sys.platform.startswith("linux") or os.environ.get(VARIABLE) == "0":
         return False
@@ -38,11 +38,11 @@ def keep_freed_memory() -> bool:
     library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):
         return False
-    done = [library.mallopt(parameter, value) for parameter, value in KEPT.items()]
-    return all(done)
+    accepted = [library.mallopt(parameter, value) for parameter, value in MALLOC_SETTINGS.items()]
+    return all(accepted)
 
 
 def wait_briefly() -> None:
-    """Has OpenMP's threads sleep soon while they wait for each other, unless the environment says how to wait."""
+    """Lets waiting OpenMP threads sleep soon, unless environment variables already set how they wait."""
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", TURNS)
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)

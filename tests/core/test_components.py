@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from stargan_fw.components import build_method, complete, count_parameters, parameters_of
+from stargan_fw.components import build_method, complete, count_config_parameters, count_parameters
 from stargan_fw.config import Layer, merge
 from stargan_fw.errors import ConfigError
 from stargan_fw.plugin_manager import PluginManager
@@ -39,7 +39,7 @@ def test_networks_begin_as_the_random_state_says(configured):
 
 def test_parameters_are_counted_without_being_allocated(configured):
     config, _, plugins = _with_space(configured("generator.width=100000"))
-    count = parameters_of(config, SPACE, plugins)
+    count = count_config_parameters(config, SPACE, plugins)
 
     assert count.networks["generator"] == 100000 * (9 * (3 + 5) + 1) + 2 * 100000 + 3 * (9 * 100000 + 1)
     assert count.total == sum(count.networks.values())

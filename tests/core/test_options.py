@@ -36,7 +36,7 @@ class Untyped:
 
 def test_options_are_the_keyword_only_parameters():
     assert list(options_model(Network).model_fields) == ["image_size", "conv_dim", "norm"]
-    assert list(options_model(Network, given=["image_size"]).model_fields) == ["conv_dim", "norm"]
+    assert list(options_model(Network, reserved=["image_size"]).model_fields) == ["conv_dim", "norm"]
     assert list(options_model(Inherited).model_fields) == ["image_size", "conv_dim", "norm"]
     assert list(options_model(Data).model_fields) == ["angles", "scale", "width"]
     assert list(options_model(Untyped).model_fields) == ["anything"]
@@ -64,6 +64,6 @@ def test_options_are_completed_with_their_defaults():
 )
 def test_what_is_wrong_is_named(component, options, message):
     with pytest.raises(ConfigError) as caught:
-        check_options(component, options, "generator", ["image_size"], beside=["name"] if "nam" in options else [])
+        check_options(component, options, "generator", ["image_size"], other_keys=["name"] if "nam" in options else [])
 
     assert str(caught.value).startswith(message)

@@ -49,7 +49,7 @@ def test_threads_sleep_soon_unless_the_environment_says_how_to_wait(monkeypatch)
     assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.delenv("OMP_WAIT_POLICY")
     process.wait_briefly()
-    assert os.environ["GOMP_SPINCOUNT"] == process.TURNS
+    assert os.environ["GOMP_SPINCOUNT"] == process.SPIN_COUNT
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     process.wait_briefly()
     assert os.environ["GOMP_SPINCOUNT"] == "7"

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from stargan_fw.components import complete, parameters_of
+from stargan_fw.components import complete, count_config_parameters
 from stargan_fw.config import Layer, merge
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_registry import Binary, Categorical, LabelSchema, LabelSpace
@@ -16,7 +16,7 @@ RAFD = LabelSpace([LabelSchema("rafd", [Categorical("expression", EXPRESSIONS)])
 
 def count(preset, space=RAFD, **method):
     layers = [Layer.from_file(PLUGINS.index("preset").get(preset)), Layer("test", {"method": method})]
-    return parameters_of(complete(merge(layers), PLUGINS), space, PLUGINS)
+    return count_config_parameters(complete(merge(layers), PLUGINS), space, PLUGINS)
 
 
 def column(found):
@@ -91,7 +91,7 @@ def test_the_presets_have_the_papers_parameters(preset, method, expected, by_han
 
 def test_cyclegan_as_its_authors_describe_it_has_14_million():
     layers = [Layer("test", {"method": {"name": "cyclegan", "source": "neutral"}})]
-    found = parameters_of(complete(merge(layers), PLUGINS), RAFD, PLUGINS)
+    found = count_config_parameters(complete(merge(layers), PLUGINS), RAFD, PLUGINS)
     assert column(found) == (14.1, 14)
     assert found.networks["generator"] == 14 * (RESNET_AROUND + 9 * RESNET_BLOCK)
     assert found.networks["discriminator"] == 14 * PATCH_D
@@ -116,5 +116,5 @@ def test_binary_attributes_are_pairs():
 
 def test_what_only_training_needs_is_not_counted():
     layers = [Layer.from_file(PLUGINS.index("preset").get("diat_64")), Layer("test", {"method": {"source": "neutral"}})]
-    found = parameters_of(complete(merge(layers), PLUGINS), RAFD, PLUGINS)
+    found = count_config_parameters(complete(merge(layers), PLUGINS), RAFD, PLUGINS)
     assert set(found.networks) == {"generator", "discriminator"}

@@ -1,6 +1,7 @@
 """`stargan-fw plugins …`."""
 
 import json
+from dataclasses import asdict
 
 import typer
 
@@ -26,7 +27,7 @@ def list_plugins(
     manager = PluginManager.discover(tuple(plugin or ()))
     if as_json:
         components = {kind: manager.index(kind).names() for kind in manager.kinds}
-        reports = [report.to_dict() for report in manager.reports]
+        reports = [asdict(report) for report in manager.reports]
         typer.echo(json.dumps({"plugins": reports, "components": components}, indent=1, default=list))
         return
     from rich import print as show

@@ -101,12 +101,12 @@ def _show_plan(console: "Console", plan: "Plan") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from stargan_fw.components import parameters
+    from stargan_fw.components import parameter_count
 
     table = Table("dataset", "training", "test", "labels", title=f"{plan.steps} steps", title_justify="left")
     for source in plan.sources:
         labels = ", ".join(source.schema.names)
         table.add_row(escape(source.alias), f"{len(source.train)}", f"{len(source.test)}", escape(labels))
     console.print(table)
-    sizes = [f"{name} {parameters(network):,}" for name, network in plan.method.networks.items()]
+    sizes = [f"{name} {parameter_count(network):,}" for name, network in plan.method.networks.items()]
     console.print(f"parameters: {', '.join(sizes)}")

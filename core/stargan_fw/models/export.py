@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
-from stargan_fw.components import parameters
+from stargan_fw.components import parameter_count
 from stargan_fw.data.images import UNREADABLE
 from stargan_fw.data.source import open_sources
 from stargan_fw.errors import RequestError, RunError
@@ -112,7 +112,7 @@ def _training(run: RunFolder, trained: TrainedModel) -> dict[str, str]:
         images = f": {split['training']:,} training images, {len(split['test']):,} held out" if split else ""
         said[f"dataset {alias}"] = f"plugin {table.plugin}{images}"
     training = config.training
-    sizes = [f"{name} {parameters(network):,}" for name, network in trained.method.networks.items()]
+    sizes = [f"{name} {parameter_count(network):,}" for name, network in trained.method.networks.items()]
     return said | {
         "steps": f"{_step(run):,} of {training.steps or f'{training.epochs} epochs'}, one batch of one dataset each",
         "batch size": str(training.batch_size),

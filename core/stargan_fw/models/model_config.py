@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import LabelError, ModelError, RequestError, one_line
 from stargan_fw.kinds import MODEL_COMPONENTS
-from stargan_fw.options import describe
+from stargan_fw.options import describe_error
 from stargan_fw.version import __version__
 from stargan_fw_registry import LabelSpace
 
@@ -154,7 +154,7 @@ class ModelConfig(_Strict):
             return cls.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]
-            reason = describe(error, cls, document) if first["loc"] else f"{_reason(first['msg'])}."
+            reason = describe_error(error, cls, document) if first["loc"] else f"{_reason(first['msg'])}."
             raise ModelError(f"'{path}': {one_line(reason)}") from None
 
 
