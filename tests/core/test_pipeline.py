@@ -9,7 +9,7 @@ import torch
 from stargan_fw.errors import DataError, LabelError, ModelError
 from stargan_fw.inference.engine import Engine
 from stargan_fw.inference.inputs import as_input
-from stargan_fw.inference.pipeline import Pipeline, WriteBehind, in_batches, read_ahead
+from stargan_fw.inference.pipeline import Pipeline, in_batches, map_batches
 from stargan_fw.inference.target_labels import Target
 from stargan_fw_registry import Binary, LabelSchema, LabelSpace
 
@@ -66,29 +66,27 @@ def test_items_are_put_together_until_they_count_to_a_batch():
 def test_one_batch_is_read_ahead_and_no_further():
     read = []
     with ThreadPoolExecutor(1) as pool:
-        batches = read_ahead(([number] for number in range(5)), lambda item: read.append(item) or item, pool)
+        batches = map_batches(([number] for number in range(5)), lambda item: read.append(item) or item, pool)
         for number, batch in enumerate(batches):
             assert batch == [number]
             assert len(read) <= number + 2
 
 
 def test_results_are_written_in_their_order_while_the_next_are_made():
-    written, go = [], threading.Event()
-    with ThreadPoolExecutor(2) as pool, WriteBehind(pool, written.append) as writing:
-        writing.submit([lambda: go.wait(5) and 1, lambda: 2])
-        assert written == []
-        go.set()
-        writing.submit([lambda: 3])
-        assert written == [1, 2]
-    assert written == [1, 2, 3]
+    go = threading.Event()
+
+    def batches():
+        yield [lambda: go.wait(5) and 1, lambda: 2]
+        go.set()  # the next batch is made while the first one is still being written
+        yield [lambda: 3]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(map_batches(batches(), lambda job: job(), pool)) == [[1, 2], [3]]
 
 
 def test_an_error_while_writing_is_raised_in_the_callers_thread():
-    with ThreadPoolExecutor(1) as pool:
-        writing = WriteBehind(pool, lambda _: None)
-        writing.submit([lambda: 1 / 0])
-        with pytest.raises(ZeroDivisionError):
-            writing.wait()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+        list(map_batches([[0]], lambda number: 1 / number, pool))
 
 
 def test_every_image_is_translated_to_every_edit(run):

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -76,7 +75,7 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
     from concurrent.futures import ThreadPoolExecutor
 
     from stargan_fw.inference.inputs import FileInput
-    from stargan_fw.inference.pipeline import WriteBehind
+    from stargan_fw.inference.pipeline import map_batches
 
     unreadable: list[DataError] = []
     targets = output.targets(translator.labels)
@@ -93,13 +92,11 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
     def leave_out(_: "ImageInput", error: DataError) -> None:
         unreadable.append(error)
 
-    with (
-        ThreadPoolExecutor() as pool,
-        _Progress(len(plan), output.out) as progress,
-        WriteBehind(pool, progress.show) as writing,
-    ):
-        for batch in translator.pipeline.run(places, targets, current=current, unreadable=leave_out):
-            writing.submit([partial(write, translated) for translated in batch])
+    with ThreadPoolExecutor() as pool, _Progress(len(plan), output.out) as progress:
+        batches = translator.pipeline.run(places, targets, current=current, unreadable=leave_out)
+        for written in map_batches(batches, write, pool):
+            for paths in written:
+                progress.show(paths)
     _report(unreadable, len(plan))
 
 

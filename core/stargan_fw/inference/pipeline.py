@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -89,7 +89,7 @@ class Pipeline:
         known = CurrentEdits(self._space, current)
         with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
             batches = in_batches(images, self._engine.batch_size, lambda image: image.count)
-            for batch in read_ahead(batches, self._read, pool):
+            for batch in map_batches(batches, self._read, pool):
                 rows = []
                 for image, squares in batch:
                     edits = known.take(image.count)
@@ -149,45 +149,18 @@ def in_batches(items: Iterable[T], size: int, count: Callable[[T], int] = lambda
         yield batch
 
 
-def read_ahead(batches: Iterable[list[T]], read: Callable[[T], R], pool: ThreadPoolExecutor) -> Iterator[list[R]]:
-    """Yields each batch's items as `read` returns them, in order. Meanwhile the pool reads one batch ahead."""
-    coming: list[Future[R]] = []
+def map_batches(batches: Iterable[list[T]], work: Callable[[T], R], pool: ThreadPoolExecutor) -> Iterator[list[R]]:
+    """Yields the results of `work` per batch, in order. The pool works on one batch while the caller has another.
+
+    With `work` that reads, this reads one batch ahead; with `work` that writes, it writes one batch behind. An error of
+    `work` is raised in the caller's thread.
+    """
+    pending: list[Future[R]] = []
     for batch in batches:
-        ready = [future.result() for future in coming]
-        coming = [pool.submit(read, item) for item in batch]
+        ready = [future.result() for future in pending]
+        pending = [pool.submit(work, item) for item in batch]
         if ready:
             yield ready
             del ready  # otherwise this batch would stay in memory while the one after next is read
-    if coming:
-        yield [future.result() for future in coming]
-
-
-class WriteBehind(Generic[R]):
-    """Writes one batch in threads while the caller makes the next one.
-
-    Args:
-        pool: the threads.
-        written: called in the caller's thread with the result of each job, in order.
-    """
-
-    def __init__(self, pool: ThreadPoolExecutor, written: Callable[[R], object]) -> None:
-        self._pool, self._written = pool, written
-        self._writing: list[Future[R]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.wait()
-
-    def submit(self, jobs: Iterable[Callable[[], R]]) -> None:
-        """Waits for the previous batch, raises its errors here, and starts this one."""
-        self.wait()
-        self._writing = [self._pool.submit(job) for job in jobs]
-
-    def wait(self) -> None:
-        """Waits until everything is written, and raises the first error."""
-        writing, self._writing = self._writing, []
-        for future in writing:
-            self._written(future.result())
+    if pending:
+        yield [future.result() for future in pending]
