@@ -187,8 +187,7 @@ def prepare_training(config: Config, plugins: PluginManager, run: RunFolder) -> 
     """
     plan = Plan.make(config, plugins)
     request = TrainRequest(plan.config, plugins, run, resume=run.holds_run and bool(run.checkpoints.paths()))
-    request.check_labels(plan.space)
-    request.check_splits(plan.sources)
+    request.check_data(plan.space, plan.sources)
     return Training(plan, request)
 
 

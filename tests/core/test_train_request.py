@@ -118,9 +118,9 @@ def test_what_would_make_another_run_may_not(ask, begun, setting):
 def test_the_labels_of_a_continued_run_stay(ask, begun):
     request = ask(datasets=None, resume=True)
 
-    request.check_labels(begun.labels())
+    request.check_data(begun.labels(), [])
     with pytest.raises(RunError, match="labels are not those that"):
-        request.check_labels(LabelSpace.from_dict({"datasets": [_schema("colours")]}))
+        request.check_data(LabelSpace.from_dict({"datasets": [_schema("colours")]}), [])
 
 
 def test_other_datasets_are_another_run(tmp_path):

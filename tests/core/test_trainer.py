@@ -7,7 +7,7 @@ import torch
 
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Losses, Tracker
-from stargan_fw.training.trainer import Throughput
+from stargan_fw.training.trainer import ThroughputMeter
 
 
 def take(trainer, steps):
@@ -164,7 +164,7 @@ def test_a_finished_run_keeps_its_last_rows(trainer, metrics):
 def test_throughput_leaves_out_sheets_and_checkpoints(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    throughput = Throughput(step=10, batch_size=4, device=torch.device("cpu"))
+    throughput = ThroughputMeter(step=10, batch_size=4, device=torch.device("cpu"))
     now[0] += 2
     with throughput.paused():
         now[0] += 50

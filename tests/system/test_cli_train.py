@@ -192,7 +192,7 @@ REFUSED = {
     "batch of one": (
         ["--set", "training.batch_size=1"],
         {},
-        r"^Error: --set: training.batch_size = 1: targets are .* no other\. Use 2 or more\.$",
+        r"^Error: --set: training.batch_size = 1: targets are .* no other order\. Use 2 or more\.$",
     ),
     "batch of none": (
         ["--set", "training.batch_size=0"],

@@ -68,8 +68,9 @@ def prepare(
 ) -> None:
     """Decode, crop and resize every image once, so that training begins at once."""
     from rich.console import Console
+    from rich.filesize import decimal
 
-    from stargan_fw.data.cache import cache_folder, readable_size
+    from stargan_fw.data.cache import cache_folder
     from stargan_fw.data.source import decode, open_sources
     from stargan_fw.training.progress import decoding_progress, show_skipped
 
@@ -81,7 +82,7 @@ def prepare(
     stores = decode(asked, sources, progress)
     show_skipped(console, sources, stores)
     size = sum(store.path.stat().st_size for store in stores.values())
-    console.print(f"{cache_folder(asked.data)}: {readable_size(size)}", soft_wrap=True)
+    console.print(f"{cache_folder(asked.data)}: {decimal(size)}", soft_wrap=True)
 
 
 @app.command()
@@ -94,7 +95,9 @@ def clean(
     plugin: PluginOption = None,
 ) -> None:
     """Remove the decoded images, which training makes again when it needs them."""
-    from stargan_fw.data.cache import cache_folder, clean as clean_cache, readable_size
+    from rich.filesize import decimal
+
+    from stargan_fw.data.cache import cache_folder, clean as clean_cache
 
     asked, _ = _request({"data.path": data, "data.cache": cache}, config, settings, plugin=plugin, with_data=False)
     folder = cache_folder(asked.data)
@@ -102,7 +105,7 @@ def clean(
     removed = f"{stores} {'store' if stores == 1 else 'stores'}"
     if classifiers:
         removed += f" and {classifiers} {'classifier' if classifiers == 1 else 'classifiers'}"
-    typer.echo(f"{folder}: removed {removed}, {readable_size(freed)} freed")
+    typer.echo(f"{folder}: removed {removed}, {decimal(freed)} freed")
 
 
 @app.command()
@@ -168,10 +171,9 @@ def _reading_progress(name: str, count: int, images: "Iterable[Any]") -> "Iterab
 
 
 def _show(console: "Console", report: "DatasetReport") -> None:
+    from rich.filesize import decimal
     from rich.markup import escape
     from rich.table import Table
-
-    from stargan_fw.data.cache import readable_size
 
     title = f"{report.alias}: {report.training} training and {report.test} test images, {report.people} people named"
     table = Table("label", "training", "test", "unknown", "most often with", title=escape(title), title_justify="left")
@@ -181,7 +183,7 @@ def _show(console: "Console", report: "DatasetReport") -> None:
         beside = ", ".join(f"{name} {others[name]}" for name in most)
         table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
     console.print(table)
-    console.print(f"decoded: {readable_size(report.store_bytes)}")
+    console.print(f"decoded: {decimal(report.store_bytes)}")
     lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
     lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
     for kind, line in lines:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from rich.filesize import decimal
 
 from stargan_fw.errors import DataError
 
@@ -35,15 +36,6 @@ def cache_folder(config: DataConfig) -> Path:
     """Returns `data.cache`, or else the environment variable's folder, or else `.stargan-fw` in the data's folder."""
     chosen = config.cache or os.environ.get(ENVIRONMENT)
     return Path(chosen).expanduser() if chosen else Path(config.path).expanduser() / ".stargan-fw"
-
-
-def readable_size(count: float) -> str:
-    """Returns a number of bytes as text: "1.2 GB"."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 @contextmanager
@@ -89,33 +81,25 @@ def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def _acquire_lock(path: Path, *, wait: bool) -> BaseFileLock:
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    lock, patience = FileLock(path.with_name(f".{path.name}.lock")), PATIENCE if wait else 0
     while True:
         try:
-            _wait_for_lock(lock, path, wait=wait)
+            lock.acquire(timeout=patience)
+            if Path(lock.lock_file).exists():
+                return lock
+            lock.release()  # the previous holder has removed this lock's file, so other processes do not see the lock
         except Timeout:
-            raise
+            if not wait:
+                raise
+            logger.warning("Waiting for another process, which makes '%s'.", path)
+            patience = -1  # waits for ever
         except FileNotFoundError:  # another process has given up and removed the empty folder
             _make_folder(path.parent)
-            continue
         except (OSError, NotImplementedError) as error:  # some network drives have no locks
             raise DataError(
                 f"The folder '{path.parent}' cannot hold decoded images, because files in it cannot be locked: {error}. "
                 f"N{REMEDY[1:]}"
             ) from None
-        if Path(lock.lock_file).exists():
-            return lock
-        lock.release()  # the previous holder has removed this lock's file, so other processes do not see the lock
-
-
-def _wait_for_lock(lock: BaseFileLock, path: Path, *, wait: bool) -> None:
-    try:
-        lock.acquire(timeout=PATIENCE if wait else 0)
-    except Timeout:
-        if not wait:
-            raise
-        logger.warning("Waiting for another process, which makes '%s'.", path)
-        lock.acquire()
 
 
 def remove_leftovers(cache: Path) -> None:
@@ -141,7 +125,7 @@ def check_space(cache: Path, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise DataError(
-            f"The decoded images need {readable_size(needed)} in '{cache}', where {readable_size(free)} are free. "
+            f"The decoded images need {decimal(needed)} in '{cache}', where {decimal(free)} are free. "
             f"Make room, or {REMEDY}"
         )
 

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stargan_fw.data.images import UNREADABLE, crop_and_resize, encoded_bytes, open_image, prepare, reason
 from stargan_fw.data.ingest import in_order, store_bytes
-from stargan_fw.data.source import build_dataset, check_named, encode_leniently, name_of, select_examples
-from stargan_fw.data.splits import limited, split
+from stargan_fw.data.source import build_dataset, check_named, encode_leniently, name_of
+from stargan_fw.data.splits import divide
 from stargan_fw.errors import DataError
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
@@ -156,13 +156,11 @@ def _divide(
     dataset: Dataset, examples: Sequence[Example], table: DatasetConfig, report: DatasetReport
 ) -> tuple[Sequence[Example], list[int], list[int]]:
     try:
-        train, test = split(dataset, examples)
+        examples, train, test = divide(dataset, examples, table.limit)
     except DataError as error:
         report.images = len(examples)
         report.problems.append(str(error) if examples else f"There are no images at '{dataset.root}'.")
         return examples, list(range(len(examples))), []
-    if table.limit:
-        examples, train, test = select_examples(examples, limited(train, table.limit), test)
     report.images, report.training, report.test = len(train) + len(test), len(train), len(test)
     return examples, train, test
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from rich.filesize import decimal
 
-from stargan_fw.data.cache import readable_size
 from stargan_fw.data.ingest import store_bytes
 from stargan_fw.errors import ConfigError
 
@@ -53,7 +53,7 @@ def check_room(images: int, image_size: int, device: torch.device, choice: Choic
     needed, free = store_bytes(images, image_size), _free_memory(device)
     if choice == "on" and free is not None and needed > free:
         raise ConfigError(
-            f'data.resident = "on": the images need {readable_size(needed)}, and {device} has {readable_size(free)} '
+            f'data.resident = "on": the images need {decimal(needed)}, and {device} has {decimal(free)} '
             'free. Use "auto" or "off".'
         )
 

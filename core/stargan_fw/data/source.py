@@ -16,7 +16,7 @@ from stargan_fw.components import dataset_options
 from stargan_fw.data.cache import cache_folder, check_space
 from stargan_fw.data.images import open_image, prepare
 from stargan_fw.data.ingest import Framing, Ingestion
-from stargan_fw.data.splits import limited, split
+from stargan_fw.data.splits import divide
 from stargan_fw.errors import ConfigError, DataError, LabelError
 from stargan_fw.files import replacing
 from stargan_fw.interfaces.dataset import DrawsStandIn, EncodedImage
@@ -100,13 +100,11 @@ class Source:
         """
         dataset = build_dataset(alias, config, data, plugins)
         with _garbage_collector_paused():
-            examples = list(dataset.examples())
+            examples: Sequence[Example] = list(dataset.examples())
         if not examples:
             raise DataError(f"The dataset '{alias}' has no images at '{dataset.root}'. Check its location (--data).")
         schema = LabelSchema(alias, list(dataset.attributes))
-        train, test = split(dataset, examples)
-        if config.limit and config.limit < len(train):
-            examples, train, test = select_examples(examples, limited(train, config.limit), test)
+        examples, train, test = divide(dataset, examples, config.limit)
         labels, wrong = encode_leniently(schema, examples)
         for index, error in wrong.items():
             if dataset.on_contradiction != "unknown" or not isinstance(error, ExclusiveLabelsError):
@@ -183,15 +181,6 @@ def _garbage_collector_paused() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
-
-
-def select_examples(
-    examples: Sequence[Example], train: Sequence[int], test: Sequence[int]
-) -> tuple[list[Example], list[int], list[int]]:
-    """Drops the examples that are in neither list, and returns the others with the lists' new indices."""
-    kept = sorted([*train, *test])
-    new = {index: position for position, index in enumerate(kept)}
-    return [examples[index] for index in kept], [new[index] for index in train], [new[index] for index in test]
 
 
 def name_of(example: Example, root: Path) -> str:

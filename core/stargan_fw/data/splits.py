@@ -32,6 +32,23 @@ def split(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], lis
     return train, test
 
 
+def divide(
+    dataset: Dataset, examples: Sequence[Example], limit: int | None
+) -> tuple[Sequence[Example], list[int], list[int]]:
+    """Splits the examples, drops training examples beyond `limit`, and returns the others with the split's indices.
+
+    Raises:
+        DataError: as `split` does.
+    """
+    train, test = split(dataset, examples)
+    if limit is None or limit >= len(train):
+        return examples, train, test
+    train = limited(train, limit)
+    kept = sorted([*train, *test])
+    new = {index: position for position, index in enumerate(kept)}
+    return [examples[index] for index in kept], [new[index] for index in train], [new[index] for index in test]
+
+
 def limited(train: Sequence[int], count: int) -> list[int]:
     """Returns `count` of the training indices, in ascending order; a larger count contains the images of a smaller one."""
     shuffled = list(train)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn, track
 
-from stargan_fw.data.cache import readable_size
 from stargan_fw.data.ingest import store_bytes
 from stargan_fw.data.source import Source
 from stargan_fw.data.store import Store
@@ -73,7 +73,7 @@ def decoding_progress(console: Console, image_size: int) -> Callable[[str, int, 
     """Returns a function that wraps a dataset's images to show the progress; `stargan_fw.data.source.decode` takes it."""
 
     def wrap(name: str, count: int, images: Iterable[bytes]) -> Iterable[bytes]:
-        size = readable_size(store_bytes(count, image_size))
+        size = decimal(store_bytes(count, image_size))
         console.print(f"decoding {count} images of {name}, which take {size}")
         if not console.is_terminal:
             return images

@@ -15,6 +15,7 @@ from rich.console import Console
 from stargan_fw.components import build_method
 from stargan_fw.compute.machine import Precision, accelerate_networks, wait_for
 from stargan_fw.data.loader import Loader
+from stargan_fw.data.source import decode
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.run_folder import RunFolder
@@ -139,7 +140,7 @@ def measure_throughput(config: Config, plugins: PluginManager, device: torch.dev
     """
     training = config.training.model_copy(update={"steps": steps, "epochs": None, "trackers": []})
     plan = Plan.make(config.model_copy(update={"training": training}), plugins)
-    stores: dict[str, Store] = plan.decode()
+    stores = decode(plan.config, plan.sources)
     plan.check_readable(stores, device)
     with tempfile.TemporaryDirectory() as folder:
         quiet, run = Progress(Console(quiet=True)), RunFolder(Path(folder))

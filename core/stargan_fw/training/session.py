@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stargan_fw.config import Config
-    from stargan_fw.data.source import DecodingProgress
     from stargan_fw.data.store import Store
     from stargan_fw.interfaces import Method, Tracker
     from stargan_fw.plugin_manager import PluginManager
@@ -76,7 +75,7 @@ def run_training(
         RequestError: if the data cannot be used, or differs from the data that the run began with. Then nothing is written.
     """
     run = request.run
-    stores = plan.decode(decoding_progress(console, plan.config.data.image_size))
+    stores = decode(plan.config, plan.sources, decoding_progress(console, plan.config.data.image_size))
     show_skipped(console, plan.sources, stores)
     plan.check_readable(stores, device)  # before the run folder is made
     if request.resume:
@@ -134,10 +133,6 @@ class Plan:
         images = {source.alias: len(source.train) for source in sources}
         schedule = STRATEGIES[config.training.strategy](images)
         return cls(config, space, sources, method, schedule, _count_steps(config, schedule))
-
-    def decode(self, progress: DecodingProgress | None = None) -> dict[str, Store]:
-        """Decodes the images and returns the stores by dataset; see `stargan_fw.data.source.decode`."""
-        return decode(self.config, self.sources, progress)
 
     def check_readable(self, stores: Mapping[str, Store], device: torch.device) -> None:
         """Checks, once the images are decoded, that a trainer can be made.

@@ -107,18 +107,16 @@ class TrainRequest:
 
         return adopt(self.start, method) if self.start else None
 
-    def check_labels(self, space: LabelSpace) -> None:
-        """Raises RunError if the labels of a continued run have changed since it began."""
-        if self.resume and self.run.labels().to_dict() != space.to_dict():
+    def check_data(self, space: LabelSpace, sources: Sequence[Source]) -> None:
+        """Raises RunError if the labels of a continued run, or the split of its images, have changed since it began."""
+        if not self.resume:
+            return
+        if self.run.labels().to_dict() != space.to_dict():
             raise RunError(
                 f"The datasets' labels are not those that '{self.run.path}' was trained with "
                 f"({', '.join(self.run.labels().names)}). Restore them, or start a new run with another --out."
             )
-
-    def check_splits(self, sources: Sequence[Source]) -> None:
-        """Raises RunError if the images of a continued run are divided in another way than when it began."""
-        if self.resume:
-            check_splits(self.run, sources)
+        check_splits(self.run, sources)
 
 
 def data_request(

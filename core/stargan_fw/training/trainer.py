@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Throughput:
+class ThroughputMeter:
     """Counts images per second of training, without the time for sheets and checkpoints.
 
     Args:
@@ -170,7 +170,7 @@ class Trainer:
         self.run.cut_metrics(self._logged_until())
         for observer in self.observers:
             observer.start(self.step, last)
-        self.throughput = Throughput(self.step, self.config.batch_size, self.device)
+        self.throughput = ThroughputMeter(self.step, self.config.batch_size, self.device)
         while self.step < last:
             self.step += 1
             self.update(self.load())
