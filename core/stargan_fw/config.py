@@ -245,11 +245,7 @@ class Layer:
 
     @classmethod
     def from_settings(cls, settings: Iterable[str]) -> Layer:
-        """Reads the `key=value` pairs of `--set`; a value that is not TOML is a string.
-
-        Raises:
-            ConfigError: if there is no `=`, or if a key is both a value and a table.
-        """
+        """Reads the pairs `key=value` of `--set`; a value that is not TOML is a string. Other texts raise ConfigError."""
         values: dict[str, Any] = {}
         for setting in settings:
             key, equals, text = setting.partition("=")

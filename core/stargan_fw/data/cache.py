@@ -44,10 +44,7 @@ def only_maker(path: Path) -> Iterator[None]:
 
     The caller must check again whether the file exists: another process may have made it meanwhile. If a process is
     killed, its lock is free at once, and its unfinished files are removed. The folder is made if it is missing, and
-    removed again if it stays empty.
-
-    Raises:
-        DataError: if the folder cannot be made, or files in it cannot be locked.
+    removed again if it stays empty; DataError if it cannot be made or has no locks.
     """
     existed = path.parent.exists()
     _make_folder(path.parent)
@@ -63,12 +60,7 @@ def only_maker(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Holds the lock of a file and removes unfinished copies of the file, which nobody can be writing then.
-
-    Raises:
-        Timeout: if another process holds the lock, and `wait` is false.
-        DataError: if files in that folder cannot be locked.
-    """
+    """Holds the lock of a file and removes its unfinished copies; Timeout if another process has it and `wait` is false."""
     lock = _acquire_lock(path, wait=wait)
     try:
         for leftover in path.parent.glob(f".{glob.escape(path.name)}[.@]*.partial"):

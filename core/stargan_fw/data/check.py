@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stargan_fw.config import Config, DatasetConfig
-    from stargan_fw.errors import LabelError
     from stargan_fw.interfaces import Dataset, Example
     from stargan_fw.plugin_manager import PluginManager
 
@@ -138,7 +137,9 @@ def _check(
     schema = LabelSchema(alias, list(dataset.attributes))
     examples, *sides = _divide(dataset, list(dataset.examples()), table, report)
     labels, wrong = encode_leniently(schema, examples)
-    _list_wrong_labels(report, dataset, examples, wrong)
+    for index, error in wrong.items():
+        errors = report.violations if isinstance(error, ExclusiveLabelsError) else report.wrong_labels
+        errors[name_of(examples[index], dataset.root)] = str(error)
     _count_labels(report, schema, labels, sides)
     train, test = ({person for i in side if (person := examples[i].identity) is not None} for side in sides)
     report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
@@ -163,14 +164,6 @@ def _divide(
         return examples, list(range(len(examples))), []
     report.images, report.training, report.test = len(train) + len(test), len(train), len(test)
     return examples, train, test
-
-
-def _list_wrong_labels(
-    report: DatasetReport, dataset: Dataset, examples: Sequence[Example], wrong: dict[int, LabelError]
-) -> None:
-    for index, error in wrong.items():
-        found = report.violations if isinstance(error, ExclusiveLabelsError) else report.wrong_labels
-        found[name_of(examples[index], dataset.root)] = str(error)
 
 
 def _count_labels(
@@ -284,11 +277,7 @@ def _setting(report: DatasetReport, key: str, value: str) -> str:
 
 
 def draw_contact_sheet(checked: Sequence[CheckedDataset], path: Path) -> None:
-    """Draws some images of each dataset, cropped as for training, above the labels that they have; `?` means unknown.
-
-    Raises:
-        DataError: if the file cannot be written.
-    """
+    """Draws some images per dataset, cropped as for training, above their labels; `?` is unknown. May raise DataError."""
     cells = [cell for dataset in checked for cell in _cells(dataset)]
     height = SIDE + LINES * LINE + GAP
     rows = max(1, -(-len(cells) // COLUMNS))

@@ -33,11 +33,7 @@ def encoded_bytes(image: ImageSource) -> bytes:
 
 
 def fingerprint(image: ImageSource) -> str:
-    """Returns a text that changes when the image does: the path, size, time and permissions of a file.
-
-    Raises:
-        OSError: if the file is missing or cannot be reached.
-    """
+    """Returns a text that changes when the image does (path, size, time, permissions); OSError if there is no file."""
     if isinstance(image, EncodedImage):
         return f"{image.name}\0{image.fingerprint}"
     path = str(image)

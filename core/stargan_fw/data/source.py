@@ -112,11 +112,7 @@ class Source:
         return cls(alias, dataset, schema, examples, labels, train, test)
 
     def without(self, bad: Collection[int]) -> Source:
-        """Returns the source without some examples in its split; indices and labels stay.
-
-        Raises:
-            DataError: if fewer than two training images or no test image would be left.
-        """
+        """Returns the source without some examples in its split; DataError if that leaves too few to train or test on."""
         train, test = ([index for index in side if index not in bad] for side in (self.train, self.test))
         if len(train) < 2 or not test:
             raise DataError(
@@ -139,12 +135,7 @@ def check_named(config: Config, plugins: PluginManager) -> None:
 
 
 def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
-    """Lists the configured datasets, in order.
-
-    Raises:
-        ConfigError: if no dataset is configured, or an option is unknown.
-        DataError: if data is missing or broken.
-    """
+    """Opens the configured datasets, in order; raises as `check_named` and `Source.open` do."""
     check_named(config, plugins)
     return [Source.open(alias, table, config.data.path, plugins) for alias, table in config.datasets.items()]
 
@@ -266,10 +257,7 @@ def draw_stand_ins(
 ) -> Iterator[tuple[str, Path]]:
     """Draws stand-in data of every dataset that can, and yields each dataset's name and folder, `folder/<name>`.
 
-    A dataset's folder appears whole or not at all. `DrawsStandIn.draw_stand_in` explains images, people and seed.
-
-    Raises:
-        DataError: if a dataset's folder exists already.
+    A folder appears whole or not at all; DataError if it exists already. See `DrawsStandIn.draw_stand_in` for the options.
     """
     able = {name: kind for name, kind in plugins.index("dataset").items() if issubclass(kind, DrawsStandIn)}
     taken = next((folder / name for name in able if (folder / name).exists()), None)

@@ -35,11 +35,7 @@ def split(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], lis
 def divide(
     dataset: Dataset, examples: Sequence[Example], limit: int | None
 ) -> tuple[Sequence[Example], list[int], list[int]]:
-    """Splits the examples, drops training examples beyond `limit`, and returns the others with the split's indices.
-
-    Raises:
-        DataError: as `split` does.
-    """
+    """Splits the examples, drops training examples beyond `limit`, and returns the others with the split's indices."""
     train, test = split(dataset, examples)
     if limit is None or limit >= len(train):
         return examples, train, test

@@ -84,27 +84,21 @@ def _recorded_source(run: RunFolder, alias: str, config: Config, plugins: Plugin
     entry = run.splits().get(alias)
     if not isinstance(entry, dict):  # the run is older than the record
         return source
-    if table.limit and _absent(source, entry):  # the images that the limit leaves now may lack one that was held out
+    if table.limit and _find_absent(source, entry):  # the limit may now leave out an image that was held out
         source = Source.open(alias, table.model_copy(update={"limit": None}), config.data.path, plugins)
-    absent = _absent(source, entry)
+    absent = _find_absent(source, entry)
     if absent:
         raise RunError(
             f"The image '{absent}' of the dataset '{alias}', which '{run.path}' holds out, is no longer at "
             f"'{source.dataset.root}'. Restore the data, or name pictures."
         )
-    return _divided(source, set(entry["test"]), set(entry.get("skipped", ())))
+    test, skipped = set(entry["test"]), set(entry.get("skipped", ()))
+    names = [source.name_of(index) for index in range(len(source.examples))]
+    readable = [index for index, name in enumerate(names) if name not in skipped]
+    train = [index for index in readable if names[index] not in test]
+    return replace(source, train=train, test=[index for index in readable if names[index] in test])
 
 
-def _absent(source: Source, entry: Mapping[str, Any]) -> str | None:
+def _find_absent(source: Source, entry: Mapping[str, Any]) -> str | None:
     present = {source.name_of(index) for index in range(len(source.examples))}
     return next((name for name in entry["test"] if name not in present), None)
-
-
-def _divided(source: Source, test: set[str], skipped: set[str]) -> Source:
-    names = [(index, source.name_of(index)) for index in range(len(source.examples))]
-    readable = [(index, name) for index, name in names if name not in skipped]
-    return replace(
-        source,
-        train=[index for index, name in readable if name not in test],
-        test=[index for index, name in readable if name in test],
-    )

@@ -151,12 +151,7 @@ def phase_optimizers(method: Method, training: TrainingConfig) -> dict[str, Phas
 
 
 def check_phases(method: Method, training: TrainingConfig) -> None:
-    """Checks that the method has the phases, options and averaged network that the configuration needs.
-
-    Raises:
-        ConfigError: if `[training.optimizers]` names an unknown phase or an option that the phase's optimiser does not
-            take, or if `training.ema` is set and the method averages no network.
-    """
+    """Raises ConfigError if `[training.optimizers]` does not fit the method's phases, or `training.ema` its networks."""
     _configured_phases(method, training)
     if training.ema and method.averaged is None:
         raise ConfigError(

@@ -115,11 +115,7 @@ class Plan:
 
     @classmethod
     def make(cls, config: Config, plugins: PluginManager) -> Plan:
-        """Checks a configuration against plugins and data.
-
-        Raises:
-            RequestError: if something is wrong with the configuration or the data; the subclass says which.
-        """
+        """Checks a configuration against plugins and data; RequestError if either is wrong."""
         for name in config.training.trackers:  # checked here because a model opens without its trackers
             plugins.index("tracker").get(name)
         sources = open_sources(config, plugins)

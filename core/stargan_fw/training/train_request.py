@@ -98,11 +98,7 @@ class TrainRequest:
         return cls(config, plugins, run, resume, start)
 
     def adopt(self, method: Method) -> Adoption | None:
-        """Gives a method's networks the weights of the model to begin with, if there is one.
-
-        Raises:
-            ModelError: if the model has other networks.
-        """
+        """Gives a method's networks the weights of the model to begin with; ModelError if the model has other networks."""
         from stargan_fw.models.adoption import adopt  # noqa: PLC0415 - imports torch, which not every request needs
 
         return adopt(self.start, method) if self.start else None
@@ -175,11 +171,7 @@ def _open_start(layers: Sequence[Layer]) -> TrainedModel | None:
 
 
 def _start_layer(start: TrainedModel, *, datasets_named: bool) -> Layer:
-    """Returns the networks of the model to begin with, and its datasets unless others are named.
-
-    Raises:
-        ConfigError: if nothing says where a model folder's datasets are.
-    """
+    """Returns the settings of the model's networks, and its datasets unless the user names others."""
     settings = start.config.settings()
     folder = RunFolder(start.path)
     if not datasets_named and folder.holds_run:

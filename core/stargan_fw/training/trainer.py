@@ -285,11 +285,7 @@ class Trainer:
         self.run.checkpoints.save(self.step, tensors, state, self.config.keep_checkpoints)
 
     def resume(self) -> None:
-        """Continues from the newest checkpoint.
-
-        Raises:
-            RunError: if there is no checkpoint, or if it cannot be read.
-        """
+        """Continues from the newest checkpoint; RunError if there is none, or if it cannot be read."""
         checkpoint = self.run.checkpoints.load()
         files = [*self.method.networks, "optimizers", *(["ema"] if self.average else [])]
         missing = next((name for name in files if name not in checkpoint.tensors), None)
