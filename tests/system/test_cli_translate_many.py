@@ -128,7 +128,7 @@ def test_a_picture_that_turns_out_broken_is_left_out(cli, trained_once, folder, 
 
 
 REFUSED = {
-    "two ways to write": (["--grid", "--gif"], "--grid, --gif and --keep-names say"),
+    "two ways to write": (["--grid", "--gif"], "--grid, --gif and --keep-names exclude each other"),
     "too strong": (["--strength", "1.5"], "the strength is 1.5: give a number from 0"),
     "one file for many": (["-o", "out.png"], "'out.png' names one picture, and 3 will be written"),
     "a GIF in part": (["--to", "happy", "--gif", "--strength", "0.5"], "leave --strength out"),

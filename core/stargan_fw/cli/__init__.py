@@ -1,1 +1,1 @@
-"""The command line: one thin module a command group. torch is imported by the command that needs it."""
+"""The command line: one thin module per group of commands. Only the commands that need torch import it."""

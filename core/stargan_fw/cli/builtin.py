@@ -1,4 +1,4 @@
-"""The commands of core, registered as a plugin's are: through the entry point group `stargan_fw.commands`."""
+"""The commands of core. Like those of plugins, they register through the entry point group `stargan_fw.commands`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,5 @@ COMMANDS = (
 
 @hookimpl
 def register_commands(register: Callable[[Command], None]) -> None:
-    """Registers them."""
     for command in COMMANDS:
         register(command)

@@ -38,14 +38,14 @@ def group() -> None:
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Each dataset gets a folder of its own in it.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write, with a folder per dataset.")],
     *,
     images: Annotated[int, typer.Option(min=10, help="Number of images, if the layout counts images.")] = 4000,
     people: Annotated[int, typer.Option(min=2, help="Number of people, if the layout counts people.")] = 67,
     seed: SeedOption = 0,
     plugin: PluginOption = None,
 ) -> None:
-    """Draw stand-in data in the datasets' own layouts, to try everything before the real data is there."""
+    """Draw stand-in data in the datasets' own layouts, to try everything without the real data."""
     from stargan_fw.data.source import draw_stand_ins
     from stargan_fw.plugin_manager import PluginManager
 
@@ -66,7 +66,7 @@ def prepare(
     plugin: PluginOption = None,
     image_size: ImageSizeOption = None,
 ) -> None:
-    """Decode, crop and resize every image once, so that training begins at once."""
+    """Decode, crop and resize every image now, so that training starts at once."""
     from rich.console import Console
     from rich.filesize import decimal
 
@@ -75,14 +75,14 @@ def prepare(
     from stargan_fw.training.progress import decoding_progress, show_skipped
 
     options = {"data.path": data, "data.cache": cache, "data.image_size": image_size}
-    asked, plugins = _request(options, config, settings, plugin=plugin, datasets=datasets, preset=preset)
+    merged, plugins = _merge(options, config, settings, plugin=plugin, datasets=datasets, preset=preset)
     console = Console()
-    sources = open_sources(asked, plugins)
-    progress = decoding_progress(console, asked.data.image_size)
-    stores = decode(asked, sources, progress)
+    sources = open_sources(merged, plugins)
+    progress = decoding_progress(console, merged.data.image_size)
+    stores = decode(merged, sources, progress)
     show_skipped(console, sources, stores)
     size = sum(store.path.stat().st_size for store in stores.values())
-    console.print(f"{cache_folder(asked.data)}: {decimal(size)}", soft_wrap=True)
+    console.print(f"{cache_folder(merged.data)}: {decimal(size)}", soft_wrap=True)
 
 
 @app.command()
@@ -94,13 +94,13 @@ def clean(
     settings: SetOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Remove the decoded images, which training makes again when it needs them."""
+    """Remove the decoded images; training decodes them again when it needs them."""
     from rich.filesize import decimal
 
     from stargan_fw.data.cache import cache_folder, clean as clean_cache
 
-    asked, _ = _request({"data.path": data, "data.cache": cache}, config, settings, plugin=plugin, with_data=False)
-    folder = cache_folder(asked.data)
+    merged, _ = _merge({"data.path": data, "data.cache": cache}, config, settings, plugin=plugin, with_data=False)
+    folder = cache_folder(merged.data)
     stores, classifiers, freed = clean_cache(folder)
     removed = f"{stores} {'store' if stores == 1 else 'stores'}"
     if classifiers:
@@ -121,7 +121,7 @@ def check(
     as_json: JsonOption = False,
     sheet: Annotated[Path | None, typer.Option(help="Draw a contact sheet with labels into this file.")] = None,
 ) -> None:
-    """Look for what would spoil a training, before it starts. Exit 2 if it could not work."""
+    """Look for problems in the data before training. Exit code 2 if training could not work."""
     import json
 
     from rich.console import Console
@@ -130,8 +130,8 @@ def check(
     from stargan_fw.errors import DataError
 
     options = {"data.path": data, "data.image_size": image_size}
-    asked, plugins = _request(options, config, settings, plugin=plugin, datasets=datasets, preset=preset)
-    checked = check_datasets(asked, plugins, _reading_progress)
+    merged, plugins = _merge(options, config, settings, plugin=plugin, datasets=datasets, preset=preset)
+    checked = check_datasets(merged, plugins, _track_reading)
     reports = [one.report for one in checked]
     problems = [f"{report.alias}: {problem}" for report in reports for problem in report.problems]
     if as_json:
@@ -139,14 +139,14 @@ def check(
         typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
     else:
         for report in reports:
-            _show(Console(), report)
+            _show_report(Console(), report)
     if sheet:
         draw_contact_sheet(checked, sheet)
     if problems:
         raise DataError(" ".join(problems))
 
 
-def _request(
+def _merge(
     options: dict[str, Any],
     config: Path | None,
     settings: list[str] | None,
@@ -162,7 +162,7 @@ def _request(
     return data_request(layers, datasets=datasets, preset=preset, with_data=with_data)
 
 
-def _reading_progress(name: str, count: int, images: "Iterable[Any]") -> "Iterable[Any]":
+def _track_reading(name: str, count: int, images: "Iterable[Any]") -> "Iterable[Any]":
     from rich.console import Console
     from rich.progress import track
 
@@ -170,7 +170,7 @@ def _reading_progress(name: str, count: int, images: "Iterable[Any]") -> "Iterab
     return track(images, f"reading {name}", count, console=console) if console.is_terminal else images
 
 
-def _show(console: "Console", report: "DatasetReport") -> None:
+def _show_report(console: "Console", report: "DatasetReport") -> None:
     from rich.filesize import decimal
     from rich.markup import escape
     from rich.table import Table

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 ScoredDatasetsOption = Annotated[
     str | None,
-    typer.Option(help="Whose labels to translate to, separated by commas.", show_default="those that all runs have"),
+    typer.Option(help="Datasets that define the labels to translate to.", show_default="those that all runs have"),
 ]
 SourceOption = Annotated[
     str | None, typer.Option(metavar="LABELS", help="Translate only images that have these labels.")
 ]
 ReadOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="LABEL", help="Count inputs and translations read as this label too; repeatable."),
+    typer.Option(metavar="LABEL", help="Also count images that the classifier reads as this label; repeatable."),
 ]
 InceptionOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Inception weights on disk, for FID and KID proper.")
+    Path | None, typer.Option(metavar="FILE", help="Inception weights on disk, for the true FID and KID.")
 ]
 
 
@@ -47,9 +47,11 @@ def evaluate(
     datasets: ScoredDatasetsOption = None,
     images: Annotated[str | None, typer.Option(help="Translate this dataset's images.")] = None,
     source: SourceOption = None,
-    to: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only to this label; repeatable.")] = None,
+    to: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="Translate only to this label; repeatable.")
+    ] = None,
     mask: Annotated[
-        Literal["right", "wrong"], typer.Option(help="'wrong' translates under another dataset's mask.")
+        Literal["right", "wrong"], typer.Option(help="'wrong' translates with another dataset's mask.")
     ] = "right",
     read: ReadOption = None,
     limit: LimitOption = None,
@@ -58,7 +60,7 @@ def evaluate(
     seed: SeedOption = 0,
     device: DeviceOption = None,
     as_json: JsonOption = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as CSV.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown.")] = None,
 ) -> None:
     """Measure runs on the same unseen images: classification error, parameters, speed and more."""
@@ -88,7 +90,7 @@ def evaluate(
         read=tuple(read or ()),
     )
     evaluations = evaluate_runs(runs, request, choose_device(device), show_progress)
-    if as_json:  # shown before anything is written: a disk that fails now must not lose hours of work
+    if as_json:  # show results before writing: a failing disk must not lose hours of work
         typer.echo(json.dumps([evaluation.to_dict() for evaluation in evaluations], indent=1, ensure_ascii=False))
     else:
         _show(Console(), evaluations)
@@ -98,7 +100,7 @@ def evaluate(
 
 
 def _write(evaluations: "list[Evaluation]", csv: Path | None, markdown: Path | None) -> list[Path]:
-    """Writes the files that were asked for, and returns where every run's `evaluation.json` is."""
+    """Writes the requested files and every run's `evaluation.json`, and returns the paths of the latter."""
     from stargan_fw.files import write_text
     from stargan_fw.runs.evaluation_record import as_csv, as_markdown
 

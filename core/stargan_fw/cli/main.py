@@ -18,7 +18,7 @@ ABOUT = "Image-to-image translation between many domains, learned from several d
 
 
 def show_version(wanted: bool) -> None:
-    """Prints the version and ends the program, if `--version` is given."""
+    """Prints the version and ends the program, if `--version` is set."""
     if wanted:
         from stargan_fw.version import __version__
 
@@ -31,17 +31,17 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Goes anywhere.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Works in any place.")] = False,
 ) -> None:
-    """Takes what stands before a command; `main` takes `--debug` out wherever it stands."""
+    """Declares the options of the program itself. `main` removes `--debug` from any place before typer sees it."""
     del version, debug
 
 
 def program() -> typer.Typer:
-    """Returns the command line with every command that is registered; a plugin that fails is named and left out.
+    """Returns the command line with all registered commands. A note names each plugin that fails and is left out.
 
     Raises:
-        PluginError: a plugin fails, under `STARGAN_FW_STRICT=1`.
+        PluginError: if a plugin fails and `STARGAN_FW_STRICT=1` is set.
     """
     app = typer.Typer(
         name="stargan-fw",
@@ -66,9 +66,9 @@ def program() -> typer.Typer:
 
 
 def _commands() -> PluginManager:
-    """Returns a manager with the modules of commands.
+    """Returns a manager with all modules that register commands.
 
-    Kinds that plugins bring are loaded only if a module of commands fails without them: `--help` is asked for often.
+    To keep `--help` fast, plugins' kinds of components are loaded only if a module of commands fails without them.
     """
     manager = PluginManager()
     manager.load_entry_points(COMMAND_GROUP)
@@ -98,12 +98,12 @@ def main() -> None:
         sys.exit(_report(error, WRONG_REQUEST, debug=debug))
     except KeyboardInterrupt:
         sys.exit(_report(RuntimeError("Interrupted."), FAILED, debug=False))
-    except Exception as error:  # noqa: BLE001 - the last place that can say anything
+    except Exception as error:  # noqa: BLE001 - the last place that can report it
         sys.exit(_report(error, FAILED, debug=debug))
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """Returns the arguments without `--debug`, and whether it was there. After "--" it is a value like any other."""
+    """Returns the arguments without `--debug`, and whether it was there. After "--", `--debug` is an ordinary value."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options, values = arguments[:end], arguments[end:]
     return [*(option for option in options if option != "--debug"), *values], "--debug" in options

@@ -1,4 +1,4 @@
-"""The options that several commands have, each declared once, for commands of plugins as well."""
+"""Options that several commands share, also commands of plugins. Each is declared once."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 _data_help = "The folder of datasets without a location."
 _size_help = "Side of the model's images in pixels."
-_precision = typer.Option(help="What networks compute in; auto is bf16 if the hardware multiplies it.")
-_seed = typer.Option(min=0, help="Seed of everything random.")
+_precision = typer.Option(help="Number format of networks; auto is bf16 if the hardware multiplies it.")
+_seed = typer.Option(min=0, help="Seed of all random numbers.")
 
 # Data.
 DataOption = Annotated[str | None, typer.Option(help=_data_help, show_default="data")]
@@ -28,30 +28,30 @@ CacheOption = Annotated[
 ]
 ImageSizeOption = Annotated[int | None, typer.Option(min=1, help=_size_help, show_default="the configuration's")]
 CheckpointSizeOption = Annotated[
-    int | None, typer.Option(min=1, help=_size_help, show_default="what the checkpoints tell")
+    int | None, typer.Option(min=1, help=_size_help, show_default="read from the checkpoints")
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Test images of a dataset that are translated, at most.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Translate at most this many test images of a dataset.")]
 
 # Configuration.
-PresetOption = Annotated[str | None, typer.Option(help="A named configuration.", show_default="that of the plugins")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file, over the preset.")]
+PresetOption = Annotated[str | None, typer.Option(help="A named configuration.", show_default="the plugins' default")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file that overrides the preset.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One key, over everything; repeatable.")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key; repeatable.")
 ]
 PluginOption = Annotated[list[Path] | None, typer.Option(resolve_path=True, help="A plugin file; repeatable.")]
 
 # The machine.
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU if there is one.")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default a GPU if there is one.")]
 PrecisionOption = Annotated[Literal["auto", "fp32", "bf16"], _precision]
 ConfiguredPrecisionOption = Annotated[Literal["auto", "fp32", "bf16"] | None, _precision]
 
-# What is computed and how it is shown.
+# Computation and display.
 SeedOption = Annotated[int, _seed]
 ConfiguredSeedOption = Annotated[int | None, _seed]
-ClassifierStepsOption = Annotated[int | None, typer.Option(min=1, help="Updates of a classifier that is missing.")]
+ClassifierStepsOption = Annotated[int | None, typer.Option(min=1, help="Training steps of a missing classifier.")]
 CurrentOption = Annotated[
     str | None,
-    typer.Option(metavar="LABELS", help="Labels that the pictures have, instead of those that the model reads."),
+    typer.Option(metavar="LABELS", help="The pictures' current labels, instead of those that the model reads."),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, write nothing.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -64,16 +64,16 @@ def configuration_layers(
     settings: Sequence[str] | None = None,
     plugin: Sequence[Path] | None = None,
 ) -> "list[Layer]":
-    """Returns the layers of a configuration that a command line asks for, the weakest first.
+    """Returns the configuration layers of a command line; later ones override earlier ones.
 
     Args:
-        options: the values of options by the keys that they stand for, such as "training.seed". None is left out.
+        options: values of options, by configuration key, such as "training.seed". None is left out.
         config: the value of `ConfigOption`.
         settings: the value of `SetOption`.
         plugin: the value of `PluginOption`.
 
     Raises:
-        ConfigError: the file cannot be read, or a setting is no KEY=VALUE.
+        ConfigError: if the file cannot be read, or a setting is not KEY=VALUE.
     """
     from stargan_fw.config import Layer
 

@@ -1,4 +1,4 @@
-"""What `translate` writes for a picture, and where."""
+"""The files that `translate` writes for each picture."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from stargan_fw_registry import LabelSpace
 
 
-FRAMES = 12  # of an animation, from one edit to the next
-MILLISECONDS = 80  # a frame
-QUALITY = 95  # of JPEG and WebP
+FRAMES = 12  # per edit, of an animation
+MILLISECONDS = 80  # per frame
+QUALITY = 95  # JPEG and WebP
 
 
 class Output(ABC):
-    """What is written for each picture.
+    """A way to write the translations of each picture.
 
     Args:
-        edits: as they were asked for.
-        out: the folder, or one picture's file.
-        strength: 0 to 1.
-        size: the model's, or the original's.
+        edits: the values of `--to`.
+        out: the folder, or the file if there is one picture.
+        strength: how far to translate, 0 to 1.
+        size: whether results have the model's size or the original's.
     """
 
     def __init__(self, edits: Sequence[str], out: Path, strength: float, size: Size) -> None:
@@ -42,24 +42,24 @@ class Output(ABC):
 
     @abstractmethod
     def paths(self, relative: Path) -> list[Path]:
-        """Returns the files that a picture becomes, given its path below its folder."""
+        """Returns the files to write for a picture, from its path relative to the input folder."""
 
     @abstractmethod
     def write(self, translated: Translated, paths: Sequence[Path]) -> None:
-        """Writes those files, whose folders are there."""
+        """Writes a picture's translations to its files. Their folders exist."""
 
     def targets(self, space: LabelSpace) -> list[Target]:
-        """Returns the translations that it needs; LabelError where there is no such edit."""
+        """Returns the translations to compute, and raises LabelError if an edit is unknown."""
         from stargan_fw.inference.target_labels import Target
 
         return [Target.make(space, edit, None, self.strength) for edit in self.edits]
 
     def plan(self, files: Sequence[tuple[Path, Path]]) -> dict[Path, list[Path]]:
-        """Returns the files that every picture becomes.
+        """Returns the files to write for every picture.
 
         Raises:
-            DataError: two pictures or two edits would become one file, an input would be written over, or nothing can be
-                written there.
+            DataError: if two pictures or edits would get the same file, if an input would be overwritten, or if the
+                folder cannot be written to.
         """
         plan = {source: self.paths(relative) for source, relative in files}
         if self.out.suffix.lower() in SUFFIXES and not self.out.is_dir():
@@ -72,7 +72,7 @@ class Output(ABC):
                     raise DataError(f"'{path}' is read, and would be written over. Name another folder with --out.")
                 if taken.setdefault(path, source) != source:
                     raise DataError(f"'{taken[path]}' and '{source}' would both become '{path}'. Translate them apart.")
-        _check_place(next(iter(plan.values()))[0])
+        _check_writable(next(iter(plan.values()))[0])
         return plan
 
     def _as_one_file(self, plan: Mapping[Path, Sequence[Path]]) -> list[Path]:
@@ -86,11 +86,11 @@ class Output(ABC):
 
 
 class Stills(Output):
-    """Pictures that do not move."""
+    """Pictures without animation."""
 
     @abstractmethod
     def pictures(self, translated: Translated) -> list[Image.Image]:
-        """Returns what goes into each file."""
+        """Returns the picture for each file."""
 
     def write(self, translated: Translated, paths: Sequence[Path]) -> None:
         for picture, path in zip(self.pictures(translated), paths, strict=True):
@@ -98,7 +98,7 @@ class Stills(Output):
 
 
 class Pictures(Stills):
-    """One picture for each edit: `OUT/<path>-<edit>.png`."""
+    """One picture per edit: `OUT/<path>-<edit>.png`."""
 
     def paths(self, relative: Path) -> list[Path]:
         return [self.out / relative.with_name(f"{relative.stem}-{edit}.png") for edit in _file_names(self.edits)]
@@ -108,7 +108,7 @@ class Pictures(Stills):
 
 
 class NamedPictures(Pictures):
-    """One picture for each edit, called as the input: `OUT/<path>`, with several edits `OUT/<edit>/<path>`."""
+    """One picture per edit, with the input's name: `OUT/<path>`, or `OUT/<edit>/<path>` if there are several edits."""
 
     def paths(self, relative: Path) -> list[Path]:
         if relative.suffix.lower() not in SUFFIXES:
@@ -132,9 +132,9 @@ class Grid(Stills):
 
 
 class Animation(Output):
-    """A GIF whose labels go from the current ones to every edit in turn, and back: `OUT/<path>-<edits>.gif`.
+    """A GIF from the current labels to each edit in turn and back: `OUT/<path>-<edits>.gif`.
 
-    From an edit of one dataset to one of another they go by way of the current ones: labels mix within one dataset.
+    Labels can be mixed only within one dataset. Between edits of two datasets, the GIF returns to the current labels.
     """
 
     def targets(self, space: LabelSpace) -> list[Target]:
@@ -163,7 +163,7 @@ class Animation(Output):
 
 
 def _file_names(edits: Sequence[str]) -> list[str]:
-    """Returns each edit as a part of a file's name; DataError if different edits would have one name."""
+    """Returns each edit as a part of a file name, and raises DataError if two different edits get the same one."""
     named: dict[str, str] = {}
     for edit in edits:
         first = named.setdefault(_file_name(edit), edit)
@@ -176,11 +176,10 @@ def _file_names(edits: Sequence[str]) -> list[str]:
 
 
 def _file_name(edit: str) -> str:
-    """Returns an edit as a part of a file's name."""
     return re.sub(r"[^\w=,.+-]", "_", edit)
 
 
-def _check_place(target: Path) -> None:
+def _check_writable(target: Path) -> None:
     folder = next(parent for parent in target.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         why = "cannot be written to" if folder.is_dir() else "is a file"
@@ -190,41 +189,41 @@ def _check_place(target: Path) -> None:
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
 
-def image_files(named: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Yields each picture once, with the path that it has below its folder, or below what a glob leaves open.
+def image_files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yields each picture once, with its path relative to the named folder, or to the part of a glob without wildcards.
 
     Raises:
-        DataError: a path that is missing or no picture, or a folder or glob without pictures.
+        DataError: if a path is missing or not a picture, or a folder or glob has no pictures.
     """
     seen: set[Path] = set()
-    for path in named:
-        for file, relative in _below(path):
+    for path in paths:
+        for file, relative in _find_pictures(path):
             if file not in seen:
                 seen.add(file)
-                _check(file)
+                _check_picture(file)
                 yield file, relative
 
 
-def _below(path: Path) -> list[tuple[Path, Path]]:
+def _find_pictures(path: Path) -> list[tuple[Path, Path]]:
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        return _some(found, path, f"The folder '{path}' holds no pictures")
+        return _relative_to(found, path, f"The folder '{path}' holds no pictures")
     if path.exists() or not glob.has_magic(str(path)):
         return [(path, Path(path.name))]
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - takes absolute ones
     found = [file for file in matches if file.suffix.lower() in SUFFIXES]
     fixed = list(path.parts[: next(i for i, part in enumerate(path.parts) if glob.has_magic(part))])
-    return _some(found, Path(*fixed), f"The glob '{path}' finds no pictures")
+    return _relative_to(found, Path(*fixed), f"The glob '{path}' finds no pictures")
 
 
-def _some(found: list[Path], below: Path, otherwise: str) -> list[tuple[Path, Path]]:
+def _relative_to(found: list[Path], folder: Path, message: str) -> list[tuple[Path, Path]]:
     if not found:
-        raise DataError(f"{otherwise} ({', '.join(sorted(SUFFIXES))}).")
-    return [(file, file.relative_to(below)) for file in found]
+        raise DataError(f"{message} ({', '.join(sorted(SUFFIXES))}).")
+    return [(file, file.relative_to(folder)) for file in found]
 
 
-def _check(file: Path) -> None:
-    """Reads the header only, so that what is no picture is refused before anything is written."""
+def _check_picture(file: Path) -> None:
+    """Reads the header, so that a file that is not a picture is refused before anything is written."""
     from PIL import Image
 
     from stargan_fw.data.images import UNREADABLE, reason

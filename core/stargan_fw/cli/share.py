@@ -1,4 +1,4 @@
-"""`stargan-fw export`, `import` and `extend`: trained models as folders to share."""
+"""`stargan-fw export`, `import`, `extend`, `push` and `pull`: trained models as folders to share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stargan_fw.plugin_manager import PluginManager
 
 
-Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it must not hold anything.")]
+Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it must be empty or new.")]
 
 
 def export(
@@ -21,7 +21,7 @@ def export(
     *,
     form: Annotated[Literal["safetensors", "onnx"], typer.Option("--format", help="What to write.")] = "safetensors",
     licence: Annotated[
-        str | None, typer.Option("--license", help="Of the model, as the Hub names it: mit, cc-by-nc-4.0.")
+        str | None, typer.Option("--license", help="The model's licence, as the Hub calls it: mit, cc-by-nc-4.0.")
     ] = None,
     plugin: PluginOption = None,
 ) -> None:
@@ -40,43 +40,43 @@ def import_(
     generator: Annotated[Path, typer.Argument(metavar="G.ckpt", help="The generator's checkpoint.")],
     target: Target,
     *,
-    datasets: Annotated[str, typer.Option(help="What it was trained on, in the order of its labels.")],
-    discriminator: Annotated[Path | None, typer.Option(help="The discriminator's, to read current labels.")] = None,
-    attributes: Annotated[str | None, typer.Option(help="Of the dataset, in order, separated by commas.")] = None,
+    datasets: Annotated[str, typer.Option(help="The datasets of the checkpoint, in the order of its labels.")],
+    discriminator: Annotated[Path | None, typer.Option(help="The discriminator, to read current labels.")] = None,
+    attributes: Annotated[str | None, typer.Option(help="The attributes in order, separated by commas.")] = None,
     image_size: CheckpointSizeOption = None,
     data: DataOption = None,
     settings: SetOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Make a model folder of the reference implementation's checkpoints."""
+    """Convert checkpoints of the reference implementation to a model folder."""
     from stargan_fw.models.foreign import ForeignModel, import_model, with_attributes
 
-    asked, plugins = _asked(datasets, data, settings, plugin)
+    config, plugins = _configure(datasets, data, settings, plugin)
     if attributes:
-        asked = with_attributes(asked, [name.strip() for name in attributes.split(",")], plugins)
-    import_model(ForeignModel(generator, discriminator), target, asked, plugins, image_size=image_size)
+        config = with_attributes(config, [name.strip() for name in attributes.split(",")], plugins)
+    import_model(ForeignModel(generator, discriminator), target, config, plugins, image_size=image_size)
     typer.echo(target)
 
 
 def extend(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")],
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; it must not hold anything.")],
-    datasets: Annotated[str, typer.Option(help="The model's own, in their order, and then the new ones.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; it must be empty or new.")],
+    datasets: Annotated[str, typer.Option(help="The model's datasets in their order, then the new ones.")],
     data: DataOption = None,
     settings: SetOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Add datasets to a trained model, old outputs unchanged; `train --from` then teaches it the new labels."""
+    """Add datasets to a trained model without changing its outputs; `train --from` then trains the new labels."""
     from stargan_fw.models.extension import extend_model
 
-    asked, plugins = _asked(datasets, data, settings, plugin)
-    extension = extend_model(model, out, asked, plugins, files=plugin or ())
+    config, plugins = _configure(datasets, data, settings, plugin)
+    extension = extend_model(model, out, config, plugins, files=plugin or ())
     typer.echo(extension.adoption.describe())
     typer.echo(f"{out}: translations to the old labels differ by at most {extension.difference:g}")
 
 
-def _asked(
+def _configure(
     datasets: str, data: str | None, settings: list[str] | None, plugin: list[Path] | None
 ) -> "tuple[Config, PluginManager]":
     from stargan_fw.training.train_request import data_request
@@ -89,12 +89,12 @@ Repo = Annotated[str, typer.Argument(metavar="REPO", help="user/name on the Hugg
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A model folder, as `export` writes it.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A model folder that `export` wrote.")],
     repo: Repo,
     *,
     private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
-    revision: Annotated[str | None, typer.Option(help="A branch, made where it is missing.  [default: main]")] = None,
-    update: Annotated[bool, typer.Option("--update", help="Push a new version to a repository that exists.")] = False,
+    revision: Annotated[str | None, typer.Option(help="A branch, made if it is missing.  [default: main]")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Push a new version to an existing repository.")] = False,
 ) -> None:
     """Publish a model folder on the Hugging Face Hub."""
     from stargan_fw.models import hub
@@ -104,7 +104,7 @@ def push(
 
 def pull(
     repo: Repo,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
     *,
     revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.  [default: main]")] = None,
 ) -> None:

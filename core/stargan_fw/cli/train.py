@@ -42,13 +42,13 @@ def train(
         typer.Option(
             "--from",
             metavar="MODEL",
-            help="Begin with the weights of a run or model folder, and its datasets if none are named.",
+            help="Start from the weights of a run or model folder, with its datasets if none are named.",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run folder.")] = False,
     device: DeviceOption = None,
     precision: ConfiguredPrecisionOption = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop early; the schedule stays.")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop early, without changing the schedule.")] = None,
     seed: ConfiguredSeedOption = None,
     plugin: PluginOption = None,
     dry_run: DryRunOption = False,
@@ -69,7 +69,7 @@ def train(
     }
     layers = configuration_layers(options, config=config, settings=settings, plugin=plugin)
     request = TrainRequest.make(layers, datasets=datasets, preset=preset, out=out, resume=resume)
-    place = choose_device(device)
+    chosen = choose_device(device)
     plan = Plan.make(request.config, request.plugins)
     request.check_data(plan.space, plan.sources)
     adoption = request.adopt(plan.method)
@@ -78,7 +78,7 @@ def train(
     if adoption and request.start:
         console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
     if not dry_run:
-        _run(console, plan, request, place, max_steps)
+        _run(console, plan, request, chosen, max_steps)
 
 
 def _run(

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from stargan_fw.inference.translator import Translator
     from stargan_fw_registry import Edit
 
-SHEET_IMAGES = 4  # of each dataset, where none are named
+SHEET_IMAGES = 4  # per dataset, if no images are named
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a Hub id.")]
 Masks = Annotated[
-    str | None, typer.Option(metavar="right,wrong", help="A row for each: the labels' own mask, or another's.")
+    str | None, typer.Option(metavar="right,wrong", help="A row for each: the right mask, or another dataset's.")
 ]
 
 
@@ -40,26 +40,26 @@ def translate(
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a file for one picture.")] = Path("translated"),
     grid: Annotated[bool, typer.Option("--grid", help="One picture of the input and all edits.")] = False,
     gif: Annotated[bool, typer.Option("--gif", help="An animation through the edits and back.")] = False,
-    keep_names: Annotated[bool, typer.Option("--keep-names", help="Call results as the inputs are called.")] = False,
+    keep_names: Annotated[bool, typer.Option("--keep-names", help="Give results the names of the inputs.")] = False,
     strength: Annotated[float, typer.Option(help="How far to go, 0 to 1.")] = 1.0,
     current: CurrentOption = None,
     size: Annotated[
         Literal["model", "original"], typer.Option(help="The model's size, or pasted into the original.")
     ] = "model",
     precision: PrecisionOption = "auto",
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures that go through the network at once.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures per batch.")] = None,
     device: DeviceOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Translate pictures to other labels; what is not named keeps the value that the model reads from the picture.
+    """Translate pictures to other labels. Labels that are not named keep the values that the model reads.
 
-    A picture that turns out to be broken is named and left out; the exit code is then 1.
+    If a picture turns out to be broken, the command names it, continues with the others, and exits with code 1.
     """
     from stargan_fw.cli import outputs
     from stargan_fw.inference.translator import Translator
 
     if grid + gif + keep_names > 1:
-        raise RequestError("--grid, --gif and --keep-names say what to write in different ways: give one of them.")
+        raise RequestError("--grid, --gif and --keep-names exclude each other: use one of them.")
     kind = outputs.Grid if grid else outputs.Animation if gif else outputs.Pictures
     output = (outputs.NamedPictures if keep_names else kind)(to, out, strength, size)
     files = list(outputs.image_files(images))
@@ -71,7 +71,7 @@ def translate(
 
 
 def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list[Path]], current: str | None) -> None:
-    """Reads, translates and writes, a batch each at a time."""
+    """Reads, translates and writes the pictures, a batch at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
     from stargan_fw.inference.inputs import FileInput
@@ -80,10 +80,10 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
     unreadable: list[DataError] = []
     targets = output.targets(translator.labels)
     translator.compile_for(len(targets) * len(plan))
-    places: dict[ImageInput, list[Path]] = {FileInput(source): paths for source, paths in plan.items()}
+    files_of: dict[ImageInput, list[Path]] = {FileInput(source): paths for source, paths in plan.items()}
 
     def write(translated: "Translated") -> list[Path]:
-        paths = places[translated.image]
+        paths = files_of[translated.image]
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
         output.write(translated, paths)
@@ -93,15 +93,15 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
         unreadable.append(error)
 
     with ThreadPoolExecutor() as pool, _Progress(len(plan), output.out) as progress:
-        batches = translator.pipeline.run(places, targets, current=current, unreadable=leave_out)
+        batches = translator.pipeline.run(files_of, targets, current=current, unreadable=leave_out)
         for written in map_batches(batches, write, pool):
             for paths in written:
                 progress.show(paths)
-    _report(unreadable, len(plan))
+    _report_unreadable(unreadable, len(plan))
 
 
-def _report(unreadable: Sequence[DataError], count: int) -> None:
-    """Says what was left out; without a single readable picture the request was wrong."""
+def _report_unreadable(unreadable: Sequence[DataError], count: int) -> None:
+    """Reports unreadable pictures. Raises the first error if no picture was readable: then the request was wrong."""
     if len(unreadable) == count:
         raise unreadable[0]
     for error in unreadable:
@@ -115,25 +115,25 @@ def sheet(
     model: Model,
     images: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[IMAGE...]", help="Files, folders or globs; the run's held-out images."),
+        typer.Argument(metavar="[IMAGE...]", help="Files, folders or globs; by default held-out images of the run."),
     ] = None,
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write.")] = Path("sheet.png"),
     to: Annotated[
-        list[str] | None, typer.Option(metavar="LABELS", help="A column each; repeatable. Without any, every domain.")
+        list[str] | None, typer.Option(metavar="LABELS", help="One column; repeatable. By default a column per domain.")
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL", help="Another model, with rows of its own. Repeatable."),
+        typer.Option(metavar="MODEL", help="Another model, in its own rows; repeatable."),
     ] = None,
-    name: Annotated[list[str] | None, typer.Option(help="What to call a model, in their order. Repeatable.")] = None,
+    name: Annotated[list[str] | None, typer.Option(help="A model's title, in the models' order; repeatable.")] = None,
     mask: Masks = None,
     current: CurrentOption = None,
     precision: PrecisionOption = "auto",
     device: DeviceOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Draw pictures in every domain, one per column, or under the named edits, which may combine labels.
+    """Draw pictures with a column per domain, or per named edit. An edit may combine labels.
 
     For example: --to label,other=flip --to other=flip,third=flip.
     """
@@ -142,16 +142,16 @@ def sheet(
     models = [model, *(against or ())]
     names = name or [Path(path).name for path in models]
     if len(names) != len(models):
-        raise RequestError(f"{len(models)} models have {len(names)} names: give --name once for each, or not at all.")
-    masks = _masks(mask)
-    shown, labels = _shown(model, images, current, plugin or ())
-    rows = _rows(list(zip(models, names, strict=True)), masks, precision, device, plugin or ())
+        raise RequestError(f"{len(models)} models have {len(names)} names: use --name once per model, or not at all.")
+    masks = _parse_masks(mask)
+    pictures, labels = _choose_pictures(model, images, current, plugin or ())
+    rows = _open_rows(list(zip(models, names, strict=True)), masks, precision, device, plugin or ())
     for row in rows:
         for edit in to or ():
             row.translator.labels.resolve(edit)
     # A wrong mask shows what the mask does to one dataset's labels.
     dataset = rows[0].translator.labels.datasets[-1] if "wrong" in masks else None
-    picture = draw_figure(rows, shown, to, labels, dataset)
+    picture = draw_figure(rows, pictures, to, labels, dataset)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         picture.save(out)
@@ -160,7 +160,7 @@ def sheet(
     typer.echo(out)
 
 
-def _masks(text: str | None) -> list[Literal["right", "wrong"]]:
+def _parse_masks(text: str | None) -> list[Literal["right", "wrong"]]:
     masks: list[Literal["right", "wrong"]] = []
     for part in (text or "right").split(","):
         if part.strip() == "right":
@@ -172,7 +172,7 @@ def _masks(text: str | None) -> list[Literal["right", "wrong"]]:
     return masks
 
 
-def _rows(
+def _open_rows(
     models: Sequence[tuple[str, str]],
     masks: Sequence[Literal["right", "wrong"]],
     precision: Literal["auto", "fp32", "bf16"],
@@ -193,22 +193,22 @@ def _rows(
     return rows
 
 
-def _shown(
+def _choose_pictures(
     model: str, images: Sequence[Path] | None, current: str | None, plugins: Sequence[Path]
 ) -> "tuple[Sequence[Path | Image.Image], str | Sequence[Edit] | None]":
-    """Returns the pictures of a sheet, and what their labels are: where none are named, a few of the run's test images."""
+    """Returns the pictures of a sheet with their current labels; some test images of the run if none are named."""
     if images:
         from stargan_fw.cli.outputs import image_files
 
         return [file for file, _ in image_files(images)], current
     if not (Path(model) / "config.toml").exists():
-        raise DataError(f"'{model}' is no run, which would have test images of its own: name the pictures to show.")
-    pictures, labels = _held_out(model, plugins)
+        raise DataError(f"'{model}' is not a run folder, so it has no test images: name the pictures to show.")
+    pictures, labels = _held_out_pictures(model, plugins)
     return pictures, current or labels
 
 
-def _held_out(model: str, plugins: Sequence[Path]) -> tuple[list["Image.Image"], list["Edit"]]:
-    """Returns a few test images of each of a run's datasets, with their labels."""
+def _held_out_pictures(model: str, plugins: Sequence[Path]) -> tuple[list["Image.Image"], list["Edit"]]:
+    """Returns a few test images per dataset of a run, with their labels."""
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.runs.run_folder import RunFolder
     from stargan_fw.runs.split_record import recorded_sources
@@ -225,7 +225,7 @@ def _held_out(model: str, plugins: Sequence[Path]) -> tuple[list["Image.Image"],
 
 
 class _Progress:
-    """A bar on a terminal, and then how much was written; elsewhere the written files, a line each."""
+    """Shows a progress bar and a summary on a terminal, otherwise the written files, one per line."""
 
     def __init__(self, count: int, out: Path) -> None:
         from rich.console import Console
@@ -246,7 +246,6 @@ class _Progress:
             typer.echo(f"{self._written} file{'s' * (self._written != 1)}: {self._out}")
 
     def show(self, paths: list[Path]) -> None:
-        """Says that a picture is done."""
         self._bar.advance(self._task)
         self._written += len(paths)
         for path in paths if self._lines else ():
