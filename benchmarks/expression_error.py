@@ -1,4 +1,4 @@
-"""How often an expression is not read from a translated face (the measure of the paper's Table 3).
+"""Measures how often an expression is not read from a translated face, as in the paper's Table 3.
 
 A small classifier is trained on the real training split; unseen neutral people are translated to every other
 expression; the error is the share of translations that the classifier does not read as the target.
@@ -82,7 +82,7 @@ def main() -> int:
     train, test = list(source.train), list(source.test)
 
     started = time.time()
-    for seed in range(TRIES):  # one that errs on real images is no measure
+    for seed in range(TRIES):  # a classifier that errs on real images cannot measure
         classifier = fit(images[train], targets[train], source.schema.dim, seed)
         real_error = (read(classifier, images[test]) != targets[test]).float().mean().item()
         if real_error <= MOST_ERROR:
@@ -114,7 +114,7 @@ def main() -> int:
             print(f"  {name:14s}{error:7.1%} not read as the target")
         print(f"expression error: {result['error']:.1%}")
     if real_error > MOST_ERROR:
-        print(f"The classifier itself errs by more than {MOST_ERROR:.0%}: its reading is no measure.", file=sys.stderr)
+        print(f"The classifier itself errs by more than {MOST_ERROR:.0%}: do not trust its readings.", file=sys.stderr)
         return 1
     return 0
 

@@ -1,11 +1,11 @@
-"""Batches of the store against Pillow behind torch's `DataLoader`, over the same JPEGs; and what memory reading takes.
+"""Compares the speed of the store with Pillow behind torch's `DataLoader` on the same JPEGs, and measures memory.
 
     python benchmarks/loader.py [--images 2000] [--rounds 5] [--large 200000]
 
-Both give shuffled uint8 batches of 16 at 128 px, taking turns; the medians of the rounds are compared. Memory is the
-resident set as the kernel counts it (VmRSS: anonymous memory and mapped files together), read at every batch. The
-store is read with `pread`, so the kernel's cache of the file is not part of it. No cache is dropped: everything that
-is read has been written just before, and a disk may be slower.
+Both give shuffled uint8 batches of 16 at 128 px. They take turns, and the medians of the rounds are compared. Memory is the
+kernel's resident set (VmRSS: anonymous memory and mapped files together), sampled while batches are read. The store is
+read with `pread`, so the kernel's cache of the file does not count. No cache is dropped: all files have just been
+written, and reading from a disk may be slower.
 """
 
 import argparse
@@ -28,12 +28,12 @@ from stargan_fw.data.loader import Loader
 from stargan_fw.data.store import Store, write_store
 
 SIDE, BATCH, LABELS = 128, 16, 5
-STORE_BATCHES, JPEG_BATCHES = 1000, 60  # of a round
+STORE_BATCHES, JPEG_BATCHES = 1000, 60  # per round
 SMALL, MEMORY_SIDE = 2000, 64
 
 
 class Jpegs(Dataset[tuple[Tensor, Tensor]]):
-    """What most implementations do: open, crop, resize and convert an image each time it is asked for."""
+    """What most implementations do: open, crop, resize and convert an image each time it is read."""
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
@@ -49,7 +49,7 @@ class Jpegs(Dataset[tuple[Tensor, Tensor]]):
 
 
 def draw(folder: Path, count: int) -> list[Path]:
-    """Writes JPEGs of CelebA's size, smooth with some noise, about as large as photographs."""
+    """Writes JPEGs of CelebA's size: smooth with some noise, so the files are about as large as photographs."""
     rng = np.random.default_rng(0)
     paths = [folder / f"{number:06d}.jpg" for number in range(count)]
     for path in paths:
@@ -60,7 +60,7 @@ def draw(folder: Path, count: int) -> list[Path]:
 
 
 def rate(batches: Iterable[object], count: int) -> float:
-    """Returns images a second over `count` batches, after one that starts the worker."""
+    """Returns images per second over `count` batches, after a first one that starts the worker."""
     iterator = iter(batches)
     next(iterator)
     start = time.perf_counter()
@@ -68,20 +68,19 @@ def rate(batches: Iterable[object], count: int) -> float:
     return taken * BATCH / (time.perf_counter() - start)
 
 
-def numbered(loader: Loader) -> Iterator[object]:
-    """Yields batch after batch."""
+def batches_of(loader: Loader) -> Iterator[object]:
     return (loader.batch(number) for number in itertools.count())
 
 
 def compare(folder: Path, images: int, rounds: int) -> None:
-    """Prints how fast both loaders are."""
+    """Prints the speed of both loaders."""
     paths = draw(folder, images)
     store = Ingestion("jpegs", paths, Framing(SIDE, 178), folder / "cache").run()
     ours = Loader(store, np.zeros((images, LABELS), np.float32), range(images), batch_size=BATCH, seed=(0, 0))
     theirs = DataLoader(Jpegs(paths), BATCH, shuffle=True, num_workers=1, drop_last=True)
     speeds: dict[str, list[float]] = {"store": [], "jpegs": []}
     for number in range(rounds):
-        speeds["store"].append(rate(numbered(ours), STORE_BATCHES))
+        speeds["store"].append(rate(batches_of(ours), STORE_BATCHES))
         speeds["jpegs"].append(rate(theirs, JPEG_BATCHES))
         print(f"round {number + 1}: " + ", ".join(f"{name} {values[-1]:,.0f}/s" for name, values in speeds.items()))
     fast, slow = (statistics.median(values) for values in speeds.values())
@@ -90,13 +89,13 @@ def compare(folder: Path, images: int, rounds: int) -> None:
 
 
 def resident() -> float:
-    """Returns megabytes of this process's memory."""
+    """Returns the resident memory of this process in megabytes."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def peak(folder: Path, count: int) -> float:
-    """Returns the most megabytes that this process had while it read every image of a store of `count`."""
+    """Returns the peak resident memory in megabytes while every image of a store of `count` is read."""
     path = folder / f"{count}.arrow"
     pixels = np.random.default_rng(0).integers(0, 256, (64, MEMORY_SIDE**2 * 3), dtype=np.uint8)
     write_store(path, (pixels[number % 64].tobytes() for number in range(count)))
@@ -114,7 +113,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Speed and memory of reading.")
     parser.add_argument("--images", type=int, default=2000, help="JPEGs to draw")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--large", type=int, default=200_000, help="images of the large store; 0 leaves memory out")
+    parser.add_argument(
+        "--large", type=int, default=200_000, help="images of the large store; with 0 memory is not measured"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""Changes the code in many small ways, one at a time, and counts how many of the changed versions the tests catch.
+"""Makes many small changes to the code, one at a time, and counts how many of them the tests catch.
 
 Cosmic Ray makes the mutants. `[tool.mutants]` in `pyproject.toml` lists the files and the tests that must catch their
 mutants. Every mutant runs in a process of its own, forked after torch is imported, and replaces its file in memory only.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = ["-x", "-q", "--noconftest", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-# Variable… need arguments. Operators on bits in the place of others hardly ever survive: they would flatter the tests.
+# Variable… need arguments. Bit operators instead of others hardly ever survive and would flatter the tests.
 LEFT_OUT = re.compile(r"core/(Variable\w+|ReplaceBinaryOperator_\w+_(Bit\w+|LShift|RShift|Pow))")
 UNCHANGED, BROKEN = "unchanged", "broken"  # two controls per file: the tests must pass with the first alone
 CONTROLS = {UNCHANGED, BROKEN}
@@ -90,7 +90,7 @@ def mutants_of(pattern: str, tests: list[str], wanted: list[str]) -> Iterator[Mu
     Args:
         pattern: the files, as a glob below the repository; "::name" after it chooses one class of theirs.
         tests: the tests that should catch the mutants.
-        wanted: parts of paths; files whose paths contain none of these are left out, unless there are none.
+        wanted: parts of paths; only files with one of these in their path are taken. If empty, all are.
     """
     files, _, scope = pattern.partition("::")
     for path in sorted(ROOT.glob(files)):
@@ -188,7 +188,7 @@ def import_third_parties() -> None:
 
 
 def use_fast_hypothesis() -> None:
-    """Leaves out what a mutant needs no more once a test has failed, and draws the same examples for each."""
+    """Skips shrinking, since the first failure decides, and draws the same examples for every mutant."""
     phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
     hypothesis.settings.register_profile("mutants", database=None, derandomize=True, deadline=None, phases=phases)
     hypothesis.settings.load_profile("mutants")

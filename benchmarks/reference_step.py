@@ -1,9 +1,9 @@
-"""StarGAN as the reference formulates it, in plain torch: what the other benchmarks compare with.
+"""StarGAN in the reference's formulation, in plain torch, for the other benchmarks to compare with.
 
-Eager and fp32; label planes concatenated to the image; instance norm with running statistics; three passes of the
-critic; the generator's graph built in the critic's update, and the fake made anew for the generator's; gradients for
-every network in every backward; every loss read back in every step. Written from the paper and the description of that
-code, with the paper's layers and sizes.
+It is eager and in fp32. Label planes are concatenated to the image, and instance norm keeps running statistics. The critic's
+update has three passes of the critic and builds the generator's graph; the generator's update makes the fake again. Every
+backward computes gradients for all networks, and every step reads back all losses. Layers and sizes are the paper's. The
+code was written from the paper and from a description of the reference.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ReferenceBlock(nn.Module):
 
 
 class ReferenceDiscriminator(nn.Module):
-    """Table 5; (B, 3, H, W) in, patch scores and (B, label_dim) logits out."""
+    """Table 5; (B, 3, H, W) in, patch scores and logits (B, label_dim) out."""
 
     def __init__(self, image_size: int, label_dim: int, d: int = 64, depth: int = 6) -> None:
         super().__init__()
@@ -78,11 +78,11 @@ class ReferenceDiscriminator(nn.Module):
 
 
 class ReferenceStep:
-    """One dataset's updates: `labels` are its own, (B, d), at `own` of the joint vector.
+    """Updates on the first dataset, with its own labels (B, d).
 
     Args:
-        image_size: side in pixels; below 128 the critic has as many layers fewer as the image halves fewer times.
-        label_dims: of each dataset; with more than one a mask is appended.
+        image_size: side in pixels; below 128 the critic has one layer fewer per halving.
+        label_dims: number of labels per dataset; with several datasets a mask is appended.
         rate: learning rate of both optimisers.
     """
 
@@ -137,13 +137,13 @@ class ReferenceStep:
         optimizer.step()
 
     def join(self, labels: Tensor) -> Tensor:
-        """Eq. 7, of the first dataset."""
+        """Returns the joint label of Eq. 7 for labels of the first dataset."""
         zeros = labels.new_zeros(len(labels), sum(self.label_dims[1:]))
         mask = [1.0, *(0.0 for _ in self.label_dims[1:])] if len(self.label_dims) > 1 else []
         return torch.cat([labels, zeros, labels.new_tensor(mask).expand(len(labels), -1)], dim=1)
 
     def classification(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Eqs. 2 and 3 of binary labels: summed over them, a mean over the images."""
+        """Eqs. 2 and 3 for binary labels: the sum over labels, the mean over images."""
         own = logits[:, : labels.shape[1]]
         return F.binary_cross_entropy_with_logits(own, labels, reduction="sum") / len(labels)
 

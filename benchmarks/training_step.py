@@ -1,12 +1,12 @@
-"""A training step against the reference's formulation of it: images a second and peak memory, and what labels cost.
+"""Compares a training step with the reference's formulation: images per second, peak memory, and the cost of labels.
 
     python benchmarks/training_step.py [--size 128] [--precision auto] [--rounds 5] [--labels 5,8] [--compile off]
-    python benchmarks/training_step.py --cost-of 192,8        # of 200 labels against 13, both ours
+    python benchmarks/training_step.py --cost-of 192,8        # 200 labels against 13, both ours
 
-One round of each, taking turns, is `n_critic` updates of the critic and one of the generator on batches of 16; the
-medians of the rounds are compared. Each is a process of its own, which waits while the other works, since the command line
-has the C library keep freed memory and the reference does not; peak memory is taken in another for each (Linux). Ours is
-the real trainer with its loader, on noise; the reference's is given its batches for nothing.
+A round is `n_critic` updates of the critic and one of the generator on batches of 16. The two sides take turns, and the
+medians of the rounds are compared. Each side is a process that waits while the other works, because our command line makes
+the C library keep freed memory and the reference does not. Peak memory is measured in two more processes (Linux). Our side
+is the real trainer with its loader, on noise; the time to make the reference's batches does not count.
 """
 
 import argparse
@@ -36,14 +36,14 @@ BATCH, CRITIC = 16, 5
 
 
 def ours(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
-    """Returns a cycle of the project's trainer, on as many datasets as there are numbers of labels."""
+    """Returns a cycle of the project's trainer, with one dataset per number in `--labels`."""
     settings = [f"data.image_size={options.size}", f"training.precision={options.precision}"]
     config, plugins = data_request([Layer.from_settings(settings)], datasets=None, preset=None)
     device = choose_device(options.device)
     trainer = rehearse(complete(config, plugins), plugins, options.labels, device, folder)
     networks = [trainer.method.networks[name] for name in trainer.method.compilable]
     compile_where_it_pays(networks, options.compile, trainer.precision, STEPS)
-    # One dataset's turn after the other would make a round twice as long; which one it is costs the same.
+    # Only the first dataset is trained on: taking turns would make a round longer, and all datasets cost the same.
     trainer.loaders = dict(list(trainer.loaders.items())[:1])
     trainer.dataset_schedule = type(trainer.dataset_schedule)({next(iter(trainer.loaders)): 1})
     trainer.updates = dict.fromkeys(trainer.loaders, 0)
@@ -64,8 +64,8 @@ def reference(options: argparse.Namespace) -> Callable[[], int]:
     return work
 
 
-def built(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
-    """Returns the cycle that this process is for, and has it find what a process of its kind has."""
+def build_cycle(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
+    """Returns the cycle of this process; ours runs with the memory settings of the command line."""
     if options.only == "reference":
         return reference(options)
     keep_freed_memory()
@@ -73,11 +73,11 @@ def built(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
 
 
 class Contender:
-    """A process that runs cycles as it is told to, since what the C library does with memory is a process's own.
+    """A process that runs cycles on request; a process of its own, since memory settings are per process.
 
     Args:
-        name: what it runs, "ours" or "reference".
-        arguments: of this program, besides those that it was started with.
+        name: which cycle it runs, "ours" or "reference".
+        arguments: additional arguments of this program.
     """
 
     def __init__(self, name: str, *arguments: str) -> None:
@@ -87,8 +87,8 @@ class Contender:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **huge}
         )
 
-    def ask(self, what: str) -> float:
-        """Returns images a second of a cycle ("rate"), or the most bytes that a cycle adds ("peak")."""
+    def measure(self, what: str) -> float:
+        """Runs a cycle and returns images per second ("rate") or the peak of added bytes ("peak")."""
         if self.process.stdin is None or self.process.stdout is None:
             raise RuntimeError("The process has no pipes.")
         self.process.stdin.write(f"{what}\n")
@@ -96,16 +96,15 @@ class Contender:
         return float(json.loads(self.process.stdout.readline()))
 
     def stop(self) -> None:
-        """Ends the process."""
         self.process.communicate()
 
 
 def serve(options: argparse.Namespace, folder: Path) -> None:
-    """Answers what `Contender.ask` asks, until there is nothing more."""
+    """Answers `Contender.measure` until its pipe closes."""
     device = choose_device(options.device)
     PluginManager.discover(()).index("method")
     before = peak_bytes(lambda: None, device) or 0
-    run = built(options, folder)
+    run = build_cycle(options, folder)
     for line in sys.stdin:
         if line.strip() == "peak":
             run()
@@ -120,11 +119,11 @@ def serve(options: argparse.Namespace, folder: Path) -> None:
 
 
 def compare(contenders: dict[str, Contender], options: argparse.Namespace) -> float:
-    """Prints images a second of both, and returns the first's over the second's."""
+    """Prints images per second of both, and returns the ratio of the first to the second."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(options.rounds + 1):
         for name, contender in contenders.items():
-            rates[name].append(contender.ask("rate"))
+            rates[name].append(contender.measure("rate"))
         latest = ", ".join(f"{name} {values[-1]:.2f}/s" for name, values in rates.items())
         print(f"round {number}{' (not counted)' if number == 0 else ''}: {latest}", flush=True)
     first, second = (statistics.median(values[1:]) for values in rates.values())
@@ -134,11 +133,11 @@ def compare(contenders: dict[str, Contender], options: argparse.Namespace) -> fl
 
 
 def compare_memory() -> None:
-    """Prints the most memory that a cycle adds to a process that has loaded everything but the networks."""
+    """Prints the peak memory that a cycle adds to a process with everything loaded but the networks."""
     peaks = []
     for name in ("ours", "reference"):
         contender = Contender(name)
-        peaks.append(contender.ask("peak"))
+        peaks.append(contender.measure("peak"))
         contender.stop()
     mine, theirs = peaks
     print(f"peak memory: ours {mine / 2**20:,.0f} MB, the reference's {theirs / 2**20:,.0f} MB")
@@ -156,7 +155,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--labels", type=numbers, default=[5, 8])
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
-    parser.add_argument("--cost-of", type=numbers, help="labels whose cost to compare with those of --labels")
+    parser.add_argument("--cost-of", type=numbers, help="numbers of labels to compare with --labels")
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"])
     parser.add_argument("--device")
     parser.add_argument("--rounds", type=int, default=5)

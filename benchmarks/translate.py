@@ -1,12 +1,13 @@
-"""`stargan-fw translate` against a plain loop that translates one picture at a time in fp32, over the same JPEGs.
+"""Compares `stargan-fw translate` with a plain loop that translates one picture at a time in fp32, on the same JPEGs.
 
     python benchmarks/translate.py [--images 1000] [--rounds 3] [--threads 1] [--compile]
     python benchmarks/translate.py --forward          # the generator alone on batches of 16
 
-The loop's networks are the reference's formulation in plain torch, with the same weights. Both read, crop and resize JPEGs of CelebA's size, read the current labels with the model's classifier, translate at
-128 px with the paper's networks (conv_dim 64, random weights) and write PNGs. They take turns; the medians of the rounds
-are compared, by the clock and by processor time, which other work on the machine changes less; with more than one thread
-it also counts threads that wait. Compiling, where it happens, is part of `translate`.
+The loop's networks are the reference's formulation in plain torch, with the same weights. Both sides read, crop and resize
+JPEGs of CelebA's size, read the current labels with the model's classifier, translate at 128 px with the paper's networks
+(conv_dim 64, random weights) and write PNGs. They take turns, and the medians of the rounds are compared, by the clock and
+by processor time. Other work on the machine changes processor time less, but with several threads it includes waiting.
+If networks are compiled, that time is part of `translate`.
 """
 
 import argparse
@@ -39,7 +40,7 @@ from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminat
 from stargan_fw_plugins.networks.stargan_generator import StarGANGenerator
 from stargan_fw_registry import Binary, Exclusive, LabelSchema, LabelSpace
 
-SIDE, BATCH, EDIT = 128, 16, "Blond_Hair,Male=0"  # leaves the age to be read
+SIDE, BATCH, EDIT = 128, 16, "Blond_Hair,Male=0"  # the classifier reads the age, which the edit leaves open
 SPACE = LabelSpace(
     [
         LabelSchema(
@@ -53,15 +54,12 @@ class Build:
     """Builds the paper's networks."""
 
     def generator(self, *, image_size: int, label_dim: int) -> StarGANGenerator:
-        """Builds G."""
         return StarGANGenerator(image_size=image_size, label_dim=label_dim)
 
     def discriminator(self, *, image_size: int, label_dim: int) -> StarGANDiscriminator:
-        """Builds D."""
         return StarGANDiscriminator(image_size=image_size, label_dim=label_dim)
 
     def loss(self) -> WGANGP:
-        """Builds what is not used."""
         return WGANGP()
 
 
@@ -76,7 +74,7 @@ def draw(folder: Path, count: int) -> list[Path]:
 
 
 class Plain:
-    """The networks in the reference's formulation."""
+    """The loop that anybody would write, with the networks in the reference's formulation."""
 
     def __init__(self, weights: dict[str, StoredWeights]) -> None:
         method = StarGAN(SPACE, SIDE, Build())
@@ -93,7 +91,6 @@ class Plain:
 
     @torch.no_grad()
     def run(self, paths: list[Path], out: Path) -> None:
-        """Runs the loop that anybody would write."""
         out.mkdir()
         for path in paths:
             with Image.open(path) as picture:
@@ -106,20 +103,20 @@ class Plain:
 
 
 def ours(translator: Translator, paths: list[Path], out: Path) -> None:
-    """Runs the command, but for its start."""
+    """Runs the command without its start."""
     output = Pictures([EDIT], out, 1.0, "model")
     with redirect_stdout(io.StringIO()):  # the files' names
         _write_all(translator, output, output.plan([(path, Path(path.name)) for path in paths]), None)
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:
-    """Returns the seconds that it takes, by the clock and of the processor."""
+    """Returns the seconds that a call takes, by the clock and of the processor."""
     clock, processor = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - clock, time.process_time() - processor
 
 
-def model(folder: Path) -> dict[str, StoredWeights]:
+def write_weights(folder: Path) -> dict[str, StoredWeights]:
     """Writes random weights of both networks."""
     torch.manual_seed(0)
     networks: dict[str, nn.Module] = StarGAN(SPACE, SIDE, Build()).networks
@@ -128,8 +125,8 @@ def model(folder: Path) -> dict[str, StoredWeights]:
     return {name: StoredWeights(folder / f"{name}.safetensors") for name in networks}
 
 
-def opened(weights: dict[str, StoredWeights], batch_size: int | None = None) -> Translator:
-    """Returns a translator of them on the processor, accelerated as the command has it."""
+def open_translator(weights: dict[str, StoredWeights], batch_size: int | None = None) -> Translator:
+    """Returns a translator with these weights on the processor, accelerated as by the command."""
     with torch.device("meta"):
         method = StarGAN(SPACE, SIDE, Build())
     for network in method.networks.values():
@@ -144,7 +141,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--compile", action="store_true", help="whatever the number of images")
+    parser.add_argument("--compile", action="store_true", help="compile for any number of images")
     parser.add_argument("--forward", action="store_true", help="the generator alone")
     arguments = parser.parse_args()
     prepare_process()  # as the command line does, before a tensor is made
@@ -154,7 +151,7 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths, weights = draw(folder, arguments.images), model(folder)
+        paths, weights = draw(folder, arguments.images), write_weights(folder)
         if arguments.forward:
             compare_forward(weights, arguments.rounds)
         else:
@@ -164,12 +161,12 @@ def main() -> None:
 def compare_loops(
     weights: dict[str, StoredWeights], paths: list[Path], folder: Path, arguments: argparse.Namespace
 ) -> None:
-    """Prints how fast pictures become pictures."""
+    """Prints the speed from files to files."""
     seconds: dict[str, list[tuple[float, float]]] = {"translate": [], "plain": []}
     slow_loop = Plain(weights)
     slow_loop.run(paths[:1], folder / "warm")
     for number in range(arguments.rounds):
-        fast = opened(weights, arguments.batch_size)
+        fast = open_translator(weights, arguments.batch_size)
         seconds["translate"].append(timed(partial(ours, fast, paths, folder / f"ours {number}")))
         seconds["plain"].append(timed(partial(slow_loop.run, paths, folder / f"plain {number}")))
         print(", ".join(f"{name} {values[-1][0]:.1f} s" for name, values in seconds.items()), flush=True)
@@ -183,10 +180,10 @@ def compare_loops(
 
 @torch.no_grad()
 def compare_forward(weights: dict[str, StoredWeights], rounds: int) -> None:
-    """Prints how fast the generators alone are."""
+    """Prints the speed of the generators alone."""
     images = torch.rand(BATCH, 3, SIDE, SIDE) * 2 - 1
     labels = SPACE.join("celeba", torch.randint(2, (BATCH, SPACE.label_dim)).float())
-    slow, fast = Plain(weights).generator, opened(weights)
+    slow, fast = Plain(weights).generator, open_translator(weights)
     work: dict[str, Callable[[], object]] = {
         "ours": lambda: fast.method.translate(images, "celeba", labels[:, : SPACE.label_dim]),
         "reference": lambda: slow(images, labels),

@@ -1,11 +1,11 @@
-"""How soon a second start finds what the first one decoded, for a dataset in CelebA's layout.
+"""Measures how fast a second start finds the images that the first start decoded, for a dataset in CelebA's layout.
 
     python benchmarks/warm_start.py [--images 200000]
 
-Listing reads the attribute, identity and partition files and the folder; finding asks the system for the size and time
-of every file and opens the store. Every image is a link to one file, and the store holds blanks: neither is looked into.
-The seconds are of processor time, so that what else runs here does not count, in a process that has imported everything,
-with the files' entries in the kernel's memory.
+Listing reads the attribute, identity and partition files and the folder. Finding asks the system for the size and time of
+every file and opens the store. Images are links to a few files and the store is blank, since no image is read. Times are
+seconds of processor time, so that other work on the machine does not count. Everything is imported before, and the kernel
+has the files' entries in memory.
 """
 
 import argparse
@@ -28,7 +28,7 @@ SIDE, LIMIT_SECONDS, LINKS = 4, 2.0, 30_000
 
 
 def draw(root: Path, count: int) -> None:
-    """Writes the layout with `count` links; a file bears so many, then comes a copy."""
+    """Writes the layout with `count` images: links to a file, and a new file after every `LINKS`."""
     (root / IMAGE_FOLDER).mkdir(parents=True)
     names = [f"{number:06d}.jpg" for number in range(1, count + 1)]
     for number, name in enumerate(names):
