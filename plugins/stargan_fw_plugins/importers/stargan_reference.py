@@ -24,29 +24,31 @@ class StarGANReference(Importer):
     method = "stargan"
 
     def read_generator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
-        own = _own(weights)
-        first = own.get("main.0.weight")
-        if not _is_kernel(first, 7) or first.shape[1] <= 3 or "conv2.weight" in own:
+        parameters = _select_parameters(weights)
+        first = parameters.get("main.0.weight")
+        if not _is_kernel(first, 7) or first.shape[1] <= 3 or "conv2.weight" in parameters:
             return None
-        options = {"conv_dim": first.shape[0], "repeat_num": sum(1 for name in own if BLOCK.fullmatch(name))}
-        return ImportedNetwork("stargan", options, first.shape[1] - 3, own)
+        options = {"conv_dim": first.shape[0], "repeat_num": sum(1 for name in parameters if BLOCK.fullmatch(name))}
+        return ImportedNetwork("stargan", options, first.shape[1] - 3, parameters)
 
     def read_discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
-        own = _own(weights)
-        first, head = own.get("main.0.weight"), own.get("conv2.weight")
+        parameters = _select_parameters(weights)
+        first, head = parameters.get("main.0.weight"), parameters.get("conv2.weight")
         if not _is_kernel(first, 4) or head is None or head.ndim != 4:
             return None
-        depth = sum(1 for name in own if TRUNK.fullmatch(name))
+        depth = sum(1 for name in parameters if TRUNK.fullmatch(name))
         options = {"conv_dim": first.shape[0], "repeat_num": depth}
-        return ImportedNetwork("stargan", options, head.shape[0], _renamed(own), image_size=head.shape[2] * 2**depth)
+        return ImportedNetwork(
+            "stargan", options, head.shape[0], _rename_heads(parameters), image_size=head.shape[2] * 2**depth
+        )
 
 
-def _own(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _select_parameters(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns the parameters without running statistics and prefixes."""
     return {PARALLEL.sub("", name): value for name, value in weights.items() if not RUNNING.search(name)}
 
 
-def _renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _rename_heads(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     parts = {name: name.partition(".") for name in weights}
     return {f"{HEADS.get(head, head)}.{rest}": weights[name] for name, (head, _, rest) in parts.items()}
 

@@ -17,7 +17,7 @@ class WeightedLoss(AdversarialLoss):
         self.lambda_rec = lambda_rec
 
 
-def with_weights(loss: AdversarialLoss) -> WeightedLoss:
+def require_weights(loss: AdversarialLoss) -> WeightedLoss:
     """Returns the loss.
 
     Raises:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stargan_fw import Batch, CriticLoss, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder, score_together
-from stargan_fw_plugins.losses.weighted_loss import with_weights
+from stargan_fw_plugins.losses.weighted_loss import require_weights
 from stargan_fw_plugins.methods.domain_pairs import Arrow, DomainPairs, image_indices
 from stargan_fw_plugins.methods.pairwise import Pairwise
 from stargan_fw_registry import LabelSpace
@@ -89,7 +89,7 @@ class CycleGAN(Pairwise):
         }
         super().__init__(space, image_size, build, domains, arrows)
         self.lambda_idt = lambda_idt
-        self.loss = with_weights(build.loss())
+        self.loss = require_weights(build.loss())
         self.pool_of = {key: ImagePool(pool_size, image_size) for key in self.generators}
         self.networks["pools"] = nn.ModuleDict(self.pool_of)
 

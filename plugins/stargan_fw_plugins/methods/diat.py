@@ -74,8 +74,8 @@ class DIAT(Pairwise):
             fake = self.generate(arrow, sources[:count])
         critic = self.critic(arrow)
         if "d" in due:
-            found = self.loss.discriminator(*score_together(critic, targets[:count], fake.detach()), critic)
-            yield "d", Losses(found.total, found.terms)
+            adversarial_loss = self.loss.discriminator(*score_together(critic, targets[:count], fake.detach()), critic)
+            yield "d", Losses(adversarial_loss.total, adversarial_loss.terms)
         if "g" in due:
             yield "g", self._generator_losses(critic, sources[:count], fake)
 

@@ -90,8 +90,8 @@ class IcGAN(Method):
         if "d" in due:
             # Two batches: within one, batch norm would show D which images are generated.
             real, drawn = (Scored(images, critic(images)) for images in (batch.images, fake.detach()))
-            found = self.loss.discriminator(real, drawn, critic)
-            yield "d", Losses(found.total, found.terms)
+            adversarial_loss = self.loss.discriminator(real, drawn, critic)
+            yield "d", Losses(adversarial_loss.total, adversarial_loss.terms)
         if "g" in due:
             adversarial = self.loss.generator(critic(fake))
             yield "g", Losses(adversarial, {"adv": adversarial})

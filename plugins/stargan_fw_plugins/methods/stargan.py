@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stargan_fw import Batch, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder, Scored
 from stargan_fw_plugins.losses.classification import classification_loss
-from stargan_fw_plugins.losses.weighted_loss import with_weights
+from stargan_fw_plugins.losses.weighted_loss import require_weights
 from stargan_fw_plugins.networks.classifying_discriminator import that_classifies
 from stargan_fw_registry import LabelError, LabelSpace
 
@@ -30,9 +30,9 @@ class StarGAN(Method):
         super().__init__(space, image_size, build)
         self.generator = build.generator(image_size=image_size, label_dim=space.dim)
         self.discriminator = that_classifies(build.discriminator(image_size=image_size, label_dim=space.label_dim))
-        self.loss = with_weights(build.loss())
+        self.loss = require_weights(build.loss())
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
-        self._norms_batches = any(
+        self._has_batch_norm = any(
             isinstance(module, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - the base of all of them
             for network in self.networks.values()
             for module in network.modules()
@@ -41,33 +41,33 @@ class StarGAN(Method):
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         # Targets are the batch's own labels in another order, so that they follow the dataset's distribution.
         target = batch.labels[torch.randperm(len(batch.labels), device=batch.labels.device)]
-        parts = self._parts(batch) if "g" in due else []
+        slices = self._micro_batches(batch) if "g" in due else []
         # One fake serves both updates; its graph is built only if the generator is updated. Micro-batches build it again:
         # keeping the whole graph during the discriminator's update would take the memory that they save.
-        with torch.set_grad_enabled(len(parts) == 1):
-            fake = self._translated(batch, target)
+        with torch.set_grad_enabled(len(slices) == 1):
+            fake = self._translate_to(batch, target)
         yield "d", self._discriminator_losses(batch, fake.detach())
-        if len(parts) == 1:
+        if len(slices) == 1:
             yield "g", self._generator_losses(batch, fake, target)
             return
         del fake
-        for part in parts:
-            few, aim = batch.cut(part), target[part]
-            losses = self._generator_losses(few, self._translated(few, aim), aim)
-            yield "g", losses.share(len(aim) / len(target), last=part is parts[-1])
+        for part in slices:
+            piece, piece_target = batch.cut(part), target[part]
+            losses = self._generator_losses(piece, self._translate_to(piece, piece_target), piece_target)
+            yield "g", losses.share(len(piece_target) / len(target), last=part is slices[-1])
 
-    def _parts(self, batch: Batch) -> Sequence[slice]:
+    def _micro_batches(self, batch: Batch) -> Sequence[slice]:
         """Returns the micro-batches of the generator's update.
 
         There is one if several would change the update: with batch norm, and if labels are unknown, since the classification
         loss is then a mean over fewer images than the batch has.
         """
-        parts = list(batch.micro_batches())
-        if len(parts) > 1 and (self._norms_batches or batch.labels.isnan().any()):
+        slices = list(batch.micro_batches())
+        if len(slices) > 1 and (self._has_batch_norm or batch.labels.isnan().any()):
             return [slice(None)]
-        return parts
+        return slices
 
-    def _translated(self, batch: Batch, target: Tensor) -> Tensor:
+    def _translate_to(self, batch: Batch, target: Tensor) -> Tensor:
         result: Tensor = self.generator(batch.images, self.space.join(batch.dataset, target))
         return result
 
