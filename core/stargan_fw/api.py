@@ -27,7 +27,11 @@ from stargan_fw.files import write_text
 from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri, scale_pixels
-from stargan_fw.runs.evaluation_record import Evaluation, notes as evaluation_notes, table as evaluation_table
+from stargan_fw.runs.evaluation_record import (
+    Evaluation,
+    build_table as evaluation_table,
+    collect_notes as evaluation_notes,
+)
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
 from stargan_fw.training.progress import show_progress

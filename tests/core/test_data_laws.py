@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from stargan_fw import Dataset, Example
 from stargan_fw.data.loader import Loader
-from stargan_fw.data.splits import LARGEST_TEST_SHARE, limited, split
+from stargan_fw.data.splits import LARGEST_TEST_SHARE, draw_limited, split
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.training.dataset_schedule import STRATEGIES
 
@@ -104,7 +104,7 @@ def test_a_given_split_goes_with_the_images(examples, random):
 @quick
 @given(st.lists(st.integers(0, 99), unique=True, max_size=30).map(sorted), st.integers(0, 30), st.integers(0, 30))
 def test_a_larger_limit_holds_what_a_smaller_one_does(train, one, other):
-    small, large = (limited(train, count) for count in sorted((one, other)))
+    small, large = (draw_limited(train, count) for count in sorted((one, other)))
     assert set(small) <= set(large) <= set(train)
     assert large == sorted(large)
     assert len(large) == min(max(one, other), len(train))

@@ -128,12 +128,12 @@ def _show(console: "Console", evaluations: "list[Evaluation]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from stargan_fw.runs.evaluation_record import notes, table
+    from stargan_fw.runs.evaluation_record import build_table, collect_notes
 
-    header, *rows = table(evaluations, brief=True)
+    header, *rows = build_table(evaluations, brief=True)
     shown = Table(*map(escape, header))
     for row in rows:
         shown.add_row(*map(escape, row))
     console.print(shown)
-    for note in notes(evaluations):
+    for note in collect_notes(evaluations):
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)

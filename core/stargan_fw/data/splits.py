@@ -39,13 +39,13 @@ def divide(
     train, test = split(dataset, examples)
     if limit is None or limit >= len(train):
         return examples, train, test
-    train = limited(train, limit)
+    train = draw_limited(train, limit)
     kept = sorted([*train, *test])
     new = {index: position for position, index in enumerate(kept)}
     return [examples[index] for index in kept], [new[index] for index in train], [new[index] for index in test]
 
 
-def limited(train: Sequence[int], count: int) -> list[int]:
+def draw_limited(train: Sequence[int], count: int) -> list[int]:
     """Returns `count` of the training indices, in ascending order; a larger count contains the images of a smaller one."""
     shuffled = list(train)
     random.Random(SPLIT_SEED).shuffle(shuffled)  # noqa: S311 - no secret

@@ -130,18 +130,18 @@ def as_csv(evaluations: Sequence[Evaluation]) -> str:
 
 def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     """Returns a table with a column per run, and the notes below it."""
-    header, *rows = table(evaluations)
+    header, *rows = build_table(evaluations)
     lines = [header, ["---"] * len(header), *rows]
     text = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
-    return "\n".join([*text, *(f"\n{note}" for note in notes(evaluations)), ""])
+    return "\n".join([*text, *(f"\n{note}" for note in collect_notes(evaluations)), ""])
 
 
-def notes(evaluations: Sequence[Evaluation]) -> list[str]:
+def collect_notes(evaluations: Sequence[Evaluation]) -> list[str]:
     """Returns the notes of all evaluations, each once."""
     return list(dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes))
 
 
-def table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[list[str]]:
+def build_table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[list[str]]:
     """Returns the cells of a table: a header, then a line per figure, with a column per run.
 
     Args:
@@ -153,7 +153,7 @@ def table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[lis
         for evaluation in evaluations
     ]
     keys = sorted(dict.fromkeys(key for column in cells for key in column), key=lambda key: list(METRICS).index(key[0]))
-    lines = [["", "of", "n", *names([evaluation.run for evaluation in evaluations])]]
+    lines = [["", "of", "n", *_name_runs([evaluation.run for evaluation in evaluations])]]
     for key in keys:
         found = [column.get(key) for column in cells]
         counts = sorted({row.n for row in found if row and row.n})
@@ -167,7 +167,7 @@ def _is_detail(row: Row) -> bool:
     return "." in row.target and not always_shown
 
 
-def names(runs: Sequence[str]) -> list[str]:
+def _name_runs(runs: Sequence[str]) -> list[str]:
     """Returns the folders' names, or their paths if two names are the same."""
     short = [Path(run).resolve().name for run in runs]
     return short if len(set(short)) == len(short) else list(runs)
