@@ -99,13 +99,12 @@ class Loader:
         kinds = kinds or [[torch.arange(len(indices))]]
         _check_shares(batch_size, max(map(len, kinds)), world_size)
         images, numbers = np.asarray(indices), itertools.count()
-        self._kinds = [
-            [
-                Shuffle(images[chosen.numpy()], batch_size // len(sets), _set_seed(seed, next(numbers)))
-                for chosen in sets
-            ]
-            for sets in kinds
-        ]
+
+        def shuffle(positions: Tensor, size: int) -> Shuffle:
+            number = next(numbers)  # the first set of images has the loader's own seed
+            return Shuffle(images[positions.numpy()], size, (*seed, number) if number else seed)
+
+        self._kinds = [[shuffle(positions, batch_size // len(sets)) for positions in sets] for sets in kinds]
 
     def __len__(self) -> int:
         """Returns the number of batches per epoch."""
@@ -144,8 +143,3 @@ def _check_shares(batch_size: int, sets: int, world_size: int) -> None:
         raise ConfigError(
             f"training.batch_size = {batch_size} cannot be shared by {by}. Use a multiple of {sets * world_size}."
         )
-
-
-def _set_seed(seed: Sequence[int], number: int) -> Sequence[int]:
-    """Returns the seed of one set of images; the first set has the loader's own."""
-    return (*seed, number) if number else seed
