@@ -68,7 +68,7 @@ def prepare(
 ) -> None:
     """Decode, crop and resize every image now, so that training starts at once."""
     from rich.console import Console
-    from rich.filesize import decimal
+    from rich.filesize import decimal as format_size
 
     from stargan_fw.data.cache import cache_folder
     from stargan_fw.data.source import decode, open_sources
@@ -82,7 +82,7 @@ def prepare(
     stores = decode(merged, sources, progress)
     show_skipped(console, sources, stores)
     size = sum(store.path.stat().st_size for store in stores.values())
-    console.print(f"{cache_folder(merged.data)}: {decimal(size)}", soft_wrap=True)
+    console.print(f"{cache_folder(merged.data)}: {format_size(size)}", soft_wrap=True)
 
 
 @app.command()
@@ -95,7 +95,7 @@ def clean(
     plugin: PluginOption = None,
 ) -> None:
     """Remove the decoded images; training decodes them again when it needs them."""
-    from rich.filesize import decimal
+    from rich.filesize import decimal as format_size
 
     from stargan_fw.data.cache import cache_folder, clean as clean_cache
 
@@ -105,7 +105,7 @@ def clean(
     removed = f"{stores} {'store' if stores == 1 else 'stores'}"
     if classifiers:
         removed += f" and {classifiers} {'classifier' if classifiers == 1 else 'classifiers'}"
-    typer.echo(f"{folder}: removed {removed}, {decimal(freed)} freed")
+    typer.echo(f"{folder}: removed {removed}, {format_size(freed)} freed")
 
 
 @app.command()
@@ -171,7 +171,7 @@ def _track_reading(name: str, count: int, images: "Iterable[Any]") -> "Iterable[
 
 
 def _show_report(console: "Console", report: "DatasetReport") -> None:
-    from rich.filesize import decimal
+    from rich.filesize import decimal as format_size
     from rich.markup import escape
     from rich.table import Table
 
@@ -183,7 +183,7 @@ def _show_report(console: "Console", report: "DatasetReport") -> None:
         beside = ", ".join(f"{name} {others[name]}" for name in most)
         table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
     console.print(table)
-    console.print(f"decoded: {decimal(report.store_bytes)}")
+    console.print(f"decoded: {format_size(report.store_bytes)}")
     lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
     lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
     for kind, line in lines:

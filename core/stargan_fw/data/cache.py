@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from rich.filesize import decimal
+from rich.filesize import decimal as format_size
 
 from stargan_fw.errors import DataError
 
@@ -117,7 +117,7 @@ def check_space(cache: Path, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise DataError(
-            f"The decoded images need {decimal(needed)} in '{cache}', where {decimal(free)} are free. "
+            f"The decoded images need {format_size(needed)} in '{cache}', where {format_size(free)} are free. "
             f"Make room, or {REMEDY}"
         )
 

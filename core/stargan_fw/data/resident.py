@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from rich.filesize import decimal
+from rich.filesize import decimal as format_size
 
 from stargan_fw.data.ingest import store_bytes
 from stargan_fw.errors import ConfigError
@@ -53,7 +53,7 @@ def check_room(images: int, image_size: int, device: torch.device, choice: Choic
     needed, free = store_bytes(images, image_size), _free_memory(device)
     if choice == "on" and free is not None and needed > free:
         raise ConfigError(
-            f'data.resident = "on": the images need {decimal(needed)}, and {device} has {decimal(free)} '
+            f'data.resident = "on": the images need {format_size(needed)}, and {device} has {format_size(free)} '
             'free. Use "auto" or "off".'
         )
 

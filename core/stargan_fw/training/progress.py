@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from rich.console import Console
-from rich.filesize import decimal
+from rich.filesize import decimal as format_size
 from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn, track
 
 from stargan_fw.data.ingest import store_bytes
@@ -73,7 +73,7 @@ def decoding_progress(console: Console, image_size: int) -> Callable[[str, int, 
     """Returns a function that wraps a dataset's images to show the progress; `stargan_fw.data.source.decode` takes it."""
 
     def wrap(name: str, count: int, images: Iterable[bytes]) -> Iterable[bytes]:
-        size = decimal(store_bytes(count, image_size))
+        size = format_size(store_bytes(count, image_size))
         console.print(f"decoding {count} images of {name}, which take {size}")
         if not console.is_terminal:
             return images
