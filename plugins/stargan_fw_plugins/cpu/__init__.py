@@ -1,4 +1,4 @@
-"""Convolutions that compute the same faster on processors, put in the place of torch's after a network is built."""
+"""Convolutions that give the same results faster on CPUs. They replace torch's after a network is built."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,10 @@ __all__ = ["accelerate"]
 
 
 def accelerate(network: nn.Module) -> nn.Module:
-    """Swaps layers of a network for ones that compute the same faster on processors.
+    """Swaps layers of a network, in place, for layers that give the same results faster on CPUs. Returns the network.
 
-    The swapped layers keep their parameters and settings, so optimisers and checkpoints notice nothing. Each decides anew
-    whenever it runs whether its faster way applies to what it is given, and else computes as torch does.
-
-    Args:
-        network: is changed in place.
-
-    Returns:
-        The network.
+    The swapped layers keep their parameters and settings, so optimisers and checkpoints see no difference. On every call a
+    layer checks whether its faster computation supports the input, and otherwise uses torch's.
     """
     for layer in shorten(network).modules():
         for kind in (FastConvolution, FastTransposed):

@@ -1,4 +1,4 @@
-"""Convolutions on processors: as torch's, computed in the way that is fastest for the sizes that they are given."""
+"""Convolutions on CPUs: the same results as torch's, by the method that is fastest for the sizes at hand."""
 
 from typing import Any
 
@@ -10,28 +10,28 @@ from stargan_fw_plugins.cpu import winograd
 from stargan_fw_plugins.cpu.kernels import LINE, fp32_here, multiply
 from stargan_fw_plugins.cpu.winograd import HALVED, SAME, Form, asked_for
 
-SMALL_MAP = 16  # pixels of the result, and fewer: for larger maps a processor's convolutions are faster
-# What a convolution to colours was measured with: kernels of 7×7, from 64 channels to 3.
+SMALL_MAP = 16  # pixels of the result; for larger maps torch's convolutions are faster
+# Measured for the convolution to colours with 7×7 kernels, from 64 channels to 3.
 COLOUR_KERNEL, COLOUR_CHANNELS, MOST_COLOURS = 7, 32, 4
-ROWS, COLUMNS = 2, 4  # of the neighbouring pixels that are computed as channels
+ROWS, COLUMNS = 2, 4  # size of the block of pixels that is computed as channels
 
 
 class FastConvolution(nn.Conv2d):
     """A convolution with square kernels, computed in one of four ways.
 
-    - Results of a few pixels are a product of patches and weights. Kernels for convolutions are made for large maps and
-      few channels: with 1,024 to 2,048 channels on 4×4 pixels a matrix product takes a third of their time, in training
-      a quarter in bf16.
-    - In fp32, kernels of 3×3 that keep the size and of 4×4 that halve it take fewer products (`winograd`).
-    - In fp32, large kernels that turn many channels into an image's colours compute 2×4 neighbouring pixels as channels,
-      by kernels that are moved within a larger one of zeros: processors compute eight or sixteen channels at once, so
-      three leave most of the units idle. At 128 pixels that takes half of the time with AVX-512, and 0.9 with AVX2.
-    - All else is torch's own.
+    - If the result has few pixels, a matrix product of patches and weights. Torch's kernels are made for large maps and few
+      channels: with 1,024 to 2,048 channels on 4×4 pixels a matrix product takes a third of their time, and a quarter in
+      bf16 training.
+    - In fp32, for 3×3 kernels that keep the size and 4×4 kernels that halve it, Winograd's method (`winograd`).
+    - In fp32, for large kernels from many channels to colours, 2×4 neighbouring pixels as channels, with shifted copies of
+      the kernel inside a larger kernel of zeros. A CPU computes eight or sixteen channels at once, so three channels leave
+      most units idle. At 128 pixels this takes half the time with AVX-512, and 0.9 of the time with AVX2.
+    - In all other cases, torch's convolution.
     """
 
     @staticmethod
     def replaces(layer: nn.Module) -> bool:
-        """Returns whether this kind of layer can take another's place."""
+        """Returns whether this class can replace a layer."""
         return (
             type(layer) is nn.Conv2d
             and _is_plain(layer)
@@ -82,11 +82,11 @@ class FastConvolution(nn.Conv2d):
 
 
 class FastTransposed(nn.ConvTranspose2d):
-    """A transposed convolution of 4×4 that doubles the size, which in fp32 takes fewer products (`winograd`)."""
+    """A 4×4 transposed convolution that doubles the size, in fp32 by Winograd's method (`winograd`)."""
 
     @staticmethod
     def replaces(layer: nn.Module) -> bool:
-        """Returns whether this kind of layer can take another's place."""
+        """Returns whether this class can replace a layer."""
         return (
             type(layer) is nn.ConvTranspose2d
             and _is_plain(layer)
@@ -101,7 +101,7 @@ class FastTransposed(nn.ConvTranspose2d):
 
 
 def _is_plain(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
-    """Returns whether a convolution has zeros around the image, one group, and no holes in its kernels."""
+    """Returns whether a convolution has zero padding, one group and no dilation."""
     zeros = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     return zeros and layer.groups == 1 and set(layer.dilation) == {1}
 
@@ -116,10 +116,10 @@ def _with_bias(result: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class _Multiply(torch.autograd.Function):
-    """`rows · Wᵀ`, or `rows · W` which is its adjoint, as torch has them but for the kernel's gradient.
+    """`rows · Wᵀ`, or its adjoint `rows · W`, with a gradient of the kernel that saves memory.
 
-    A kernel of 2,048 by 1,024 channels has 134 MB. Its gradients from the images and from the penalty are added in place
-    if each is a tensor of its own, but into a third one if they are views.
+    A kernel of 2,048 by 1,024 channels has 134 MB. Torch adds its gradients from the images and from the penalty in place if
+    each is a tensor of its own; it needs a third tensor if they are views.
     """
 
     @staticmethod
@@ -142,7 +142,7 @@ class _Multiply(torch.autograd.Function):
 
 
 def _outer(results: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
-    """Returns a kernel's gradient, a tensor of its own unless it is to be differentiated."""
+    """Returns a kernel's gradient: a new tensor, not a view, unless the gradient itself is to be differentiated."""
     if torch.is_grad_enabled():
         return (results.T @ patches).view_as(kernel)
     result = kernel.new_empty(kernel.shape)  # consecutive, whatever the kernel's layout

@@ -1,4 +1,4 @@
-"""C code that is compiled on the machine that runs it."""
+"""Compiles C code on the machine that runs it, and loads it."""
 
 import ctypes
 import hashlib
@@ -23,30 +23,29 @@ logger = logging.getLogger(__name__)
 KERNELS = Path(__file__).with_name("kernels.c")
 SWITCH = "STARGAN_FW_NATIVE"
 FLAGS = ("-O2", "-std=gnu11", "-shared", "-fPIC", "-fopenmp", "-Wno-psabi")
-# What torch found that the processor has, rather than the compiler's own look: it heeds ATEN_CPU_CAPABILITY.
+# Keyed by the capability that torch detects, not the compiler: torch respects ATEN_CPU_CAPABILITY.
 UNITS = {"AVX2": ("-mavx2", "-mfma"), "AVX512": ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma")}
 COMPILE_SECONDS = 60
 
 
 @cache
 def library(source: Path) -> ctypes.CDLL | None:
-    """Returns a C file as a library, compiled at the first use on a machine (2 s) and kept in the user's cache.
+    """Returns a C file as a library. The first use on a machine compiles it (2 s) into the user's cache.
 
     Returns:
-        None if there is no C compiler with OpenMP, as a log message says once, or if the environment variable
-        STARGAN_FW_NATIVE is 0.
+        None if there is no C compiler with OpenMP, which is logged once, or if STARGAN_FW_NATIVE=0 is set.
     """
     if os.environ.get(SWITCH) == "0":
         return None
     try:
         with _folder() as folder:
-            return _loaded(source, folder)
+            return _load(source, folder)
     except (OSError, subprocess.SubprocessError) as error:
-        logger.warning("%s cannot be compiled here, so that networks are slower: %s", source.name, _said(error))
+        logger.warning("%s cannot be compiled here, so that networks are slower: %s", source.name, _reason(error))
         return None
 
 
-def _loaded(source: Path, folder: Path) -> ctypes.CDLL:
+def _load(source: Path, folder: Path) -> ctypes.CDLL:
     compiler = _compiler()
     command = [*compiler, *FLAGS, *_units()]
     made_by = [platform.machine(), repr(command), _run([*compiler, "--version"])]
@@ -60,17 +59,17 @@ def _loaded(source: Path, folder: Path) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(dir=folder) as apart:
         made = Path(apart, result.name)
         _run([*command, str(source), "-o", str(made)])
-        made.replace(result)  # at once, as other processes may be doing the same
+        made.replace(result)  # atomic, because other processes may compile too
     return ctypes.CDLL(str(result))
 
 
 def _compiler() -> list[str]:
     """Returns the command that starts the user's compiler."""
-    asked = shlex.split(os.environ.get("CC", ""), posix=os.name != "nt")
+    configured = shlex.split(os.environ.get("CC", ""), posix=os.name != "nt")
     found = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if not asked and found is None:
+    if not configured and found is None:
         raise OSError("no C compiler is found.")
-    return asked or [str(found)]
+    return configured or [str(found)]
 
 
 def _units() -> tuple[str, ...]:
@@ -92,33 +91,33 @@ def _run(command: list[str]) -> str:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """Lends the user's cache; if that cannot be written, or others can, a folder that is removed once all is loaded."""
+    """Yields the user's cache folder, or a temporary one if that is not writable, or is writable for others."""
     folder = platformdirs.user_cache_path("stargan-fw", appauthor=False)
-    if _made(folder) and os.access(folder, os.W_OK) and _ours_alone(folder):
+    if _make_folder(folder) and os.access(folder, os.W_OK) and _is_private(folder):
         yield folder
     else:
         with tempfile.TemporaryDirectory(prefix="stargan-fw-", ignore_cleanup_errors=True) as passing:
             yield Path(passing)
 
 
-def _made(folder: Path) -> bool:
+def _make_folder(folder: Path) -> bool:
     try:
-        if folder.is_absolute():  # it is not if nobody knows the user's home
+        if folder.is_absolute():  # it is not absolute if the home folder is unknown
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return False
     return folder.is_absolute()
 
 
-def _ours_alone(folder: Path) -> bool:
-    """Returns whether nobody else can put a library there to be loaded."""
+def _is_private(folder: Path) -> bool:
+    """Returns whether no other user can put a library into the folder."""
     if os.name == "nt":
         return True
     found = folder.stat()
     return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.TimeoutExpired):
         return f"the compiler took more than {COMPILE_SECONDS} s."
     lines = str(getattr(error, "stderr", None) or error).strip().splitlines()

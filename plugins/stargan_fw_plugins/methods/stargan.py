@@ -10,7 +10,7 @@ from stargan_fw import Batch, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder, Scored
 from stargan_fw_plugins.losses.classification import classification_loss
 from stargan_fw_plugins.losses.weighted_loss import require_weights
-from stargan_fw_plugins.networks.classifying_discriminator import that_classifies
+from stargan_fw_plugins.networks.classifying_discriminator import require_classifier
 from stargan_fw_registry import LabelError, LabelSpace
 
 
@@ -29,7 +29,7 @@ class StarGAN(Method):
     def __init__(self, space: LabelSpace, image_size: int, build: ComponentBuilder) -> None:
         super().__init__(space, image_size, build)
         self.generator = build.generator(image_size=image_size, label_dim=space.dim)
-        self.discriminator = that_classifies(build.discriminator(image_size=image_size, label_dim=space.label_dim))
+        self.discriminator = require_classifier(build.discriminator(image_size=image_size, label_dim=space.label_dim))
         self.loss = require_weights(build.loss())
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
         self._has_batch_norm = any(

@@ -1,1 +1,1 @@
-"""Generators and discriminators, one architecture a file."""
+"""Generators and discriminators, one architecture per file."""

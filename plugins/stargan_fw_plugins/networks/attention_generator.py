@@ -10,12 +10,12 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from stargan_fw import Generator, hookimpl
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
 
-PATCH = 2  # side in pixels of what is read and drawn as one
-MASK_BOUND = 5.0  # of the logit: the mask stays between 0.7 % and 99.3 %
+PATCH = 2  # side of a patch in pixels
+MASK_BOUND = 5.0  # bound of the mask's logit: the mask stays between 0.7 % and 99.3 %
 
 
 class Constant(nn.Module):
-    """What a linear layer of no labels is: its bias. (B, 0) in, (B, size) out."""
+    """A linear layer without labels, that is, only a bias. (B, 0) in, (B, size) out."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Constant(nn.Module):
 
 
 class ConditionalNorm(nn.Module):
-    """Instance norm whose scale and shift are linear in the label.
+    """Instance norm with scale and shift that are linear in the label.
 
     (B, channels, h, w) and (B, label_dim) in, (B, channels, h, w) out.
     """
@@ -37,20 +37,20 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         scale, shift = self._affine(labels).to(torch.promote_types(x.dtype, torch.float32)).chunk(2, dim=1)
-        if torch.compiler.is_exporting():  # ONNX has no group norm with weights of each image
+        if torch.compiler.is_exporting():  # ONNX has no group norm with weights per image
             return torch.addcmul(shift[:, :, None, None], F.instance_norm(x), 1 + scale[:, :, None, None])
-        # Group norm over a batch of one, whose groups are all images' channels: instance norm that takes a scale and a
-        # shift for each image in the same pass.
+        # Group norm over one batch entry, with a group per image and channel: this is instance norm, and it applies a scale
+        # and a shift per image in the same pass.
         flat = x.flatten(0, 1)[None]
         return F.group_norm(flat, flat.shape[1], (1 + scale).flatten(), shift.flatten()).view_as(x)
 
     def _affine(self, labels: Tensor) -> Tensor:
         """Returns scale and shift, (B, 2 * channels).
 
-        In fp64 a sum of a few fp32 weights is exact, so that it does not depend on where in the label they stand: a
-        model that is extended by labels of weight 0 keeps its outputs to the bit.
+        In fp64 a sum of a few fp32 weights is exact, so it does not depend on their position in the label. A model that is
+        extended by labels of weight 0 therefore gives the same outputs to the bit.
         """
-        if isinstance(self.affine, Constant) or labels.device.type == "mps":  # which has no fp64
+        if isinstance(self.affine, Constant) or labels.device.type == "mps":  # MPS has no fp64
             return self.affine(labels)  # type: ignore[no-any-return]
         return F.linear(labels.double(), self.affine.weight.double(), self.affine.bias.double())
 
@@ -85,18 +85,17 @@ class NormedConvolution(nn.Module):
 
 
 class AttentionGenerator(Generator):
-    """The shape of the paper's generator, with changes that make it learn several times faster on small budgets.
+    """The layout of the paper's generator, with three changes that make it learn several times faster on small budgets.
 
-    The label scales and shifts every norm instead of entering as planes, whose only way in is the padded border. The last
+    The label scales and shifts every norm. Label planes, in contrast, only act through the padded border. The last
     convolution draws a colour and, as a fourth channel, how much of it to apply (the attention mask of Pumarola et al.,
-    2018), so that what an edit leaves alone need not be drawn again: `y = x + mask · (colour − x)`. And patches of 2×2
-    pixels are read and drawn as one (sub-pixel convolution, Shi et al., 2016), since the layers at full size take more
-    than half of the time.
+    2018), so the network need not redraw what an edit keeps: `y = x + mask · (colour − x)`. Patches of 2×2 pixels are read
+    and drawn as one (sub-pixel convolution, Shi et al., 2016), because layers at full size take more than half the time.
 
     Args:
         image_size: side in pixels, a multiple of 4 between 32 and 512.
         label_dim: dimension of c̃, mask included.
-        conv_dim: half of the channels after the first convolution, d, as the paper counts them at full size.
+        conv_dim: half of the channels after the first convolution; the paper's d, which counts channels at full size.
         repeat_num: number of residual blocks.
     """
 
@@ -124,8 +123,8 @@ class AttentionGenerator(Generator):
             features = layer(features, labels)
         drawn = F.pixel_shuffle(self.to_image(features).to(images.dtype), PATCH)
         colour, mask = torch.split(drawn, [3, 1], dim=1)
-        # Bounded: reconstruction closes the mask until the classifier has learned something to open it for, and a
-        # sigmoid that went on closing would leave gradients below Adam's epsilon.
+        # The bound keeps gradients above Adam's epsilon: early on, the reconstruction loss closes the mask, and the
+        # classifier can open it only later. An unbounded sigmoid would saturate.
         mask = (MASK_BOUND * (mask / MASK_BOUND).tanh()).sigmoid()
         return torch.lerp(images, colour.tanh(), mask)
 

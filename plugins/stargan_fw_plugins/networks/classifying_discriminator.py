@@ -1,4 +1,4 @@
-"""What StarGAN asks of a discriminator: that it also reads labels."""
+"""StarGAN's kind of discriminator, which also classifies."""
 
 from abc import abstractmethod
 
@@ -9,14 +9,14 @@ from stargan_fw.errors import ConfigError
 
 
 class ClassifyingDiscriminator(Discriminator):
-    """`D(x) → (D_src(x), D_cls(x))` (Sec. 3): realness by patch, and logits for the labels of all datasets.
+    """`D(x) → (D_src(x), D_cls(x))` (Sec. 3): realness per patch, and logits of the labels of all datasets.
 
-    With a `label_dim` of 0 it only scores: D_cls has no parameters and gives logits of shape (B, 0).
+    With `label_dim=0` the network only scores: D_cls has no parameters and returns logits of shape (B, 0).
     """
 
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and classifies images, each by itself: a batch may be given in parts.
+        """Scores and classifies each image, independently of the rest of the batch.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
@@ -30,11 +30,11 @@ class ClassifyingDiscriminator(Discriminator):
         return scores
 
 
-def that_classifies(discriminator: Discriminator) -> ClassifyingDiscriminator:
-    """Returns the discriminator as one that reads labels.
+def require_classifier(discriminator: Discriminator) -> ClassifyingDiscriminator:
+    """Returns the discriminator if it classifies.
 
     Raises:
-        ConfigError: it reads none.
+        ConfigError: if it does not.
     """
     if isinstance(discriminator, ClassifyingDiscriminator):
         return discriminator

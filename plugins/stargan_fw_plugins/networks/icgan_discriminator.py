@@ -9,7 +9,7 @@ from stargan_fw_plugins.networks.icgan_generator import halvings
 
 
 class IcGANDiscriminator(nn.Module):
-    """Strided convolutions 4×4 with batch norm; the label enters as planes behind the first, where it did best.
+    """Strided convolutions 4×4 with batch norm; label planes enter after the first, where they worked best.
 
     (B, 3, H, W) and (B, label_dim) in, scores (B, 1, 1, 1) out, without a sigmoid.
 

@@ -10,8 +10,8 @@ from stargan_fw_plugins.networks.icgan_generator import halvings
 class IcGANEncoder(nn.Module):
     """Strided convolutions with batch norm and two linear layers.
 
-    At 64 px the widths are 32, 64, 128, 256 as published, where conv_dim is 32; each doubling of the size adds a wider
-    layer at the end.
+    With 64 px and conv_dim = 32 the widths are 32, 64, 128, 256, as published. Each doubling of the image size adds a
+    wider layer at the end.
 
     (B, 3, H, W) in, (B, out_dim) out, unbounded.
 
@@ -19,8 +19,8 @@ class IcGANEncoder(nn.Module):
         image_size: side in pixels.
         out_dim: dimension of z, or the number of labels.
         conv_dim: channels after the first convolution.
-        hidden_dim: width of the first linear layer: 4096 of E_z, 512 of E_c.
-        kernel_size: of the convolutions: 5 as published, or 4.
+        hidden_dim: width of the first linear layer: 4096 for E_z, 512 for E_c.
+        kernel_size: kernel side of the convolutions, 5 (as published) or 4.
     """
 
     def __init__(self, image_size: int, out_dim: int, conv_dim: int, hidden_dim: int, kernel_size: int) -> None:

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from stargan_fw.errors import ConfigError
 
-NARROWEST = 4  # pixels that the published networks, at 64 px, begin or end with
+NARROWEST = 4  # side in pixels of the smallest maps in the published networks, at 64 px
 
 
 def halvings(image_size: int) -> int:
-    """Returns how often an image is halved until it has 4 to 7 pixels: four times at 64, five times at 128.
+    """Returns how many halvings reduce an image to a side of 4 to 7 pixels: four at 64 px, five at 128 px.
 
     Raises:
-        ConfigError: an odd size comes before that, or the image is not within 32 to 512 pixels.
+        ConfigError: if a halving is uneven before that, or the size is not between 32 and 512 pixels.
     """
     count, side = 0, image_size
     while side >= 2 * NARROWEST and side % 2 == 0:
@@ -30,8 +30,8 @@ def halvings(image_size: int) -> int:
 class IcGANGenerator(nn.Module):
     """Transposed convolutions 4×4 with batch norm, from a vector to an image; widths halve from layer to layer.
 
-    At 64 px they are 512, 256, 128, 64 as published, where conv_dim is 64; each doubling of the size adds a wider layer
-    at the beginning.
+    With 64 px and conv_dim = 64 the widths are 512, 256, 128, 64, as published. Each doubling of the image size adds a
+    wider layer at the beginning.
 
     (B, z_dim) and (B, label_dim) in, (B, 3, H, W) in [-1, 1] out.
 

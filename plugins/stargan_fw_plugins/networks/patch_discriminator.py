@@ -1,4 +1,4 @@
-"""CycleGAN's discriminator, which sees 70×70 pixels for each score (PatchGAN; Isola et al., 2017)."""
+"""CycleGAN's discriminator, which sees 70×70 pixels per score (PatchGAN; Isola et al., 2017)."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,12 +11,12 @@ from stargan_fw_plugins.networks.classifying_discriminator import ClassifyingDis
 
 
 class PatchDiscriminator(ClassifyingDiscriminator):
-    """Convolutions 4×4: three that halve the image, one that does not, and one to the scores.
+    """Convolutions 4×4: three that halve the image, one that keeps its size, and one that gives the scores.
 
     Args:
         image_size: side in pixels, 32 to 512.
-        label_dim: number of labels of all datasets, without the mask. CycleGAN has none; with labels, a linear layer
-            over the mean of the last features gives their logits.
+        label_dim: number of labels of all datasets, without the mask. CycleGAN uses 0. If there are labels, a
+            linear layer on the mean of the last features gives their logits.
         conv_dim: channels after the first convolution; they double three times.
     """
 

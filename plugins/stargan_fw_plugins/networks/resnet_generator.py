@@ -29,16 +29,16 @@ class ReflectedBlock(nn.Module):
 
 
 class ResNetGenerator(Generator):
-    """Down twice, residual blocks, up twice, reflecting the image at its border; for one pair of domains.
+    """Down twice, residual blocks, up twice, with reflection padding; for one pair of domains.
 
-    It takes no labels: behind reflection padding, instance norm removes whatever a constant plane adds. Convolutions in
-    front of an instance norm have no bias, which the norm would remove too.
+    The network takes no labels: after reflection padding, instance norm removes whatever a constant plane adds.
+    Convolutions before an instance norm have no bias, because the norm would remove the bias too.
 
     Args:
         image_size: side in pixels, a multiple of 4 between 32 and 512.
         label_dim: 0.
         conv_dim: channels after the first convolution.
-        repeat_num: number of residual blocks: nine, or, as its authors have it at 128 px, six.
+        repeat_num: number of residual blocks: nine; its authors use six at 128 px.
     """
 
     name = "resnet"
@@ -74,7 +74,7 @@ class ResNetGenerator(Generator):
 
 
 def normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
-    """Returns a convolution with what follows it: an instance norm without parameters, and ReLU."""
+    """Returns a convolution, an instance norm without parameters, and ReLU."""
     return convolution, nn.InstanceNorm2d(channels), nn.ReLU(inplace=True)
 
 

@@ -11,25 +11,25 @@ from stargan_fw import Discriminator, hookimpl
 from stargan_fw.errors import ConfigError
 from stargan_fw_plugins.networks.classifying_discriminator import ClassifyingDiscriminator
 
-DEEPEST = 6
-WIDEST_MAP = 8
-SLOPE = 0.01  # of LeakyReLU below zero
+MAX_DEPTH = 6
+MAX_SIDE = 8  # of the last map, in pixels
+SLOPE = 0.01  # negative slope of LeakyReLU
 
 
 def depth_for(image_size: int) -> int:
-    """Returns how many convolutions halve an image of `image_size` pixels: six at 128 and above, as in the paper.
+    """Returns how many convolutions halve an image: six at 128 px and above, as in the paper.
 
     Smaller images are halved down to a map of 2×2 or 3×3 patches.
 
     Raises:
-        ConfigError: an odd size comes before the map is 8×8 or smaller.
+        ConfigError: if a halving is uneven before the map is 8×8 or smaller.
     """
     depth, side = 0, image_size
-    while depth < DEEPEST and side % 2 == 0 and side >= 4:
+    while depth < MAX_DEPTH and side % 2 == 0 and side >= 4:
         depth, side = depth + 1, side // 2
-    if side > WIDEST_MAP or not 32 <= image_size <= 512:
+    if side > MAX_SIDE or not 32 <= image_size <= 512:
         raise ConfigError(
-            f"data.image_size = {image_size}: the discriminator must halve the image evenly down to {WIDEST_MAP} pixels "
+            f"data.image_size = {image_size}: the discriminator must halve the image evenly down to {MAX_SIDE} pixels "
             f"or fewer and gets stuck at {side}. Use a size between 32 and 512 such as 64, 96, 128, 160, 192 or 256."
         )
     return depth
@@ -40,12 +40,12 @@ class StarGANDiscriminator(ClassifyingDiscriminator):
 
     Args:
         image_size: side in pixels, 32 to 512.
-        label_dim: number of labels of all datasets, without the mask; 0 leaves the classification head out.
+        label_dim: number of labels of all datasets, without the mask; with 0 there is no classification head.
         conv_dim: channels after the first convolution, d; they double from layer to layer.
         repeat_num: number of convolutions in the trunk; None follows the image size (six at 128 and above).
-        init: how the trunk begins: "torch", torch's own way, as the reference implementation's, in which a signal loses
-            two thirds of its size from layer to layer; or "he" (He et al., 2015), which keeps it. Classification, which
-            is what the generator learns from, then begins hundreds of updates earlier.
+        init: initialisation of the trunk. "torch" is torch's default, as in the reference implementation: a signal loses
+            two thirds of its size from layer to layer. "he" (He et al., 2015) keeps its size, so classification, from
+            which the generator learns, starts hundreds of updates earlier.
     """
 
     name = "stargan"
@@ -72,7 +72,7 @@ class StarGANDiscriminator(ClassifyingDiscriminator):
             self.trunk.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
             self.trunk.append(nn.LeakyReLU(SLOPE))
         if init == "he":
-            self.trunk.apply(_begin_as_he)
+            self.trunk.apply(_initialise_as_he)
         self.src = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
         side = image_size // 2**depth
         self.cls = nn.Conv2d(widths[-1], label_dim, side, bias=False) if label_dim else None
@@ -87,7 +87,7 @@ class StarGANDiscriminator(ClassifyingDiscriminator):
         return {"cls.weight": (0, 0)}
 
 
-def _begin_as_he(layer: nn.Module) -> None:
+def _initialise_as_he(layer: nn.Module) -> None:
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, SLOPE)
         if layer.bias is not None:

@@ -11,7 +11,7 @@ from stargan_fw.errors import ConfigError
 
 
 def check_quarters(image_size: int) -> None:
-    """Raises ConfigError unless two halvings of `image_size` pixels come out even, within 32 to 512."""
+    """Raises ConfigError unless `image_size` is a multiple of 4 between 32 and 512 pixels."""
     if image_size % 4 or not 32 <= image_size <= 512:
         raise ConfigError(
             f"data.image_size = {image_size}: the generator halves the image twice, so the size must be a multiple of 4 "
@@ -20,7 +20,7 @@ def check_quarters(image_size: int) -> None:
 
 
 class LabelledConvolution(nn.Conv2d):
-    """A convolution over an image and its labels, each of which is a constant plane beside the colours.
+    """A convolution over an image and its labels. Each label is a constant plane beside the colours.
 
     (B, 3, H, W) and (B, label_dim) in, (B, channels, H, W) out.
     """
@@ -49,10 +49,10 @@ class ResidualBlock(nn.Module):
 
 
 class StarGANGenerator(Generator):
-    """Down twice, residual blocks, up twice; the label enters as constant planes beside the image.
+    """Down twice, residual blocks, up twice; labels enter as constant planes beside the image.
 
-    Zero padding is part of the method: instance norm removes what a constant plane adds, so the label reaches the
-    network only through the padded border.
+    Zero padding is part of the method: instance norm removes what a constant plane adds, so labels reach the network only
+    through the padded border.
 
     Args:
         image_size: side in pixels, a multiple of 4 between 32 and 512.
