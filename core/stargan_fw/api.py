@@ -114,7 +114,7 @@ def configure_layers(
     """Returns a complete configuration and its plugins.
 
     Args:
-        layers: later layers override earlier ones. `stargan_fw.cli.options.configuration_layers` makes them from a
+        layers: later layers override earlier ones. `stargan_fw.cli.command_options.configuration_layers` makes them from a
             command's options.
         datasets: in the format of `--datasets`; None keeps the datasets of the layers.
         preset: the name of the preset; None is the default preset.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stargan_fw import Command, hookimpl
-from stargan_fw.cli.options import (
+from stargan_fw.cli.command_options import (
     ConfigOption,
     ConfiguredPrecisionOption,
     DeviceOption,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stargan_fw.cli.options import (
+from stargan_fw.cli.command_options import (
     CacheOption,
     ConfigOption,
     DataOption,

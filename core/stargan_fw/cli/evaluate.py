@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stargan_fw.cli.options import (
+from stargan_fw.cli.command_options import (
     CacheOption,
     ClassifierStepsOption,
     DeviceOption,

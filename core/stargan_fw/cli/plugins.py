@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import typer
 
-from stargan_fw.cli.options import JsonOption, PluginOption
+from stargan_fw.cli.command_options import JsonOption, PluginOption
 
 app = typer.Typer(no_args_is_help=True, help="What is installed, and what failed.")
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stargan_fw.cli.options import CheckpointSizeOption, DataOption, PluginOption, SetOption, configuration_layers
+from stargan_fw.cli.command_options import (
+    CheckpointSizeOption,
+    DataOption,
+    PluginOption,
+    SetOption,
+    configuration_layers,
+)
 
 if TYPE_CHECKING:
     from stargan_fw.config import Config

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import typer
 
+from stargan_fw.cli.command_options import CurrentOption, DeviceOption, PluginOption, PrecisionOption
 from stargan_fw.cli.notes import note
-from stargan_fw.cli.options import CurrentOption, DeviceOption, PluginOption, PrecisionOption
 from stargan_fw.errors import DataError, RequestError
 
 if TYPE_CHECKING:
