@@ -219,7 +219,7 @@ def report(mutants: list[Mutant], table: dict[str, Any], jobs: int) -> float:
 def main() -> None:
     """Exits with 1 if too few mutants are caught."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("files", nargs="*", help="only files whose path contains one of these")
+    parser.add_argument("files", nargs="*", help="only files with one of these in their path")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     os.chdir(ROOT)

@@ -1,4 +1,4 @@
-"""Draws stand-in faces: avatars whose hair, gender, age and expression are known because they were chosen.
+"""Draws stand-in faces: avatars with chosen, and therefore known, hair, gender, age and expression.
 
 The art is the style "avataaars" by Pablo Stanley (free for personal and commercial use), drawn at run time by
 `dicebear` and rasterised by `resvg`; no image of it is shipped. After a dataset's centre crop, every face has the same
