@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw_plugins.cpu import winograd
-from stargan_fw_plugins.cpu.kernels import LINE, fp32_here, multiply
-from stargan_fw_plugins.cpu.winograd import HALVED, SAME, Form, asked_for
+from stargan_fw_plugins.cpu.kernels import LINE, is_fp32_on_cpu, multiply
+from stargan_fw_plugins.cpu.winograd import HALVED, SAME, Form, needed_gradients
 
 SMALL_MAP = 16  # pixels of the result; for larger maps torch's convolutions are faster
 # Measured for the convolution to colours with 7×7 kernels, from 64 channels to 3.
@@ -133,10 +133,10 @@ class _Multiply(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         rows, kernel = ctx.saved_tensors
         results, patches = (rows, gradient) if ctx.adjoint else (gradient, rows)
-        asked = asked_for(ctx, (0, 1))
+        needed = needed_gradients(ctx, (0, 1))
         return (
-            _Multiply.apply(gradient, kernel, not ctx.adjoint) if 0 in asked else None,
-            _outer(results, patches, kernel) if 1 in asked else None,
+            _Multiply.apply(gradient, kernel, not ctx.adjoint) if 0 in needed else None,
+            _outer(results, patches, kernel) if 1 in needed else None,
             None,
         )
 
@@ -151,7 +151,7 @@ def _outer(results: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _product(first: Tensor, second: Tensor, result: Tensor) -> Tensor:
-    fast = not torch.compiler.is_compiling() and all(fp32_here(matrix) for matrix in (first, second, result))
+    fast = not torch.compiler.is_compiling() and all(is_fp32_on_cpu(matrix) for matrix in (first, second, result))
     fitting = first.shape[1] == second.shape[0] and second.shape[1] % LINE == 0
     if fast and fitting and winograd.kernels_work():
         return multiply(first[None], second[None], result[None])[0]

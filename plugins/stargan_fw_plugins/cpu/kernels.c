@@ -7,12 +7,12 @@
 
 #define LINE 16  // channels or columns that are computed together: a line of the cache
 #ifdef __AVX512F__
-#define LANES 16  // numbers of a register
+#define LANES 16  // numbers per register
 #else
 #define LANES 8
 #endif
 #define PARTS (LINE / LANES)
-#define NO_SUCH_SIZES 1  // what a function returns instead of 0
+#define NO_SUCH_SIZES 1  // returned instead of 0
 #define NO_MEMORY 2
 #define inlined static inline __attribute__((always_inline))
 #define unrolled _Pragma("GCC unroll 16")
@@ -30,7 +30,7 @@ typedef int32_t places __attribute__((vector_size(16)));
 #define PICK(a, b, i, j, k, l) __builtin_shuffle(a, b, (places){i, j, k, l})
 #endif
 
-// Turns 4 × 4 numbers over.
+// Transposes 4 × 4 numbers.
 inlined void transpose(float *to, int64_t to_next, const float *from, int64_t from_next) {
     four v[4];
     unrolled for (int i = 0; i < 4; i++) memcpy(v + i, from + i * from_next, sizeof(four));
@@ -41,8 +41,8 @@ inlined void transpose(float *to, int64_t to_next, const float *from, int64_t fr
     unrolled for (int i = 0; i < 4; i++) memcpy(to + i * to_next, v + i, sizeof(four));
 }
 
-// Tiles. A thread takes all tiles of 16 channels of an image, from top to bottom, and reads every row once. Where channels
-// end earlier, zeros fill the line.
+// Tiles. A thread takes all tiles of 16 channels of an image, from top to bottom, and reads every row once. Zeros fill
+// the last line of channels.
 
 #define STEP 4  // rows and columns from a tile to the next: its results
 #define MOST 6  // points of a tile in one direction, at most
@@ -51,8 +51,8 @@ typedef struct {
     float *first;
     int64_t images, channels, height, width;
     int64_t to_image, to_channel, to_row, to_column;  // numbers from one to the next
-    int64_t top, left;    // where the first tile begins; what lies outside of the maps is 0
-    int64_t pace;         // rows or columns of the maps from one of a tile to the next, and tiles in each direction
+    int64_t top, left;    // the first pixel of the first tile; pixels outside the maps are 0
+    int64_t stride;       // pixels between neighbouring rows or columns of a tile
     int64_t down, right;  // tiles of each of these
 } maps;
 
@@ -61,7 +61,7 @@ typedef struct {
     int64_t to_point, to_tile;  // numbers from one to the next; like the first, whole lines
 } points;
 
-// How many lines the channels take.
+// Number of lines that hold the channels.
 inlined int64_t blocks_of(const maps *m) { return (m->channels + LINE - 1) / LINE; }
 
 // 16 channels of an image.
@@ -79,7 +79,7 @@ inlined slice slice_of(const maps *m, int n, int64_t unit) {
     const int64_t rest = m->channels - s.block * LINE;
     s.channels = rest < LINE ? rest : LINE;
     s.first = m->first + s.image * m->to_image + s.block * LINE * m->to_channel;
-    s.span = m->pace * (STEP * (m->right - 1) + n);
+    s.span = m->stride * (STEP * (m->right - 1) + n);
     s.begin = m->left < 0 ? -m->left : 0;
     s.end = m->left + s.span > m->width ? m->width - m->left : s.span;
     return s;
@@ -132,23 +132,23 @@ inlined lanes weighed(int n, const float *weights, const lanes *values) {
 // matrix · tile · matrixᵀ for tiles of n × n and a matrix of p × n.
 inlined void evaluate(int n, int p, const maps *m, const float *matrix, const points *to, line *rows, int64_t unit) {
     const slice s = slice_of(m, n, unit);
-    const int64_t columns = s.span / m->pace;
+    const int64_t columns = s.span / m->stride;
     const int overlap = n > STEP ? n - STEP : 0;
     line *half = rows + n * s.span;  // points down, pixels across
-    for (int64_t row = 0; row < m->down * m->pace; row++) {
+    for (int64_t row = 0; row < m->down * m->stride; row++) {
         const int64_t y = row % m->down, above = row / m->down;
         if (y) memmove(rows, rows + STEP * s.span, sizeof(line) * overlap * s.span);
         for (int r = y ? overlap : 0; r < n; r++)
-            read_row(rows + r * s.span, &s, m->top + above + m->pace * (STEP * y + r));
-        for (int64_t beside = 0; beside < m->pace; beside++) {
+            read_row(rows + r * s.span, &s, m->top + above + m->stride * (STEP * y + r));
+        for (int64_t beside = 0; beside < m->stride; beside++) {
             for (int64_t k = 0; k < columns; k++)
                 for (int h = 0; h < PARTS; h++) {
                     lanes column[MOST];
-                    unrolled for (int r = 0; r < n; r++) column[r] = rows[r * s.span + beside + m->pace * k].part[h];
+                    unrolled for (int r = 0; r < n; r++) column[r] = rows[r * s.span + beside + m->stride * k].part[h];
                     unrolled for (int i = 0; i < p; i++) half[i * columns + k].part[h] = weighed(n, matrix + i * n, column);
                 }
             for (int64_t x = 0; x < m->right; x++) {
-                float *tile = tile_of(&s, to, y, x, above * m->pace + beside);
+                float *tile = tile_of(&s, to, y, x, above * m->stride + beside);
                 for (int i = 0; i < p; i++)
                     for (int h = 0; h < PARTS; h++) {
                         lanes across[MOST];
@@ -165,14 +165,14 @@ inlined void evaluate(int n, int p, const maps *m, const float *matrix, const po
 inlined void combine(int n, int p, const maps *m, const float *matrix, const points *of, line *rows, int64_t unit) {
     const slice s = slice_of(m, n, unit);
     const int overlap = n > STEP ? n - STEP : 0;
-    for (int64_t row = 0; row < m->down * m->pace; row++) {
+    for (int64_t row = 0; row < m->down * m->stride; row++) {
         const int64_t y = row % m->down, above = row / m->down;
         if (y) memmove(rows, rows + STEP * s.span, sizeof(line) * overlap * s.span);
         const int begun = y ? overlap : 0;  // by the tiles above
         memset(rows + begun * s.span, 0, sizeof(line) * (n - begun) * s.span);
         for (int64_t x = 0; x < m->right; x++)
-            for (int64_t beside = 0; beside < m->pace; beside++) {
-                const float *tile = tile_of(&s, of, y, x, above * m->pace + beside);
+            for (int64_t beside = 0; beside < m->stride; beside++) {
+                const float *tile = tile_of(&s, of, y, x, above * m->stride + beside);
                 line half[MOST * MOST];  // points down, pixels across
                 for (int i = 0; i < p; i++)
                     for (int h = 0; h < PARTS; h++) {
@@ -181,35 +181,35 @@ inlined void combine(int n, int p, const maps *m, const float *matrix, const poi
                             across[j] = ((const line *)(tile + (i * p + j) * of->to_point))->part[h];
                         unrolled for (int c = 0; c < n; c++) half[i * n + c].part[h] = weighed(p, matrix + c * p, across);
                     }
-                line *at = rows + beside + m->pace * STEP * x;
+                line *at = rows + beside + m->stride * STEP * x;
                 for (int c = 0; c < n; c++)
                     for (int h = 0; h < PARTS; h++) {
                         lanes column[MOST];
                         unrolled for (int i = 0; i < p; i++) column[i] = half[i * n + c].part[h];
                         unrolled for (int r = 0; r < n; r++)
-                            at[r * s.span + m->pace * c].part[h] += weighed(p, matrix + r * p, column);
+                            at[r * s.span + m->stride * c].part[h] += weighed(p, matrix + r * p, column);
                     }
             }
         const int done = y + 1 < m->down ? n - overlap : n;
-        for (int r = 0; r < done; r++) write_row(rows + r * s.span, &s, m->top + above + m->pace * (STEP * y + r));
+        for (int r = 0; r < done; r++) write_row(rows + r * s.span, &s, m->top + above + m->stride * (STEP * y + r));
     }
 }
 
 // Sizes that are known when this is compiled, in which case sums stay in registers: five times as fast.
 #define EACH_SIZE(one) one(6, 6) one(4, 6) one(3, 6) one(5, 5) one(4, 5) one(2, 5)
-#define SIZED(way, N, P)                                                                              \
-    static int way##_##N##_##P(const maps *m, const float *matrix, const points *at, int threads) {   \
-        const int64_t units = m->images * blocks_of(m);                                               \
-        const size_t size = sizeof(line) * m->pace * (STEP * m->right + MOST) * (N + P);              \
-        int status = 0;                                                                               \
-        _Pragma("omp parallel num_threads(threads) reduction(max : status)") {                        \
-            line *rows = aligned_alloc(sizeof(line), size);                                           \
-            if (!rows) status = NO_MEMORY;                                                            \
-            _Pragma("omp for") for (int64_t u = 0; u < units; u++)                                    \
-                if (rows) way(N, P, m, matrix, at, rows, u);                                          \
-            free(rows);                                                                               \
-        }                                                                                             \
-        return status;                                                                                \
+#define SIZED(stage, N, P)                                                                             \
+    static int stage##_##N##_##P(const maps *m, const float *matrix, const points *at, int threads) {  \
+        const int64_t units = m->images * blocks_of(m);                                                \
+        const size_t size = sizeof(line) * m->stride * (STEP * m->right + MOST) * (N + P);             \
+        int status = 0;                                                                                \
+        _Pragma("omp parallel num_threads(threads) reduction(max : status)") {                         \
+            line *rows = aligned_alloc(sizeof(line), size);                                            \
+            if (!rows) status = NO_MEMORY;                                                             \
+            _Pragma("omp for") for (int64_t u = 0; u < units; u++)                                     \
+                if (rows) stage(N, P, m, matrix, at, rows, u);                                         \
+            free(rows);                                                                                \
+        }                                                                                              \
+        return status;                                                                                 \
     }
 #define EVALUATE(N, P) SIZED(evaluate, N, P)
 #define COMBINE(N, P) SIZED(combine, N, P)

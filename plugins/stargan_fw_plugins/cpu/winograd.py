@@ -1,11 +1,11 @@
 """Convolutions with a third of the multiplications (Winograd, 1980; for networks Lavin and Gray, 2016).
 
-Four results in a row of a filter of three taps need twelve products. As the value of one polynomial product they need
-six: evaluate data and filter at six points, multiply, interpolate. In two dimensions 36 products serve 16 results, which
-need 144. For maps of many channels those products are 36 matrix products, and the rest is cheap.
+Computed directly, four neighbouring results of a three-tap filter need twelve products. Computed as a product of polynomials,
+they need six: evaluate data and filter at six points, multiply, interpolate. In two dimensions, 36 products replace 144 for
+16 results. With many channels these are 36 matrix products, and the rest is cheap.
 
-A filter of 4×4 that halves the maps is the sum of four, of 2×2, each over every second row and column: four results of
-two taps need five points, in two dimensions 25 products instead of 64. The one that doubles them is its adjoint.
+A 4×4 filter that halves the maps is the sum of four 2×2 filters, each over every second row and column. Four results of two
+taps need five points; in two dimensions, 25 products replace 64. The transposed convolution that doubles maps is the adjoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from stargan_fw_plugins.cpu import kernels
-from stargan_fw_plugins.cpu.kernels import LINE, RESULTS, Window, fp32_here, multiply
+from stargan_fw_plugins.cpu.kernels import LINE, RESULTS, Window, is_fp32_on_cpu, multiply
 from stargan_fw_plugins.cpu.native import KERNELS, SWITCH, library
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FEWEST_CHANNELS = 64  # below, what is cheap costs more than the products save
-FEWEST_TILES = 48  # of a batch: below, the filters at the points cost more
-TOLERANCE = 1e-5  # of first results, relative: rounding alone is ten times smaller
-# Data at the points is up to twice as large as it was. A batch goes in parts whose data stays in the cache.
+FEWEST_CHANNELS = 64  # with fewer, evaluation and interpolation cost more than the products save
+FEWEST_TILES = 48  # per batch; with fewer, evaluating the filters costs more
+TOLERANCE = 1e-5  # relative error in the self-check; rounding alone gives a tenth of this
+# Data at the points is up to twice as large. A batch is processed in parts that fit the cache.
 PART_BYTES = 10 * 2**20
-# With infinity, the points of two and of three taps. In fp32 the mean error is 1.2 and 1.4 times that of adding up the
-# products; with the usual 0, 1, −1, 2, −2 it is 2.5 times.
+# The points for two and three taps, besides infinity. In fp32 the mean error is 1.2 and 1.4 times that of direct
+# convolution; with the usual points 0, 1, −1, 2, −2 it is 2.5 times.
 POINTS = {
     2: (Fraction(1, 2), Fraction(-1, 2), Fraction(3, 2), Fraction(-3, 2)),
     3: (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2)),
@@ -45,7 +45,7 @@ POINTS = {
 
 
 class Form(NamedTuple):
-    """Which convolution: the side of its kernels and its stride, (3, 1) or (4, 2). It is padded by 1 pixel."""
+    """A convolution's kernel side and stride: (3, 1) or (4, 2). The padding is 1 pixel."""
 
     side: int
     stride: int
@@ -55,40 +55,40 @@ SAME, HALVED = Form(3, 1), Form(4, 2)
 
 
 def convolve(images: Tensor, weight: Tensor, form: Form) -> Tensor:
-    """Returns a convolution that can be differentiated any number of times, but for `torch.func`.
+    """Returns a convolution. It can be differentiated any number of times, except by `torch.func`.
 
-    (B, c, H, W) and (out, c, side, side) in, (B, out, H / stride, W / stride) out; `pays` must have said so.
+    (B, c, H, W) and (out, c, side, side) in, (B, out, H / stride, W / stride) out. Call it only if `pays` returns True.
     """
     result: Tensor = _Partial.apply(form, images, weight, None)
     return result
 
 
 def convolve_transposed(maps: Tensor, weight: Tensor) -> Tensor:
-    """Returns the transposed convolution that doubles the size, and can be differentiated in the same way.
+    """Returns the transposed convolution that doubles the size. It can be differentiated like `convolve`.
 
-    (B, c, h, w) and (c, out, 4, 4) in, (B, out, 2h, 2w) out; `pays_transposed` must have said so.
+    (B, c, h, w) and (c, out, 4, 4) in, (B, out, 2h, 2w) out. Call it only if `pays_transposed` returns True.
     """
     result: Tensor = _Partial.apply(HALVED, None, weight, maps)
     return result
 
 
 def pays(images: Tensor, weight: Tensor, form: Form) -> bool:
-    """Returns whether `convolve` can and should convolve them."""
+    """Returns whether `convolve` supports these tensors and is faster than torch."""
     even = all(side % form.stride == 0 for side in images.shape[2:])
     small = torch.Size(side // form.stride for side in images.shape[2:])
     return even and _pays(images, weight, weight.shape[1], small)
 
 
 def pays_transposed(maps: Tensor, weight: Tensor) -> bool:
-    """Returns whether `convolve_transposed` can and should convolve them."""
+    """Returns whether `convolve_transposed` supports these tensors and is faster than torch."""
     return _pays(maps, weight, weight.shape[0], maps.shape[2:])
 
 
 def _pays(images: Tensor, weight: Tensor, channels: int, size: torch.Size) -> bool:
-    """Returns the same of images of so many channels; `size` is the size of the smaller maps."""
+    """`size` is the height and width of the smaller maps."""
     return (
-        fp32_here(images)
-        and fp32_here(weight)
+        is_fp32_on_cpu(images)
+        and is_fp32_on_cpu(weight)
         and images.dim() == weight.dim() == 4
         and images.shape[1] == channels
         and not torch.is_autocast_enabled("cpu")
@@ -103,10 +103,10 @@ def _pays(images: Tensor, weight: Tensor, channels: int, size: torch.Size) -> bo
 
 @cache
 def kernels_work() -> bool:
-    """Returns whether the layers' C can be used: it loads, and its first results here are those of torch.
+    """Returns whether the C code can be used: it loads, and a self-check gives torch's results.
 
-    A thread of its own compiles, loads and checks it, so that nothing that the caller has set for tensors holds for these:
-    autocast, inference mode, counting, a default device.
+    A separate thread does this, so that the caller's settings do not apply: autocast, inference mode, counters of operations,
+    a default device.
     """
     with ThreadPoolExecutor(1) as apart:
         return apart.submit(_load_and_check).result()
@@ -130,7 +130,7 @@ def _load_and_check() -> bool:
 
 
 def _errors() -> Iterator[float]:
-    """Yields how far the first results of every kernel and size are from torch's in fp64."""
+    """Yields the relative error of every kernel and size, compared with torch in fp64."""
     random = torch.Generator(device="cpu").manual_seed(0)
 
     def draw(*shape: int) -> Tensor:
@@ -159,15 +159,15 @@ def _error(found: Tensor, expected: Tensor) -> float:
     return math.inf if math.isnan(apart) else apart
 
 
-def asked_for(ctx: Any, arguments: Iterable[int]) -> list[int]:
-    """Returns those arguments of a `torch.autograd.Function` whose gradients this backward pass needs.
+def needed_gradients(ctx: Any, arguments: Iterable[int]) -> list[int]:
+    """Returns the arguments of a `torch.autograd.Function` for which this backward pass needs gradients.
 
-    `ctx.needs_input_grad` says whether any backward pass might need them: a gradient penalty, which differentiates by the
-    images alone, would compute the weights' gradients in vain.
+    `ctx.needs_input_grad` is also true if only some other backward pass needs them. With a gradient penalty, which
+    differentiates by the images alone, the weights' gradients would be computed in vain.
 
     Args:
-        ctx: of the function's backward pass.
-        arguments: the places of all tensors among the function's arguments.
+        ctx: the context of the function's backward pass.
+        arguments: the positions of all tensors in the function's arguments.
     """
     if torch.compiler.is_compiling():
         return [place for place in arguments if ctx.needs_input_grad[place]]
@@ -178,7 +178,7 @@ def asked_for(ctx: Any, arguments: Iterable[int]) -> list[int]:
 def _runs(node: Any) -> bool:
     try:
         return bool(torch._C._will_engine_execute_node(node))  # noqa: SLF001 - what torch.autograd.graph asks
-    except (AttributeError, RuntimeError):  # which it raises of a leaf whose gradient `autograd.grad` is to return
+    except (AttributeError, RuntimeError):  # raised for a leaf if `autograd.grad` returns its gradient
         return True
 
 
@@ -186,10 +186,10 @@ IMAGES, KERNEL, RESULT = range(3)
 
 
 class _Partial(torch.autograd.Function):
-    """The derivative of `⟨result, images ∗ kernel⟩`, which is linear in each of the three, by the one that is None.
+    """The derivative of `⟨result, images ∗ kernel⟩`, linear in each of the three, by the factor that is None.
 
-    By the result it is the convolution, by the images its adjoint, by the kernel what training asks for. The derivatives
-    of any of them are the others.
+    By the result this is the convolution, by the images its adjoint, by the kernel the gradient for training. The derivatives
+    of each of these are the other two.
     """
 
     @staticmethod
@@ -204,7 +204,9 @@ class _Partial(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         factors = list(ctx.saved_tensors)
         factors.insert(ctx.by, gradient)
-        wanted = {place - 1 for place in asked_for(ctx, [1 + by for by in (IMAGES, KERNEL, RESULT) if by != ctx.by])}
+        wanted = {
+            place - 1 for place in needed_gradients(ctx, [1 + by for by in (IMAGES, KERNEL, RESULT) if by != ctx.by])
+        }
         if torch.is_grad_enabled():
             found = {by: _Partial.apply(ctx.form, *factors[:by], None, *factors[by + 1 :]) for by in wanted}
         else:
@@ -213,9 +215,9 @@ class _Partial(torch.autograd.Function):
 
 
 def _partials(form: Form, given: Mapping[int, Tensor], wanted: set[int]) -> dict[int, Tensor]:
-    """Returns the derivatives by what is wanted, each of the other two.
+    """Returns the derivatives by the wanted factors, each computed from the other two.
 
-    By the result it is `Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A` (Lavin and Gray, Eq. 8), and else its adjoints.
+    By the result this is `Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A` (Lavin and Gray, Eq. 8), by the others its adjoints.
     """
     shapes, transforms = _shapes(form, given), _transforms(form.side // form.stride)
     windows = _windows(form, shapes[RESULT])
@@ -226,7 +228,10 @@ def _partials(form: Form, given: Mapping[int, Tensor], wanted: set[int]) -> dict
     def cut(by: int, maps: Tensor) -> Tensor:
         """Returns the tiles at the points: (points, tiles, channels of all filters)."""
         window, matrix = windows[by], transforms.to_points[by]
-        rows, columns = len(maps) * window.down * window.right, window.pace**2 * kernels.filled(maps.shape[1])
+        rows, columns = (
+            len(maps) * window.down * window.right,
+            window.stride**2 * kernels.padded_channels(maps.shape[1]),
+        )
         points = _empty(len(matrix) ** 2, rows, columns)
         kernels.evaluate(maps, window, matrix, points)
         return points
@@ -234,7 +239,7 @@ def _partials(form: Form, given: Mapping[int, Tensor], wanted: set[int]) -> dict
     def join(by: int, points: Tensor, maps: Tensor) -> None:
         kernels.combine(points, windows[by], transforms.from_points[by], maps)
 
-    filters = {KERNEL: _filled(cut(KERNEL, given[KERNEL]))} if KERNEL in needed else {}
+    filters = {KERNEL: _pad_filters(cut(KERNEL, given[KERNEL]))} if KERNEL in needed else {}
     to_filters: Tensor | None = None
     for part in _parts(shapes[IMAGES], transforms.growth):
         at = filters | {by: cut(by, given[by][part]) for by in needed if by != KERNEL}
@@ -252,7 +257,7 @@ def _partials(form: Form, given: Mapping[int, Tensor], wanted: set[int]) -> dict
 
 
 def _shapes(form: Form, given: Mapping[int, Tensor]) -> dict[int, tuple[int, ...]]:
-    """Returns those of all three, of which two are given."""
+    """Returns the shapes of all three factors from two of them."""
     if IMAGES in given:
         batch, channels, height, width = given[IMAGES].shape
     else:
@@ -267,7 +272,7 @@ def _shapes(form: Form, given: Mapping[int, Tensor]) -> dict[int, tuple[int, ...
 
 
 def _windows(form: Form, result: tuple[int, ...]) -> dict[int, Window]:
-    """Returns the tiles of each: of as many filters as the convolution is the sum of, and of their one result."""
+    """Returns the tiles of each factor. The convolution is a sum of `stride²` filters with one result."""
     down, right = (side // RESULTS for side in result[2:])
     return {
         IMAGES: Window(-1, -1, form.stride, down, right),
@@ -280,36 +285,36 @@ def _product(first: Tensor, second: Tensor) -> Tensor:
     return multiply(first, second, _empty(len(first), first.shape[1], second.shape[2]))
 
 
-def _filled(filters: Tensor) -> Tensor:
-    """Returns as many filters as the results have channels at the points, where zeros fill them up."""
-    missing = kernels.filled(filters.shape[1]) - filters.shape[1]
+def _pad_filters(filters: Tensor) -> Tensor:
+    """Pads the filters with zeros, up to the padded number of result channels."""
+    missing = kernels.padded_channels(filters.shape[1]) - filters.shape[1]
     return F.pad(filters, (0, 0, 0, missing)) if missing else filters
 
 
 def _empty(count: int, rows: int, columns: int) -> Tensor:
-    """Returns matrices with a line between them: powers of two from one to the next would share a place in the cache."""
+    """Returns matrices with an unused line between them, because power-of-two distances collide in the cache."""
     flat = torch.empty(count, rows * columns + LINE, dtype=torch.float32, device="cpu")
     return flat[:, :-LINE].view(count, rows, columns)
 
 
 def _parts(images: tuple[int, ...], growth: float) -> Iterator[slice]:
-    """Cuts a batch into parts whose data at the points fits a processor's cache."""
+    """Cuts a batch into parts that fit the CPU's cache at the points."""
     size = max(1, int(PART_BYTES / (4 * math.prod(images[1:]) * growth)))
     return (slice(first, first + size) for first in range(0, images[0], size))
 
 
 class _Transforms:
-    """The matrices of one direction, for filters of so many taps.
+    """The one-dimensional matrices for filters with a number of taps.
 
     Attributes:
-        to_points: of the images Bᵀ, of the kernel G, from tiles or taps to their values at the points; of the results A.
-        from_points: their transposes: of the results Aᵀ, from the products of both to the results.
-        growth: how much larger the images are at the points.
+        to_points: Bᵀ for the images and G for the kernel, from tiles or taps to values at the points; A for the results.
+        from_points: their transposes, such as Aᵀ for the results, from products at the points to results.
+        growth: the size of the images at the points, relative to the images themselves.
     """
 
     def __init__(self, taps: int) -> None:
-        # Evaluation at a point x is Σ tap_k x^k, at infinity the last coefficient. By transposition the results are
-        # evaluations too, and the data is what Lagrange's interpolation takes: coefficients of Π_{j≠i} (x − x_j).
+        # The value at a point x is Σ tap_k x^k, and at infinity the last coefficient. By transposition, results are
+        # evaluated too, and the data's rows are those of Lagrange interpolation: coefficients of Π_{j≠i} (x − x_j).
         points = POINTS[taps]
         norms = [math.prod(x - y for y in points if y != x) for x in points]
         kernel = [[x**k / norm for k in range(taps)] for x, norm in zip(points, norms, strict=True)]
@@ -330,7 +335,7 @@ def _transforms(taps: int) -> _Transforms:
 
 
 def _coefficients(roots: Sequence[Fraction]) -> list[Fraction]:
-    """Returns those of Π (x − root), the constant first."""
+    """Returns the coefficients of Π (x − root), the constant first."""
     found = [Fraction(1)]
     for root in roots:
         found = [
