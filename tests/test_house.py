@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,3 +36,9 @@ def test_every_name_of_a_stub_is_there(package):
     assert exports.__all__
     for name in exports.__all__:
         assert getattr(exports, name) is not None, name
+
+
+def test_no_two_files_have_one_name():
+    paths = [path for root in ("core", "plugins", "registry") for path in (ROOT / root).rglob("*.py")]
+    counts = Counter(path.name for path in paths if path.name != "__init__.py")
+    assert [name for name, count in counts.items() if count > 1] == []
