@@ -15,7 +15,6 @@ from .interfaces import (
     EncodedImage as EncodedImage,
     Example as Example,
     Generator as Generator,
-    Importer as Importer,
     Losses as Losses,
     Method as Method,
     OptimizerSpec as OptimizerSpec,

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
         Discriminator,
         Embedding,
         Generator,
-        Importer,
         Method,
         Tracker,
     )
@@ -85,11 +84,6 @@ def register_methods(register: Callable[[type[Method]], None]) -> None:
 @hookspec
 def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
     """Registers trackers, for `training.trackers`."""
-
-
-@hookspec
-def register_importers(register: Callable[[type[Importer]], None]) -> None:
-    """Registers importers, for `import`, which lists them if no importer can read a checkpoint."""
 
 
 @hookspec

@@ -14,7 +14,6 @@ KINDS = (
     ComponentKind("loss", hookspecs.register_losses, "stargan_fw:AdversarialLoss", has_table=True, in_model=True),
     ComponentKind("embedding", hookspecs.register_embeddings, "stargan_fw:Embedding", has_table=True),
     ComponentKind("tracker", hookspecs.register_trackers, "stargan_fw:Tracker"),
-    ComponentKind("importer", hookspecs.register_importers, "stargan_fw:Importer"),
     ComponentKind("accelerator", hookspecs.register_accelerators, "stargan_fw:Accelerator"),
     TomlFileKind("preset", hookspecs.register_presets, "pathlib:Path", has_default=True),
     ObjectKind("command", hookspecs.register_commands, "stargan_fw:Command"),

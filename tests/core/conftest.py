@@ -19,7 +19,7 @@ from stargan_fw.training.rehearsal import rehearse
 from stargan_fw.training.train_request import data_request
 
 HERE = Path(__file__).parent
-HIDDEN = ("stargan_fw_plugins", "stargan_fw_bench", "stargan_fw_reproduce", "stargan_fw_study")
+HIDDEN = ("stargan_fw_plugins", "stargan_fw_bench", "stargan_fw_import", "stargan_fw_reproduce", "stargan_fw_study")
 
 sys.path.append(str(HERE))  # for `fake_plugins`
 

@@ -28,7 +28,7 @@ def test_plugins_cannot_be_imported_here():
 
 @pytest.mark.parametrize("code", [IMPORT_ALL, COLLECT], ids=["core", "its tests"])
 def test_a_process_without_plugins_imports(code):
-    hidden = "dict.fromkeys(('stargan_fw_plugins', 'stargan_fw_bench', 'stargan_fw_reproduce', 'stargan_fw_study'))"
+    hidden = "dict.fromkeys(('stargan_fw_plugins', 'stargan_fw_bench', 'stargan_fw_import', 'stargan_fw_reproduce', 'stargan_fw_study'))"
     lines = [f"import sys; sys.modules.update({hidden})", "import importlib, pkgutil, pytest, stargan_fw", code]
     path = os.pathsep.join(str(ROOT / folder) for folder in ("core", "registry"))
 

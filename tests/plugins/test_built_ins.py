@@ -1,6 +1,7 @@
 """The built-in plugins as the plugin manager finds them."""
 
 import re
+from dataclasses import asdict
 
 import pytest
 
@@ -19,21 +20,22 @@ def test_every_hook_is_used_by_a_built_in(built_in, kind):
     assert len(built_in.index(kind.name)) > 0
 
 
-def test_experiments_are_a_kind_that_a_package_brings(built_in):
-    assert built_in.kinds == (*(kind.name for kind in KINDS), "experiment")
+def test_packages_bring_kinds_of_their_own(built_in):
+    assert built_in.kinds[: len(KINDS)] == tuple(kind.name for kind in KINDS)
+    assert set(built_in.kinds[len(KINDS) :]) == {"experiment", "importer"}
 
 
 def test_built_ins_come_through_the_entry_point(built_in):
     assert {"celeba", "rafd"} <= set(built_in.index("dataset").names())
     for report in built_in.reports:
         assert (report.source, report.error) == ("entry point", None)
-        assert re.match(r"stargan_fw(_plugins|_reproduce|_study|\.cli)\.", report.name)
+        assert re.match(r"stargan_fw(_plugins|_bench|_import|_reproduce|_study|\.cli)\.", report.name)
         assert re.fullmatch(r"stargan-fw \d+\.\d+\.\d+", report.distribution)
         assert report.components
 
 
 def test_a_report_is_json_able(built_in):
-    report = next(report for report in built_in.reports if report.name.endswith(".celeba")).to_dict()
+    report = asdict(next(report for report in built_in.reports if report.name.endswith(".celeba")))
 
     assert report == {
         "name": "stargan_fw_plugins.datasets.celeba",

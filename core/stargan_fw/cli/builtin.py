@@ -17,7 +17,6 @@ COMMANDS = (
     Command("evaluate", evaluate.evaluate),
     Command("export", share.export),
     Command("extend", share.extend),
-    Command("import", share.import_),
     Command("push", share.push),
     Command("pull", share.pull),
     Command("data", data.app),

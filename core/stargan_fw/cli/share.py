@@ -1,22 +1,11 @@
 """`stargan-fw export`, `import`, `extend`, `push` and `pull`: trained models as folders to share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from stargan_fw.cli.command_options import (
-    CheckpointSizeOption,
-    DataOption,
-    PluginOption,
-    SetOption,
-    configuration_layers,
-)
-
-if TYPE_CHECKING:
-    from stargan_fw.config import Config
-    from stargan_fw.plugin_manager import PluginManager
-
+from stargan_fw.cli.command_options import DataOption, PluginOption, SetOption, configuration_layers
 
 Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it must be empty or new.")]
 
@@ -42,28 +31,6 @@ def export(
     typer.echo(target)
 
 
-def import_(
-    generator: Annotated[Path, typer.Argument(metavar="G.ckpt", help="The generator's checkpoint.")],
-    target: Target,
-    *,
-    datasets: Annotated[str, typer.Option(help="The datasets of the checkpoint, in the order of its labels.")],
-    discriminator: Annotated[Path | None, typer.Option(help="The discriminator, to read current labels.")] = None,
-    attributes: Annotated[str | None, typer.Option(help="The attributes in order, separated by commas.")] = None,
-    image_size: CheckpointSizeOption = None,
-    data: DataOption = None,
-    settings: SetOption = None,
-    plugin: PluginOption = None,
-) -> None:
-    """Convert checkpoints of the reference implementation to a model folder."""
-    from stargan_fw.models.foreign import ForeignModel, import_model, with_attributes
-
-    config, plugins = _configure(datasets, data, settings, plugin)
-    if attributes:
-        config = with_attributes(config, [name.strip() for name in attributes.split(",")], plugins)
-    import_model(ForeignModel(generator, discriminator), target, config, plugins, image_size=image_size)
-    typer.echo(target)
-
-
 def extend(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")],
     *,
@@ -75,20 +42,13 @@ def extend(
 ) -> None:
     """Add datasets to a trained model without changing its outputs; `train --from` then trains the new labels."""
     from stargan_fw.models.extension import extend_model
-
-    config, plugins = _configure(datasets, data, settings, plugin)
-    extension = extend_model(model, out, config, plugins, files=plugin or ())
-    typer.echo(extension.adoption.describe())
-    typer.echo(f"{out}: translations to the old labels differ by at most {extension.difference:g}")
-
-
-def _configure(
-    datasets: str, data: str | None, settings: list[str] | None, plugin: list[Path] | None
-) -> "tuple[Config, PluginManager]":
     from stargan_fw.training.train_request import data_request
 
     layers = configuration_layers({"data.path": data}, settings=settings, plugin=plugin)
-    return data_request(layers, datasets=datasets, preset=None)
+    config, plugins = data_request(layers, datasets=datasets, preset=None)
+    extension = extend_model(model, out, config, plugins, files=plugin or ())
+    typer.echo(extension.adoption.describe())
+    typer.echo(f"{out}: translations to the old labels differ by at most {extension.difference:g}")
 
 
 Repo = Annotated[str, typer.Argument(metavar="REPO", help="user/name on the Hugging Face Hub.")]

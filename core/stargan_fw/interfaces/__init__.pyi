@@ -11,7 +11,6 @@ from .dataset import (
     PortraitSquare as PortraitSquare,
     Square as Square,
 )
-from .importer import ImportedNetwork as ImportedNetwork, Importer as Importer
 from .loss import (
     AdversarialLoss as AdversarialLoss,
     CriticLoss as CriticLoss,

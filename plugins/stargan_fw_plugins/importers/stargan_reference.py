@@ -6,8 +6,8 @@ from typing import TypeGuard
 
 from torch import Tensor
 
-from stargan_fw import Importer, hookimpl
-from stargan_fw.interfaces import ImportedNetwork
+from stargan_fw import hookimpl
+from stargan_fw_import import ImportedNetwork, Importer
 
 # Running statistics of InstanceNorm2d. The reference never leaves training mode, so it never uses them.
 RUNNING = re.compile(r"\.(running_mean|running_var|num_batches_tracked)$")

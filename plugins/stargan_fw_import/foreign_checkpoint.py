@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from stargan_fw.interfaces import ImportedNetwork, Importer
     from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw_import import ImportedNetwork, Importer
 
 USUAL_SIZE = 128  # pixels, where nothing tells
 

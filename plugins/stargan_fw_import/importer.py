@@ -1,11 +1,13 @@
 """The interface of importers, which read the checkpoints of other implementations."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
+
+from stargan_fw import ComponentKind, hookimpl, hookspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,14 @@ class Importer(ABC):
     @abstractmethod
     def read_discriminator(self, weights: Mapping[str, Tensor]) -> ImportedNetwork | None:
         """Returns the discriminator of a checkpoint, or None if the checkpoint is not from this implementation."""
+
+
+@hookspec
+def register_importers(register: Callable[[type[Importer]], None]) -> None:
+    """Registers importers, for `import`, which lists them if no importer can read a checkpoint."""
+
+
+@hookimpl
+def register_kinds(register: Callable[[ComponentKind], None]) -> None:
+    """Registers the kind "importer"."""
+    register(ComponentKind("importer", register_importers, "stargan_fw_import:Importer"))

@@ -1,0 +1,1 @@
+from .importer import ImportedNetwork as ImportedNetwork, Importer as Importer
