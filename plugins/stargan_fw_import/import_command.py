@@ -31,13 +31,13 @@ def import_(
 ) -> None:
     """Convert checkpoints of the reference implementation to a model folder."""
     from stargan_fw.training.train_request import data_request
-    from stargan_fw_import.foreign_checkpoint import ForeignModel, import_model, with_attributes
+    from stargan_fw_import.foreign_checkpoint import import_model, with_attributes
 
     layers = configuration_layers({"data.path": data}, settings=settings, plugin=plugin)
     config, plugins = data_request(layers, datasets=datasets, preset=None)
     if attributes:
         config = with_attributes(config, [name.strip() for name in attributes.split(",")], plugins)
-    import_model(ForeignModel(generator, discriminator), target, config, plugins, image_size=image_size)
+    import_model(generator, target, config, plugins, discriminator=discriminator, image_size=image_size)
     typer.echo(target)
 
 

@@ -223,6 +223,11 @@ class LabelSpace:
         return tuple(f"{schema.name}.{name}" for schema in self.schemas for name in schema.names)
 
     @property
+    def unified_names(self) -> tuple[str, ...]:
+        """The name of each position of the unified label: those of the labels, and "mask.<dataset>" for the mask."""
+        return (*self.names, *(f"mask.{dataset}" for dataset in self.datasets if self.mask_dim))
+
+    @property
     def label_dim(self) -> int:
         """The number of labels of all datasets, and so of the classifier's logits."""
         return sum(schema.dim for schema in self.schemas)

@@ -18,6 +18,7 @@ SPACE = LabelSpace([CELEBA, RAFD])
 
 def test_the_papers_numbers():
     assert (SPACE.label_dim, SPACE.mask_dim, SPACE.dim) == (13, 2, 15)
+    assert SPACE.unified_names == (*SPACE.names, "mask.celeba", "mask.rafd")
     assert SPACE.slice("celeba") == slice(0, 5)
     assert SPACE.slice("rafd") == slice(5, 13)
     assert SPACE.datasets == ("celeba", "rafd")
@@ -31,6 +32,7 @@ def test_the_papers_numbers():
     assert SPACE.names[5:] == tuple(f"rafd.{expression}" for expression in EXPRESSIONS)
     single = LabelSpace([CELEBA])
     assert (single.label_dim, single.mask_dim, single.dim) == (5, 0, 5)
+    assert single.unified_names == single.names
 
 
 def test_the_mask_can_name_another_dataset():

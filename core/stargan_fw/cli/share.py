@@ -46,9 +46,9 @@ def extend(
 
     layers = configuration_layers({"data.path": data}, settings=settings, plugin=plugin)
     config, plugins = data_request(layers, datasets=datasets, preset=None)
-    extension = extend_model(model, out, config, plugins, files=plugin or ())
-    typer.echo(extension.adoption.describe())
-    typer.echo(f"{out}: translations to the old labels differ by at most {extension.difference:g}")
+    adoption, difference = extend_model(model, out, config, plugins, files=plugin or ())
+    typer.echo(adoption.describe())
+    typer.echo(f"{out}: translations to the old labels differ by at most {difference:g}")
 
 
 Repo = Annotated[str, typer.Argument(metavar="REPO", help="user/name on the Hugging Face Hub.")]

@@ -45,7 +45,6 @@ class Facts:
         evaluation: what was measured, or None.
         sheet: a picture of results.
         sheet_shows: the sheet's caption.
-        classifier: whether the model can read current labels.
         usage: the section that says how to use the model, if this program does not.
         tags: further tags besides those of every model.
         licence: the Hub's name of the licence, such as "cc-by-nc-4.0", or None if nobody chose one.
@@ -57,14 +56,13 @@ class Facts:
     evaluation: Evaluation | None = None
     sheet: Image.Image | None = None
     sheet_shows: str = ""
-    classifier: bool = True
     usage: str = ""
     tags: tuple[str, ...] = ()
     licence: str | None = None
 
 
-def write_card(folder: Path, config: ModelConfig, facts: Facts) -> None:
-    """Writes the card, and the sheet if there is one."""
+def write_card(folder: Path, config: ModelConfig, facts: Facts, *, reads_labels: bool) -> None:
+    """Writes the card, and the sheet if there is one. It says whether the model can read current labels."""
     if facts.sheet:
         facts.sheet.save(folder / SHEET)
     tags = dict.fromkeys((*TAGS, *facts.tags, config.method.name))
@@ -77,6 +75,7 @@ def write_card(folder: Path, config: ModelConfig, facts: Facts) -> None:
         header=header.to_yaml(),
         config=config,
         facts=facts,
+        reads_labels=reads_labels,
         sheet_file=SHEET,
         datasets=" and ".join(filter(None, [", ".join(datasets[:-1]), datasets[-1]])),
         examples={attribute.kind: attribute.name for schema in schemas for attribute in schema.attributes},

@@ -1,4 +1,4 @@
-"""Adds datasets to a trained model."""
+"""Gives networks the weights of a trained model that has other labels, and adds datasets to a model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import torch
 
 from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import ModelError
-from stargan_fw.interfaces import evaluating
-from stargan_fw.models.adoption import adopt
+from stargan_fw.interfaces import Discriminator, Generator, LabelledNetwork, evaluating
 from stargan_fw.models.card import Facts
 from stargan_fw.models.loading import build, open_model
 from stargan_fw.models.model_folder import check_free, write_model
@@ -18,96 +17,181 @@ from stargan_fw.models.weights import CONFIG
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from torch import Tensor, nn
 
     from stargan_fw.config import Config
     from stargan_fw.interfaces import Method
-    from stargan_fw.models.adoption import Adoption
     from stargan_fw.models.loading import TrainedModel
     from stargan_fw.plugin_manager import PluginManager
 
-PROBES = 4  # random images of each dataset that old and new outputs are compared on
+MOST_LISTED = 12  # names in a message
+PROBES = 4  # random images per dataset that old and new outputs are compared on
 
 
 @dataclass(frozen=True, slots=True)
-class Extension:
-    """What an extension did.
+class Adoption:
+    """What became of a model's labels and networks.
 
     Attributes:
-        adoption: of the labels.
-        difference: how far outputs for the old labels moved, at most, on random images.
+        kept: labels and mask positions that keep their weights.
+        new: labels and mask positions that begin with weights of 0.
+        dropped: labels and mask positions of the model that are no longer there.
+        fresh: networks that begin at random, because the model comes without them.
     """
 
-    adoption: Adoption
-    difference: float
+    kept: Sequence[str]
+    new: Sequence[str]
+    dropped: Sequence[str]
+    fresh: Sequence[str]
+
+    def describe(self) -> str:
+        """Returns one line for the user."""
+        parts = [f"{len(self.kept)} labels kept"]
+        for title, names in (("new", self.new), ("dropped", self.dropped), ("from the beginning", self.fresh)):
+            more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+            parts += [f"{title}: {', '.join(names[:MOST_LISTED])}{more}"] if names else []
+        return "; ".join(parts)
+
+
+def adopt(trained: TrainedModel, method: Method) -> Adoption:
+    """Gives the method's networks a model's weights, with labels matched by their names.
+
+    New labels get weights of 0, so that outputs for the old labels stay the same until training goes on.
+
+    Args:
+        trained: the model.
+        method: a method with networks of the same architecture, which may be on the meta device.
+
+    Raises:
+        ModelError: a network is not of the model's class or size, or cannot change its labels.
+    """
+    old_space, new_space = trained.method.space, method.space
+    for name, stored in trained.weights.items():
+        network, before = method.networks.get(name), trained.method.networks[name]
+        if network is None or type(network) is not type(before):
+            raise ModelError(f"The {name} of '{trained.path}' is another network. Leave out what names one.")
+        old, new = _label_names(network, old_space), _label_names(network, new_space)
+        sources = None if old == new else [old.index(label) if label in old else None for label in new]
+        weights = stored.read(before.state_dict())
+        network.load_state_dict(_fit(network, weights, sources, trained), assign=True)
+        network.requires_grad_()
+    old, new = old_space.unified_names, new_space.unified_names
+    return Adoption(
+        kept=[name for name in new if name in old],
+        new=[name for name in new if name not in old],
+        dropped=[name for name in old if name not in new],
+        fresh=[name for name in method.networks if name not in trained.weights],
+    )
+
+
+def _label_names(network: nn.Module, space: LabelSpace) -> Sequence[str]:
+    """Returns the names of a network's labels. A generator's include the mask, a discriminator's do not."""
+    if isinstance(network, Generator):
+        return space.unified_names
+    return space.names if isinstance(network, Discriminator) else ()
+
+
+def _fit(
+    network: nn.Module, weights: Mapping[str, Tensor], sources: list[int | None] | None, trained: TrainedModel
+) -> dict[str, Tensor]:
+    """Returns a model's weights for a network; `sources` are its labels' positions in the model, None if unchanged."""
+    axes: Mapping[str, tuple[int, int]] | None = {}
+    if sources is not None:
+        axes = network.label_axes() if isinstance(network, LabelledNetwork) else None
+    if axes is None:
+        raise ModelError(
+            f"The network '{type(network).__name__}' of '{trained.path}' cannot change its labels: its plugin does not "
+            "say where they are (label_axes)."
+        )
+    fitted = {}
+    for name, expected in network.state_dict().items():
+        value = weights.get(name)
+        if value is not None and name in axes:
+            value = _move_labels(value, *axes[name], sources or [])
+        if value is None or value.shape != expected.shape:
+            raise ModelError(
+                f"The networks of '{trained.path}' have other sizes than those asked for ('{name}'). Leave out the "
+                "options of networks and the image size: they follow the model."
+            )
+        fitted[name] = value
+    return fitted
+
+
+def _move_labels(weight: Tensor, axis: int, first: int, sources: Sequence[int | None]) -> Tensor:
+    """Returns a parameter with one label per source on `axis`, from `first` on: a copy of that position, or 0 for None."""
+    blank = torch.zeros_like(weight.narrow(axis, 0, 1))
+    positions = [*range(first), *(weight.shape[axis] if source is None else first + source for source in sources)]
+    return torch.cat([weight, blank], axis).index_select(axis, torch.tensor(positions))
 
 
 def extend_model(
-    model: str | Path, target: Path, asked: Config, plugins: PluginManager, *, files: Sequence[Path] = ()
-) -> Extension:
-    """Writes a model folder of a trained model with further datasets, whose labels do nothing until it is trained.
+    model: str | Path, target: Path, config: Config, plugins: PluginManager, *, files: Sequence[Path] = ()
+) -> tuple[Adoption, float]:
+    """Writes a model folder of a trained model with further datasets. Their labels do nothing until they are trained.
 
     Args:
         model: a run folder or a model folder.
         target: the folder, which appears whole or not at all.
-        asked: names the model's own datasets, in their order, and then the new ones.
+        config: names the model's own datasets, in their order, and then the new ones.
         plugins: where the new datasets are.
         files: plugin files that the model needs.
 
+    Returns:
+        What became of the labels, and the largest change of an output for an old label, on random images.
+
     Raises:
         RunError: there is no model.
-        ModelError: it cannot be used or extended so, or the target holds something.
+        ModelError: the model cannot be used or cannot be extended in this way, or the target is not empty.
         ConfigError: a new dataset's options are wrong.
     """
     check_free(target)
     trained = open_model(model, plugins=files)
-    added = _added(trained, list(asked.datasets))
-    datasets = {alias: build_dataset(alias, asked.datasets[alias], asked.data.path, plugins) for alias in added}
+    added = _new_datasets(trained, list(config.datasets))
+    datasets = {alias: build_dataset(alias, config.datasets[alias], config.data.path, plugins) for alias in added}
     new = [LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()]
-    space = LabelSpace([*trained.method.space.schemas, *new])
-    crops = {**trained.config.crops, **{alias: dataset.crop_size for alias, dataset in datasets.items()}}
-    own = {**trained.config.own_crops, **{alias: one.own_crops for alias, one in datasets.items() if one.own_crops}}
-    changes = {"labels": space.to_dict(), "crops": crops, "own_crops": own}
-    config = trained.config.model_copy(update=changes)
-    method = build(config, trained.plugins, trained.path / CONFIG)
+    old = trained.config
+    changes = {
+        "labels": LabelSpace([*old.space.schemas, *new]).to_dict(),
+        "crops": old.crops | {alias: dataset.crop_size for alias, dataset in datasets.items()},
+        "own_crops": old.own_crops | {alias: one.own_crops for alias, one in datasets.items() if one.own_crops},
+    }
+    extended = old.model_copy(update=changes)
+    method = build(extended, trained.plugins, trained.path / CONFIG)
     adoption = adopt(trained, method)
     origin = (
         f"It was extended by {', '.join(added)}, whose labels do nothing until `stargan-fw train --from` has trained "
         "them."
     )
-    classifier = any(name in trained.weights for name in method.reading)
-    write_model(
-        target, config, method, list(trained.weights), Facts(target.resolve().name, origin, classifier=classifier)
-    )
-    return Extension(adoption, _difference(trained, method))
+    write_model(target, extended, method, list(trained.weights), Facts(target.resolve().name, origin))
+    return adoption, _difference(trained, method)
 
 
-def _added(trained: TrainedModel, asked: Sequence[str]) -> list[str]:
-    """Returns the datasets that the model does not have; ModelError unless its own come first, in their order."""
+def _new_datasets(trained: TrainedModel, named: list[str]) -> list[str]:
+    """Returns the datasets that the model does not have. Its own have to come first, in their order."""
     own = list(trained.method.space.datasets)
-    if list(asked[: len(own)]) != own:
+    if named[: len(own)] != own:
         raise ModelError(
             f"'{trained.path}' has the datasets {', '.join(own)}: name them first, in that order, and then the new ones, "
             f"as in --datasets {','.join(own)},NEW."
         )
-    if len(asked) == len(own):
+    if len(named) == len(own):
         raise ModelError(f"'{trained.path}' has these datasets already: name a new one after them.")
-    return list(asked[len(own) :])
+    return named[len(own) :]
 
 
 @torch.no_grad()
 def _difference(trained: TrainedModel, method: Method) -> float:
-    """Returns how far translations of random images to random old labels are apart, at most."""
+    """Returns the largest difference between translations of random images to random old labels."""
     trained.load(*trained.method.translating)
-    for name in method.translating:
-        method.networks[name].eval()  # as the model's own are: batch norm computes something else in training
     random = torch.Generator().manual_seed(0)
-    side, furthest = method.image_size, 0.0
+    side, largest = method.image_size, 0.0
     for schema in trained.method.space.schemas:
         images = torch.rand(PROBES, 3, side, side, generator=random) * 2 - 1
         labels = torch.rand(PROBES, schema.dim, generator=random).round()
         with evaluating(*trained.method.networks.values(), *method.networks.values()):
             before, after = (one.translate(images, schema.name, labels, labels) for one in (trained.method, method))
-        furthest = max(furthest, (before - after).abs().max().item())
-    return furthest
+        largest = max(largest, (before - after).abs().max().item())
+    return largest

@@ -1,6 +1,6 @@
 """Model folders on the Hugging Face Hub, through its own library.
 
-Cache, token, endpoint and offline mode are the library's: `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`.
+The library decides on cache, token, endpoint and offline mode: `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`.
 """
 
 from __future__ import annotations
@@ -14,56 +14,47 @@ from typing import TYPE_CHECKING
 from huggingface_hub import CommitOperationAdd, HfApi, constants, errors, get_token, snapshot_download
 
 from stargan_fw.errors import HubError, ModelError
-from stargan_fw.models.card import with_repo_name
+from stargan_fw.models.card import SHEET, with_repo_name
 from stargan_fw.models.model_folder import check_free, new_model_folder
+from stargan_fw.models.weights import CONFIG, READING, TRANSLATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What belongs to a model folder. Nothing else is sent or fetched, so that no pickle ever is.
+# The files of a model folder. Nothing else is uploaded or downloaded, so no pickle ever is.
 CARD = "README.md"
-FILES = (CARD, "config.json", "model.safetensors", "classifier.safetensors", "model.onnx", "sheet.png")
-NEEDED = ("config.json", "model.safetensors")
-HTTP_ERROR: type[Exception] = errors.HfHubHTTPError.__bases__[0]  # of the client that the library uses: httpx or httpx2
+FILES = (CARD, CONFIG, TRANSLATING, READING, "model.onnx", SHEET)
+HTTP_ERROR: type[Exception] = errors.HfHubHTTPError.__bases__[0]  # of the library's HTTP client: httpx or httpx2
 REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def is_repo(model: str | Path) -> bool:
-    """Tells whether MODEL means a repository, "user/name", rather than a folder that exists or was meant to."""
+    """Tells whether MODEL is the name of a repository, "user/name", and no existing folder or other path."""
     return isinstance(model, str) and REPO.fullmatch(model) is not None and not Path(model).exists()
 
 
 def download(
-    repo: str,
-    revision: str | None = None,
-    *,
-    cache_dir: str | Path | None = None,
-    local_files_only: bool = False,
+    repo: str, revision: str | None = None, *, cache_dir: str | Path | None = None, local_files_only: bool = False
 ) -> Path:
-    """Returns the folder of a model in the Hub's cache, fetching what is not there yet.
+    """Returns the folder of a model in the Hub's cache, and downloads what is missing there.
 
     Args:
         repo: "user/name".
         revision: a branch, tag or commit; None is the main branch.
-        cache_dir: of the Hub's library; None is its own.
+        cache_dir: the folder of the cache; None is the library's default.
         local_files_only: whether to stay offline.
 
     Raises:
-        HubError: there is no such repository or revision, it can neither be reached nor is it in the cache, or the cache
-            cannot be used.
-        ModelError: it holds no model.
+        HubError: there is no such repository or revision, the Hub cannot be reached and the cache does not have it, or the
+            cache cannot be used.
+        ModelError: the repository holds no model.
     """
     with _explained(repo, revision, local_files_only=local_files_only):
         folder = snapshot_download(
-            repo,
-            revision=revision,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            allow_patterns=list(FILES),
+            repo, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, allow_patterns=[*FILES]
         )
-    missing = [name for name in NEEDED if not (Path(folder) / name).is_file()]
-    if missing:
-        raise ModelError(f"The repository '{repo}' holds no model: it has no {' and no '.join(missing)}.")
+    if missing := _missing(Path(folder)):
+        raise ModelError(f"The repository '{repo}' holds no model: it has no {missing}.")
     return Path(folder)
 
 
@@ -71,8 +62,8 @@ def pull(repo: str, folder: Path, revision: str | None = None) -> None:
     """Copies a model from the Hub into a new folder, which appears whole or not at all.
 
     Raises:
-        HubError: as `download`.
-        ModelError: the folder exists and is not empty, or the repository holds no model.
+        HubError: for the reasons of `download`.
+        ModelError: the folder is not empty, or the repository holds no model.
     """
     check_free(folder)
     snapshot = download(repo, revision)
@@ -85,21 +76,18 @@ def push(folder: Path, repo: str, *, private: bool = False, revision: str | None
     """Uploads a model folder, and returns the address of its repository.
 
     Args:
-        folder: the model folder; what is no part of it stays here.
-        repo: "user/name"; it is made.
+        folder: the model folder; files that are no part of a model are not uploaded.
+        repo: "user/name"; the repository is created.
         private: whether only its owner may see it.
-        revision: a branch, made where it is missing; None is the main branch.
+        revision: a branch, created if it is missing; None is the main branch.
         update: whether the repository may exist already.
 
     Raises:
         ModelError: the folder holds no model.
         HubError: there is no token, the repository exists, the token may not write it, or the Hub cannot be reached.
     """
-    missing = [name for name in NEEDED if not (folder / name).is_file()]
-    if missing:
-        raise ModelError(
-            f"'{folder}' holds no model: it has no {' and no '.join(missing)}. Make one with stargan-fw export RUN DIR."
-        )
+    if missing := _missing(folder):
+        raise ModelError(f"'{folder}' holds no model: it has no {missing}. Make one with stargan-fw export RUN DIR.")
     if not REPO.fullmatch(repo):
         raise HubError(f"'{repo}' is no repository's name: write user/name.")
     if constants.HF_HUB_OFFLINE:
@@ -117,7 +105,7 @@ def push(folder: Path, repo: str, *, private: bool = False, revision: str | None
 
 
 def _additions(folder: Path, repo: str) -> Iterator[CommitOperationAdd]:
-    """Yields the files to upload; the card's commands name the repository instead of the folder."""
+    """Yields the files to upload. The uploaded card's commands name the repository instead of the folder."""
     for file in _files(folder):
         content: Path | bytes = file
         if file.name == CARD:
@@ -126,12 +114,17 @@ def _additions(folder: Path, repo: str) -> Iterator[CommitOperationAdd]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    yield from sorted(file for pattern in FILES for file in folder.glob(pattern) if file.is_file())
+    yield from sorted(folder / name for name in FILES if (folder / name).is_file())
+
+
+def _missing(folder: Path) -> str:
+    """Returns the names of the files that every model has and this folder lacks, as part of a sentence."""
+    return " and no ".join(name for name in (CONFIG, TRANSLATING) if not (folder / name).is_file())
 
 
 @contextmanager
 def _explained(repo: str, revision: str | None, *, local_files_only: bool = False) -> Iterator[None]:
-    """Turns what the Hub's library raises into a message that says what to do."""
+    """Turns errors of the Hub's library into messages that say what to do."""
     try:
         yield
     except errors.GatedRepoError:
@@ -146,29 +139,29 @@ def _explained(repo: str, revision: str | None, *, local_files_only: bool = Fals
     except errors.HFValidationError:
         raise HubError(f"'{repo}' is no repository's name: write user/name.") from None
     except errors.LocalEntryNotFoundError:
-        raise HubError(_not_cached(repo, revision, local_files_only=local_files_only)) from None
+        raise HubError(_describe_missing(repo, revision, local_files_only=local_files_only)) from None
     except errors.HfHubHTTPError as error:
-        raise HubError(_answered(repo, error)) from None
+        raise HubError(_describe_answer(repo, error)) from None
     except (HTTP_ERROR, ConnectionError, TimeoutError) as error:
         raise HubError(f"{constants.ENDPOINT} cannot be reached ({type(error).__name__}): check the network.") from None
     except OSError as error:  # of a disk
-        where = error.filename or constants.HF_HUB_CACHE
+        path = error.filename or constants.HF_HUB_CACHE
         raise HubError(
-            f"'{where}' cannot be read or written: {error.strerror or error}. Make room or give permission, or name "
+            f"'{path}' cannot be read or written: {error.strerror or error}. Make room or give permission, or name "
             "another folder for the Hub's cache with HF_HUB_CACHE."
         ) from None
 
 
-def _not_cached(repo: str, revision: str | None, *, local_files_only: bool) -> str:
-    which = f"'{repo}'" if revision is None else f"'{repo}' at '{revision}'"
+def _describe_missing(repo: str, revision: str | None, *, local_files_only: bool) -> str:
+    name = f"'{repo}'" if revision is None else f"'{repo}' at '{revision}'"
     if local_files_only:
-        return f"{which} is not whole in the cache, and only local files were asked for: fetch it once without that."
+        return f"{name} is not whole in the cache, and only local files were asked for: fetch it once without that."
     if constants.HF_HUB_OFFLINE:
-        return f"{which} is not whole in the cache, and HF_HUB_OFFLINE is set: fetch it once without that."
-    return f"{which} is not in the cache, and {constants.ENDPOINT} cannot be reached: check the network."
+        return f"{name} is not whole in the cache, and HF_HUB_OFFLINE is set: fetch it once without that."
+    return f"{name} is not in the cache, and {constants.ENDPOINT} cannot be reached: check the network."
 
 
-def _answered(repo: str, error: errors.HfHubHTTPError) -> str:
+def _describe_answer(repo: str, error: errors.HfHubHTTPError) -> str:
     status = error.response.status_code
     if status == 409:
         return f"The repository '{repo}' exists already. Push a new version with --update, or name another repository."

@@ -1,4 +1,4 @@
-"""Opens trained models: run folders, model folders and those on the Hub."""
+"""Opens trained models: run folders, model folders and models on the Hub."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class TrainedModel:
     """A model whose weights are still on disk.
 
     Attributes:
-        path: its folder.
-        method: with networks on the meta device.
-        weights: by network; a network without any is not there.
-        plugins: that it is built with.
-        describe: says what it is; a run asks its datasets, which may take a while.
+        path: the model's folder.
+        method: the method; its networks are on the meta device until `load`.
+        weights: where each network's weights are, by the network's name; networks without weights are left out.
+        plugins: the plugins that the model is built with.
+        describe: makes the configuration. A run's datasets are opened for it, which may take a while.
     """
 
     path: Path
@@ -54,19 +54,25 @@ class TrainedModel:
         """What the model is."""
         return self.describe()
 
-    def load(self, *networks: str, device: torch.device | str = "cpu") -> None:
-        """Gives networks of the method their weights, where that has not been done.
-
-        Raises:
-            ModelError: the model comes without one of them, or its weights cannot be used.
-        """
-        load(self.method, self.weights, networks, device)
+    def load(self, *networks: str) -> None:
+        """Gives networks of the method their weights, as the function `load` does."""
+        load(self.method, self.weights, networks)
 
 
 def load(
     method: Method, weights: Mapping[str, StoredWeights], networks: Sequence[str], device: torch.device | str = "cpu"
 ) -> None:
-    """Gives networks of a method their weights, where that has not been done; see `TrainedModel.load`."""
+    """Gives networks of a method their weights, unless that was done before, and puts them in evaluation mode.
+
+    Args:
+        method: owns the networks; those that it does not have are skipped.
+        weights: where each network's weights are.
+        networks: names of the networks.
+        device: where the weights go.
+
+    Raises:
+        ModelError: the model comes without one of the networks, or its weights cannot be used.
+    """
     for name in networks:
         network: nn.Module | None = method.networks.get(name)
         if network is None or not any(parameter.is_meta for parameter in network.parameters()):
@@ -85,26 +91,29 @@ def open_model(
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
 ) -> TrainedModel:
-    """Opens a run folder, at its newest checkpoint, a model folder, or a model on the Hub.
+    """Opens a run folder at its newest checkpoint, a model folder, or a model on the Hub.
 
-    Nothing of a model folder is run: its components are those that installed or named plugins register.
+    No code comes from a model folder: installed or named plugins register its components.
 
     Args:
         model: the folder, or "user/name".
-        plugins: plugin files to use besides what is installed.
+        plugins: plugin files to use besides the installed plugins.
         revision: branch, tag or commit of a model on the Hub; None is "main".
-        cache_dir: folder for what is downloaded; None is the Hub library's own.
-        local_files_only: download nothing, and take what was downloaded before.
+        cache_dir: folder for downloads; None is the Hub library's own.
+        local_files_only: download nothing, and use what was downloaded before.
 
     Raises:
         HubError: there is no such folder and no such repository, or the Hub cannot be reached.
-        RunError: the folder holds neither, or nothing is trained yet.
-        ModelError: the model cannot be used; what about it, and the remedy.
+        RunError: the folder holds no run and no model, or nothing is trained yet.
+        ModelError: the model cannot be used; the message says why, and how to mend that.
         PluginError: a plugin file cannot be used.
     """
     folder = Path(model)
     if hub.is_repo(model):
-        folder = _fetched(str(model), revision=revision, cache_dir=cache_dir, local_files_only=local_files_only)
+        try:
+            folder = hub.download(str(model), revision, cache_dir=cache_dir, local_files_only=local_files_only)
+        except HubError as error:
+            raise HubError(f"There is no folder '{model}', and as a repository: {error}") from None
     if RunFolder(folder).holds_run:
         return _open_run(RunFolder(folder), plugins)
     if (folder / CONFIG).exists():
@@ -113,13 +122,6 @@ def open_model(
         f"'{folder}' holds no run and no model: it has no config.toml and no {CONFIG}. Name a folder that `train` or "
         "`export` wrote."
     )
-
-
-def _fetched(repo: str, *, revision: str | None, cache_dir: str | Path | None, local_files_only: bool) -> Path:
-    try:
-        return hub.download(repo, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only)
-    except HubError as error:
-        raise HubError(f"There is no folder '{repo}', and as a repository: {error}") from None
 
 
 def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
@@ -131,13 +133,8 @@ def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
     files = {name: f"{name}.safetensors" for name in method.networks}
     if method.averaged and (checkpoint / AVERAGED).exists():
         files[method.averaged] = AVERAGED
-    weights = {name: _stored_in_run(run, checkpoint, file) for name, file in files.items()}
+    weights = {name: StoredWeights(checkpoint / file, successor=run.checkpoints.latest) for name, file in files.items()}
     return TrainedModel(run.path, method, weights, manager, partial(describe_model, config, run.labels(), manager))
-
-
-def _stored_in_run(run: RunFolder, checkpoint: Path, file: str) -> StoredWeights:
-    """Returns where a run's weights are: a training that goes on may replace the checkpoint before they are read."""
-    return StoredWeights(checkpoint / file, successor=lambda: run.checkpoints.latest() / file)
 
 
 def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
@@ -148,21 +145,21 @@ def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
     if (folder / READING).exists():
         weights |= weights_in_file(folder / READING, method.reading)
     for name in method.translating:
-        weights[name].check(method.networks[name].state_dict())
-    _check_metadata(folder / TRANSLATING)
+        version = weights[name].read_metadata(method.networks[name].state_dict()).get(FORMAT_KEY, "")
+        check_format(int(version) if version.isdecimal() and len(version) < 9 else None, folder / TRANSLATING)
     return TrainedModel(folder, method, weights, plugins, lambda: config)
 
 
 def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:
-    """Builds a model's method on the meta device, which takes no room for weights.
+    """Builds a model's method on the meta device, which needs no memory for weights.
 
     Args:
-        config: a stranger's, perhaps.
+        config: what the model is, which may come from anybody.
         plugins: where its components are.
-        path: of the configuration, for messages.
+        path: the configuration's file, for messages.
 
     Raises:
-        ModelError: the networks cannot be built so.
+        ModelError: the networks cannot be built from this configuration.
     """
     try:
         with torch.device("meta"), _bounded():
@@ -178,7 +175,7 @@ def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Stops a network that goes on adding layers: even without weights, each takes memory."""
+    """Stops a network that goes on adding layers: even without weights, every layer takes memory."""
     count = 0
 
     def count_module(*_: Any) -> None:
@@ -195,7 +192,7 @@ def _bounded() -> Iterator[None]:
 
 
 def _check_needs(folder: Path, config: ModelConfig, plugins: PluginManager) -> None:
-    """Raises ModelError where a component is not there, with how to get it."""
+    """Raises ModelError if no plugin registers a component of the model, and says how to get it."""
     for kind, component in config.parts.items():
         if component.name in plugins.index(kind):
             continue
@@ -205,9 +202,3 @@ def _check_needs(folder: Path, config: ModelConfig, plugins: PluginManager) -> N
             f"The model '{folder}' needs the {kind} '{component.name}', which no plugin registers here. {remedy}; "
             "'stargan-fw plugins list' shows what is there, and what failed."
         )
-
-
-def _check_metadata(path: Path) -> None:
-    """Raises ModelError where a file of weights is of a newer format."""
-    version = StoredWeights(path).metadata().get(FORMAT_KEY)
-    check_format(int(version) if isinstance(version, str) and version.isdecimal() and len(version) < 9 else None, path)

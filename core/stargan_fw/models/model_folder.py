@@ -14,10 +14,8 @@ from stargan_fw.models.model_config import FORMAT
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, weights_in_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from torch import Tensor
 
     from stargan_fw.interfaces import Method
     from stargan_fw.models.card import Facts
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def check_free(target: Path) -> None:
-    """Raises ModelError unless `target` is an empty folder, or nothing has that name."""
+    """Raises ModelError unless `target` is free: an empty folder, or no path at all."""
     if target.exists() and not target.is_dir():
         raise ModelError(f"'{target}' is a file. Name a folder for the model.")
     if target.is_dir() and any(target.iterdir()):
@@ -34,11 +32,7 @@ def check_free(target: Path) -> None:
 
 @contextmanager
 def new_model_folder(target: Path) -> Iterator[Path]:
-    """Lends an empty folder that becomes `target`, which everybody may read, once its files are written.
-
-    Raises:
-        ModelError: see `check_free`.
-    """
+    """Makes an empty folder to write files in. Afterwards it takes the name `target`, and everybody may read it."""
     check_free(target)
     with replacing(target) as partial:
         partial.mkdir()
@@ -48,33 +42,30 @@ def new_model_folder(target: Path) -> Iterator[Path]:
 
 
 def write_model(target: Path, config: ModelConfig, method: Method, networks: Sequence[str], facts: Facts) -> None:
-    """Writes a model whose networks hold their weights.
+    """Writes a model folder.
 
     Args:
         target: the folder, which appears whole or not at all.
         config: what the model is.
-        method: owns the networks.
-        networks: those that have weights; all that translating needs, at least.
-        facts: what the card says besides.
+        method: owns the networks, which hold their weights.
+        networks: names of the networks that have weights: at least those that translate.
+        facts: what the card says beyond the configuration.
 
     Raises:
-        ModelError: the target holds something.
+        ModelError: the target is a file or is not empty.
     """
     with new_model_folder(target) as folder:
         _save(folder / TRANSLATING, method, method.translating)
-        if reading := [name for name in method.reading if name in networks and name in method.networks]:
+        if reading := [name for name in method.reading if name in networks]:
             _save(folder / READING, method, reading)
         (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
-        write_card(folder, config, facts)
+        write_card(folder, config, facts, reads_labels=bool(reading))
 
 
 def _save(path: Path, method: Method, networks: Sequence[str]) -> None:
-    weights: dict[str, Tensor] = {}
-    for name, place in weights_in_file(path, networks).items():
-        weights |= {place.prefix + key: value for key, value in _own(method.networks[name].state_dict()).items()}
+    weights = {
+        stored.prefix + key: value.detach().cpu().clone().contiguous()  # a copy: safetensors refuses shared memory
+        for name, stored in weights_in_file(path, networks).items()
+        for key, value in method.networks[name].state_dict().items()
+    }
     save_file(weights, path, metadata={"format": "pt", FORMAT_KEY: str(FORMAT)})
-
-
-def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns copies: safetensors writes no two tensors that share memory, as tied weights do."""
-    return {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import io
 import json
-import logging
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,12 +13,10 @@ from torch.export import Dim
 
 from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import Generator
-from stargan_fw.models.adoption import unified_names
 from stargan_fw.models.card import render, write_card
 from stargan_fw.models.model_folder import new_model_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from stargan_fw.interfaces import Method
@@ -49,11 +44,11 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
         target: the folder, which appears whole or not at all.
         config: what the model is.
         method: owns the generator.
-        facts: what the card says besides.
+        facts: what the card says beyond the configuration.
 
     Raises:
         ModelError: ONNX's packages are missing, the method translates with other networks than one generator, or the
-            target is not empty.
+            target is a file or is not empty.
         RuntimeError: onnxruntime's output differs from torch's.
     """
     generator = method.networks[method.translating[0]]
@@ -73,18 +68,20 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
             batches=BATCHES,
             difference=difference,
         )
-        write_card(folder, config, replace(facts, usage=usage.rstrip(), tags=("onnx",)))
+        facts = replace(facts, usage=usage.rstrip(), tags=("onnx",))
+        write_card(folder, config, facts, reads_labels=False)
 
 
 def _convert(generator: Generator, config: ModelConfig, path: Path) -> None:
     side = config.image_size
     batch = Dim("batch", min=1, max=LARGEST_BATCH)
     shapes = {"images": {0: batch, **_sides(generator.size_multiple)}, "labels": {0: batch}}
-    with _quietly():
+    with warnings.catch_warnings(action="ignore"):  # notes on the names of axes
         program: Any = torch.onnx.export(
             generator.eval(),
             (torch.zeros(2, 3, side, side), torch.zeros(2, config.space.dim)),
             dynamo=True,
+            verbose=False,
             input_names=["images", "labels"],
             output_names=["translated"],
             dynamic_shapes=shapes,
@@ -94,7 +91,7 @@ def _convert(generator: Generator, config: ModelConfig, path: Path) -> None:
     program.model.metadata_props.update(
         stargan_fw_format=str(config.format),
         made_with=config.made_with,
-        labels=json.dumps(unified_names(config.space)),
+        labels=json.dumps(config.space.unified_names),
         label_space=json.dumps(config.labels),
         image_size=str(side),
         size_multiple=str(generator.size_multiple or ""),
@@ -125,17 +122,3 @@ def _difference(generator: Generator, config: ModelConfig, path: Path) -> float:
         (output,) = session.run(None, {"images": images.numpy(), "labels": labels.numpy()})
         largest = max(largest, (torch.from_numpy(output) - expected).abs().max().item())
     return largest
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keeps the exporter's progress and its notes on axis names from the terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""Weights in a safetensors file, which are checked against the network before and after they are read."""
+"""Weights in a safetensors file, checked against the network before and after they are read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-CONFIG, TRANSLATING, READING = "config.json", "model.safetensors", "classifier.safetensors"  # of a model folder
-FORMAT_KEY = "stargan_fw_format"  # of the metadata of both weight files
-LONGEST_HEADER = 2**22  # bytes, which safetensors reads into much more memory; one tensor takes about a hundred
+CONFIG, TRANSLATING, READING = "config.json", "model.safetensors", "classifier.safetensors"  # in a model folder
+FORMAT_KEY = "stargan_fw_format"  # in the metadata of both weight files
+LONGEST_HEADER = 2**22  # bytes. A tensor takes about a hundred; safetensors needs much more memory to read them.
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -40,8 +40,9 @@ class StoredWeights:
 
     Attributes:
         path: the file.
-        prefix: what the names of the network's tensors begin with, if the file has those of several networks.
-        successor: finds the file that took its place if it is gone, such as that of a newer checkpoint.
+        prefix: the beginning of the names of the network's tensors, if the file holds several networks.
+        successor: finds the folder of the file that replaces this one, if this one is gone: training that goes on may have
+            replaced the checkpoint.
     """
 
     path: Path
@@ -52,51 +53,38 @@ class StoredWeights:
         """Gives a network, which may be on the meta device, its weights on `device`.
 
         Raises:
-            ModelError: the weights are missing, damaged, not finite, or of other names, shapes or types.
+            ModelError: the weights are missing, damaged or not finite, or have other names, shapes or types.
         """
         network.load_state_dict(self.read(network.state_dict(), device), assign=True)
         if any(value.is_meta for value in (*network.parameters(), *network.buffers())):
             raise self._unusable("the network has buffers that it does not save; its plugin must register them to")
 
     def read(self, expected: Mapping[str, Tensor], device: torch.device | str = "cpu") -> dict[str, Tensor]:
-        """Returns the weights, which have the names, shapes and types of `expected`.
-
-        Raises:
-            ModelError: see `load_into`.
-        """
-        with self._open(device) as file:
-            self._check(file, expected)
+        """Returns the weights, with the names, shapes and types of `expected`, or raises ModelError as `load_into` does."""
+        with self._open(expected, device) as file:
             weights = {name: file.get_tensor(self.prefix + name) for name in expected}
         wild = next((name for name, value in weights.items() if not value.isfinite().all()), None)
         if wild:
             raise self._unusable(f"the tensor '{wild}' has values that are not finite")
         return weights
 
-    def check(self, expected: Mapping[str, Tensor]) -> None:
-        """Reads the file's header alone; raises ModelError unless it has the names, shapes and types of `expected`."""
-        with self._open() as file:
-            self._check(file, expected)
-
-    def metadata(self) -> Mapping[str, str]:
-        """Returns the texts that the file's header has besides its tensors.
-
-        Raises:
-            ModelError: the file is missing or damaged.
-        """
-        with self._open() as file:
+    def read_metadata(self, expected: Mapping[str, Tensor]) -> Mapping[str, str]:
+        """Reads only the file's header, and checks names, shapes and types as `read` does."""
+        with self._open(expected) as file:
             return file.metadata() or {}
 
     @contextmanager
-    def _open(self, device: torch.device | str = "cpu") -> Iterator[Any]:
+    def _open(self, expected: Mapping[str, Tensor], device: torch.device | str = "cpu") -> Iterator[Any]:
         """Opens the file. Safetensors checks the header and that the tensors fill the file end to end."""
-        path = self.path if self.path.exists() or self.successor is None else self.successor()
-        if not path.is_file():  # a pipe would keep us waiting
+        path = self.path if self.path.exists() or self.successor is None else self.successor() / self.path.name
+        if not path.is_file():  # opening a pipe would wait for somebody to write
             raise self._unusable("there is no such file")
         try:
             with path.open("rb") as start:
                 if int.from_bytes(start.read(8), "little") > LONGEST_HEADER:
                     raise self._unusable("it is no safetensors file: its header is too long")
             with safe_open(path, framework="pt", device=str(device)) as file:
+                self._check(file, expected)
                 yield file
         except SafetensorError as error:
             why = str(error).removeprefix("Error while deserializing header: ")
@@ -109,13 +97,13 @@ class StoredWeights:
         for name, value in expected.items():
             if name not in own:
                 raise self._unusable(f"the tensor '{name}' is missing")
-            stored = file.get_slice(self.prefix + name)
-            dtype = stored.get_dtype()
-            was, now = (stored.get_shape(), DTYPES.get(dtype, dtype)), (list(value.shape), value.dtype)
-            if was != now:
+            header = file.get_slice(self.prefix + name)
+            dtype = header.get_dtype()
+            stored, needed = (header.get_shape(), DTYPES.get(dtype, dtype)), (list(value.shape), value.dtype)
+            if stored != needed:
                 raise self._unusable(
-                    f"the tensor '{name}' is {_described(*was)}, and the labels and networks that the model is said "
-                    f"to have need {_described(*now)}"
+                    f"the tensor '{name}' is {_describe(*stored)}, and the labels and networks that the model is said "
+                    f"to have need {_describe(*needed)}"
                 )
         stranger = next((name for name in own if name not in expected), None)
         if stranger:
@@ -126,9 +114,9 @@ class StoredWeights:
 
 
 def weights_in_file(path: Path, networks: Sequence[str]) -> dict[str, StoredWeights]:
-    """Returns where a file of a model folder has each network's weights: below its name if the file has several."""
+    """Returns where each network's weights are in a file of a model folder. Of several, each has its name as a prefix."""
     return {name: StoredWeights(path, f"{name}." if len(networks) > 1 else "") for name in networks}
 
 
-def _described(shape: Sequence[int], dtype: torch.dtype | str) -> str:
+def _describe(shape: Sequence[int], dtype: torch.dtype | str) -> str:
     return f"{'x'.join(map(str, shape)) or 'a number'} {str(dtype).removeprefix('torch.')}"
