@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from stargan_fw.component_kinds import CONFIG_TABLES
 from stargan_fw.errors import ConfigError
-from stargan_fw.kinds import CONFIG_TABLES
 from stargan_fw.options import describe_error, error_location
 
 if TYPE_CHECKING:

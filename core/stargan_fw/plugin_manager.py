@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import pluggy
 
+from stargan_fw.component_kinds import KINDS
 from stargan_fw.errors import PluginError, closest
 from stargan_fw.interfaces.component_kind import ComponentKind
-from stargan_fw.kinds import KINDS
 from stargan_fw_registry import Index
 
 # Groups of entry points, in the order in which they are loaded: see `stargan_fw.hookspecs`.
@@ -90,7 +90,7 @@ class PluginManager:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of components: those in `stargan_fw.kinds.KINDS`, and those that plugins register."""
+        """The kinds of components: those in `stargan_fw.component_kinds.KINDS`, and those that plugins register."""
         return tuple(self._indexes)
 
     def load_entry_points(self, *groups: str) -> None:

@@ -11,7 +11,7 @@ plugin_modules = (
     "stargan_fw_plugins.networks.attention_generator",
     "stargan_fw_plugins.networks.resnet_generator",
     "stargan_fw_plugins.networks.patch_discriminator",
-    "stargan_fw_plugins.shortcuts",
+    "stargan_fw_plugins.faster_layers",
     "stargan_fw_plugins.cpu",
     "stargan_fw_plugins.losses.wgan_gp",
     "stargan_fw_plugins.losses.vanilla",

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from stargan_fw_registry.documents import read_fields, read_object
+from stargan_fw_registry.json_checks import read_fields, read_object
 from stargan_fw_registry.label_errors import ExclusiveLabelsError, LabelError
 from stargan_fw_registry.names import check_name, check_names, closest
 

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stargan_fw_registry.attributes import Attribute, LabelValue
-from stargan_fw_registry.documents import read_fields, read_list
 from stargan_fw_registry.edits import Edit, parse_edit
+from stargan_fw_registry.json_checks import read_fields, read_list
 from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import check_distinct, check_name, closest
 

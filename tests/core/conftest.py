@@ -15,7 +15,7 @@ from stargan_fw.config import Layer
 from stargan_fw.models.export import export_run
 from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP
 from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.training.rehearsal import rehearse
+from stargan_fw.training.speed_trial import rehearse
 from stargan_fw.training.train_request import data_request
 
 HERE = Path(__file__).parent

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from stargan_fw.training import session as compilation
-from stargan_fw.training.rehearsal import cycle
 from stargan_fw.training.session import compile_trained
+from stargan_fw.training.speed_trial import cycle
 
 
 @pytest.fixture

@@ -9,16 +9,15 @@ import torch
 from stargan_fw.errors import ConfigError, LabelError, ModelError
 from stargan_fw.evaluation.classifier import Settings, label_loss
 from stargan_fw.evaluation.evaluation_request import list_targets, select_by_labels, select_targets
+from stargan_fw.evaluation.intervals import interval, wilson
 from stargan_fw.evaluation.metrics import (
     compare,
     frechet_distance,
     identity_error,
-    interval,
     kernel_distance,
     load_inception,
     psnr,
     ssim,
-    wilson,
 )
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 from stargan_fw_registry.edits import parse_edit

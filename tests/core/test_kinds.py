@@ -5,11 +5,11 @@ import inspect
 import pytest
 
 from stargan_fw import hookspecs
+from stargan_fw.component_kinds import KINDS
 from stargan_fw.components import Components
 from stargan_fw.config import ComponentConfig, Config
 from stargan_fw.errors import PluginError
 from stargan_fw.interfaces import ComponentBuilder
-from stargan_fw.kinds import KINDS
 from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP, PluginManager
 
 KIND = """

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from stargan_fw.data import resident
+from stargan_fw.data import device_cache as resident
+from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader
-from stargan_fw.data.resident import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import ConfigError
 

@@ -11,8 +11,8 @@ from dataclasses import asdict
 import pytest
 
 from stargan_fw import hookspecs
+from stargan_fw.component_kinds import KINDS
 from stargan_fw.errors import PluginError
-from stargan_fw.kinds import KINDS
 from stargan_fw.plugin_manager import GROUP, PluginManager
 
 GOOD = """

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from stargan_fw.kinds import KINDS
+from stargan_fw.component_kinds import KINDS
 from stargan_fw.plugin_manager import PluginManager
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 
 from stargan_fw.api import Throughput, Training
 from stargan_fw.runs.checkpoint import Checkpoints
-from stargan_fw.training import rehearsal
+from stargan_fw.training import speed_trial
 from stargan_fw_reproduce import run_length
 from stargan_fw_reproduce.run_length import RunRecord, save_every, steps_within
 
@@ -195,7 +195,7 @@ def test_both_losses_share_a_budget_so_that_their_steps_are_the_same(reproduce, 
 
 
 def test_a_rehearsal_measures_the_real_trainer_and_leaves_nothing(reproduce, tmp_path, monkeypatch):
-    monkeypatch.setattr(rehearsal, "SECONDS", 0.02)
+    monkeypatch.setattr(speed_trial, "SECONDS", 0.02)
     assert reproduce("fig5", "--budget", "0.03").code == 0
     (record,) = [RunRecord.read(path) for path in (tmp_path / "runs").iterdir()]
     assert record.minutes == 0.03

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stargan_fw.data import resident
+from stargan_fw.data import device_cache as resident
 from stargan_fw_plugins.methods.stargan import StarGAN
 
 

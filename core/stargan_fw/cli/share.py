@@ -41,7 +41,7 @@ def extend(
     plugin: PluginOption = None,
 ) -> None:
     """Add datasets to a trained model without changing its outputs; `train --from` then trains the new labels."""
-    from stargan_fw.models.extension import extend_model
+    from stargan_fw.models.dataset_extension import extend_model
     from stargan_fw.training.train_request import data_request
 
     layers = configuration_layers({"data.path": data}, settings=settings, plugin=plugin)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from stargan_fw.data.resident import ResidentImages
+    from stargan_fw.data.device_cache import ResidentImages
     from stargan_fw.data.store import Store
 
 

@@ -18,6 +18,7 @@ from stargan_fw.evaluation.candidate import (
 )
 from stargan_fw.evaluation.classifier import Settings, load_or_train
 from stargan_fw.evaluation.evaluation_request import LabelTarget, list_targets, select_targets
+from stargan_fw.evaluation.intervals import interval
 from stargan_fw.evaluation.scoring import (
     EvaluationImages,
     LabelReader,
@@ -198,7 +199,7 @@ def _means(outcomes: Outcomes, target: str, seed: int) -> list[Row]:
     for metric in METRICS:
         values = outcomes.values.get(metric)
         if values:
-            low, high = metrics.interval(values, outcomes.groups[metric], seed) or (None, None)
+            low, high = interval(values, outcomes.groups[metric], seed) or (None, None)
             rows.append(Row(metric, target, sum(values) / len(values), low, high, n=len(values)))
     return rows
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from stargan_fw.component_kinds import MODEL_COMPONENTS
 from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import LabelError, ModelError, RequestError, one_line
-from stargan_fw.kinds import MODEL_COMPONENTS
 from stargan_fw.options import describe_error
 from stargan_fw.version import __version__
 from stargan_fw_registry import LabelSpace

@@ -16,8 +16,8 @@ import torch
 
 from stargan_fw.components import build_method
 from stargan_fw.compute.machine import Precision, accelerate_networks, captures_graphs, compile_where_it_pays
+from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader
-from stargan_fw.data.resident import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.source import Source, decode, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.rendering.sheets import SampleSheet

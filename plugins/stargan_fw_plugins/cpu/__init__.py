@@ -7,7 +7,7 @@ from torch import nn
 
 from stargan_fw import Accelerator, hookimpl
 from stargan_fw_plugins.cpu.convolution import FastConvolution, FastTransposed
-from stargan_fw_plugins.shortcuts import shorten
+from stargan_fw_plugins.faster_layers import shorten
 
 __all__ = ["accelerate"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from stargan_fw import Dataset, hookimpl
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.columns import ColumnOptions, Records
-from stargan_fw_plugins.datasets.table_files import find_table, read_table
-from stargan_fw_plugins.datasets.tabular import Tabular
+from stargan_fw_plugins.datasets.labelled_columns import Tabular
+from stargan_fw_plugins.datasets.table_reading import find_table, read_table
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 
 IMAGE_COLUMNS = ("image", "file_name", "path", "filename")

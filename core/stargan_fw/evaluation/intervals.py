@@ -1,0 +1,64 @@
+"""95 % intervals of means and shares, clustered by person."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from numpy.typing import NDArray
+
+
+Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+DRAWS, DRAWS_AT_ONCE = 2000, 100
+
+
+def interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0) -> tuple[float, float] | None:
+    """Returns the 95 % interval of the mean.
+
+    Outcomes of one group (a person, or an image that is translated to several labels) depend on each other, so the
+    percentile bootstrap resamples whole groups. Wilson's interval is used for counts with one outcome per group. It is
+    also used for counts with the same share in every group, because a bootstrap would claim certainty; each group then
+    counts as one outcome.
+
+    Args:
+        values: the outcomes; a count is a list of 0 and 1.
+        groups: the group of each outcome.
+        seed: for the resampling.
+
+    Returns:
+        The bounds; None if there are too few groups to tell.
+    """
+    outcomes = np.asarray(values, dtype=np.float64)
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    group_numbers = np.array([numbers[group] for group in groups], dtype=np.int64)
+    sums = np.bincount(group_numbers, outcomes).astype(np.float64)
+    sizes = np.bincount(group_numbers).astype(np.float64)
+    counted = bool(np.isin(outcomes, (0.0, 1.0)).all())
+    equal_shares = bool(np.ptp(outcomes) == 0 or (len(numbers) > 1 and np.ptp(sums / sizes) == 0))
+    if counted and (len(numbers) == len(outcomes) or equal_shares):
+        return wilson(float(outcomes.mean()), len(numbers))
+    return None if len(numbers) < 2 else _bootstrap(sums, sizes, seed)
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Returns Wilson's score interval of a share of `count` independent outcomes (Wilson, 1927)."""
+    spread = Z * Z / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _bootstrap(sums: NDArray[np.float64], sizes: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    """Resamples groups. `sums`: the sum of each group's outcomes. `sizes`: the number of each group's outcomes."""
+    rng = np.random.default_rng(seed)
+    means = []
+    for _ in range(DRAWS // DRAWS_AT_ONCE):
+        times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS_AT_ONCE).astype(np.float64)
+        means.append((times @ sums) / (times @ sizes))
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
+    return float(low), float(high)
