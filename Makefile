@@ -1,4 +1,4 @@
-# Every target makes .venv first where it is missing: a bare clone needs Python 3.11 or newer, make and a C compiler.
+# Every target makes .venv first where it is missing: a bare clone needs Python 3.11 or newer and make.
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= data/sample
@@ -14,7 +14,7 @@ install: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-# Stand-in data, a trained run, a sheet of held-out faces and the share of expressions that are not read. A second call
+# Stand-in data, a trained run, a sheet of held-out faces and the share of the expressions that a classifier misreads. A second call
 # continues where the first was stopped.
 quickstart: .venv/installed
 	test -d $(DATA)/rafd || $(BIN)/stargan-fw data sample $(DATA)

@@ -50,8 +50,8 @@ class House:
         for module, file in self.modules.items():
             uses = rooms.setdefault(self.room(module), set())
             uses |= {self.room(imported) for imported in self.imports(file)} - {self.room(module), "stargan_fw"}
-        rooms.pop("stargan_fw", None)  # its exports are those of the rooms
-        return rooms
+        exports = {"stargan_fw", "__main__"}  # they only name what stands in the rooms
+        return {room: uses - exports for room, uses in rooms.items() if room not in exports}
 
     def imports(self, file: Path) -> set[str]:
         """The modules of the house that a file imports."""
@@ -79,7 +79,9 @@ class House:
         return heights
 
     def direct(self, room: str) -> set[str]:
-        """The rooms that a room uses, without those that it also reaches through another room."""
+        """The rooms that a room uses: all of them for a package of plugins, else without those that another room reaches."""
+        if room in ROOTS:
+            return self.uses[room]
         below = {used: self.reached(used) for used in self.uses[room]}
         return {used for used in below if not any(used in others for others in below.values())}
 
@@ -102,22 +104,26 @@ class House:
 
 
 def draw(house: House) -> str:
-    """Returns the picture: a diagram of the rooms, and a table of what they hold, the highest room first."""
+    """Returns the picture: a table of the rooms per root, the highest first, and a diagram of who uses whom."""
     rooms = sorted(house.uses, key=lambda room: (-house.height[room], room))
-    arrows = [f"    {room} --> {used}" for room in rooms for used in sorted(house.direct(room))]
-    rows = [f"| `{room}` | {house.about(room)} | {', '.join(house.files(room))} |" for room in rooms]
-    return "\n".join(
-        [
-            "```mermaid\ngraph TD",
-            *arrows,
-            "```\n",
-            "An arrow is an import; a room may also use what stands further below along the arrows.\n",
-            "| room | what it holds | files |",
-            "|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    parts = {
+        "plugins": [room for room in rooms if ROOTS.get(room) == "plugins"],
+        "core": [room for room in rooms if room not in ROOTS],
+        "registry": ["stargan_fw_registry"],
+    }
+    lines = []
+    for part, inside in parts.items():
+        lines += [f"| `{part}/` | what it holds | files |", "|---|---|---|"]
+        lines += [f"| `{room}` | {house.about(room)} | {', '.join(house.files(room))} |" for room in inside]
+        lines.append("")
+    lines += [
+        "An arrow says who imports whom. Of a room in core, only the arrows to the next rooms below are drawn.\n",
+        "```mermaid\ngraph TD",
+    ]
+    for part, inside in parts.items():
+        lines += [f"    subgraph {part}", *(f"        {room}" for room in inside), "    end"]
+    lines += [f"    {room} --> {used}" for room in rooms for used in sorted(house.direct(room))]
+    return "\n".join([*lines, "```", ""])
 
 
 def main() -> None:
