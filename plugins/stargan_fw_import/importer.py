@@ -1,13 +1,17 @@
 """The interface of importers, which read the checkpoints of other implementations."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from __future__ import annotations
 
-from torch import Tensor
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stargan_fw import ComponentKind, hookimpl, hookspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor  # for types alone: a start of the program may import this module
 
 
 @dataclass(frozen=True, slots=True)
