@@ -181,6 +181,14 @@ def test_every_set_of_a_kind_has_an_order_of_its_own():
     assert orders[0].tolist() == np.random.default_rng((1, 2, 0)).permutation(20).tolist()
 
 
+@quick
+@given(SEEDS, st.integers(2, 4))
+def test_no_set_repeats_the_order_of_another_set_in_another_epoch(seed, sets):
+    batches = loader(range(40), batch_size=40 * sets, seed=seed, kinds=[[torch.arange(40)] * sets])
+    orders = [tuple(order) for epoch in range(6) for order in np.reshape(numbers(batches.batch(epoch)), (sets, 40))]
+    assert len(set(orders)) == 6 * sets
+
+
 @st.composite
 def kinds(draw):
     """Sets of positions, each set of one batch; all sets together may hold an image twice."""

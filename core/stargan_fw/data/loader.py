@@ -29,13 +29,15 @@ class Shuffle:
     Args:
         indices: the images.
         size: images per share.
-        seed: the seed of the order.
+        seed: the loader's seed, which always has the same length.
+        number: the set's number in the loader, from 0.
     """
 
-    def __init__(self, indices: NDArray[np.int64], size: int, seed: Sequence[int]) -> None:
+    def __init__(self, indices: NDArray[np.int64], size: int, seed: Sequence[int], number: int) -> None:
         self._indices = indices
         self._size = size
         self._seed = tuple(seed)
+        self._number = number
         self._epoch: tuple[int, NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
@@ -51,7 +53,8 @@ class Shuffle:
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if self._epoch is None or self._epoch[0] != epoch:
-            rng = np.random.default_rng((*self._seed, epoch))
+            # NumPy appends zeros to a short seed, so seeds of different lengths would give two sets the same order.
+            rng = np.random.default_rng((*self._seed, epoch, self._number))
             repeats = -(-self._size // len(self._indices))
             order = np.concatenate([rng.permutation(self._indices) for _ in range(repeats)])
             self._epoch = (epoch, order)
@@ -101,8 +104,7 @@ class Loader:
         images, numbers = np.asarray(indices), itertools.count()
 
         def shuffle(positions: Tensor, size: int) -> Shuffle:
-            number = next(numbers)  # the first set of images has the loader's own seed
-            return Shuffle(images[positions.numpy()], size, (*seed, number) if number else seed)
+            return Shuffle(images[positions.numpy()], size, seed, next(numbers))
 
         self._kinds = [[shuffle(positions, batch_size // len(sets)) for positions in sets] for sets in kinds]
 
