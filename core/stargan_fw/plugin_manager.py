@@ -31,7 +31,7 @@ class PluginReport:
     Attributes:
         name: the module's name, or the path of a plugin file.
         source: "entry point" or "file".
-        distribution: name and version of the plugin's installed distribution, such as "stargan-fw 0.1.0".
+        installed: the distribution that the plugin comes with; None for a file.
         hooks: the hooks that the plugin implements.
         components: the registered components, such as "dataset pets".
         error: the reason for leaving the plugin out; None if it was loaded.
@@ -39,10 +39,26 @@ class PluginReport:
 
     name: str
     source: str
-    distribution: str | None = None
+    installed: importlib.metadata.Distribution | None = None
     hooks: list[str] = field(default_factory=list)
     components: list[str] = field(default_factory=list)
     error: str | None = None
+
+    @property
+    def distribution(self) -> str | None:
+        """Name and version of the plugin's installed distribution, such as "stargan-fw 0.1.0"."""
+        return _origin(self.installed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON-able data."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "distribution": self.distribution,
+            "hooks": self.hooks,
+            "components": self.components,
+            "error": self.error,
+        }
 
 
 class _Registration(NamedTuple):
@@ -96,11 +112,9 @@ class PluginManager:
     def load_entry_points(self, *groups: str) -> None:
         """Loads all plugins of these entry point groups. A failing one is reported and left out."""
         installed = importlib.metadata.entry_points()  # called once, because it reads files of all distributions
-        origin_of = cache(_origin)
         for entry in (entry for group in groups for entry in installed.select(group=group)):
-            origin = origin_of(entry.dist)
-            for name in self._modules_of(entry.module, origin):
-                report = PluginReport(name, "entry point", origin)
+            for name in self._modules_of(entry):
+                report = PluginReport(name, "entry point", entry.dist)
                 self._load(report, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
 
     def load_file(self, path: Path) -> None:
@@ -121,12 +135,12 @@ class PluginManager:
         if report.error:
             raise PluginError(f"The plugin '{path}' cannot be used: {report.error}")
 
-    def _modules_of(self, module: str, origin: str | None) -> Iterator[str]:
+    def _modules_of(self, entry: importlib.metadata.EntryPoint) -> Iterator[str]:
         """Yields the modules of an entry point: its `plugin_modules`, or else the entry point's own module."""
         try:
-            listed = tuple(getattr(importlib.import_module(module), "plugin_modules", (module,)))
+            listed = tuple(getattr(importlib.import_module(entry.module), "plugin_modules", (entry.module,)))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything
-            self._leave_out(PluginReport(module, "entry point", origin), error)
+            self._leave_out(PluginReport(entry.module, "entry point", entry.dist), error)
             return
         yield from listed
 
@@ -208,8 +222,9 @@ def _register(collected: list[_Registration], kind: ComponentKind, item: Any, *,
     collected.append(_Registration(kind, name, item, default))
 
 
+@cache
 def _origin(distribution: importlib.metadata.Distribution | None) -> str | None:
-    """Returns a distribution's name and version. This parses a file, so cache the result."""
+    """Returns a distribution's name and version, which takes a millisecond: its whole METADATA is parsed as an e-mail."""
     if distribution is None:
         return None
     metadata = distribution.metadata

@@ -1,6 +1,5 @@
 """`stargan-fw bench`."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,6 +41,7 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure training, translating and reading on this machine, on noise, against its own measured limits."""
+    import json
     from tempfile import TemporaryDirectory
 
     from rich.console import Console

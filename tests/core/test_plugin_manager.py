@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import sys
-from dataclasses import asdict
 
 import pytest
 
@@ -143,7 +142,7 @@ def test_what_is_installed_comes_through_its_entry_points(installed):
 
 
 def test_a_report_is_json_able(installed):
-    report = asdict(installed.reports[-1])
+    report = installed.reports[-1].to_dict()
 
     assert json.loads(json.dumps(report)) == report
     assert report["hooks"][0] == "register_datasets"

@@ -1,8 +1,5 @@
 """`stargan-fw plugins …`."""
 
-import json
-from dataclasses import asdict
-
 import typer
 
 from stargan_fw.cli.command_options import JsonOption, PluginOption
@@ -26,8 +23,10 @@ def list_plugins(
 
     manager = PluginManager.discover(tuple(plugin or ()))
     if as_json:
+        import json
+
         components = {kind: manager.index(kind).names() for kind in manager.kinds}
-        reports = [asdict(report) for report in manager.reports]
+        reports = [report.to_dict() for report in manager.reports]
         typer.echo(json.dumps({"plugins": reports, "components": components}, indent=1, default=list))
         return
     from rich import print as show
