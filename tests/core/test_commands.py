@@ -22,6 +22,26 @@ def greet(name: str):
 def register_commands(register):
     register(Command("greet", greet, after="sheet"))
 """
+SHAPES = """
+import typer
+from stargan_fw import Command, hookimpl
+
+app = typer.Typer()
+
+@app.callback()
+def group():
+    "Name shapes."
+
+@app.command()
+def square():
+    "Name a square."
+    print("square")
+
+@hookimpl
+def register_commands(register):
+    register(Command("shapes", app))
+"""
+SPIN_COUNT = "GOMP_SPINCOUNT"
 
 
 def commands_of(help_text):
@@ -62,6 +82,33 @@ def test_a_command_that_fails_to_import_leaves_the_others(only_plugins, cli):
 
     assert outcome.code == 0
     assert "The plugin 'greetings' is left out: ZeroDivisionError: division by zero" in outcome.err
+
+
+def test_help_lists_a_group_of_commands_by_the_first_line_of_its_help(only_plugins, cli):
+    only_plugins(shapes=(COMMAND_GROUP, SHAPES), builtin=BUILTIN)
+
+    assert re.search(r"│ shapes +Name shapes\. +│", cli("--help").out)
+    assert re.search(r"│ square +Name a square\. +│", cli("shapes", "--help").out)
+    assert cli("shapes", "square").out == "square\n"
+
+
+def test_a_command_that_typer_cannot_build_leaves_the_others(only_plugins, cli):
+    only_plugins(greetings=(COMMAND_GROUP, GREET.replace("name: str", "name: 'Unknown'")), builtin=BUILTIN)
+
+    assert "greet" in commands_of(cli("--help").out)
+    assert cli("plugins", "list", "--json").code == 0
+    failed = cli("greet", "Ada")
+    assert failed.code == 1
+    assert "Unknown" in failed.err
+
+
+def test_the_process_is_prepared_before_a_command_runs(only_plugins, cli, monkeypatch):
+    for variable in ("OMP_WAIT_POLICY", SPIN_COUNT):
+        monkeypatch.delenv(variable, raising=False)
+    source = GREET.replace('{name}"', '{os.environ.get(name)}"').replace("\n", "\nimport os\n", 1)
+    only_plugins(greetings=(COMMAND_GROUP, source), builtin=BUILTIN)
+
+    assert re.fullmatch(r"Hello \d+\n", cli("greet", SPIN_COUNT).out)
 
 
 def test_a_plugin_file_cannot_add_a_command(tmp_path):

@@ -1,17 +1,20 @@
 """The program `stargan-fw`, and the one place that turns exceptions into exit codes."""
 
+import inspect
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
-from typing import Annotated
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group, solve_typer_info_defaults
+from typer.models import TyperInfo
 
 from stargan_fw.cli.notes import note
 from stargan_fw.errors import RequestError
 from stargan_fw.interfaces.command import Command
 from stargan_fw.plugin_manager import COMMAND_GROUP, KIND_GROUP, PluginManager
-from stargan_fw.process import prepare_process
 
 FAILED, WRONG_REQUEST = 1, 2
 ABOUT = "Image-to-image translation between many domains, learned from several datasets at once."
@@ -33,39 +36,76 @@ def options(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Works in any place.")] = False,
 ) -> None:
-    """Declares the options of the program itself. `main` removes `--debug` from any place before typer sees it."""
+    """Declares the options of the program itself, and prepares the process for the command, which runs after this.
+
+    `main` removes `--debug` from any place before typer sees it.
+    """
+    from stargan_fw.process import prepare_process
+
     del version, debug
+    prepare_process()
 
 
-def program() -> typer.Typer:
-    """Returns the command line with all registered commands. A note names each plugin that fails and is left out.
+class CommandEntry(TyperCommand):
+    """The entry of a command in the program's list of commands.
+
+    The list needs little of a command, and building a command takes typer long. So the command is built when it is used.
+    """
+
+    def __init__(self, command: Command) -> None:
+        super().__init__(command.name, **_listing(command.run))
+        self._run = command.run
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Builds the command and parses its arguments. The returned context holds the command, not this entry."""
+        return self._build().make_context(info_name, args, parent, **extra)
+
+    def _build(self) -> Any:
+        if isinstance(self._run, typer.Typer):
+            return get_group(self._run)
+        app = typer.Typer(add_completion=False)
+        app.command(self.name)(self._run)
+        return get_command(app)
+
+
+def _listing(run: Callable[..., Any] | typer.Typer) -> dict[str, Any]:
+    """Returns what the program's list of commands needs of a command, by typer's names."""
+    if not isinstance(run, typer.Typer):
+        return {"help": inspect.getdoc(run)}
+    settings = solve_typer_info_defaults(TyperInfo(run))
+    return {key: getattr(settings, key) for key in ("help", "short_help", "hidden", "deprecated", "rich_help_panel")}
+
+
+def program() -> TyperGroup:
+    """Returns the command line with all registered commands.
 
     Raises:
         PluginError: if a plugin fails and `STARGAN_FW_STRICT=1` is set.
     """
-    app = typer.Typer(
-        name="stargan-fw",
-        help=ABOUT,
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+    app = typer.Typer(name="stargan-fw", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
     app.callback(help=ABOUT)(options)
-    manager = _commands()
+    group = cast("TyperGroup", get_command(app))  # typer returns a group because the program has a callback
+    for command in registered_commands():
+        group.add_command(CommandEntry(command))
+    return group
+
+
+def registered_commands() -> list[Command]:
+    """Returns all commands as `--help` lists them. A note names each plugin that fails and is left out.
+
+    Raises:
+        PluginError: if a plugin fails and `STARGAN_FW_STRICT=1` is set.
+    """
+    manager = _load_commands()
     for report in manager.reports:
         if report.error:
             note(f"The plugin '{report.name}' is left out: {report.error}")
     registered = (component.partition(" ") for report in manager.reports for component in report.components)
     commands = [manager.index("command").get(name) for kind, _, name in registered if kind == "command"]
-    for command in _in_order(commands):
-        if isinstance(command.run, typer.Typer):
-            app.add_typer(command.run, name=command.name)
-        else:
-            app.command(command.name)(command.run)
-    return app
+    return sorted(_in_order(commands), key=lambda command: isinstance(command.run, typer.Typer))
 
 
-def _commands() -> PluginManager:
+def _load_commands() -> PluginManager:
     """Returns a manager with all modules that register commands.
 
     To keep `--help` fast, plugins' kinds of components are loaded only if a module of commands fails without them.
@@ -91,7 +131,6 @@ def _in_order(commands: Iterable[Command]) -> list[Command]:
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 failed while working, 2 the request was wrong."""
     arguments, debug = _take_debug(sys.argv[1:])
-    prepare_process()
     try:
         program()(arguments, prog_name="stargan-fw")
     except RequestError as error:
