@@ -27,7 +27,7 @@ test: .venv/installed
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
 # Tests with the oldest versions that the lower bounds in pyproject.toml allow: a part of the tests, which uses them all.
-LOWEST_TESTS ?= tests/registry tests/core tests/system/test_cli_options.py tests/system/test_sharing_export.py \
+LOWEST_TESTS ?= tests/registry tests/core tests/evaluate tests/system/test_cli_options.py tests/system/test_sharing_export.py \
 	tests/system/test_sharing_onnx.py tests/plugins/test_huggingface.py tests/plugins/test_trace.py
 test-lowest: .venv-lowest/installed
 	.venv-lowest/bin/python -m pytest $(LOWEST_TESTS)

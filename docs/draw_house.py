@@ -17,6 +17,7 @@ ROOTS = {
     "stargan_fw_reproduce": "plugins",
     "stargan_fw_study": "plugins",
     "stargan_fw_plugins": "plugins",
+    "stargan_fw_evaluate": "plugins",
     "stargan_fw_import": "plugins",
     "stargan_fw": "core",
     "stargan_fw_registry": "registry",

@@ -1,4 +1,4 @@
-"""The interface for commands and programs: configuring and training runs, evaluating them, drawing with them.
+"""The interface for commands and programs: configuring and training runs, and drawing with them.
 
 The public interface consists of `__all__` of this module, the exports of `stargan_fw`, and `stargan_fw.errors`. The rest of
 core may change without notice. This module imports torch, so a command imports this module inside its function.
@@ -20,9 +20,6 @@ from stargan_fw.config import Config, Layer
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.source import Source, build_dataset, open_sources
 from stargan_fw.errors import DataError
-from stargan_fw.evaluation import candidate as _candidate
-from stargan_fw.evaluation.evaluation_request import EvaluationRequest
-from stargan_fw.evaluation.protocol import evaluate
 from stargan_fw.files import write_text
 from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
@@ -43,7 +40,6 @@ from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
 
     import torch
     from PIL import Image
@@ -55,7 +51,6 @@ __all__ = [
     "REHEARSAL_STEPS",
     "Config",
     "Evaluation",
-    "EvaluationRequest",
     "FigureRow",
     "HeldOut",
     "ParameterCount",
@@ -75,11 +70,9 @@ __all__ = [
     "cycle",
     "data_uri",
     "draw_figure",
-    "evaluate",
     "evaluation_notes",
     "evaluation_table",
     "held_out_images",
-    "held_out_pictures",
     "measure_throughput",
     "prepare_training",
     "read_picture",
@@ -198,32 +191,6 @@ def prepare_training(config: Config, plugins: PluginManager, run: RunFolder) -> 
 def steps_worth_compiling(config: Config, device: torch.device) -> int | None:
     """Returns the least number of steps for which a run compiles its networks; None if it never does."""
     return _steps_worth_compiling(Precision.choose(config.training.precision, device))
-
-
-def held_out_pictures(
-    runs: Sequence[Path],
-    dataset: str,
-    request: EvaluationRequest,
-    device: torch.device,
-    plugin_files: Sequence[str] = (),
-) -> list[Image.Image]:
-    """Returns test images of a dataset that none of the runs was trained on, at the runs' image size.
-
-    Args:
-        runs: run folders.
-        dataset: a dataset's alias in the runs, or the name of a dataset plugin.
-        request: `source`, `limit` and `data` of the request select the images.
-        device: the device to open the runs on.
-        plugin_files: plugin files to use besides the installed plugins.
-
-    Raises:
-        RequestError: if a run cannot be used, the data is missing, or no test image fits the request.
-    """
-    candidates = _candidate.open_candidates(list(dict.fromkeys(runs)), device)
-    config = _candidate.data_config(candidates, [dataset], request)
-    source = _candidate.open_source(dataset, config, PluginManager.discover(tuple(plugin_files)), candidates)
-    indices = request.select_images(source, [source.schema])
-    return source.pictures(indices, config.data.image_size)
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw import Translator
-from stargan_fw.api import (
-    EvaluationRequest,
-    FigureRow,
-    count_parameters,
-    draw_figure,
-    evaluate,
-    evaluation_table,
-    held_out_pictures,
-)
+from stargan_fw.api import FigureRow, count_parameters, draw_figure, evaluation_table
+from stargan_fw_evaluate import EvaluationRequest, evaluate, held_out_pictures
 from stargan_fw_reproduce.experiment import ExperimentContext, Sheet, Table
 from stargan_fw_reproduce.reproduction import configure_run
 

@@ -19,7 +19,7 @@ from stargan_fw.training.speed_trial import rehearse
 from stargan_fw.training.train_request import data_request
 
 HERE = Path(__file__).parent
-HIDDEN = ("stargan_fw_plugins", "stargan_fw_bench", "stargan_fw_import", "stargan_fw_reproduce", "stargan_fw_study")
+HIDDEN = [path.name for path in HERE.parents[1].glob("plugins/stargan_fw_*")]
 
 sys.path.append(str(HERE))  # for `fake_plugins`
 

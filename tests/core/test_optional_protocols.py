@@ -1,18 +1,13 @@
 """What only some plugins can do: core asks for it, and says so if it is not there."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from fake_plugins import Shapes, Swap
-from PIL import Image
 
 from stargan_fw.components import build_method, complete
 from stargan_fw.config import Layer, merge
-from stargan_fw.data.source import Source, decode, draw_stand_ins
+from stargan_fw.data.source import draw_stand_ins
 from stargan_fw.errors import DataError, ModelError
-from stargan_fw.evaluation.evaluation_request import list_targets
-from stargan_fw.evaluation.scoring import EvaluationImages, find_ground_truth
 from stargan_fw.interfaces import HasVariants, ReadsLabels
 from stargan_fw.interfaces.method import read_labels, variant_of
 from stargan_fw.plugin_manager import PluginManager
@@ -71,11 +66,10 @@ def test_a_method_has_the_variants_that_it_offers(build):
             variant_of(build(kind), part, setting)
 
 
-def test_a_sheet_and_an_evaluation_of_a_method_without_a_mask_are_refused(cli, trained_once, small_data, tmp_path):
+def test_a_sheet_of_a_method_without_a_mask_is_refused(cli, trained_once, small_data, tmp_path):
     picture = min((small_data / "shapes").glob("*.png"))
-    for command in (("sheet", trained_once, picture, "-o", tmp_path / "sheet.png"), ("evaluate", trained_once)):
-        outcome = cli(*command, "--mask", "wrong")
-        assert (outcome.code, "'swap' has no mask: there is no wrong one" in outcome.err) == (2, True)
+    outcome = cli("sheet", trained_once, picture, "-o", tmp_path / "sheet.png", "--mask", "wrong")
+    assert (outcome.code, "'swap' has no mask: there is no wrong one" in outcome.err) == (2, True)
     assert not (tmp_path / "sheet.png").exists()
 
 
@@ -106,34 +100,3 @@ def test_stand_in_data_is_not_drawn_over_other_data(tmp_path):
     with pytest.raises(DataError, match="colours' exists already"):
         list(draw_stand_ins(PluginManager.discover(), tmp_path, images=3, people=1, seed=0))
     assert [path.name for path in tmp_path.iterdir()] == ["colours"]
-
-
-@pytest.fixture
-def shapes(small_data, tmp_path):
-    """The dataset of shapes and its decoded images: `(Source, Store)`."""
-    config = merge(
-        [Layer("test", {"data": {"path": str(small_data), "cache": str(tmp_path)}, "datasets": {"shapes": {}}})]
-    )
-    source = Source.open("shapes", config.datasets["shapes"], config.data.path, PluginManager.discover())
-    return source, decode(config, [source])["shapes"]
-
-
-def test_a_dataset_that_draws_counterfactuals_has_a_ground_truth(shapes):
-    source, store = shapes
-    truth, why = find_ground_truth(source, store)
-    cross = next(target for target in list_targets(source.schema) if target.name.endswith("cross"))
-    assert why == ""
-    images = EvaluationImages(source, store, source.test, truth)
-    assert images.true_pictures(source.test[:2], cross)[0].shape == (3, store.image_size, store.image_size)
-
-
-def test_a_dataset_that_draws_no_counterfactuals_has_no_ground_truth(shapes):
-    source, store = shapes
-    assert find_ground_truth(replace(source, dataset=Photographs(source.dataset.root)), store) == (None, "")
-
-
-def test_a_counterfactual_that_is_not_the_image_on_disk_is_not_believed(shapes, monkeypatch):
-    monkeypatch.setattr(Shapes, "counterfactual", lambda self, example, labels: Image.new("RGB", (24, 24)))
-    truth, why = find_ground_truth(*shapes)
-    assert truth is None
-    assert "is drawn otherwise now" in why

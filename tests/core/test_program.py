@@ -1,6 +1,5 @@
 """Every command of core, as a user calls it, with nothing but the fakes: what a layer does in detail is tested beside this."""
 
-import csv
 import json
 import tomllib
 
@@ -147,22 +146,6 @@ def test_sheet_of_pictures_and_of_what_a_run_holds_out(cli, trained_once, pictur
     with Image.open(tmp_path / "a.png") as three, Image.open(tmp_path / "b.png") as eight:
         assert three.width == eight.width  # the input, four shapes and three colours
         assert three.height < eight.height
-
-
-def test_evaluate(cli, trained, small_data, tmp_path):
-    outcome = cli(
-        *("evaluate", trained, "--data", small_data, "--cache", tmp_path / "cache", "--classifier-steps", "2"),
-        *("--limit", "6", "--json", "--csv", tmp_path / "figures.csv"),
-    )
-
-    assert outcome.code == 0, outcome.err
-    (document,) = json.loads(outcome.out)
-    assert document == json.loads((trained / "evaluation.json").read_text())
-    measured = {(row["metric"], row["target"]) for row in document["rows"]}
-    assert {("classification_error", "shapes.cross"), ("classification_error", "colours.red")} <= measured
-    assert {("psnr", "shapes"), ("psnr", "colours")} <= measured, "the fakes can draw the true pictures"
-    with (tmp_path / "figures.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == len(document["rows"])
 
 
 def test_an_exported_folder_gives_the_bits_of_its_run(exported_once, trained_once):

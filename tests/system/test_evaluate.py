@@ -14,12 +14,13 @@ from safetensors import safe_open
 
 from stargan_fw.data.source import Source, decode
 from stargan_fw.errors import ModelError, PluginError
-from stargan_fw.evaluation.classifier import _erase
-from stargan_fw.evaluation.evaluation_request import EvaluationRequest, list_targets
-from stargan_fw.evaluation.scoring import EvaluationImages, Outcomes, Scorer, find_ground_truth, score_target
 from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.runs.evaluation_record import Evaluation, Row, as_csv, as_markdown
+from stargan_fw.runs.evaluation_record import Evaluation, Row, as_markdown
 from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw_evaluate.classifier import _erase
+from stargan_fw_evaluate.evaluate_command import as_csv
+from stargan_fw_evaluate.evaluation_request import EvaluationRequest, list_targets
+from stargan_fw_evaluate.scoring import EvaluationImages, Outcomes, Scorer, find_ground_truth, score_target
 from stargan_fw_plugins.datasets.rafd import RaFD
 from stargan_fw_plugins.methods.stargan import StarGAN
 
@@ -81,7 +82,7 @@ def test_table_3_is_an_option_away_and_a_second_call_gives_the_same(evaluate, mo
     first = rows_of(json.loads(evaluate(*table3).out)[0])
     assert first["classification_error", "rafd"]["n"] == 3 * 7  # one unseen person, three gazes
     assert ("classification_error", "rafd.neutral") not in first
-    monkeypatch.setattr("stargan_fw.evaluation.classifier.fit", None)  # the weights are in the cache
+    monkeypatch.setattr("stargan_fw_evaluate.classifier.fit", None)  # the weights are in the cache
     again = rows_of(json.loads(evaluate(*table3).out)[0])
     assert {key: row for key, row in first.items() if key[0] != "images_per_second"} == {
         key: row for key, row in again.items() if key[0] != "images_per_second"
@@ -196,7 +197,7 @@ def test_without_the_packages_that_draw_the_rest_is_measured(evaluate, monkeypat
 
 
 def test_without_torchmetrics_the_rest_is_measured(evaluate, monkeypatch):
-    monkeypatch.setattr("stargan_fw.evaluation.metrics.has_torchmetrics", lambda: False)
+    monkeypatch.setattr("stargan_fw_evaluate.metrics.has_torchmetrics", lambda: False)
     outcome = evaluate("--datasets", "rafd", "--limit", "2", "--to", "happy", "--json")
     document = json.loads(outcome.out)[0]
     assert any("pip install 'stargan-fw[evaluate]'" in note for note in document["notes"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stargan_fw import Command, hookimpl
-from stargan_fw.cli import data, evaluate, plugins, share, train, translate
+from stargan_fw.cli import data, plugins, share, train, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,6 @@ COMMANDS = (
     Command("train", train.train),
     Command("translate", translate.translate),
     Command("sheet", translate.sheet),
-    Command("evaluate", evaluate.evaluate),
     Command("export", share.export),
     Command("extend", share.extend),
     Command("push", share.push),

@@ -9,14 +9,12 @@ import typer
 if TYPE_CHECKING:
     from stargan_fw.config import Layer
 
-_data_help = "The folder of datasets without a location."
 _size_help = "Side of the model's images in pixels."
 _precision = typer.Option(help="Number format of networks; auto is bf16 if the hardware multiplies it.")
 _seed = typer.Option(min=0, help="Seed of all random numbers.")
 
 # Data.
-DataOption = Annotated[str | None, typer.Option(help=_data_help, show_default="data")]
-RunDataOption = Annotated[str | None, typer.Option(help=_data_help, show_default="the runs' own")]
+DataOption = Annotated[str | None, typer.Option(help="The folder of datasets without a location.", show_default="data")]
 DatasetsOption = Annotated[
     str | None, typer.Option(help="plugin, plugin:location or alias=plugin:location, separated by commas.")
 ]
@@ -30,7 +28,6 @@ ImageSizeOption = Annotated[int | None, typer.Option(min=1, help=_size_help, sho
 CheckpointSizeOption = Annotated[
     int | None, typer.Option(min=1, help=_size_help, show_default="read from the checkpoints")
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Translate at most this many test images of a dataset.")]
 
 # Configuration.
 PresetOption = Annotated[str | None, typer.Option(help="A named configuration.", show_default="the plugins' default")]
@@ -48,7 +45,6 @@ ConfiguredPrecisionOption = Annotated[Literal["auto", "fp32", "bf16"] | None, _p
 # Computation and display.
 SeedOption = Annotated[int, _seed]
 ConfiguredSeedOption = Annotated[int | None, _seed]
-ClassifierStepsOption = Annotated[int | None, typer.Option(min=1, help="Training steps of a missing classifier.")]
 CurrentOption = Annotated[
     str | None,
     typer.Option(metavar="LABELS", help="The pictures' current labels, instead of those that the model reads."),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 FILE = "evaluation.json"
 FORMAT = 1
-COLUMNS = ("run", "metric", "target", "value", "low", "high", "split", "n")
 
 # metric → its name for readers, and the format of its figures.
 METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -116,16 +113,6 @@ class Evaluation:
         path = Path(self.run) / FILE
         write_text(path, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return path
-
-
-def as_csv(evaluations: Sequence[Evaluation]) -> str:
-    """Returns a line per figure; unknown bounds are empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for evaluation in evaluations:
-        writer.writerows({"run": evaluation.run, **asdict(row)} for row in evaluation.rows)
-    return text.getvalue()
 
 
 def as_markdown(evaluations: Sequence[Evaluation]) -> str:

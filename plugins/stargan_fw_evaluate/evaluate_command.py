@@ -1,19 +1,21 @@
 """`stargan-fw evaluate`."""
 
+import io
 import json
 import os
+from collections.abc import Callable, Sequence
+from csv import DictWriter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stargan_fw import Command, hookimpl
 from stargan_fw.cli.command_options import (
     CacheOption,
-    ClassifierStepsOption,
     DeviceOption,
     JsonOption,
-    LimitOption,
-    RunDataOption,
     SeedOption,
 )
 from stargan_fw.errors import ConfigError, RunError
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
     from stargan_fw.runs.evaluation_record import Evaluation
 
+COLUMNS = ("run", "metric", "target", "value", "low", "high", "split", "n")
+
+RunDataOption = Annotated[
+    str | None, typer.Option(help="The folder of datasets without a location.", show_default="the runs' own")
+]
 ScoredDatasetsOption = Annotated[
     str | None,
     typer.Option(help="Datasets that define the labels to translate to.", show_default="those that all runs have"),
@@ -34,6 +41,8 @@ ReadOption = Annotated[
     list[str] | None,
     typer.Option(metavar="LABEL", help="Also count images that the classifier reads as this label; repeatable."),
 ]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Translate at most this many test images of a dataset.")]
+ClassifierStepsOption = Annotated[int | None, typer.Option(min=1, help="Training steps of a missing classifier.")]
 InceptionOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Inception weights on disk, for the true FID and KID.")
 ]
@@ -67,9 +76,9 @@ def evaluate(
     from rich.console import Console
 
     from stargan_fw.compute.machine import choose_device
-    from stargan_fw.evaluation.evaluation_request import EvaluationRequest
-    from stargan_fw.evaluation.protocol import evaluate as evaluate_runs
     from stargan_fw.training.progress import show_progress
+    from stargan_fw_evaluate.evaluation_request import EvaluationRequest
+    from stargan_fw_evaluate.protocol import evaluate as evaluate_runs
 
     _check_writable("--csv", csv)
     _check_writable("--markdown", markdown)
@@ -102,13 +111,23 @@ def evaluate(
 def _write(evaluations: "list[Evaluation]", csv: Path | None, markdown: Path | None) -> list[Path]:
     """Writes the requested files and every run's `evaluation.json`, and returns the paths of the latter."""
     from stargan_fw.files import write_text
-    from stargan_fw.runs.evaluation_record import as_csv, as_markdown
+    from stargan_fw.runs.evaluation_record import as_markdown
 
     if csv:
         write_text(csv, as_csv(evaluations))
     if markdown:
         write_text(markdown, as_markdown(evaluations))
     return [evaluation.write() for evaluation in evaluations]
+
+
+def as_csv(evaluations: "Sequence[Evaluation]") -> str:
+    """Returns a line per figure; unknown bounds are empty."""
+    text = io.StringIO()
+    writer = DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for evaluation in evaluations:
+        writer.writerows({"run": evaluation.run, **asdict(row)} for row in evaluation.rows)
+    return text.getvalue()
 
 
 def _check_writable(option: str, file: Path | None) -> None:
@@ -137,3 +156,9 @@ def _show(console: "Console", evaluations: "list[Evaluation]") -> None:
     console.print(shown)
     for note in collect_notes(evaluations):
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+
+
+@hookimpl
+def register_commands(register: Callable[[Command], None]) -> None:
+    """Registers `evaluate`."""
+    register(Command("evaluate", evaluate, after="sheet"))

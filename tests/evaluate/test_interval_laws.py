@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
-from stargan_fw.evaluation.intervals import interval, wilson
+from stargan_fw_evaluate.intervals import interval, wilson
 
 # A busy machine, or the first use of torch, says nothing about the code.
 quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

@@ -12,18 +12,18 @@ from torch import Tensor
 
 from stargan_fw.data.images import prepare
 from stargan_fw.errors import PluginError
-from stargan_fw.evaluation.metrics import compare
 from stargan_fw.interfaces import Counterfactual
 from stargan_fw.rendering.pictures import pixels_to_tensor, to_tensor
+from stargan_fw_evaluate.metrics import compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
-    from stargan_fw.evaluation.candidate import Candidate
-    from stargan_fw.evaluation.classifier import LabelClassifier
-    from stargan_fw.evaluation.evaluation_request import LabelTarget
+    from stargan_fw_evaluate.candidate import Candidate
+    from stargan_fw_evaluate.classifier import LabelClassifier
+    from stargan_fw_evaluate.evaluation_request import LabelTarget
 
 BATCH = 32
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from stargan_fw.errors import ConfigError, LabelError, ModelError
-from stargan_fw.evaluation.classifier import Settings, label_loss
-from stargan_fw.evaluation.evaluation_request import list_targets, select_by_labels, select_targets
-from stargan_fw.evaluation.intervals import interval, wilson
-from stargan_fw.evaluation.metrics import (
+from stargan_fw_evaluate.classifier import Settings, label_loss
+from stargan_fw_evaluate.evaluation_request import list_targets, select_by_labels, select_targets
+from stargan_fw_evaluate.intervals import interval, wilson
+from stargan_fw_evaluate.metrics import (
     compare,
     frechet_distance,
     identity_error,
@@ -231,7 +231,7 @@ class Trap:
 def test_a_file_of_inception_weights_runs_no_code(tmp_path, monkeypatch):
     fid = pytest.importorskip("torchmetrics.image.fid")
     monkeypatch.setattr(fid, "NoTrainInceptionV3", TrustingInception)
-    monkeypatch.setattr("stargan_fw.evaluation.metrics.find_spec", lambda _: True)
+    monkeypatch.setattr("stargan_fw_evaluate.metrics.find_spec", lambda _: True)
     witness, weights = tmp_path / "ran", tmp_path / "weights.pth"
     torch.save({"scale": Trap(witness)}, weights)
     with pytest.raises(ModelError, match="more than tensors"):

@@ -1,4 +1,4 @@
-"""The trained runs that are evaluated, and the checks that they and the data fit together."""
+"""The trained runs that are evaluated, the images that they have not seen, and checks that runs and data fit together."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from stargan_fw.compute.machine import wait_for
 from stargan_fw.config import DatasetConfig
 from stargan_fw.data.source import Source
 from stargan_fw.errors import RunError, closest
-from stargan_fw.evaluation.evaluation_request import list_targets, select_targets
 from stargan_fw.inference.translator import Translator
 from stargan_fw.interfaces.method import translate_if_possible
+from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw_evaluate.evaluation_request import list_targets, select_targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from PIL import Image
+
     from stargan_fw.config import Config
-    from stargan_fw.evaluation.evaluation_request import EvaluationRequest, LabelTarget
-    from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw_evaluate.evaluation_request import EvaluationRequest, LabelTarget
     from stargan_fw_registry import LabelSpace
 
 ROUNDS = 5
@@ -200,3 +202,29 @@ def _check(candidate: Candidate, source: Source) -> None:
             f"'{candidate.run.path}' held out other images of '{source.alias}' at '{source.dataset.root}' than are "
             f"held out now: '{seen[0]}' is not unseen. Restore the data that it was trained on (--data)."
         )
+
+
+def held_out_pictures(
+    runs: Sequence[Path],
+    dataset: str,
+    request: EvaluationRequest,
+    device: torch.device,
+    plugin_files: Sequence[str] = (),
+) -> list[Image.Image]:
+    """Returns test images of a dataset that none of the runs was trained on, at the runs' image size.
+
+    Args:
+        runs: run folders.
+        dataset: a dataset's alias in the runs, or the name of a dataset plugin.
+        request: `source`, `limit` and `data` of the request select the images.
+        device: the device to open the runs on.
+        plugin_files: plugin files to use besides the installed plugins.
+
+    Raises:
+        RequestError: if a run cannot be used, the data is missing, or no test image fits the request.
+    """
+    candidates = open_candidates(list(dict.fromkeys(runs)), device)
+    config = data_config(candidates, [dataset], request)
+    source = open_source(dataset, config, PluginManager.discover(tuple(plugin_files)), candidates)
+    indices = request.select_images(source, [source.schema])
+    return source.pictures(indices, config.data.image_size)

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 import torch
 
 from stargan_fw.data.source import decode
-from stargan_fw.evaluation import metrics
-from stargan_fw.evaluation.candidate import (
+from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.runs.evaluation_record import METRICS, Evaluation, Row
+from stargan_fw_evaluate import metrics
+from stargan_fw_evaluate.candidate import (
     data_config,
     datasets_to_score,
     open_candidates,
     open_source,
     targets_to_read,
 )
-from stargan_fw.evaluation.classifier import Settings, load_or_train
-from stargan_fw.evaluation.evaluation_request import LabelTarget, list_targets, select_targets
-from stargan_fw.evaluation.intervals import interval
-from stargan_fw.evaluation.scoring import (
+from stargan_fw_evaluate.classifier import Settings, load_or_train
+from stargan_fw_evaluate.evaluation_request import LabelTarget, list_targets, select_targets
+from stargan_fw_evaluate.intervals import interval
+from stargan_fw_evaluate.scoring import (
     EvaluationImages,
     LabelReader,
     Outcomes,
@@ -28,8 +30,6 @@ from stargan_fw.evaluation.scoring import (
     score_real_images,
     score_target,
 )
-from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.runs.evaluation_record import METRICS, Evaluation, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
-    from stargan_fw.evaluation.candidate import Candidate
-    from stargan_fw.evaluation.classifier import Progress
-    from stargan_fw.evaluation.evaluation_request import EvaluationRequest
+    from stargan_fw_evaluate.candidate import Candidate
+    from stargan_fw_evaluate.classifier import Progress
+    from stargan_fw_evaluate.evaluation_request import EvaluationRequest
 
 SPEED_BATCH = 16
 MOST_ERROR = 0.03  # the largest share of real images that a classifier may misread and still be a measure

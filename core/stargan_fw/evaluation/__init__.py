@@ -1,1 +1,0 @@
-"""What trained models are worth: how they are compared with each other."""

@@ -1,0 +1,49 @@
+"""Where the true picture of a translation comes from: a dataset that can draw it."""
+
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from stargan_fw.config import Layer, merge
+from stargan_fw.data.source import Source, decode
+from stargan_fw.plugin_manager import PluginManager
+from stargan_fw_evaluate.evaluation_request import list_targets
+from stargan_fw_evaluate.scoring import EvaluationImages, find_ground_truth
+from stargan_fw_plugins.datasets.rafd import RaFD
+
+
+class Photographs(RaFD):
+    """Cannot be drawn with other labels."""
+
+    counterfactual = None
+
+
+@pytest.fixture
+def faces(small_data, tmp_path):
+    """A dataset that was drawn, and its decoded images: `(Source, Store)`."""
+    keys = {"data": {"path": str(small_data), "cache": str(tmp_path), "image_size": 32}, "datasets": {"rafd": {}}}
+    config = merge([Layer("test", keys)])
+    source = Source.open("rafd", config.datasets["rafd"], config.data.path, PluginManager.discover())
+    return source, decode(config, [source])["rafd"]
+
+
+def test_a_dataset_that_draws_counterfactuals_has_a_ground_truth(faces):
+    source, store = faces
+    truth, why = find_ground_truth(source, store)
+    happy = next(target for target in list_targets(source.schema) if target.name.endswith("happy"))
+    assert why == ""
+    images = EvaluationImages(source, store, source.test, truth)
+    assert images.true_pictures(source.test[:2], happy)[0].shape == (3, store.image_size, store.image_size)
+
+
+def test_a_dataset_that_draws_no_counterfactuals_has_no_ground_truth(faces):
+    source, store = faces
+    assert find_ground_truth(replace(source, dataset=Photographs(source.dataset.root)), store) == (None, "")
+
+
+def test_a_counterfactual_that_is_not_the_image_on_disk_is_not_believed(faces, monkeypatch):
+    monkeypatch.setattr(RaFD, "counterfactual", lambda self, example, labels: Image.new("RGB", (681, 1024)))
+    truth, why = find_ground_truth(*faces)
+    assert truth is None
+    assert "is drawn otherwise now" in why
