@@ -1,17 +1,28 @@
 """Reads and writes the files of a run folder."""
 
 import json
-from collections.abc import Mapping
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from PIL import Image
 
 from stargan_fw.config import Config, Layer, merge
-from stargan_fw.errors import LabelError, RunError
+from stargan_fw.errors import LabelError, RunError, one_line
 from stargan_fw.files import replacing, write_text
 from stargan_fw.runs.checkpoint import Checkpoints
 from stargan_fw_registry import LabelSpace
+
+# The lock's file may stay behind, and means nothing then. Beside it is a note of who holds the lock, for messages alone.
+LOCK, HOLDER = ".lock", ".lock.json"
+
+logger = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -30,6 +41,74 @@ class RunFolder:
     def holds_run(self) -> bool:
         """Whether a run has begun here."""
         return (self.path / "config.toml").exists()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keeps every other process that holds the run from writing into it, for the block.
+
+        The operating system has the lock, and frees it when the process ends, in whatever way. It counts for all containers
+        and machines that share the file system. The folder is made if it is missing. If the block leaves no run in it, then
+        the lock's file and the folders that were made are removed again.
+
+        Raises:
+            RunError: another process holds the run, or the folder cannot be written to.
+        """
+        path = self.path.absolute()
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        lock = FileLock(path / LOCK, timeout=0, fallback_to_soft=False)  # a soft lock would outlive a killed process
+        try:
+            self._acquire(lock)
+            try:
+                yield
+            finally:
+                self._release(lock)
+        finally:
+            for folder in missing:
+                with suppress(OSError):  # usually there is a run in it now
+                    folder.rmdir()
+
+    def _acquire(self, lock: FileLock) -> None:
+        now = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+        note = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / LOCK).touch()
+            try:
+                lock.acquire()
+            except (OSError, NotImplementedError) as error:
+                if isinstance(error, Timeout):
+                    raise
+                logger.warning(
+                    "The file system of '%s' has no locks (%s): see to it that nothing else trains there.",
+                    self.path,
+                    error,
+                )
+            write_text(self.path / HOLDER, json.dumps(note) + "\n")
+        except Timeout:
+            raise RunError(
+                f"'{self.path}' is in use: {self._holder()} trains there. Wait until it has finished, or stop it, or name "
+                "another folder with --out."
+            ) from None
+        except OSError as error:
+            self._release(lock)
+            raise RunError(
+                f"'{self.path}' cannot be written to: {error.strerror or error}. Make it writable, or name another folder "
+                "with --out."
+            ) from None
+
+    def _release(self, lock: FileLock) -> None:
+        with suppress(OSError):
+            (self.path / HOLDER).unlink(missing_ok=True)
+            if not self.holds_run:
+                (self.path / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+    def _holder(self) -> str:
+        try:
+            note = json.loads((self.path / HOLDER).read_text(encoding="utf-8"))
+            return one_line(f"process {note['process']} on '{note['host']}', since {note['since']},")
+        except (OSError, ValueError, TypeError, KeyError):  # not written yet, or not allowed to be read
+            return "another process"
 
     def create(self, config: Config, space: LabelSpace) -> None:
         """Writes `labels.json`, and then `config.toml`, which makes the folder a run."""
