@@ -126,6 +126,17 @@ def test_a_published_card_names_the_repository(cli, trained_once, tmp_path):
     assert published.count("my model") == 1, "its heading"
 
 
+def test_the_sheet_shows_what_the_run_held_out_whatever_became_of_the_data(cli, train, small_data, tmp_path):
+    data = shutil.copytree(small_data, tmp_path / "data")
+    assert train("--max-steps", "1", data=data, datasets="rafd").code == 0
+    assert cli("export", tmp_path / "run", tmp_path / "before").code == 0
+    for image in sorted((data / "rafd").rglob("*_frontal.jpg")):
+        person = image.name.split("_")[1]
+        shutil.copy(image, image.with_name(image.name.replace(f"_{person}_", f"_{int(person) + 20}_")))
+    assert cli("export", tmp_path / "run", tmp_path / "after").code == 0
+    assert (tmp_path / "after/sheet.png").read_bytes() == (tmp_path / "before/sheet.png").read_bytes()
+
+
 def test_without_the_data_the_newest_sample_is_the_sheet(cli, trained, tmp_path):
     config = trained / "config.toml"
     config.write_text(config.read_text().replace('path = "', f'path = "{tmp_path}/gone'))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -58,15 +59,14 @@ class Source:
     train: Sequence[int]
     test: Sequence[int]
 
-    def held_out(self, count: int, prefer: Callable[[NDArray[np.float32]], Sequence[bool]] | None = None) -> list[int]:
+    def held_out(self, count: int, preferred: Sequence[bool] = ()) -> list[int]:
         """Returns the indices of up to `count` test examples, spread over all test examples.
 
         Args:
             count: the largest number of examples.
-            prefer: takes labels (N, d) and returns which of them to choose from. If none qualifies, all do.
+            preferred: which of the test examples to choose from. If there is none, all are.
         """
-        preferred = prefer(self.labels[list(self.test)]) if prefer else ()
-        pool = [index for index, wanted in zip(self.test, preferred, strict=False) if wanted] or self.test
+        pool = list(itertools.compress(self.test, preferred)) or self.test
         return list(pool[:: max(1, len(pool) // count)][:count])
 
     def pictures(self, indices: Sequence[int], image_size: int) -> list[Image.Image]:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from stargan_fw.components import parameter_count
 from stargan_fw.data.images import UNREADABLE
-from stargan_fw.data.source import open_sources
 from stargan_fw.errors import RequestError
 from stargan_fw.models.card import Facts
 from stargan_fw.models.loading import open_model
@@ -19,6 +18,7 @@ from stargan_fw.models.onnx_folder import check_packages, write_onnx
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.evaluation_record import Evaluation
 from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw.runs.split_record import recorded_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,13 +113,11 @@ def _training(run: RunFolder, config: Config, trained: TrainedModel, step: int) 
 
 
 def _sheet(run: RunFolder, config: Config, trained: TrainedModel) -> tuple[Image.Image | None, str]:
-    """Draws held-out images in every domain. Without the data, the run's newest sample is taken instead."""
-    rows, size = {}, config.data.image_size
+    """Draws images that the run holds out, in every domain. Without them, the run's newest sample is taken instead."""
     try:
-        for source in open_sources(config, trained.plugins):
-            chosen = source.held_out(max(1, SHEET_ROWS // len(config.datasets)))
-            rows[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
-        return SampleSheet(rows, torch.device("cpu")).draw(trained.method), "Held-out images, then each domain."
+        sources, size = recorded_sources(run, trained.plugins), config.data.image_size
+        sheet = SampleSheet.of_held_out(trained.method, sources, SHEET_ROWS, size, torch.device("cpu"))
+        return sheet.draw(trained.method), "Held-out images, then each domain."
     except (RequestError, *UNREADABLE):
         newest = max((run.path / "samples").glob("step-*.png"), default=None)
         if newest is None:

@@ -1,16 +1,24 @@
 """Draws sheets: one row per image, with the input first and then its translation to every domain."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
-from torch import Tensor
 
-from stargan_fw.interfaces import Method
 from stargan_fw.interfaces.method import read_labels, translate_if_possible
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
-from stargan_fw_registry import LabelSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from stargan_fw.data.source import Source
+    from stargan_fw.interfaces import Method
+    from stargan_fw_registry import LabelSpace
 
 INK, BACKGROUND = (30, 30, 30), (255, 255, 255)
 GAP = 2
@@ -96,6 +104,18 @@ class SampleSheet:
             name: (pictures, to_tensor(pictures).to(device), labels.to(device))
             for name, (pictures, labels) in rows.items()
         }
+
+    @classmethod
+    def of_held_out(
+        cls, method: Method, sources: Sequence[Source], count: int, image_size: int, device: torch.device
+    ) -> SampleSheet:
+        """Chooses about `count` test images, an equal number per dataset, and those that suit the method first."""
+        each, rows = max(1, count // len(sources)), {}
+        for source in sources:
+            suits = method.suits_sheet(source.alias, torch.from_numpy(source.labels[list(source.test)]))
+            chosen = source.held_out(each, suits.tolist())
+            rows[source.alias] = (source.pictures(chosen, image_size), torch.from_numpy(source.labels[chosen]))
+        return cls(rows, device)
 
     def draw(self, method: Method) -> Image.Image:
         """Returns the sheet."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,9 +29,6 @@ from stargan_fw.training.trainer import Trainer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
     from rich.console import Console
 
     from stargan_fw.config import Config
@@ -185,7 +181,7 @@ class Plan:
                 dataset_schedule=self.dataset_schedule,
                 schedule=LinearDecay(training.learning_rate, self.steps, training.decay),
                 precision=precision,
-                sample=SampleSheet(self._held_out(readable), device),
+                sample=SampleSheet.of_held_out(self.method, readable, SAMPLE_ROWS, self.config.data.image_size, device),
                 observers=[progress, *trackers, *observers],
             )
             compile_trained(trainer, self.steps)
@@ -193,14 +189,6 @@ class Plan:
 
     def _readable(self, stores: Mapping[str, Store]) -> list[Source]:
         return [source.without(stores[source.alias].errors) for source in self.sources]
-
-    def _held_out(self, sources: Sequence[Source]) -> dict[str, tuple[list[Image.Image], torch.Tensor]]:
-        rows, size = max(1, SAMPLE_ROWS // len(sources)), self.config.data.image_size
-        held_out = {}
-        for source in sources:
-            chosen = source.held_out(rows, partial(_prefer, self.method, source.alias))
-            held_out[source.alias] = (source.pictures(chosen, size), torch.from_numpy(source.labels[chosen]))
-        return held_out
 
     def _loader(self, number: int, source: Source, images: Mapping[str, Store | ResidentImages]) -> Loader:
         training = self.config.training
@@ -246,11 +234,6 @@ def compile_trained(trainer: Trainer, steps: int) -> bool:
 
 def _batch_kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:
     return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
-
-
-def _prefer(method: Method, dataset: str, labels: NDArray[np.float32]) -> list[bool]:
-    preferred: list[bool] = method.suits_sheet(dataset, torch.from_numpy(labels)).tolist()
-    return preferred
 
 
 def _count_steps(config: Config, schedule: DatasetSchedule) -> int:
