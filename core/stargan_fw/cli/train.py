@@ -56,6 +56,7 @@ def train(
     """Train one model on one or several datasets."""
     from rich.console import Console
 
+    from stargan_fw import ranks
     from stargan_fw.compute.machine import choose_device
     from stargan_fw.training.session import Plan
     from stargan_fw.training.train_request import TrainRequest
@@ -68,17 +69,18 @@ def train(
         "training.start": str(Path(start).resolve()) if start and Path(start).exists() else start,
     }
     layers = configuration_layers(options, config=config, settings=settings, plugin=plugin)
-    request = TrainRequest.make(layers, datasets=datasets, preset=preset, out=out, resume=resume)
-    chosen = choose_device(device)
-    plan = Plan.make(request.config, request.plugins)
-    request.check_data(plan.space, plan.sources)
-    adoption = request.adopt(plan.method)
-    console = Console()
-    _show_plan(console, plan)
-    if adoption and request.start:
-        console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
-    if not dry_run:
-        _run(console, plan, request, chosen, max_steps)
+    with ranks.joined(choose_device(device)) as chosen:
+        with ranks.together():
+            request = TrainRequest.make(layers, datasets=datasets, preset=preset, out=out, resume=resume)
+            plan = Plan.make(request.config, request.plugins)
+            request.check_data(plan.space, plan.sources)
+            adoption = request.adopt(plan.method)
+        console = Console(quiet=ranks.rank() > 0)
+        _show_plan(console, plan)
+        if adoption and request.start:
+            console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
+        if not dry_run:
+            _run(console, plan, request, chosen, max_steps)
 
 
 def _run(

@@ -44,12 +44,10 @@ class Shuffle:
         """Returns the number of shares per epoch."""
         return max(1, len(self._indices) // self._size)
 
-    def share(self, number: int, rank: int, world_size: int) -> NDArray[np.int64]:
-        """Returns this rank's part of share `number`, counted from 0 over all epochs."""
+    def share(self, number: int) -> NDArray[np.int64]:
+        """Returns share `number`, counted from 0 over all epochs."""
         epoch, position = divmod(number, len(self))
-        part = self._size // world_size
-        start = position * self._size + rank * part
-        return self._order(epoch)[start : start + part]
+        return self._order(epoch)[position * self._size : (position + 1) * self._size]
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if self._epoch is None or self._epoch[0] != epoch:
@@ -75,8 +73,8 @@ class Loader:
         kinds: the batch compositions to cycle through (see `Method.batches`). A composition is a list of sets of
             positions in `indices`; every set contributes the same number of images. None: draw from all images.
         rank: this process's number among those that share each batch, from 0.
-        world_size: the number of those processes. Their shares, joined in the order of ranks, are the batch of a single
-            process.
+        world_size: the number of those processes. Each has an equal part of every set of images, so that together they have
+            the batch of a single process.
 
     Raises:
         ConfigError: if the sets or ranks cannot have equal shares of at least one image.
@@ -126,16 +124,29 @@ class Loader:
         return number // len(self._kinds) + 1
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Returns this rank's share of batch `number`, counted from 0 over all epochs.
+        """Returns this rank's part of batch `number`, counted from 0 over all epochs.
 
         Returns:
             uint8 images of shape (B, 3, H, W) in channels-last order, and float32 labels of shape (B, d).
         """
-        turn, kind = divmod(number, len(self._kinds))
-        parts = [shuffle.share(turn, self._rank, self._world_size) for shuffle in self._kinds[kind]]
-        chosen = np.concatenate(parts)
+        chosen = self._whole(number)[self.places(number)]
         images = torch.as_tensor(self._store.read(chosen)).permute(0, 3, 1, 2)
         return images, torch.from_numpy(self._labels[chosen])
+
+    def all_labels(self, number: int) -> Tensor:
+        """Returns the labels of batch `number` on all ranks, (n, d) in float32."""
+        return torch.from_numpy(self._labels[self._whole(number)])
+
+    def places(self, number: int) -> NDArray[np.int64]:
+        """Returns the places of this rank's images in batch `number`, (B,)."""
+        size = self._batch_size // len(self._kinds[self.kind(number)])
+        part = size // self._world_size
+        starts = np.arange(len(self._kinds[self.kind(number)])) * size + self._rank * part
+        return (starts[:, None] + np.arange(part)).ravel()
+
+    def _whole(self, number: int) -> NDArray[np.int64]:
+        turn, kind = divmod(number, len(self._kinds))
+        return np.concatenate([shuffle.share(turn) for shuffle in self._kinds[kind]])
 
 
 def _check_shares(batch_size: int, sets: int, world_size: int) -> None:

@@ -26,6 +26,9 @@ class Batch:
         kind: the kind of batch, an index of the list that `Method.batches` returns.
         progress: the completed share of the run, 0 ≤ progress < 1, for methods that train in stages.
         micro_batch: the number of images in a phase's graph at a time; None puts the whole batch in one graph.
+        all_labels: (n, d), the labels of the batches that all ranks have at this step, joined as on one rank. None if
+            there is one rank.
+        places: (B,), the rows of `all_labels` that are these images'. None if there is one rank.
     """
 
     images: Tensor
@@ -34,6 +37,31 @@ class Batch:
     kind: int = 0
     progress: float = 0.0
     micro_batch: int | None = None
+    all_labels: Tensor | None = None
+    places: Tensor | None = None
+
+    @property
+    def has_unknown_labels(self) -> bool:
+        """Whether a label of this step is unknown, on any rank."""
+        return bool((self.labels if self.all_labels is None else self.all_labels).isnan().any())
+
+    def draw(self, function: Callable[..., Tensor], *shape: int) -> Tensor:
+        """Draws random numbers, (B, *shape). On any number of ranks, an image gets the same ones.
+
+        Args:
+            function: `torch.rand`, `torch.randn` or the like.
+            shape: the shape of the numbers of one image.
+        """
+        count = len(self.labels if self.all_labels is None else self.all_labels)
+        return self._own(function(count, *shape, device=self.images.device))
+
+    def shuffled_labels(self) -> Tensor:
+        """Returns labels (B, d) for these images: those of this step's images, on all ranks, in random order."""
+        labels = self.labels if self.all_labels is None else self.all_labels
+        return self._own(labels[torch.randperm(len(labels), device=labels.device)])
+
+    def _own(self, rows: Tensor) -> Tensor:
+        return rows if self.places is None else rows[self.places]
 
     def micro_batches(self) -> Iterator[slice]:
         """Yields the slice of each micro-batch: the whole batch if that is small enough, else shares of equal size."""
@@ -43,8 +71,9 @@ class Batch:
             yield slice(images * part // parts, images * (part + 1) // parts)
 
     def cut(self, images: slice) -> "Batch":
-        """Returns a batch of only these images."""
-        return replace(self, images=self.images[images], labels=self.labels[images])
+        """Returns a batch of only these images. Draw random numbers before: here they would be those of other images."""
+        places = None if self.places is None else self.places[images]
+        return replace(self, images=self.images[images], labels=self.labels[images], places=places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +256,11 @@ class Method(ABC):
 
         When a phase is complete, the trainer updates its networks before the next yield, so later phases see the new
         weights. To save memory, a phase can be split into micro-batches (`Batch.micro_batches`) and yielded in consecutive
-        parts. Their totals and terms add up to the phase's, and every part but the last has `last=False`. Random numbers
-        come from torch's global generators, which the trainer seeds at every step.
+        parts. Their totals and terms add up to the phase's, and every part but the last has `last=False`.
+
+        Random numbers come from torch's global generators, which the trainer seeds at every step. Draw them with
+        `Batch.draw`, `Batch.shuffled_labels` or `stargan_fw.ranks.draw`, and average losses over images: then several
+        processes train as one does. Every rank must yield the same phases.
 
         Leave contexts such as `torch.no_grad()` or `torch.autocast` before a yield. Otherwise the trainer's update would
         run inside them.

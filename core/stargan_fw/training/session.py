@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from stargan_fw import ranks
 from stargan_fw.components import build_method
 from stargan_fw.compute.machine import Precision, accelerate_networks, captures_graphs, compile_where_it_pays
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from stargan_fw.config import Config
+    from stargan_fw.config import Choice, Config
     from stargan_fw.data.store import Store
     from stargan_fw.interfaces import Method, Tracker
     from stargan_fw.plugin_manager import PluginManager
@@ -71,14 +72,12 @@ def run_training(
         RequestError: if the data cannot be used, or differs from the data that the run began with. Then nothing is written.
     """
     run = request.run
-    stores = decode(plan.config, plan.sources, decoding_progress(console, plan.config.data.image_size))
-    show_skipped(console, plan.sources, stores)
-    plan.check_readable(stores, device)  # before the run folder is made
-    if request.resume:
-        check_splits(run, plan.sources, stores)
-    else:
-        run.write_splits({source.alias: describe_split(source, stores[source.alias]) for source in plan.sources})
-        run.create(plan.config, plan.space)
+    with ranks.together():
+        with ranks.first_of_machine_first():
+            stores = decode(plan.config, plan.sources, decoding_progress(console, plan.config.data.image_size))
+        show_skipped(console, plan.sources, stores)
+        plan.check_readable(stores, device)  # before the run folder is made
+    ranks.from_first(lambda: _open_folder(plan, request, stores))
     last = min(plan.steps, max_steps or plan.steps)
     with plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers) as trainer:
         if request.resume:
@@ -87,6 +86,15 @@ def run_training(
         if before < last:
             trainer.train(last)
         return before, trainer.step
+
+
+def _open_folder(plan: Plan, request: TrainRequest, stores: Mapping[str, Store]) -> None:
+    run = request.run
+    if request.resume:
+        check_splits(run, plan.sources, stores)
+        return
+    run.write_splits({source.alias: describe_split(source, stores[source.alias]) for source in plan.sources})
+    run.create(plan.config, plan.space)
 
 
 @dataclass(frozen=True)
@@ -169,20 +177,23 @@ class Plan:
         precision = Precision.choose(training.precision, device)
         indices = {source.alias: source.train for source in readable}
         images = cache_on_device(stores, indices, device, self.config.data.resident)
-        trackers = _open_trackers(training.trackers, plugins, run)
+        first = ranks.rank() == 0  # the one that writes
+        trackers = _open_trackers(training.trackers, plugins, run) if first else []
+        size = self.config.data.image_size
+        held_out = SampleSheet.of_held_out(self.method, readable, SAMPLE_ROWS, size, device) if first else None
         with progress, ExitStack() as closing:
             for tracker in trackers:
                 closing.callback(tracker.close)
             trainer = Trainer(
                 self.method,
                 {source.alias: self._loader(number, source, images) for number, source in enumerate(readable)},
-                run,
+                run if first else None,
                 training,
                 dataset_schedule=self.dataset_schedule,
                 schedule=LinearDecay(training.learning_rate, self.steps, training.decay),
                 precision=precision,
-                sample=SampleSheet.of_held_out(self.method, readable, SAMPLE_ROWS, self.config.data.image_size, device),
-                observers=[progress, *trackers, *observers],
+                sample=held_out or SampleSheet({}, device),
+                observers=[progress, *trackers, *observers] if first else [],
             )
             compile_trained(trainer, self.steps)
             yield trainer
@@ -194,7 +205,8 @@ class Plan:
         training = self.config.training
         seed, kinds = (training.seed, number), _batch_kinds(self.method, source)
         store, size = images[source.alias], training.batch_size
-        return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds)
+        share = {"rank": ranks.rank(), "world_size": ranks.world_size()}
+        return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds, **share)
 
 
 def _open_trackers(names: Sequence[str], plugins: PluginManager, run: RunFolder) -> list[Tracker]:
@@ -220,7 +232,7 @@ def compile_trained(trainer: Trainer, steps: int) -> bool:
     """
     config, precision = trainer.config, trainer.precision
     networks = [trainer.method.networks[name] for name in trainer.method.compilable]
-    graphs = captures_graphs(config.graphs, precision.device) and bool(networks)
+    graphs = _may_capture(config.graphs) and captures_graphs(config.graphs, precision.device) and bool(networks)
     compiled = compile_where_it_pays(networks, config.compile, precision, steps, graphs=graphs)
     if graphs and not compiled and config.graphs == "on":
         logger.warning(
@@ -230,6 +242,17 @@ def compile_trained(trainer: Trainer, steps: int) -> bool:
         torch.compiler.reset()
         compile_where_it_pays(networks, "on", precision, steps)
     return compiled
+
+
+def _may_capture(choice: Choice) -> bool:
+    """Returns whether graphs may be captured: with several ranks they may not, since one rank's capture can fail alone.
+
+    Raises:
+        ConfigError: the configuration demands them with several ranks.
+    """
+    if ranks.world_size() > 1 and choice == "on":
+        raise ConfigError("training.graphs = on works with one process only. Set training.graphs to auto or off.")
+    return ranks.world_size() == 1
 
 
 def _batch_kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:

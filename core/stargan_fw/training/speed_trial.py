@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from stargan_fw import ranks
 from stargan_fw.components import build_method
 from stargan_fw.compute.machine import Precision, accelerate_networks, wait_for
 from stargan_fw.data.loader import Loader
@@ -100,7 +101,8 @@ def _loader(method: Method, schema: LabelSchema, config: Config, folder: Path) -
     store = Store(path, size)
     labels = _labels(schema, rng)
     kinds = method.batches(schema.name, torch.from_numpy(labels))
-    return Loader(store, labels, range(IMAGES), batch_size=config.training.batch_size, seed=(0,), kinds=kinds)
+    share = {"rank": ranks.rank(), "world_size": ranks.world_size()}
+    return Loader(store, labels, range(IMAGES), batch_size=config.training.batch_size, seed=(0,), kinds=kinds, **share)
 
 
 def _labels(schema: LabelSchema, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from stargan_fw import ranks
+from stargan_fw.compute.batch_norm import norm_over_ranks
 from stargan_fw.compute.machine import choose_layout, choose_micro_batch, wait_for
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch, evaluating
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from stargan_fw.data.loader import Loader
     from stargan_fw.interfaces import Losses, Method, Tracker
     from stargan_fw.rendering.sheets import SampleSheet
+    from stargan_fw.runs.checkpoint import Checkpoint
     from stargan_fw.runs.run_folder import RunFolder
     from stargan_fw.training.dataset_schedule import DatasetSchedule
     from stargan_fw.training.optimisation import LinearDecay, PhaseOptimizer
@@ -76,7 +79,7 @@ class Trainer:
     Args:
         method: owns networks and losses.
         loaders: the batches of each dataset, in the label space's order.
-        run: the folder for all output.
+        run: the folder for all output; None on all ranks but the first, which write nothing.
         config: `[training]`.
         dataset_schedule: chooses the dataset of each step.
         schedule: the learning rate of each step, before phases multiply it.
@@ -89,7 +92,7 @@ class Trainer:
         self,
         method: Method,
         loaders: Mapping[str, Loader],
-        run: RunFolder,
+        run: RunFolder | None,
         config: TrainingConfig,
         *,
         dataset_schedule: DatasetSchedule,
@@ -111,6 +114,9 @@ class Trainer:
         }
         for network in method.networks.values():
             network.to(memory_format=self.layout)
+        norm_over_ranks(method.networks.values())
+        for network in method.networks.values():
+            ranks.share_from_first(network.state_dict().values())
         self._begin()
 
     def _begin(self) -> None:
@@ -167,7 +173,8 @@ class Trainer:
 
     def train(self, last: int) -> None:
         """Trains up to and including step `last`."""
-        self.run.cut_metrics(self._logged_until())
+        if self.run:
+            self.run.cut_metrics(self._logged_until())
         for observer in self.observers:
             observer.start(self.step, last)
         self.throughput = ThroughputMeter(self.step, self.config.batch_size, self.device)
@@ -197,14 +204,17 @@ class Trainer:
         dataset = self.dataset_schedule.next(self.updates)
         loader, number = self.loaders[dataset], self.updates[dataset]
         images, labels = loader.batch(number)
+        everyones = loader.all_labels(number).to(self.device)
+        places = torch.from_numpy(loader.places(number)).to(self.device)
         self.updates[dataset] += 1
         torch.manual_seed(_step_seed(self.config.seed, self.step))
         images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
-        flip = torch.rand(len(images), 1, 1, 1, device=self.device) < self.config.flip
+        flip = torch.rand(len(everyones), 1, 1, 1, device=self.device)[places] < self.config.flip
         scaled = scale_pixels(images)
         progress = (self.step - 1) / self.schedule.steps
         flipped = torch.where(flip, scaled.flip(3), scaled).to(memory_format=self.layout)
-        return Batch(flipped, labels, dataset, loader.kind(number), progress, self.micro_batch)
+        kind = loader.kind(number)
+        return Batch(flipped, labels, dataset, kind, progress, self.micro_batch, everyones, places)
 
     def update(self, batch: Batch) -> None:
         """Updates the networks of every phase that is due, and keeps the losses on the device."""
@@ -214,12 +224,17 @@ class Trainer:
         unfinished: dict[str, dict[str, Tensor]] = {}
         updated: set[str] = set()
         for phase, losses in self._losses(batch, self._due(batch.dataset)):
-            self.optimizers[phase].update(losses)
+            optimizer = self.optimizers[phase]
+            optimizer.differentiate(losses)
             terms = unfinished.setdefault(phase, {})
             for name, term in losses.terms.items():
                 terms[name] = terms[name] + term.detach() if name in terms else term.detach()
             if losses.last:
-                values.update({f"{phase}/{name}": term for name, term in unfinished.pop(phase).items()})
+                finished = {f"{phase}/{name}": term for name, term in unfinished.pop(phase).items()}
+                ranks.agree(f"phase {phase} with the losses {', '.join(finished)}")
+                ranks.average_gradients(optimizer.parameters)
+                optimizer.step()
+                values.update(finished)
                 updated.update(self.networks_of[phase])
         if unfinished:
             raise RuntimeError(f"The method '{self.method.name}' yielded no last losses of: {', '.join(unfinished)}.")
@@ -253,7 +268,8 @@ class Trainer:
         rate = round(self.throughput.read(self.step), 1)
         for dataset, values in self.pending.items():
             row = {"step": values["step"], "dataset": dataset, **_numbers(values), "images_per_second": rate}
-            self.run.append_metrics(row)
+            if self.run:
+                self.run.append_metrics(row)
             metrics = {name: value for name, value in row.items() if name not in {"step", "dataset"}}
             for observer in self.observers:
                 observer.log(row["step"], dataset, metrics)
@@ -261,6 +277,8 @@ class Trainer:
 
     def draw_sample(self) -> None:
         """Writes a sheet of fixed held-out images in every domain, without changing the networks."""
+        if self.run is None:
+            return
         networks = self.method.networks.values()
         with self._averaged(), evaluating(*networks), self.precision.autocast(), self._uncompiled():
             sheet: Image.Image = self.sample.draw(self.method)
@@ -270,6 +288,9 @@ class Trainer:
 
     def save(self) -> None:
         """Writes a checkpoint."""
+        pending = {dataset: _numbers(values) for dataset, values in self.pending.items()}
+        if self.run is None:
+            return
         tensors: dict[str, dict[str, Tensor]] = {
             name: dict(network.state_dict()) for name, network in self.method.networks.items()
         }
@@ -280,17 +301,16 @@ class Trainer:
         }
         if self.average:
             tensors["ema"] = self.average.weights
-        pending = {dataset: _numbers(values) for dataset, values in self.pending.items()}
         state = {"format": 1, "step": self.step, "updates": self.updates, "pending": pending}
         self.run.checkpoints.save(self.step, tensors, state, self.config.keep_checkpoints)
 
     def resume(self) -> None:
-        """Continues from the newest checkpoint; RunError if there is none, or if it cannot be read."""
-        checkpoint = self.run.checkpoints.load()
+        """Continues from the newest checkpoint, which rank 0 reads; RunError if there is none, or if it cannot be read."""
+        checkpoint = ranks.from_first(self._newest)
         files = [*self.method.networks, "optimizers", *(["ema"] if self.average else [])]
         missing = next((name for name in files if name not in checkpoint.tensors), None)
         if missing:
-            raise RunError(f"The newest checkpoint of '{self.run.path}' has no {missing}.safetensors. Remove it.")
+            raise RunError(f"The newest checkpoint of the run has no {missing}.safetensors. Remove it.")
         for name, network in self.method.networks.items():
             network.load_state_dict(checkpoint.tensors[name])
         for phase, optimizer in self._own_optimizers().items():
@@ -304,6 +324,11 @@ class Trainer:
         self._schedule_rates()
         self.updates.update(checkpoint.state["updates"])
         self.pending = checkpoint.state["pending"]
+
+    def _newest(self) -> Checkpoint:
+        if self.run is None:
+            raise RuntimeError("Only rank 0 reads checkpoints.")
+        return self.run.checkpoints.load()
 
     def _uncompiled(self) -> AbstractContextManager[object]:
         """Draws a sheet without captured graphs: its batches have another size, and all its columns stay in memory."""
@@ -333,5 +358,7 @@ def _step_seed(seed: int, step: int) -> int:
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Copies values from the device, which waits for the device: training does this nowhere else."""
-    return {name: value.item() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
+    """Averages losses over the ranks, and copies them from the device, which waits for it: training does this nowhere else."""
+    losses = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+    averages = ranks.average(list(losses.values()))
+    return {**values, **{name: value.item() for name, value in zip(losses, averages, strict=True)}}

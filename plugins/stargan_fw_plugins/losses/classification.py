@@ -3,6 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
+from stargan_fw import ranks
 from stargan_fw_registry import LabelSchema
 
 
@@ -19,19 +20,24 @@ def classification_loss(schema: LabelSchema, logits: Tensor, labels: Tensor) -> 
         labels: (B, d) of 0 and 1, or NaN if unknown.
     """
     logits, total = logits.float(), logits.new_zeros((), dtype=labels.dtype)
-    for attribute, positions in schema.parts:
-        loss = _cross_entropy if attribute.one_hot else _binary_cross_entropy
-        total = total + loss(logits[:, positions], labels[:, positions])
-    return total
-
-
-def _binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     known = ~labels.isnan()
-    losses = F.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")
-    return (losses.where(known, 0).sum(0) / known.sum(0).clamp(min=1)).sum()
+    for attribute, part in schema.parts:
+        if attribute.one_hot:
+            known[:, part] = known[:, part].all(dim=1, keepdim=True)
+    # The mean is over the known labels of all ranks. Their average is what trains, so each adds its sum times their number.
+    counts = ranks.add_up(known.sum(0)).clamp(min=1)
+    for attribute, part in schema.parts:
+        sums = _cross_entropy if attribute.one_hot else _binary_cross_entropy
+        own = counts[part.start] if attribute.one_hot else counts[part]
+        total = total + (sums(logits[:, part], labels[:, part].nan_to_num(), known[:, part]) / own).sum()
+    return total * ranks.world_size()
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    known = ~labels.isnan().any(dim=1)
-    losses = F.cross_entropy(logits, labels.nan_to_num(), reduction="none")
-    return losses.where(known, 0).sum() / known.sum().clamp(min=1)
+def _binary_cross_entropy(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+    """Returns the sum over images per label, (k,)."""
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").where(known, 0).sum(0)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+    """Returns the sum over images, ()."""
+    return F.cross_entropy(logits, labels, reduction="none").where(known[:, 0], 0).sum()

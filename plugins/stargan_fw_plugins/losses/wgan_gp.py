@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stargan_fw import AdversarialLoss, CriticLoss, hookimpl
+from stargan_fw import AdversarialLoss, CriticLoss, hookimpl, ranks
 from stargan_fw.interfaces.loss import Critic, Scored
 from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
@@ -22,7 +22,7 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         fake: (B, 3, H, W), detached.
     """
     with torch.autocast(real.device.type, enabled=False):
-        alpha = torch.rand(len(real), 1, 1, 1, device=real.device)
+        alpha = ranks.draw(torch.rand, len(real), 1, 1, 1, device=real.device)
         between = torch.lerp(fake.float(), real.float(), alpha).requires_grad_()
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         # vector_norm has a zero gradient at zero, so no epsilon is needed under the root.

@@ -7,7 +7,7 @@ import torch
 from pydantic import NonNegativeFloat, NonNegativeInt
 from torch import Tensor, nn
 
-from stargan_fw import Batch, CriticLoss, Losses, Method, Phase, hookimpl
+from stargan_fw import Batch, CriticLoss, Losses, Method, Phase, hookimpl, ranks
 from stargan_fw.interfaces import ComponentBuilder, score_together
 from stargan_fw_plugins.losses.weighted_loss import require_weights
 from stargan_fw_plugins.methods.domain_pairs import Arrow, DomainPairs, image_indices
@@ -37,8 +37,14 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def mix(self, images: Tensor) -> Tensor:
-        """Returns (B, 3, H, W). Once the pool is full, an image is swapped for an older one with probability 1/2."""
-        return torch.cat([self._exchange(image) for image in torch.split(images.float(), 1)]) if self.size else images
+        """Returns (B, 3, H, W). Once the pool is full, an image is swapped for an older one with probability 1/2.
+
+        The pool is the same on all ranks: each puts the images of all into its own.
+        """
+        if not self.size:
+            return images
+        everyones = ranks.gather(images.float())
+        return ranks.take(torch.cat([self._exchange(image) for image in torch.split(everyones, 1)]))
 
     def _exchange(self, image: Tensor) -> Tensor:
         filled = int(self.filled)

@@ -74,7 +74,7 @@ class IcGAN(Method):
 
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         labels = self.space.join(batch.dataset, batch.labels)
-        z = torch.randn(len(batch.images), self.z_dim, device=batch.images.device)
+        z = batch.draw(torch.randn, self.z_dim)
         stage = self._gan_losses if batch.progress < self.gan_share else self._encoder_losses
         yield from stage(batch, z, labels, due)
 

@@ -40,7 +40,7 @@ class StarGAN(Method):
 
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
         # Targets are the batch's own labels in another order, so that they follow the dataset's distribution.
-        target = batch.labels[torch.randperm(len(batch.labels), device=batch.labels.device)]
+        target = batch.shuffled_labels()
         slices = self._micro_batches(batch) if "g" in due else []
         # One fake serves both updates; its graph is built only if the generator is updated. Micro-batches build it again:
         # keeping the whole graph during the discriminator's update would take the memory that they save.
@@ -63,7 +63,7 @@ class StarGAN(Method):
         loss is then a mean over fewer images than the batch has.
         """
         slices = list(batch.micro_batches())
-        if len(slices) > 1 and (self._has_batch_norm or batch.labels.isnan().any()):
+        if len(slices) > 1 and (self._has_batch_norm or batch.has_unknown_labels):
             return [slice(None)]
         return slices
 
