@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stargan_fw.data.images import prepare
 from stargan_fw.errors import PluginError
 from stargan_fw.interfaces import Counterfactual
 from stargan_fw.rendering.pictures import pixels_to_tensor, to_tensor
@@ -43,7 +42,7 @@ def find_ground_truth(source: Source, store: Store) -> tuple[Counterfactual | No
         return None, f"The true pictures of '{source.alias}' are left out: {error}"
     if again is None:
         return None, ""
-    drawn = np.asarray(prepare(again, store.image_size, source.dataset.crop_size))
+    drawn = np.asarray(source.crop_as(index, again, store.image_size))
     if not np.array_equal(drawn, store.read([index])[0]):
         return None, (
             f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise now. "
@@ -87,9 +86,12 @@ class EvaluationImages:
         """Returns the true result (3, H, W) in [-1, 1] for each example; None if the dataset cannot draw it."""
         if self.truth is None:
             return [None] * len(indices)
-        size, crop_size = self.store.image_size, self.source.dataset.crop_size
+        size = self.store.image_size
         drawn = [self.truth.counterfactual(self.source.examples[index], target.change) for index in indices]
-        return [None if image is None else to_tensor([prepare(image, size, crop_size)])[0] for image in drawn]
+        return [
+            None if picture is None else to_tensor([self.source.crop_as(index, picture, size)])[0]
+            for index, picture in zip(indices, drawn, strict=True)
+        ]
 
     def batches(self, indices: Sequence[int], device: torch.device) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Yields batches: the indices, the images (B, 3, H, W) in [-1, 1] and the labels (B, d)."""

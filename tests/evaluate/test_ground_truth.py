@@ -1,13 +1,18 @@
 """Where the true picture of a translation comes from: a dataset that can draw it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from stargan_fw.config import Layer, merge
+from stargan_fw.data.ingest import Ingestion
 from stargan_fw.data.source import Source, decode
+from stargan_fw.interfaces.dataset import Crop, Square
 from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.rendering.pictures import to_tensor
 from stargan_fw_evaluate.evaluation_request import list_targets
 from stargan_fw_evaluate.scoring import EvaluationImages, find_ground_truth
 from stargan_fw_plugins.datasets.rafd import RaFD
@@ -35,6 +40,34 @@ def test_a_dataset_that_draws_counterfactuals_has_a_ground_truth(faces):
     assert why == ""
     images = EvaluationImages(source, store, source.test, truth)
     assert images.true_pictures(source.test[:2], happy)[0].shape == (3, store.image_size, store.image_size)
+
+
+@dataclass(frozen=True)
+class AroundTheBrightest(Crop):
+    """A crop that searches, as one for faces does: its square depends on the pixels."""
+
+    def find(self, image):
+        pixels = np.asarray(image.convert("L"))
+        down, across = np.unravel_index(pixels.argmax(), pixels.shape)
+        return Square.around((across, down), 100, image.size)
+
+
+def test_true_pictures_have_the_squares_of_their_originals(faces):
+    source, store = faces
+    cropped = replace(source, examples=[replace(one, crop=AroundTheBrightest()) for one in source.examples])
+    store = Ingestion("cropped", [one.image for one in cropped.examples], cropped.framing(32), store.path.parent).run()
+    truth, why = find_ground_truth(cropped, store)
+    assert (truth, why) == (source.dataset, "")
+    happy = next(target for target in list_targets(source.schema) if target.name.endswith("happy"))
+    images = EvaluationImages(cropped, store, cropped.test, truth)
+    for index in source.test[:6]:
+        (true,) = images.true_pictures([index], happy)
+        redrawn = source.dataset.counterfactual(source.examples[index], {"expression": "happy"})
+        with Image.open(source.examples[index].image) as original:
+            square = AroundTheBrightest().find(original)
+        box = (square.left, square.top, square.left + square.side, square.top + square.side)
+        expected = redrawn.crop(box).resize((32, 32), Image.Resampling.BILINEAR)
+        assert torch.equal(true, to_tensor([expected])[0])
 
 
 def test_a_dataset_that_draws_no_counterfactuals_has_no_ground_truth(faces):

@@ -65,11 +65,26 @@ def crop_and_resize(
         crop_size: side of the centre crop in pixels. None means the image's short side, as does a larger size than that.
         crop: finds a better square than the centre crop, or None.
     """
-    image = rgb(ImageOps.exif_transpose(image))
-    square = (crop.find(image) if crop else None) or Square.centred(image.size, crop_size)
+    image = upright(image)
+    square = find_square(image, crop_size, crop)
+    return cut(image, square, image_size), square.note
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Returns an image of any mode in RGB, turned as its EXIF data says."""
+    return rgb(ImageOps.exif_transpose(image))
+
+
+def find_square(image: Image.Image, crop_size: int | None, crop: Crop | None) -> Square:
+    """Returns the square of an upright RGB image to keep; arguments as for `crop_and_resize`."""
+    return (crop.find(image) if crop else None) or Square.centred(image.size, crop_size)
+
+
+def cut(image: Image.Image, square: Square, image_size: int) -> Image.Image:
+    """Returns a square of an upright RGB image, resized to a side of `image_size` pixels."""
     # The filter of `resize(box=…)` would use pixels outside the box.
     cropped = image.crop((square.left, square.top, square.left + square.side, square.top + square.side))
-    return cropped.resize((image_size, image_size), Image.Resampling.BILINEAR), square.note
+    return cropped.resize((image_size, image_size), Image.Resampling.BILINEAR)
 
 
 def rgb(image: Image.Image) -> Image.Image:

@@ -15,7 +15,7 @@ import numpy as np
 
 from stargan_fw.components import dataset_options
 from stargan_fw.data.cache import cache_folder, check_space
-from stargan_fw.data.images import open_image, prepare
+from stargan_fw.data.images import cut, find_square, open_image, prepare, upright
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.splits import divide
 from stargan_fw.errors import ConfigError, DataError, LabelError
@@ -77,6 +77,16 @@ class Source:
             with open_image(example.image) as image:
                 pictures.append(prepare(image, image_size, self.dataset.crop_size, example.crop))
         return pictures
+
+    def crop_as(self, index: int, picture: Image.Image, image_size: int) -> Image.Image:
+        """Returns another picture of an example, cropped to the example's own square and resized.
+
+        A crop that searches, such as one for faces, may find another square on the other picture.
+        """
+        example = self.examples[index]
+        with open_image(example.image) as image:
+            square = find_square(upright(image), self.dataset.crop_size, example.crop)
+        return cut(upright(picture), square, image_size)
 
     def framing(self, image_size: int) -> Framing:
         """Returns how the dataset's images become squares of `image_size` pixels."""
