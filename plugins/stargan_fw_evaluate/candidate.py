@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stargan_fw.components import count_parameters
-from stargan_fw.compute.machine import wait_for
+from stargan_fw.compute.machine import Precision, wait_for
 from stargan_fw.config import DatasetConfig
 from stargan_fw.data.source import Source
 from stargan_fw.errors import RunError, closest
@@ -38,7 +38,8 @@ ROUNDS = 5
 class Candidate:
     """A run that is evaluated, with its configuration and label space.
 
-    `translator` translates with the newest checkpoint, and `checkpoint` is that checkpoint's name.
+    `translator` translates with the newest checkpoint, and `checkpoint` is that checkpoint's name. All translations are
+    computed in `precision`.
     """
 
     run: RunFolder
@@ -46,12 +47,11 @@ class Candidate:
     labels: LabelSpace
     translator: Translator
     checkpoint: str
+    precision: Precision
 
     @classmethod
-    def open(cls, path: Path, device: torch.device, variant: tuple[str, str] | None = None) -> Candidate:
-        """Opens a run folder at its newest checkpoint.
-
-        `variant` is a part and its setting, as `Translator.variant` takes them; None takes the method as trained.
+    def open(cls, path: Path, request: EvaluationRequest, device: torch.device) -> Candidate:
+        """Opens a run folder at its newest checkpoint, in the request's variant and precision.
 
         Raises:
             RunError: there is no run, or it has no checkpoint yet.
@@ -60,8 +60,10 @@ class Candidate:
         """
         run = RunFolder(path)
         config, labels, checkpoint = run.config(), run.labels(), run.checkpoints.latest().name
-        translator = Translator.from_pretrained(path, device=str(device), accelerate=True)
-        return cls(run, config, labels, translator.variant(*variant) if variant else translator, checkpoint)
+        name, variant = request.precision, request.variant
+        translator = Translator.from_pretrained(path, device=str(device), precision=name, accelerate=True)
+        translator = translator.variant(*variant) if variant else translator
+        return cls(run, config, labels, translator, checkpoint, Precision.choose(name, device))
 
     def count_parameters(self) -> int:
         """Returns the number of parameters of all networks, which together serve all domains."""
@@ -90,7 +92,8 @@ class Candidate:
 
     def _translate(self, images: Tensor, dataset: str, wanted: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         def translate(some: Tensor, to: Tensor, own: Tensor) -> Tensor:
-            return self.translator.method.translate(some, dataset, to, own).float()
+            with self.precision.autocast():
+                return self.translator.method.translate(some, dataset, to, own).float()
 
         return translate_if_possible(translate, images, wanted, current)
 
@@ -108,9 +111,7 @@ class Candidate:
         return statistics.median(rates[1:]), min(rates[1:]), max(rates[1:])
 
 
-def open_candidates(
-    paths: Sequence[Path], device: torch.device, variant: tuple[str, str] | None = None
-) -> list[Candidate]:
+def open_candidates(paths: Sequence[Path], request: EvaluationRequest, device: torch.device) -> list[Candidate]:
     """Opens runs that can be compared; see `Candidate.open`.
 
     Raises:
@@ -120,7 +121,7 @@ def open_candidates(
     twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
     if twice:
         raise RunError(f"'{twice}' is named twice. Name every run once.")
-    candidates = [Candidate.open(path, device, variant) for path in paths]
+    candidates = [Candidate.open(path, request, device) for path in paths]
     sizes = {candidate.config.data.image_size: candidate for candidate in candidates}
     if len(sizes) > 1:
         described = ", ".join(f"'{candidate.run.path}' {size}" for size, candidate in sizes.items())
@@ -223,7 +224,7 @@ def held_out_pictures(
     Raises:
         RequestError: if a run cannot be used, the data is missing, or no test image fits the request.
     """
-    candidates = open_candidates(list(dict.fromkeys(runs)), device)
+    candidates = open_candidates(list(dict.fromkeys(runs)), request, device)
     config = data_config(candidates, [dataset], request)
     source = open_source(dataset, config, PluginManager.discover(tuple(plugin_files)), candidates)
     indices = request.select_images(source, [source.schema])

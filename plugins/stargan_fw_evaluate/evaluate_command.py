@@ -67,6 +67,7 @@ def evaluate(
     classifier_steps: ClassifierStepsOption = None,
     inception: InceptionOption = None,
     seed: SeedOption = 0,
+    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="How the runs' networks compute.")] = "fp32",
     device: DeviceOption = None,
     as_json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")] = None,
@@ -96,6 +97,7 @@ def evaluate(
         inception=inception,
         seed=seed,
         mask=mask,
+        precision=precision,
         read=tuple(read or ()),
     )
     evaluations = evaluate_runs(runs, request, choose_device(device), show_progress)

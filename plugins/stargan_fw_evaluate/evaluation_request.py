@@ -36,6 +36,7 @@ class EvaluationRequest:
         inception: weights of the Inception network for FID and KID proper; None leaves both out.
         seed: for everything random.
         mask: "right" translates with the labels' own mask, "wrong" with another dataset's, if the method can.
+        precision: the data type of the convolutions and matrix products of the runs' networks. What measures computes in fp32.
         read: edits of one label each; the share of inputs and translations that show it is counted.
     """
 
@@ -50,6 +51,7 @@ class EvaluationRequest:
     inception: Path | None = None
     seed: int = 0
     mask: Literal["right", "wrong"] = "right"
+    precision: Literal["fp32", "bf16"] = "fp32"
     read: tuple[str, ...] = ()
 
     @property

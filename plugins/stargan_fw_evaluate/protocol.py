@@ -93,7 +93,7 @@ def evaluate(
     """
     request.check()
     inception = metrics.load_inception(request.inception, device) if request.inception else None
-    candidates = open_candidates(runs, device, request.variant)
+    candidates = open_candidates(runs, request, device)
     setup = _prepare(candidates, request, device, inception, progress)
     return [_evaluate(candidate, setup, device, progress) for candidate in candidates]
 

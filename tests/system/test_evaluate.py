@@ -144,6 +144,24 @@ def test_a_run_without_a_mask_has_no_wrong_one(evaluate, train, trained, tmp_pat
     assert (outcome.code, "'diat' has no mask" in outcome.err) == (2, True)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_all_translations_are_of_the_precision_that_is_recorded(evaluate, monkeypatch, precision):
+    monkeypatch.setattr("stargan_fw.compute.machine.has_bf16", lambda device: True)
+    seen, translate = set(), StarGAN.translate
+
+    def watch(self, images, *labels):
+        seen.add(torch.is_autocast_enabled("cpu"))
+        return translate(self, images, *labels)
+
+    monkeypatch.setattr(StarGAN, "translate", watch)
+    asked = ("--precision", precision) * (precision != "fp32")
+    for images in ((), ("--images", "celeba")):
+        outcome = evaluate("--datasets", "rafd", "--to", "happy", "--limit", "2", "--json", *images, *asked)
+        assert outcome.code == 0, outcome.err
+        assert json.loads(outcome.out)[0]["settings"]["precision"] == precision
+    assert seen == {precision == "bf16"}
+
+
 def test_a_limit_takes_images_spread_over_all(small_data, trained_once):
     source = Source.open(
         "rafd", RunFolder(trained_once).config().datasets["rafd"], str(small_data), PluginManager.discover()
