@@ -168,9 +168,11 @@ class PluginManager:
         """Calls a module's hooks and returns their components."""
         kinds = {kind.hook.__name__: kind for _, kind in self._kinds.items()}
         hooks = pluggy.PluginManager("stargan_fw")  # for this module only, so a failing module leaves nothing behind
-        specs = ModuleType("specs")
-        vars(specs).update({name: kind.hook for name, kind in kinds.items()})
-        hooks.add_hookspecs(specs)
+        named = [name for name in dir(module) if name in kinds]
+        if named:  # pluggy refuses specs without a hook
+            specs = ModuleType("specs")
+            vars(specs).update({name: kinds[name].hook for name in named})
+            hooks.add_hookspecs(specs)
         hooks.register(module)
         report.hooks = [caller.name for caller in hooks.get_hookcallers(module) or ()]
         unknown = next((name for name in report.hooks if name not in kinds), None)

@@ -205,6 +205,14 @@ def test_a_module_stands_for_those_that_it_lists(install, monkeypatch):
     assert [(report.name, report.components) for report in plugins.reports] == [(pets, ["dataset pets"])]
 
 
+def test_a_module_without_hooks_registers_nothing(install):
+    (empty,) = install('"""Nothing yet."""')
+
+    report = next(report for report in PluginManager.discover().reports if report.name == empty)
+
+    assert (report.error, report.hooks, report.components) == (None, [], [])
+
+
 def test_a_plugin_file_is_loaded_on_top(tmp_path):
     file = tmp_path / "pets.py"
     file.write_text(GOOD)
