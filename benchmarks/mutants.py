@@ -69,7 +69,10 @@ class Mutant:
 
 
 def what_runs(code: str) -> str:
-    """Returns the syntax tree without annotations and without imports for type checkers; "" if it is no Python."""
+    """Returns the syntax tree without what only a type checker reads; "" if `code` is no Python.
+
+    A type checker alone reads annotations, the imports that are for it, and the bodies of protocols.
+    """
     try:
         tree = ast.parse(code)
     except SyntaxError:
@@ -81,6 +84,8 @@ def what_runs(code: str) -> str:
             node.returns = None
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             node.test, node.body = ast.Constant(None), []
+        elif isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases):
+            node.body = []
     return ast.dump(tree)
 
 

@@ -13,7 +13,7 @@ A part may begin with the dataset's name, as in `pets.cat`, and must if several 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import closest
@@ -69,15 +69,16 @@ class Edit:
         return {label for label, _ in self.assignments} == set(schema.names)
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     text: str
     key: str
     value: str | None
 
 
-@dataclass(frozen=True)
-class _Meaning:
+class _Meaning(NamedTuple):
+    """A label or an attribute that a part of an edit may name."""
+
+    part: _Part
     schema: EditableLabels
     key: str
 
@@ -98,12 +99,10 @@ def parse_edit(text: str, schemas: Sequence[EditableLabels]) -> Edit:
     """
     parts = [_read_part(part, text) for part in text.split(",")]
     meanings = [_meanings(part, schemas) for part in parts]
-    shared = _shared_datasets(parts, meanings)
-    chosen = [
-        _only_meaning(part, [meaning for meaning in possible if meaning.schema.name in shared])
-        for part, possible in zip(parts, meanings, strict=True)
-    ]
-    return _combine(parts, chosen)
+    shared = _shared_datasets(meanings)
+    return _combine(
+        [_only_meaning([meaning for meaning in possible if meaning.schema.name in shared]) for possible in meanings]
+    )
 
 
 def _read_part(part: str, text: str) -> _Part:
@@ -115,13 +114,13 @@ def _read_part(part: str, text: str) -> _Part:
 
 def _meanings(part: _Part, schemas: Sequence[EditableLabels]) -> list[_Meaning]:
     prefixed = [
-        _Meaning(schema, key)
+        _Meaning(part, schema, key)
         for schema in schemas
         if part.key.startswith(f"{schema.name}.")
         for key in schema.resolve_key(part.key.removeprefix(f"{schema.name}."))
     ]
     # A dataset's prefix wins over an attribute of the same name, or there would be no way to write the former.
-    found = prefixed or [_Meaning(schema, key) for schema in schemas for key in schema.resolve_key(part.key)]
+    found = prefixed or [_Meaning(part, schema, key) for schema in schemas for key in schema.resolve_key(part.key)]
     if not found:
         known = {key for schema in schemas for key in (*schema.edit_keys, *_prefixed(schema, part.key))}
         datasets = ", ".join(schema.name for schema in schemas)
@@ -133,35 +132,39 @@ def _prefixed(schema: EditableLabels, key: str) -> list[str]:
     return [f"{schema.name}.{known}" for known in schema.edit_keys] if "." in key else []
 
 
-def _shared_datasets(parts: Sequence[_Part], meanings: Sequence[list[_Meaning]]) -> set[str]:
-    datasets = [{meaning.schema.name for meaning in possible} for possible in meanings]
-    shared = set.intersection(*datasets)
+def _shared_datasets(meanings: Sequence[list[_Meaning]]) -> set[str]:
+    shared = set.intersection(*map(_datasets, meanings))
     if not shared:
         named = ", ".join(
-            f"{part.key!r} of {' or '.join(sorted(of))}" for part, of in zip(parts, datasets, strict=True)
+            f"{possible[0].part.key!r} of {' or '.join(sorted(_datasets(possible)))}" for possible in meanings
         )
         raise LabelError(f"one edit names {named}; one mask names one dataset: translate twice")
     return shared
 
 
-def _only_meaning(part: _Part, possible: Sequence[_Meaning]) -> _Meaning:
-    if len(possible) > 1:
-        raise LabelError(f"label {part.key!r} is ambiguous: write one of {', '.join(map(str, possible))}")
-    return possible[0]
+def _datasets(meanings: Sequence[_Meaning]) -> set[str]:
+    return {meaning.schema.name for meaning in meanings}
 
 
-def _combine(parts: Sequence[_Part], meanings: Sequence[_Meaning]) -> Edit:
+def _only_meaning(possible: Sequence[_Meaning]) -> _Meaning:
+    meaning, *others = possible
+    if others:
+        raise LabelError(f"label {meaning.part.key!r} is ambiguous: write one of {', '.join(map(str, possible))}")
+    return meaning
+
+
+def _combine(meanings: Sequence[_Meaning]) -> Edit:
     assignments: dict[str, float] = {}
     flips: list[str] = []
     named: dict[str, str] = {}
     origin: dict[str, str] = {}
-    for part, meaning in zip(parts, meanings, strict=True):
-        if part.value == FLIP and meaning.key in meaning.schema.names:
-            flips.append(meaning.schema.flip(meaning.key))
+    for part, schema, key in meanings:
+        if part.value == FLIP and key in schema.names:
+            flips.append(schema.flip(key))
             assigned = {}
         else:
-            assigned = meaning.schema.assign(meaning.key, part.value)
-        label = next((name for name, value in assigned.items() if value), meaning.key)
+            assigned = schema.assign(key, part.value)
+        label = next((name for name, value in assigned.items() if value), key)
         if label in named:
             raise LabelError(f"label {label!r} is named twice, as {named[label]!r} and {part.text!r}: remove one")
         for name, value in assigned.items():

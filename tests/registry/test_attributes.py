@@ -109,6 +109,7 @@ def test_sizes_and_names():
         (lambda: Binary(""), "the name of a binary attribute is empty"),
         (lambda: Binary(3), "must be a string, not 3"),
         (lambda: Binary(" Male"), "' Male' begins or ends with a blank"),
+        (lambda: Binary("Male "), "'Male ' begins or ends with a blank"),
         (lambda: Binary("a.b"), "'a.b' contains one of"),
         (lambda: Binary("a\x1b[2Jb"), r"'a\\x1b\[2Jb' contains a control character"),
         (lambda: Exclusive("hair", ["fair", "d\nark"]), r"'d\\nark' contains a control character"),
@@ -125,6 +126,11 @@ def test_sizes_and_names():
 def test_constructors_refuse(build, message):
     with pytest.raises(LabelError, match=message):
         build()
+
+
+def test_names_may_come_from_an_array():
+    assert Binary(np.array(["Male"])[0]) == MALE
+    assert Categorical("expression", list(np.array(EXPRESSION.values))) == EXPRESSION
 
 
 @pytest.mark.parametrize("attribute", [MALE, EXPRESSION, HAIR])

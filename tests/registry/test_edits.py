@@ -73,6 +73,7 @@ def test_resolve(text, dataset, assignments):
         ("expression=happy,expression=sad", "'expression=sad' contradicts 'expression=happy'"),
         ("Blond_Hair,Black_Hair", "'Black_Hair' contradicts 'Blond_Hair'"),
         ("Blond_Hair,hair=", "'hair=' contradicts 'Blond_Hair'"),
+        ("hair=,Blond_Hair", "'Blond_Hair' contradicts 'hair='"),
         ("Male,Male", "'Male' is named twice, as 'Male' and 'Male': remove one"),
         ("Male,celeba.Male=0", "'Male' is named twice, as 'Male' and 'celeba.Male=0'"),
         ("hair=Blond_Hair,Blond_Hair", "'Blond_Hair' is named twice"),
@@ -104,6 +105,12 @@ def test_resolve_refuses(text, message):
 def test_is_complete(text, complete):
     edit = SPACE.resolve(text)
     assert edit.is_complete(SPACE.schema(edit.dataset)) is complete
+
+
+def test_an_edit_of_a_label_that_a_schema_lacks_is_no_complete_edit_of_it():
+    edit = SPACE.resolve("Male,celeba.Young")
+    assert edit.is_complete(LabelSchema("celeba", [Binary("Young"), Binary("Male")]))
+    assert not edit.is_complete(LabelSchema("celeba", [Binary("Male")]))
 
 
 def test_a_prefix_wins_over_an_attribute_of_the_datasets_name():

@@ -1,5 +1,6 @@
 """The named index, and the imports of the package."""
 
+import string
 import subprocess
 import sys
 
@@ -28,6 +29,24 @@ def test_listings_are_sorted(index):
 def test_get_and_source(index):
     assert index.get("rafd") == 2
     assert index.source("celeba") == "plugin faces.py"
+
+
+@pytest.mark.parametrize(
+    ("count", "listed"),
+    [
+        (0, "none is known"),
+        (3, "known: a, b, c"),
+        (12, "known: a, b, c, d, e, f, g, h, i, j, k, l"),
+        (13, "known: a, b, c, d, e, f, g, h, i, j, k, l and 1 more"),
+        (26, "known: a, b, c, d, e, f, g, h, i, j, k, l and 14 more"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_at_most_twelve_known_ones(count, listed):
+    index = Index("dataset")
+    for name in reversed(string.ascii_lowercase[:count]):
+        index.register(name, name, "built-in")
+    with pytest.raises(UnknownNameError, match=f"^no dataset is called '0'; {listed}$"):
+        index.get("0")
 
 
 def test_one_may_be_the_default(index):
