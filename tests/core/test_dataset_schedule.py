@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from stargan_fw.training.dataset_schedule import STRATEGIES
+from stargan_fw.training.dataset_schedule import STRATEGIES, DatasetSchedule
 
 IMAGES = {"large": 6000, "middle": 3000, "small": 1000}
 
@@ -38,6 +38,21 @@ def test_the_small_dataset_is_seen_early_and_evenly():
     places = [place for place, name in enumerate(order) if name == "small"]
     assert places[0] < 10
     assert all(later - earlier == 10 for earlier, later in pairwise(places))
+
+
+def test_proportional_turns_are_those_of_sainte_lague():
+    """The textbook's election: 53, 24 and 23 thousand votes for 7 seats, which go to A, B, C, A, A, B, C."""
+    schedule, seats = STRATEGIES["proportional"]({"A": 53_000, "B": 24_000, "C": 23_000}), Counter()
+    for winner in "ABCAABC":
+        assert schedule.next(seats) == winner
+        seats[winner] += 1
+
+
+@pytest.mark.parametrize("left_out", ["next", "epoch"])
+def test_a_schedule_says_both_the_next_dataset_and_the_length_of_an_epoch(left_out):
+    methods = {name: None for name in ("next", "epoch") if name != left_out}
+    with pytest.raises(TypeError, match=left_out):
+        type("Incomplete", (DatasetSchedule,), methods)(IMAGES)
 
 
 def test_the_length_of_an_epoch():
