@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
-DRAWS, DRAWS_AT_ONCE = 2000, 100
+BATCHES, DRAWS_PER_BATCH = 20, 100  # in batches, since 2,000 draws of many groups take much memory
 
 
 def interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0) -> tuple[float, float] | None:
@@ -39,10 +39,11 @@ def interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0)
     sums = np.bincount(group_numbers, outcomes).astype(np.float64)
     sizes = np.bincount(group_numbers).astype(np.float64)
     counted = bool(np.isin(outcomes, (0.0, 1.0)).all())
-    equal_shares = bool(np.ptp(outcomes) == 0 or (len(numbers) > 1 and np.ptp(sums / sizes) == 0))
-    if counted and (len(numbers) == len(outcomes) or equal_shares):
+    alone = len(numbers) == 1
+    alike = not np.ptp(outcomes if alone else sums / sizes)
+    if counted and (alike or len(numbers) == len(outcomes)):
         return wilson(float(outcomes.mean()), len(numbers))
-    return None if len(numbers) < 2 else _bootstrap(sums, sizes, seed)
+    return None if alone else _bootstrap(sums, sizes, seed)
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
@@ -57,8 +58,8 @@ def _bootstrap(sums: NDArray[np.float64], sizes: NDArray[np.float64], seed: int)
     """Resamples groups. `sums`: the sum of each group's outcomes. `sizes`: the number of each group's outcomes."""
     rng = np.random.default_rng(seed)
     means = []
-    for _ in range(DRAWS // DRAWS_AT_ONCE):
-        times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS_AT_ONCE).astype(np.float64)
+    for _ in range(BATCHES):
+        times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS_PER_BATCH).astype(np.float64)
         means.append((times @ sums) / (times @ sizes))
     low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
     return float(low), float(high)

@@ -109,9 +109,24 @@ def test_the_same_outcomes_again_in_their_groups_tell_nothing_new(values, times)
     assert interval(values * times, list(range(len(values))) * times) == pytest.approx(once, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize("values", [[0.5], [0.5, 0.25, 3.0], [2.0, 2.0]])
-def test_one_group_of_measurements_tells_nothing(values):
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.25, 3.0], [2.0, 2.0], [1.0, 0.0], [0.0, 1.0, 1.0]])
+def test_one_group_of_different_outcomes_or_of_measurements_tells_nothing(values):
     assert interval(values, ["a"] * len(values)) is None
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_one_group_of_equal_counts_is_one_outcome(value):
+    assert interval([value] * 3, ["a"] * 3) == interval([value], ["a"]) == wilson(value, 1)
+
+
+def test_many_independent_counts_have_wilsons_interval():
+    assert interval([0.0, 1.0, 1.0, 1.0] * 100, range(400)) == wilson(0.75, 400)
+
+
+def test_the_seed_decides_the_draws_and_is_0_unless_given():
+    values, groups = [1.5, 1.0, 3.0, 2.0, 2.0, 3.0, 4.0], list("abbcddd")
+    assert interval(values, groups) == interval(values, groups, seed=0)
+    assert len({interval(values, range(7), seed) for seed in range(5)}) > 1
 
 
 def test_the_bootstrap_is_that_of_the_formula():

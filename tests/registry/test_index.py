@@ -51,7 +51,7 @@ def test_an_unknown_name_is_answered_with_at_most_twelve_known_ones(count, liste
 
 def test_one_may_be_the_default(index):
     assert index.default is None
-    index.register("pets", 3, "pets.py", default=True)
+    index.register(name="pets", item=3, source="pets.py", default=True)
     assert index.default == "pets"
     with pytest.raises(
         DuplicateNameError, match=r"'cats' of cats\.py cannot be the default: 'pets' of pets\.py already is"
