@@ -123,17 +123,21 @@ def test_many_independent_counts_have_wilsons_interval():
     assert interval([0.0, 1.0, 1.0, 1.0] * 100, range(400)) == wilson(0.75, 400)
 
 
+SEVERAL = np.random.default_rng(5).normal(size=(60, 2))  # the outcomes of 60 people
+PEOPLE = np.repeat(np.arange(60), 2)
+
+
 def test_the_seed_decides_the_draws_and_is_0_unless_given():
-    values, groups = [1.5, 1.0, 3.0, 2.0, 2.0, 3.0, 4.0], list("abbcddd")
-    assert interval(values, groups) == interval(values, groups, seed=0)
-    assert len({interval(values, range(7), seed) for seed in range(5)}) > 1
+    outcomes = SEVERAL.ravel()
+    assert interval(outcomes, PEOPLE) == interval(outcomes, PEOPLE, seed=0)
+    assert len({interval(outcomes, PEOPLE, seed) for seed in range(5)}) == 5
 
 
 def test_the_bootstrap_is_that_of_the_formula():
-    """2,000 draws of four groups, by the multinomial numbers of times that each is drawn."""
-    sums, counts = np.array([1.5, 4.0, 2.0, 9.0]), np.array([1.0, 2.0, 1.0, 3.0])
+    """2,000 draws of 60 people and one of theirs more, by the multinomial numbers of times that each is drawn."""
+    sums, counts = SEVERAL.sum(axis=1), np.full(60, 2.0)
+    sums[3], counts[3] = sums[3] + 9, 3
     rng = np.random.default_rng(7)
-    times = np.concatenate([rng.multinomial(4, [0.25] * 4, size=100) for _ in range(20)])
+    times = np.concatenate([rng.multinomial(60, [1 / 60] * 60, size=100) for _ in range(20)])
     low, high = np.quantile((times @ sums) / (times @ counts), [0.025, 0.975])
-    found = interval([1.5, 1.0, 3.0, 2.0, 2.0, 3.0, 4.0], list("abbcddd"), seed=7)
-    assert found == pytest.approx((low, high))
+    assert interval([*SEVERAL.ravel(), 9], [*PEOPLE, 3], seed=7) == pytest.approx((low, high), rel=1e-9)

@@ -135,6 +135,7 @@ def test_a_binary_label_can_be_flipped():
     [
         ("Blond_Hair=flip", "'Blond_Hair' cannot be flipped, since it is one of 'hair'"),
         ("happy=flip", "'happy' cannot be flipped"),
+        ("cat=flip", "'cat' cannot be flipped, since it is one of 'species': name another of them"),
         ("hair=flip", "'hair' cannot be 'flip'"),
         ("Male=flip,Male", "'Male' is named twice"),
     ],
