@@ -16,6 +16,7 @@ from stargan_fw.cli.command_options import (
     CacheOption,
     DeviceOption,
     JsonOption,
+    PrecisionOption,
     SeedOption,
 )
 from stargan_fw.errors import ConfigError, RunError
@@ -67,7 +68,7 @@ def evaluate(
     classifier_steps: ClassifierStepsOption = None,
     inception: InceptionOption = None,
     seed: SeedOption = 0,
-    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="How the runs' networks compute.")] = "fp32",
+    precision: PrecisionOption = "fp32",
     device: DeviceOption = None,
     as_json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")] = None,

@@ -36,7 +36,8 @@ class EvaluationRequest:
         inception: weights of the Inception network for FID and KID proper; None leaves both out.
         seed: for everything random.
         mask: "right" translates with the labels' own mask, "wrong" with another dataset's, if the method can.
-        precision: the data type of the convolutions and matrix products of the runs' networks. What measures computes in fp32.
+        precision: in which the runs' networks compute, as `Precision.choose` takes it. The networks that measure compute in
+            fp32.
         read: edits of one label each; the share of inputs and translations that show it is counted.
     """
 
@@ -51,7 +52,7 @@ class EvaluationRequest:
     inception: Path | None = None
     seed: int = 0
     mask: Literal["right", "wrong"] = "right"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
     read: tuple[str, ...] = ()
 
     @property

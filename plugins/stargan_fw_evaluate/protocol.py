@@ -163,7 +163,8 @@ def _add_real_images(setup: EvaluationSetup, scorer: Scorer, source: Source, sto
 
 
 def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device, progress: Progress) -> Evaluation:
-    evaluation = Evaluation(str(candidate.run.path), candidate.checkpoint, setup.request.document())
+    settings = {**setup.request.document(), "precision": str(candidate.precision)}
+    evaluation = Evaluation(str(candidate.run.path), candidate.checkpoint, settings)
     evaluation.rows += setup.rows
     evaluation.notes += setup.notes
     read: list[Outcomes] = []

@@ -144,8 +144,10 @@ def test_a_run_without_a_mask_has_no_wrong_one(evaluate, train, trained, tmp_pat
     assert (outcome.code, "'diat' has no mask" in outcome.err) == (2, True)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_all_translations_are_of_the_precision_that_is_recorded(evaluate, monkeypatch, precision):
+@pytest.mark.parametrize(
+    ("asked", "precision"), [((), "fp32"), (("--precision", "bf16"), "bf16"), (("--precision", "auto"), "bf16")]
+)
+def test_all_translations_are_of_the_precision_that_is_recorded(evaluate, monkeypatch, asked, precision):
     monkeypatch.setattr("stargan_fw.compute.machine.has_bf16", lambda device: True)
     seen, translate = set(), StarGAN.translate
 
@@ -154,7 +156,6 @@ def test_all_translations_are_of_the_precision_that_is_recorded(evaluate, monkey
         return translate(self, images, *labels)
 
     monkeypatch.setattr(StarGAN, "translate", watch)
-    asked = ("--precision", precision) * (precision != "fp32")
     for images in ((), ("--images", "celeba")):
         outcome = evaluate("--datasets", "rafd", "--to", "happy", "--limit", "2", "--json", *images, *asked)
         assert outcome.code == 0, outcome.err
