@@ -136,6 +136,10 @@ class TrainingConfig(_Strict):
         channels_last: the memory layout of networks and images; "auto" is channels last in bf16 on CUDA.
         ema: the decay of the moving average of the generator's weights, which follows the generator's updates; 0 is off.
         flip: probability of a horizontal flip.
+        on_non_finite: if a loss or gradient is NaN or infinite, "stop" ends the training before that update; "skip" leaves
+            the update of that phase out and goes on. The metrics count these as `<phase>/skipped`.
+        max_skipped: with "skip", the largest number of updates in a row that a phase may leave out on a dataset. After
+            that, training stops.
         log_every: steps between rows of `metrics.jsonl`.
         sample_every: steps between sample sheets.
         save_every: steps between checkpoints.
@@ -163,6 +167,8 @@ class TrainingConfig(_Strict):
     channels_last: Choice = "auto"
     ema: float = Field(default=0.0, ge=0, lt=1)
     flip: float = Field(default=0.5, ge=0, le=1)
+    on_non_finite: Literal["stop", "skip"] = "stop"
+    max_skipped: int = Field(default=10, ge=1)
     log_every: int = Field(default=10, gt=0)
     sample_every: int = Field(default=500, gt=0)
     save_every: int = Field(default=500, gt=0)

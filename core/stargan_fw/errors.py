@@ -12,6 +12,7 @@ __all__ = [
     "PluginError",
     "RequestError",
     "RunError",
+    "TrainingError",
     "closest",
 ]
 
@@ -30,6 +31,10 @@ class PluginError(RequestError):
 
 class RunError(RequestError):
     """A run folder that cannot be used in the requested way."""
+
+
+class TrainingError(Exception):
+    """A training that cannot go on, through no fault of the request. What it saved before is whole."""
 
 
 class ModelError(RequestError):

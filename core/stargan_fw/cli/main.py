@@ -12,7 +12,7 @@ from typer.main import get_command, get_group, solve_typer_info_defaults
 from typer.models import TyperInfo
 
 from stargan_fw.cli.notes import note
-from stargan_fw.errors import RequestError
+from stargan_fw.errors import RequestError, TrainingError
 from stargan_fw.interfaces.command import Command
 from stargan_fw.plugin_manager import COMMAND_GROUP, KIND_GROUP, PluginManager
 
@@ -151,7 +151,7 @@ def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
 def _report(error: Exception, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    elif code == WRONG_REQUEST or str(error) == "Interrupted.":
+    elif isinstance(error, (RequestError, TrainingError)) or str(error) == "Interrupted.":
         note(f"Error: {error}")
     else:
         note(f"Error: {type(error).__name__}: {error}\n(--debug shows where it happened.)")

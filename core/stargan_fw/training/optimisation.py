@@ -78,14 +78,28 @@ class PhaseOptimizer:
         """Adds gradients to the phase's own networks and to no other."""
         losses.total.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
 
-    def step(self, rate: float | None = None) -> None:
-        """Takes one step at the learning rate, or the schedule's if it is None, and frees the gradients."""
+    def gradient_norm(self) -> Tensor:
+        """Returns the norm of all gradients together, a scalar; NaN or infinite if any gradient is."""
+        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+
+    def step(self, rate: float | None = None, norm: Tensor | None = None) -> None:
+        """Takes one step and frees the gradients.
+
+        Args:
+            rate: the learning rate; None is the schedule's.
+            norm: the result of `gradient_norm`, if it is known.
+        """
         if rate is not None:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
         if self._clip is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self._clip)
+            norm = self.gradient_norm() if norm is None else norm
+            nn.utils.clip_grads_with_norm_(self.parameters, self._clip, norm)
         self.optimizer.step()
+        self.discard()
+
+    def discard(self) -> None:
+        """Frees the gradients."""
         self.optimizer.zero_grad(set_to_none=True)  # gradients take as much memory as the weights
 
     def schedule(self, factor: Callable[[int], float], done: int) -> LambdaLR:

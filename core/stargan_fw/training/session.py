@@ -23,6 +23,7 @@ from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.split_record import check_splits, describe_split
 from stargan_fw.training.dataset_schedule import STRATEGIES
+from stargan_fw.training.failed_steps import explain_lack_of_memory
 from stargan_fw.training.optimisation import LinearDecay, check_phases
 from stargan_fw.training.progress import Progress, decoding_progress, show_skipped
 from stargan_fw.training.trainer import Trainer
@@ -84,7 +85,8 @@ def run_training(
             trainer.resume()
         before = trainer.step
         if before < last:
-            trainer.train(last)
+            with explain_lack_of_memory(run, plan.config, plan.method, trainer.micro_batch, device):
+                trainer.train(last)
         return before, trainer.step
 
 

@@ -34,6 +34,12 @@ FREE_ON_RESUME = (
     "training.save_every",
     "training.keep_checkpoints",
     "training.trackers",
+    "training.on_non_finite",
+    "training.max_skipped",
+    # What helps a training that failed, as its message says.
+    "training.learning_rate",
+    "training.precision",
+    "training.micro_batch_size",
 )
 
 
@@ -258,7 +264,7 @@ def check_same_run(previous: Config, requested: Config, run: RunFolder, elsewher
         )
     before, after = (dict(_flatten(config.model_dump(mode="json"))) for config in (previous, requested))
     for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key) and key not in FREE_ON_RESUME and not key.endswith(".location"):
+        if before.get(key) != after.get(key) and key not in FREE_ON_RESUME and not key.endswith((".location", ".clip")):
             raise RunError(
                 f"'{run.path}' was trained with {key} = {before.get(key)!r} and cannot go on with {after.get(key)!r}. "
                 f"Leave that out, or start a new run with another {elsewhere}."

@@ -17,6 +17,7 @@ from stargan_fw.compute.machine import choose_layout, choose_micro_batch, wait_f
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch, evaluating
 from stargan_fw.rendering.pictures import scale_pixels
+from stargan_fw.training.failed_steps import FiniteSteps, is_lack_of_memory
 from stargan_fw.training.optimisation import MovingAverage, phase_optimizers
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Trainer:
         self._schedule_rates()
         self.updates = dict.fromkeys(self.loaders, 0)
         self.pending: dict[str, dict[str, Any]] = {}
+        self.finite_steps = FiniteSteps(config, method.networks, self.run, self.precision)
 
     def _schedule_rates(self) -> None:
         """Sets the learning rates to those of the next step; they depend on the step alone."""
@@ -165,6 +167,8 @@ class Trainer:
         except (RuntimeError, AssertionError) as error:  # torch's graphs raise both
             self.captures = False
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            if is_lack_of_memory(error):
+                reason = "graphs keep memory of their own, and the GPU has too little."
             logger.warning("The GPU's kernels cannot be captured in graphs, and are launched one by one: %s", reason)
         for name, network in self.method.networks.items():
             network.load_state_dict(own[name])
@@ -233,12 +237,12 @@ class Trainer:
                 finished = {f"{phase}/{name}": term for name, term in unfinished.pop(phase).items()}
                 ranks.agree(f"phase {phase} with the losses {', '.join(finished)}")
                 ranks.average_gradients(optimizer.parameters)
-                optimizer.step()
                 values.update(finished)
-                updated.update(self.networks_of[phase])
+                if self.finite_steps.take(optimizer, phase, batch.dataset, self.step, terms):
+                    updated.update(self.networks_of[phase])
         if unfinished:
             raise RuntimeError(f"The method '{self.method.name}' yielded no last losses of: {', '.join(unfinished)}.")
-        values.update(step=self.step, lr=self.schedule.at(self.step))
+        values.update(step=self.step, lr=self.schedule.at(self.step), **self.finite_steps.counts(batch.dataset))
         for schedule in self.rate_schedules:
             schedule.step()
         if self.average and self.method.averaged in updated:
@@ -270,7 +274,7 @@ class Trainer:
             row = {"step": values["step"], "dataset": dataset, **_numbers(values), "images_per_second": rate}
             if self.run:
                 self.run.append_metrics(row)
-            metrics = {name: value for name, value in row.items() if name not in {"step", "dataset"}}
+            metrics = {name: v for name, v in row.items() if name not in {"step", "dataset"} and v is not None}
             for observer in self.observers:
                 observer.log(row["step"], dataset, metrics)
         self.pending = {}
@@ -302,6 +306,7 @@ class Trainer:
         if self.average:
             tensors["ema"] = self.average.weights
         state = {"format": 1, "step": self.step, "updates": self.updates, "pending": pending}
+        state.update(self.finite_steps.state())
         self.run.checkpoints.save(self.step, tensors, state, self.config.keep_checkpoints)
 
     def resume(self) -> None:
@@ -324,6 +329,7 @@ class Trainer:
         self._schedule_rates()
         self.updates.update(checkpoint.state["updates"])
         self.pending = checkpoint.state["pending"]
+        self.finite_steps.load_state(checkpoint.state)
 
     def _newest(self) -> Checkpoint:
         if self.run is None:
@@ -358,7 +364,11 @@ def _step_seed(seed: int, step: int) -> int:
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Averages losses over the ranks, and copies them from the device, which waits for it: training does this nowhere else."""
+    """Averages losses over the ranks, and copies them from the device, which waits for it.
+
+    A number that is not finite becomes None, since JSON has no such numbers.
+    """
     losses = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
     averages = ranks.average(list(losses.values()))
-    return {**values, **{name: value.item() for name, value in zip(losses, averages, strict=True)}}
+    numbers = {**values, **{name: value.item() for name, value in zip(losses, averages, strict=True)}}
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
