@@ -224,11 +224,14 @@ def test_ranks_share_every_set_of_every_kind(drawn, seed, world_size, share, num
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 6))
 def test_a_batch_is_shared_evenly_or_refused(batch_size, sets, world_size):
     every = [torch.arange(9)] * sets
-    if batch_size >= sets and batch_size // sets % world_size == 0:
+    unit = sets * world_size
+    if batch_size % unit == 0:
         found = loader(list(range(9)), batch_size=batch_size, seed=(0,), kinds=[every], world_size=world_size)
-        assert len(numbers(found.batch(0))) == batch_size // sets * sets // world_size
+        assert len(numbers(found.batch(0))) * world_size == batch_size
         return
-    with pytest.raises(ConfigError, match=rf"batch_size = {batch_size} .* Use a multiple of {sets * world_size}\.$"):
+    lower = batch_size // unit * unit
+    near = f"{lower} or {lower + unit}" if lower else str(unit)
+    with pytest.raises(ConfigError, match=rf"batch_size = {batch_size} .* Set it to {near}\.$"):
         loader(list(range(9)), batch_size=batch_size, seed=(0,), kinds=[every], world_size=world_size)
 
 

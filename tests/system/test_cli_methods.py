@@ -160,6 +160,11 @@ REFUSED = {
     "stage": ("icgan", "method.gan_share=2", r"method\.gan_share = 2 .*less than 1"),
     "one image": ("icgan", "training.batch_size=1", r"training\.batch_size = 1: batch norms compare .* Use 2 or more"),
     "no pair": ("cyclegan", "training.batch_size=1", r"training\.batch_size = 1: each domain .* Use 2 or more"),
+    "uneven": (
+        "cyclegan",
+        "training.batch_size=5",
+        r"cannot be shared equally by 2 sets of images\. Set it to 4 or 6\.",
+    ),
     "image size": ("icgan", "data.image_size=36", r"data\.image_size = 36: .* such as 64"),
     "few images": ("cyclegan", "datasets.rafd.limit=3", r"'rafd' has no training image that is labelled"),
     "unknown embedding": ("diat", "embedding.name=fase", r"fase.*face"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,7 +78,7 @@ class Loader:
             the batch of a single process.
 
     Raises:
-        ConfigError: if the sets or ranks cannot have equal shares of at least one image.
+        ConfigError: if the sets and ranks cannot have equal shares.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Loader:
         self._batch_size = batch_size
         self._rank, self._world_size = rank, world_size
         kinds = kinds or [[torch.arange(len(indices))]]
-        _check_shares(batch_size, max(map(len, kinds)), world_size)
+        check_shares(batch_size, kinds, world_size)
         images, numbers = np.asarray(indices), itertools.count()
 
         def shuffle(positions: Tensor, size: int) -> Shuffle:
@@ -149,10 +150,19 @@ class Loader:
         return np.concatenate([shuffle.share(turn) for shuffle in self._kinds[kind]])
 
 
-def _check_shares(batch_size: int, sets: int, world_size: int) -> None:
-    """Raises ConfigError unless every rank gets the same number of images of every set, and at least one."""
-    if batch_size // sets % world_size or batch_size < sets * world_size:
-        by = f"{world_size} processes" if sets == 1 else f"{sets} kinds of images on {world_size} process(es)"
-        raise ConfigError(
-            f"training.batch_size = {batch_size} cannot be shared by {by}. Use a multiple of {sets * world_size}."
-        )
+def check_shares(batch_size: int, kinds: Sequence[Sequence[Tensor]], world_size: int) -> None:
+    """Checks that every set of images and every rank can have an equal part of a batch; see `Loader`.
+
+    Raises:
+        ConfigError: if they cannot.
+    """
+    sets = math.lcm(*map(len, kinds))
+    unit = sets * world_size
+    if batch_size % unit == 0:
+        return
+    sharing = [f"{sets} sets of images"] * (sets > 1) + [f"{world_size} processes"] * (world_size > 1)
+    lower = batch_size // unit * unit
+    raise ConfigError(
+        f"training.batch_size = {batch_size} cannot be shared equally by {' on '.join(sharing)}. "
+        f"Set it to {f'{lower} or ' if lower else ''}{lower + unit}."
+    )

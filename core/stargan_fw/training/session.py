@@ -17,7 +17,7 @@ from stargan_fw import ranks
 from stargan_fw.components import build_method
 from stargan_fw.compute.machine import Precision, accelerate_networks, captures_graphs, compile_where_it_pays
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
-from stargan_fw.data.loader import Loader
+from stargan_fw.data.loader import Loader, check_shares
 from stargan_fw.data.source import Source, decode, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.rendering.sheets import SampleSheet
@@ -131,7 +131,7 @@ class Plan:
         check_phases(method, config.training)
         method.prepare()
         for source in sources:
-            _batch_kinds(method, source)
+            check_shares(config.training.batch_size, _batch_kinds(method, source), ranks.world_size())
         images = {source.alias: len(source.train) for source in sources}
         schedule = STRATEGIES[config.training.strategy](images)
         return cls(config, space, sources, method, schedule, _count_steps(config, schedule))
