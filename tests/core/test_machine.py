@@ -19,12 +19,35 @@ from stargan_fw.compute.machine import (
     choose_layout,
     choose_micro_batch,
     compile_where_it_pays,
+    copy_to,
     has_bf16,
     prefers_channels_last,
 )
 from stargan_fw.errors import ConfigError
 
 CPU = torch.device("cpu")
+
+
+class Copied:
+    """A tensor in the processor's memory that notes how it is copied."""
+
+    device, pinned = CPU, False
+
+    def pin_memory(self):
+        pinned = Copied()
+        pinned.pinned = True
+        return pinned
+
+    def to(self, device, *, non_blocking=False):
+        return device, self.pinned, non_blocking
+
+
+def test_only_copies_from_pinned_memory_do_not_wait_for_the_device():
+    cuda, mps = torch.device("cuda"), torch.device("mps")
+    assert copy_to(cuda, Copied()) == (cuda, True, True)
+    assert copy_to(mps, Copied()) == (mps, False, False)
+    tensor = torch.ones(2)
+    assert copy_to(CPU, tensor) is tensor
 
 
 class Compilable(nn.Module):

@@ -57,6 +57,16 @@ def wait_for(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
+def copy_to(device: torch.device, tensor: torch.Tensor) -> torch.Tensor:
+    """Returns a tensor's copy on the device, or the tensor itself if it is there.
+
+    A copy to CUDA does not wait for the device's earlier work. Only copies from pinned memory can do without.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def has_bf16(device: torch.device) -> bool:
     """Returns whether the device multiplies bf16 matrices in hardware."""
     if device.type == "cuda":

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from rich.filesize import decimal as format_size
 
+from stargan_fw.compute.machine import copy_to
 from stargan_fw.data.ingest import store_bytes
 from stargan_fw.errors import ConfigError
 
@@ -45,7 +46,7 @@ class ResidentImages:
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """Returns images as a new uint8 tensor of shape (B, H, W, 3) on the device."""
         places = torch.from_numpy(self._places[np.asarray(indices)])
-        return self._images.index_select(0, places.to(self._images.device))
+        return self._images.index_select(0, copy_to(self._images.device, places))
 
 
 def check_room(images: int, image_size: int, device: torch.device, choice: Choice) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from stargan_fw import ranks
 from stargan_fw.compute.batch_norm import norm_over_ranks
-from stargan_fw.compute.machine import choose_layout, choose_micro_batch, wait_for
+from stargan_fw.compute.machine import choose_layout, choose_micro_batch, copy_to, wait_for
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch, evaluating
 from stargan_fw.rendering.pictures import scale_pixels
@@ -207,12 +207,11 @@ class Trainer:
         """Returns the step's batch on the device; each image is flipped with probability `flip`."""
         dataset = self.dataset_schedule.next(self.updates)
         loader, number = self.loaders[dataset], self.updates[dataset]
-        images, labels = loader.batch(number)
-        everyones = loader.all_labels(number).to(self.device)
-        places = torch.from_numpy(loader.places(number)).to(self.device)
+        places = torch.from_numpy(loader.places(number))
+        read = (*loader.batch(number), loader.all_labels(number), places)
+        images, labels, everyones, places = (copy_to(self.device, tensor) for tensor in read)
         self.updates[dataset] += 1
         torch.manual_seed(_step_seed(self.config.seed, self.step))
-        images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
         flip = torch.rand(len(everyones), 1, 1, 1, device=self.device)[places] < self.config.flip
         scaled = scale_pixels(images)
         progress = (self.step - 1) / self.schedule.steps
