@@ -20,7 +20,7 @@ from stargan_fw.config import Config, Layer
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.source import Source, build_dataset, open_sources
 from stargan_fw.errors import DataError
-from stargan_fw.files import write_text
+from stargan_fw.files import check_format, write_text
 from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri, scale_pixels
@@ -61,6 +61,7 @@ __all__ = [
     "Trainer",
     "Training",
     "check_datasets",
+    "check_format",
     "check_same_run",
     "choose_device",
     "compile_trained",

@@ -143,7 +143,8 @@ class TrainingConfig(_Strict):
         log_every: steps between rows of `metrics.jsonl`.
         sample_every: steps between sample sheets.
         save_every: steps between checkpoints.
-        keep_checkpoints: the number of checkpoints to keep, the newest ones.
+        keep_checkpoints: the number of checkpoints to keep, the newest ones. The disk needs room for one more.
+        keep_every: also keep the checkpoints of steps that are multiples of this number; None keeps the newest alone.
         trackers: where metrics go besides `metrics.jsonl`.
         start: the run folder or model folder with the weights to begin with; None begins at random.
     """
@@ -173,6 +174,7 @@ class TrainingConfig(_Strict):
     sample_every: int = Field(default=500, gt=0)
     save_every: int = Field(default=500, gt=0)
     keep_checkpoints: int = Field(default=2, ge=1)
+    keep_every: int | None = Field(default=None, gt=0)
     trackers: list[str] = []
     start: str | None = None
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from stargan_fw.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 WINDOWS = os.name == "nt"
@@ -47,6 +50,31 @@ def write_text(target: Path, text: str) -> None:
     """Writes a text file whole or not at all, in UTF-8 and with the same bytes on every system."""
     with replacing(target) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def check_format(document: Mapping[str, Any], newest: int, path: Path) -> int:
+    """Returns the format version of a document, its "format"; 1 if it has none.
+
+    Args:
+        document: what the file holds.
+        newest: the newest format that the caller reads.
+        path: the file, for the message.
+
+    Raises:
+        RunError: a newer program has written the file. The message says how to get that program.
+        ValueError: the version is no number.
+    """
+    version, made_with = document.get("format", 1), str(document.get("made_with", ""))
+    if type(version) is not int or version < 1:
+        raise ValueError("its format is no version number")
+    if version <= newest:
+        return version
+    release = re.fullmatch(r"stargan-fw (\d+(\.\d+){0,3})", made_with)
+    package = f"'stargan-fw>={release[1]}'" if release else "stargan-fw"
+    raise RunError(
+        f"'{path}' has format {version}, which a newer stargan-fw wrote; this one reads up to format {newest}. "
+        f"Install that one: pip install --upgrade {package}"
+    )
 
 
 def remove(path: Path) -> None:

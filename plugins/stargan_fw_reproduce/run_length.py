@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from stargan_fw import Tracker
-from stargan_fw.api import measure_throughput, steps_worth_compiling, write_text
+from stargan_fw.api import check_format, measure_throughput, steps_worth_compiling, write_text
 from stargan_fw.errors import RunError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stargan_fw.api import Config, PluginManager, Throughput
 
 RECORD_FILE = "reproduce.json"
+FORMAT = 1  # of the record
 SECONDS_BETWEEN_WRITES = 5.0  # of the record: a process that is killed loses at most as much of the time
 STEPS_WITHOUT_COMPILING = 1000  # of a run that is measured as if its networks were not compiled
 SAVES, MOST_STEPS_BETWEEN_SAVES = 10, 1000
@@ -49,20 +50,21 @@ class RunRecord:
         """Reads the record of a run folder; None if the run has no record.
 
         Raises:
-            RunError: the record is broken.
+            RunError: the record is broken, or has a newer format.
         """
         path = run / RECORD_FILE
         if not path.exists():
             return None
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            check_format(values, FORMAT, path)
             return cls(**{key: values[key] for key in ("experiment", "steps", "minutes", "step_seconds", "seconds")})
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise RunError(f"'{path}' cannot be read. Remove the run, and it is trained again.") from None
 
     def write(self, run: Path) -> None:
         """Writes the record into a run folder."""
-        write_text(run / RECORD_FILE, json.dumps({"format": 1, **asdict(self)}, indent=1) + "\n")
+        write_text(run / RECORD_FILE, json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
 
 
 class StepTimer(Tracker):

@@ -142,6 +142,7 @@ def test_a_lazy_regulariser_shares_the_moments_of_the_phase_that_it_belongs_to(t
     assert training.optimizers["r1"] is training.optimizers["d"]
     assert training.optimizers["d"].state()["0.step"] == 17
     training.save()
+    training.run.checkpoints.wait()
     saved = training.run.checkpoints.load().tensors["optimizers"]
     assert {name.partition(".")[0] for name in saved} == {"d"}
 
@@ -218,6 +219,7 @@ def test_every_step_has_the_rate_that_it_had(trainer, stop):
     if stop:
         take(training, stop)
         training.save()
+        training.run.checkpoints.wait()
         training = trainer(Toy(*phases), learning_rate=1e-4)
         training.resume()
     for step in range(stop + 1, STEPS + 1):
@@ -259,6 +261,7 @@ def test_a_run_with_its_own_optimisers_continues_to_the_bit(trainer):
     take(whole, 20)
     take(begun, 9)
     begun.save()
+    begun.run.checkpoints.wait()
     resumed = trainer(Toy(*phases), folder="begun", **options)
     resumed.resume()
     take(resumed, 11)

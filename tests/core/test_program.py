@@ -41,7 +41,7 @@ def test_train_writes_a_run(train, tmp_path, metrics):
     assert sorted(path.stem for path in (run / "samples").iterdir()) == ["step-00000003", "step-00000004"]
     names = {path.name for path in (run / "checkpoints/step-00000004").iterdir()}
     assert names == {
-        "state.json",
+        *("state.json", "SHA256SUMS"),
         *(f"{stem}.safetensors" for stem in ("generator", "discriminator", "optimizers", "ema")),
     }
 

@@ -27,7 +27,7 @@ def test_a_run_writes_what_the_contract_names(train, tmp_path, metrics):
     assert [path.name for path in sorted((run / "checkpoints").iterdir())] == ["step-00000010", "step-00000012"]
     names = {path.name for path in (run / "checkpoints" / "step-00000012").iterdir()}
     stems = ("generator", "discriminator", "ema", "optimizers")
-    assert names == {*(f"{stem}.safetensors" for stem in stems), "state.json"}
+    assert names == {*(f"{stem}.safetensors" for stem in stems), "state.json", "SHA256SUMS"}
     assert [row["dataset"] for row in metrics(run)] == ["celeba", "rafd"] * 2  # at step 10, and at the last
     losses = {"d/adv", "d/cls", "d/gp", "g/adv", "g/cls", "g/rec"}
     assert set(metrics(run)[0]) == {"step", "dataset", "lr", *losses}

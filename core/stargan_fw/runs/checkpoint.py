@@ -1,18 +1,46 @@
-"""Reads and writes checkpoints, which appear whole or not at all and contain no pickle."""
+"""Reads and writes checkpoints, which appear whole or not at all, are checked when they are read, and contain no pickle.
 
+A checkpoint is a folder. Format 2 has these files:
+
+- `state.json`: JSON values, such as the step, with "format" and "made_with", the program that wrote them.
+- `<stem>.safetensors`: tensors. The stem is a network's name, "ema" or "optimizers".
+- `SHA256SUMS`: the checksums of all other files, as `sha256sum --check` reads them.
+
+Format 1 has no SHA256SUMS, so that damage is noticed only where a file cannot be read any more.
+"""
+
+import hashlib
 import json
-from collections.abc import Mapping
+import logging
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from rich.filesize import decimal as format_size
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from stargan_fw.errors import RunError
-from stargan_fw.files import remove, replacing
+from stargan_fw.errors import RunError, TrainingError, one_line
+from stargan_fw.files import check_format, remove, replacing
+from stargan_fw.version import __version__
+
+FORMAT = 2
+STATE, SUMS = "state.json", "SHA256SUMS"
+OPTIMIZERS = "optimizers.safetensors"  # only training reads this file, the largest one
+LARGEST = 2**24  # bytes of the state or of the checksums
+_SUM = re.compile(r"([0-9a-f]{64})  ([^/\\]+)")
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,42 +61,236 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._written: Future[None] | None = None
 
     def paths(self) -> list[Path]:
-        """Returns the checkpoints' folders, the oldest first."""
+        """Returns the checkpoints' folders, the oldest first, without checking them."""
         return sorted(path for path in self._folder.glob("step-*") if path.is_dir())
 
-    def latest(self) -> Path:
-        """Returns the newest checkpoint's folder; RunError if there is none."""
-        paths = self.paths()
-        if not paths:
-            raise RunError(f"'{self._folder.parent}' has no checkpoint yet, so there is nothing to read or continue.")
-        return paths[-1]
+    def whole(self) -> list[Path]:
+        """Returns the folders of the checkpoints that can be used, the oldest first. A log message names each other one."""
+        faults: dict[Path, str] = {}
+        whole = [path for path in self.paths() if _attempt(_check_networks, path, faults)]
+        _warn_of(faults)
+        return whole
 
-    def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], keep: int) -> Path:
-        """Writes the checkpoint of a step (see `Checkpoint`), and removes all but the `keep` newest."""
-        path = self._folder / f"step-{step:08d}"
-        for leftover in self._folder.glob(".step-*.partial"):  # from a killed process
-            remove(leftover)
-        with replacing(path, flush=True) as partial:
-            partial.mkdir()
-            for stem, values in tensors.items():
-                # Copied: safetensors writes no two tensors that share memory, as tied weights do.
-                copies = {name: value.clone(memory_format=torch.contiguous_format) for name, value in values.items()}
-                save_file(copies, partial / f"{stem}.safetensors")
-            (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
-        for old in self.paths()[:-keep]:
-            remove(old)
-        return path
+    def latest(self) -> Path:
+        """Returns the folder of the newest checkpoint that can be used. A log message names newer ones that are damaged.
+
+        The optimisers' state, which only training needs, is not checked.
+
+        Raises:
+            RunError: there is none, all are damaged, or the newest has a newer format than this program reads.
+        """
+        return self._newest(_check_networks)
 
     def load(self) -> Checkpoint:
-        """Reads the newest checkpoint; RunError if there is none, or if it cannot be read."""
-        path = self.latest()
+        """Reads the newest checkpoint that is whole. Log messages and errors are those of `latest`."""
+        return self._newest(_read)
+
+    def _newest(self, read: Callable[[Path], T]) -> T:
+        self.wait()
+        faults: dict[Path, str] = {}
+        while paths := [path for path in self.paths() if path not in faults]:
+            found = _attempt(read, paths[-1], faults)  # a training may have removed this checkpoint meanwhile
+            if found is not None:
+                _warn_of(faults)
+                return found
+        if not faults:
+            raise RunError(f"'{self._folder.parent}' has no checkpoint yet, so there is nothing to read or continue.")
+        damage = "".join(f"\n  '{path}': {why}" for path, why in faults.items())
+        raise RunError(
+            f"'{self._folder.parent}' has no checkpoint that is whole:{damage}\nRestore one of them from a copy, or start a "
+            "new run in another folder."
+        )
+
+    def save(
+        self,
+        step: int,
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
+        keep: int,
+        every: int | None = None,
+    ) -> Path:
+        """Copies the state of a step (see `Checkpoint`) and writes the copy in the background, once the save before has ended.
+
+        Until the copy is written, it takes as much memory of the processor as the checkpoint takes on the disk.
+
+        Args:
+            step: the number of steps taken.
+            tensors: the tensors, which may change as soon as this method returns.
+            state: the JSON values.
+            keep: how many checkpoints to keep, the newest ones. Others are removed once the new one is on the disk.
+            every: also keep the checkpoints of steps that are multiples of this number.
+
+        Returns:
+            The folder that the checkpoint will have.
+
+        Raises:
+            TrainingError: the save before has failed, as `wait` says.
+        """
+        self.wait()
+        path = self._folder / f"step-{step:08d}"
+        copies = {stem: {name: _copy(value) for name, value in values.items()} for stem, values in tensors.items()}
+        text = json.dumps({"format": FORMAT, "made_with": f"stargan-fw {__version__}", **state})
+        writer = ThreadPoolExecutor(1, "checkpoint")
+        self._written = writer.submit(self._write, path, copies, text, lambda: self._prune(path, keep, every))
+        writer.shutdown(wait=False)
+        return path
+
+    def wait(self) -> None:
+        """Waits until the last save has ended.
+
+        Raises:
+            TrainingError: the disk is full or cannot be written to, or a tensor is not finite. Then this checkpoint is not
+                written, and the ones before are as they were.
+        """
+        if self._written is None:
+            return
+        wait([self._written])
+        written, self._written = self._written, None
+        written.result()
+
+    def _write(
+        self, path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: str, then: Callable[[], None]
+    ) -> None:
+        for leftover in self._folder.glob(".step-*.partial"):  # from a killed process
+            remove(leftover)
+        self._check_finite(path, tensors)
+        size = sum(value.nbytes for values in tensors.values() for value in values.values())
+        with self.writing(path, size), replacing(path, flush=True) as partial:
+            partial.mkdir()
+            for stem, values in tensors.items():
+                save_file(dict(values), partial / f"{stem}.safetensors")
+            (partial / STATE).write_text(state, encoding="utf-8")
+            sums = "".join(f"{_checksum(file)}  {file.name}\n" for file in sorted(partial.iterdir()))
+            (partial / SUMS).write_text(sums, encoding="utf-8", newline="\n")
+        then()
+
+    def _prune(self, newest: Path, keep: int, every: int | None) -> None:
+        """Removes old checkpoints. Those of later steps are damaged, since training began before them, and do not count."""
+        for old in [path for path in self.paths() if path <= newest][:-keep]:
+            if not every or _step_of(old) % every:
+                remove(old)
+
+    def _check_finite(self, path: Path, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        for stem, values in tensors.items():
+            for name, value in values.items():
+                # The sum is faster than a look at each value, but may be infinite although no value is.
+                if not value.sum().isfinite() and not value.isfinite().all():
+                    raise TrainingError(
+                        f"'{path}' is not written: the tensor '{name}' of {stem} has values that are not finite. "
+                        f"{self._remedy('lower training.learning_rate')}"
+                    )
+
+    @contextmanager
+    def writing(self, path: Path, size: int | None = None) -> Iterator[None]:
+        """Turns an error of the disk in the block into a TrainingError, which says what is whole and how to go on.
+
+        Args:
+            path: the file or folder in the run folder that the block writes.
+            size: its size in bytes, if that is known.
+        """
         try:
-            tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
-            state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, SafetensorError) as error:
-            raise RunError(
-                f"The checkpoint '{path}' cannot be read: {error}. Remove it to use the one before."
-            ) from None
-        return Checkpoint(tensors, state)
+            yield
+        except (OSError, SafetensorError) as error:
+            why = one_line(getattr(error, "strerror", None) or str(error)).rstrip(".")
+            room = ""
+            if size is not None:
+                free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.exists())).free
+                room = f" It needs {format_size(size)}, and {format_size(free)} are free."
+            raise TrainingError(
+                f"'{path}' cannot be written: {why}.{room} {self._remedy('make room, or mend what is wrong there')}"
+            ) from error
+
+    def _remedy(self, advice: str) -> str:
+        paths, run = self.paths(), self._folder.parent
+        kept = f"The checkpoint of step {_step_of(paths[-1])} is whole" if paths else "There is no checkpoint yet"
+        return f"{kept}: {advice}, then run: stargan-fw train --out {shlex.quote(str(run))} --resume"
+
+
+def _read(path: Path) -> Checkpoint:
+    state, names = _check(path)
+    return Checkpoint(
+        {Path(name).stem: load_file(path / name) for name in names if name.endswith(".safetensors")}, state
+    )
+
+
+def _check_networks(path: Path) -> Path:
+    _check(path, without=OPTIMIZERS)
+    return path
+
+
+def _check(path: Path, without: str = "") -> tuple[dict[str, Any], list[str]]:
+    """Checks the files of a checkpoint, and returns its state and the names of all files.
+
+    Raises:
+        OSError: a file is missing or cannot be read.
+        ValueError: a file is damaged.
+        RunError: the format is a newer one.
+    """
+    sums = _read_sums(path)
+    for name, checksum in sums.items():
+        if name != without and _checksum(path / name) != checksum:
+            raise ValueError(f"{name} is damaged, as its checksum in {SUMS} shows")
+    state = json.loads(_read_text(path / STATE))
+    if check_format(dict(state), FORMAT, path) > 1 and STATE not in sums:
+        raise ValueError(f"{SUMS} is missing, or does not name {STATE}")
+    return state, sorted(sums or (file.name for file in path.iterdir()))
+
+
+def _read_sums(path: Path) -> dict[str, str]:
+    """Returns file name → checksum; empty if the checkpoint has no checksums."""
+    if not (path / SUMS).exists():
+        return {}
+    *lines, end = _read_text(path / SUMS).split("\n")
+    parts = [_SUM.fullmatch(line) for line in lines]
+    if end or None in parts:
+        raise ValueError(f"{SUMS} is damaged")
+    return {part[2]: part[1] for part in parts if part}
+
+
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{path.name} is too large")
+    return content.decode()
+
+
+def _checksum(path: Path) -> str:
+    if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write
+        raise ValueError(f"{path.name} is no file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _attempt(read: Callable[[Path], T], path: Path, faults: dict[Path, str]) -> T | None:
+    """Reads a checkpoint. If it is damaged, returns None and notes why, unless it has been removed meanwhile."""
+    try:
+        return read(path)
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        if path.is_dir():
+            missing = error.filename if isinstance(error, FileNotFoundError) else None
+            faults[path] = one_line(f"{Path(missing).name} is missing" if missing else str(error))
+        return None
+
+
+def _warn_of(faults: Mapping[Path, str]) -> None:
+    for path, why in faults.items():
+        _warn(f"The checkpoint '{path}' is passed over, and an older one used: {why}.")
+
+
+@cache
+def _warn(message: str) -> None:
+    """Logs a message once in a process: one command may look for the newest checkpoint several times."""
+    logger.warning(message)
+
+
+def _copy(value: Tensor) -> Tensor:
+    """Returns a copy on the processor that shares memory with no other tensor, as tied weights do: safetensors refuses that."""
+    return torch.empty(value.shape, dtype=value.dtype, device="cpu").copy_(value.detach())
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw.errors import RunError
-from stargan_fw.files import write_text
+from stargan_fw.files import check_format, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,15 +90,16 @@ class Evaluation:
 
     @classmethod
     def read(cls, run: Path) -> Evaluation | None:
-        """Reads `RUN/evaluation.json`; None if it does not exist, RunError if it is broken."""
+        """Reads `RUN/evaluation.json`; None if it does not exist, RunError if it is broken or has a newer format."""
         path = run / FILE
         if not path.exists():
             return None
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            check_format(values, FORMAT, path)
             rows = [Row(**row) for row in values["rows"] if row["metric"] in METRICS]
             return cls(values["run"], values["checkpoint"], values["settings"], rows, values["notes"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise RunError(f"'{path}' cannot be read. Evaluate the run again, or remove it.") from None
 
     def value(self, metric: str, target: str = "") -> Row:

@@ -112,8 +112,9 @@ class RunFolder:
 
     def create(self, config: Config, space: LabelSpace) -> None:
         """Writes `labels.json`, and then `config.toml`, which makes the folder a run."""
-        write_text(self.path / "labels.json", json.dumps(space.to_dict(), indent=1) + "\n")
-        write_text(self.path / "config.toml", config.to_toml())
+        with self.checkpoints.writing(self.path):
+            write_text(self.path / "labels.json", json.dumps(space.to_dict(), indent=1) + "\n")
+            write_text(self.path / "config.toml", config.to_toml())
 
     def config(self) -> Config:
         """Reads `config.toml`; RunError if the folder holds no run."""
@@ -133,7 +134,8 @@ class RunFolder:
 
     def write_splits(self, splits: Mapping[str, Any]) -> None:
         """Writes `splits.json`."""
-        write_text(self.path / "splits.json", json.dumps(splits, indent=1) + "\n")
+        with self.checkpoints.writing(self.path / "splits.json"):
+            write_text(self.path / "splits.json", json.dumps(splits, indent=1) + "\n")
 
     def splits(self) -> dict[str, Any]:
         """Reads `splits.json`; empty if the run is older than this file, RunError if it is broken."""
@@ -146,13 +148,13 @@ class RunFolder:
             raise RunError(f"'{path}' cannot be read: {error}. Restore it, or start a new run.") from None
 
     def at_checkpoints(self, folder: Path) -> dict[int, Path]:
-        """Makes a run folder of links per checkpoint, to open the run as it was then, and returns step → run folder.
+        """Makes a run folder of links per whole checkpoint, to open the run as it was then, and returns step → run folder.
 
         Args:
             folder: an empty folder, for the run folders.
         """
         earlier = {}
-        for checkpoint in self.checkpoints.paths():
+        for checkpoint in self.checkpoints.whole():
             run = folder / checkpoint.name
             (run / "checkpoints").mkdir(parents=True)
             (run / "checkpoints" / checkpoint.name).symlink_to(checkpoint.resolve(), target_is_directory=True)
@@ -164,7 +166,8 @@ class RunFolder:
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Adds a line to `metrics.jsonl`."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        path = self.path / "metrics.jsonl"
+        with self.checkpoints.writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def cut_metrics(self, step: int) -> None:
@@ -173,11 +176,13 @@ class RunFolder:
         if not path.exists():
             return
         kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        write_text(path, "".join(f"{line}\n" for line in kept))
+        with self.checkpoints.writing(path):
+            write_text(path, "".join(f"{line}\n" for line in kept))
 
     def save_sample(self, step: int, sheet: Image.Image) -> None:
         """Writes `samples/step-….png`."""
-        with replacing(self.path / "samples" / f"step-{step:08d}.png") as partial:
+        path = self.path / "samples" / f"step-{step:08d}.png"
+        with self.checkpoints.writing(path), replacing(path) as partial:
             sheet.save(partial, "PNG")
 
 

@@ -160,7 +160,7 @@ class Plan:
         *,
         observers: Sequence[Tracker] = (),
     ) -> Iterator[Trainer]:
-        """Makes the trainer for the block, and closes the trackers and the progress bar after it.
+        """Makes the trainer for the block. After it, closes the trackers and the progress bar, and waits for the last save.
 
         Args:
             run: the run folder, which must exist.
@@ -184,6 +184,7 @@ class Plan:
         size = self.config.data.image_size
         held_out = SampleSheet.of_held_out(self.method, readable, SAMPLE_ROWS, size, device) if first else None
         with progress, ExitStack() as closing:
+            closing.callback(run.checkpoints.wait)
             for tracker in trackers:
                 closing.callback(tracker.close)
             trainer = Trainer(

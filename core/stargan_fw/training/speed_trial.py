@@ -161,6 +161,8 @@ def _throughput(trainer: Trainer, steps: int) -> Throughput:
     start = time.perf_counter()
     trainer.draw_sample()
     trainer.save()
+    if trainer.run:
+        trainer.run.checkpoints.wait()
     return Throughput(setup, sum(rates) / POINTS, time.perf_counter() - start)
 
 

@@ -33,6 +33,7 @@ FREE_ON_RESUME = (
     "training.sample_every",
     "training.save_every",
     "training.keep_checkpoints",
+    "training.keep_every",
     "training.trackers",
     "training.on_non_finite",
     "training.max_skipped",

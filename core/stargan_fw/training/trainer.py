@@ -197,6 +197,8 @@ class Trainer:
                 self.log()  # after the checkpoint: a run that continues logs these steps together with later ones
             for observer in self.observers:
                 observer.advance(self.step)
+        if self.run:
+            self.run.checkpoints.wait()
 
     def _logged_until(self) -> int:
         """Returns the last step of a complete row; the metrics of later steps are still pending."""
@@ -290,7 +292,7 @@ class Trainer:
             observer.log_image(self.step, "samples", sheet)
 
     def save(self) -> None:
-        """Writes a checkpoint."""
+        """Writes a checkpoint in the background; `run.checkpoints.wait` waits for it."""
         pending = {dataset: _numbers(values) for dataset, values in self.pending.items()}
         if self.run is None:
             return
@@ -304,9 +306,8 @@ class Trainer:
         }
         if self.average:
             tensors["ema"] = self.average.weights
-        state = {"format": 1, "step": self.step, "updates": self.updates, "pending": pending}
-        state.update(self.finite_steps.state())
-        self.run.checkpoints.save(self.step, tensors, state, self.config.keep_checkpoints)
+        state = {"step": self.step, "updates": self.updates, "pending": pending, **self.finite_steps.state()}
+        self.run.checkpoints.save(self.step, tensors, state, self.config.keep_checkpoints, self.config.keep_every)
 
     def resume(self) -> None:
         """Continues from the newest checkpoint, which rank 0 reads; RunError if there is none, or if it cannot be read."""
