@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -193,6 +194,31 @@ def test_progress_sees_every_picture(decode, pictures):
     decode(pictures, progress=count)
 
     assert seen == [8 * 8 * 3] * 3, "and none that is decoded already"
+
+
+def test_a_relative_and_an_absolute_path_are_one_image(decode, pictures, tmp_path, monkeypatch):
+    decode(pictures)
+    monkeypatch.chdir(pictures[0].parent)
+    names = cached(tmp_path)
+    for typed in ("{}", "./{}", "../pictures/{}"):
+        decode([Path(typed.format(path.name)) for path in pictures])
+    assert cached(tmp_path) == names
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(pictures[0].parent, tmp_path / "other" / "pictures")
+    monkeypatch.chdir(tmp_path / "other")
+    decode([Path("pictures", path.name) for path in pictures])
+    assert len(cached(tmp_path)) == 2
+
+
+def test_a_store_that_is_named_after_typed_paths_is_still_used(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    typed, cache = [path.relative_to(tmp_path) for path in pictures], tmp_path / "cache"
+    monkeypatch.setattr(ingest_module, "absolute_name", str)
+    before = Ingestion("faces", typed, Framing(8), cache).run().path
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert Ingestion("faces", typed, Framing(8), cache).run().path == before
+    assert Ingestion("faces", pictures, Framing(8), cache).path != before
 
 
 @pytest.mark.parametrize("damage", ["no picture", "half a picture", "a folder", "a bad header"])

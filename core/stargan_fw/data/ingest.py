@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 from stargan_fw.data.cache import check_space, only_maker
-from stargan_fw.data.images import UNREADABLE, crop_and_resize, fingerprint, open_image, reason
+from stargan_fw.data.images import UNREADABLE, absolute_name, crop_and_resize, fingerprint, open_image, reason
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
 from stargan_fw.files import replacing
@@ -66,15 +66,22 @@ class Ingestion:
     @cached_property
     def path(self) -> Path:
         """The store's path, whether or not the file exists; DataError if an image is missing and none may be skipped."""
+        path = self._path_by(absolute_name)
+        if not path.exists():
+            earlier = self._path_by(str)  # stores were named after the images' paths as they were typed
+            return earlier if earlier.exists() else path
+        return path
+
+    def _path_by(self, name: Callable[[ImageSource], str]) -> Path:
         framing = self.framing
         digest = hashlib.sha256(f"{FORMAT} {framing.image_size} {framing.crop_size} {framing.maker}".encode())
         for image, crop in self._images_and_crops():
             try:
-                line = fingerprint(image)
+                line = f"{name(image)}\0{fingerprint(image)}"
             except OSError as error:
                 if self.on_bad_image == "error":
                     raise _bad_image(image, reason(error)) from None
-                line = f"{image}\0{reason(error)}"
+                line = f"{name(image)}\0{reason(error)}"
             digest.update(f"{line}\0{crop!r}\n".encode(errors="surrogateescape"))
         return self.cache / f"{self.name}-{framing.image_size}px-{digest.hexdigest()[:16]}.arrow"
 
