@@ -129,9 +129,16 @@ def test_the_sheet(check, tmp_path):
     assert check("--sheet", tmp_path / "sheet.png", datasets="rafd,things").code == 0
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 8 * 128
-    outcome = check("--sheet", tmp_path / "nowhere" / "sheet.png")
-    assert outcome.code == 2
-    assert "sheet.png' cannot be written" in outcome.err
+    assert check("--sheet", tmp_path / "new" / "sheet.png").code == 0
+    assert (tmp_path / "new" / "sheet.png").exists()
+
+
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_images_are_read(check, tmp_path, monkeypatch):
+    monkeypatch.setattr("stargan_fw.data.check.check", None)
+    (tmp_path / "folder.png").mkdir()
+    for name, said in (("sheet.txt", "End it in .png."), ("sheet", "End it in .png."), ("folder.png", "is a folder")):
+        outcome = check("--sheet", tmp_path / name)
+        assert (outcome.code, said in outcome.err) == (2, True), outcome.err
 
 
 @pytest.mark.parametrize("command", ["check", "prepare"])

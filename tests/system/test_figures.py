@@ -89,8 +89,10 @@ def test_figure_7_has_the_right_and_the_wrong_mask(cli, translator, trained_once
     assert "'left' is neither right nor wrong" in outcome.err
 
 
-def test_a_sheet_of_no_kind_is_refused(cli, trained_once, face, tmp_path):
-    outcome = cli("sheet", trained_once, face, "-o", tmp_path / "sheet.txt")
+def test_a_sheet_of_no_kind_is_refused_before_anything_is_opened(cli, trained_once, face, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Translator, "from_pretrained", None)
+        outcome = cli("sheet", trained_once, face, "-o", tmp_path / "sheet.txt")
     assert outcome.code == 2
-    assert "end its name in .png" in outcome.err
+    assert "no picture can be written to a file of this name. End it in .png." in outcome.err
     assert cli("sheet", trained_once, face, "--to", "hapy", "-o", tmp_path / "x.png").code == 2

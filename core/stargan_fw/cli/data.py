@@ -126,9 +126,12 @@ def check(
 
     from rich.console import Console
 
+    from stargan_fw.cli.outputs import check_picture_target
     from stargan_fw.data.check import check as check_datasets, draw_contact_sheet
     from stargan_fw.errors import DataError
 
+    if sheet:
+        check_picture_target("--sheet", sheet)
     options = {"data.path": data, "data.image_size": image_size}
     merged, plugins = _merge(options, config, settings, plugin=plugin, datasets=datasets, preset=preset)
     checked = check_datasets(merged, plugins, _track_reading)
@@ -141,7 +144,8 @@ def check(
         for report in reports:
             _show_report(Console(), report)
     if sheet:
-        draw_contact_sheet(checked, sheet)
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        draw_contact_sheet(checked).save(sheet)
     if problems:
         raise DataError(" ".join(problems))
 

@@ -179,11 +179,22 @@ def _file_name(edit: str) -> str:
     return re.sub(r"[^\w=,.+-]", "_", edit)
 
 
-def _check_writable(target: Path) -> None:
+def check_picture_target(option: str, picture: Path) -> None:
+    """Raises DataError unless a picture can be written to this file; call it before the work that the picture takes."""
+    from PIL import Image
+
+    if Image.registered_extensions().get(picture.suffix.lower()) not in Image.SAVE:
+        raise DataError(f"{option} {picture}: no picture can be written to a file of this name. End it in .png.")
+    if picture.is_dir():
+        raise DataError(f"{option} {picture}: is a folder. Name a file that ends in .png.")
+    _check_writable(picture, option)
+
+
+def _check_writable(target: Path, option: str = "--out") -> None:
     folder = next(parent for parent in target.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         why = "cannot be written to" if folder.is_dir() else "is a file"
-        raise DataError(f"'{folder}' {why}. Name another folder with --out.")
+        raise DataError(f"'{folder}' {why}. Name another folder with {option}.")
 
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}

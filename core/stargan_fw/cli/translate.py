@@ -137,8 +137,10 @@ def sheet(
 
     For example: --to label,other=flip --to other=flip,third=flip.
     """
+    from stargan_fw.cli.outputs import check_picture_target
     from stargan_fw.inference.figures import draw_figure
 
+    check_picture_target("--out", out)
     models = [model, *(against or ())]
     names = name or [Path(path).name for path in models]
     if len(names) != len(models):
@@ -153,10 +155,7 @@ def sheet(
     dataset = rows[0].translator.labels.datasets[-1] if "wrong" in masks else None
     picture = draw_figure(rows, pictures, to, labels, dataset)
     out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        picture.save(out)
-    except ValueError:
-        raise DataError(f"The sheet '{out}' cannot be written: end its name in .png.") from None
+    picture.save(out)
     typer.echo(out)
 
 

@@ -276,8 +276,8 @@ def _setting(report: DatasetReport, key: str, value: str) -> str:
     return f"--set datasets.{report.alias}.{key}={value}"
 
 
-def draw_contact_sheet(checked: Sequence[CheckedDataset], path: Path) -> None:
-    """Draws some images per dataset, cropped as for training, above their labels; `?` is unknown. May raise DataError."""
+def draw_contact_sheet(checked: Sequence[CheckedDataset]) -> Image.Image:
+    """Draws some images per dataset, cropped as for training, above their labels; `?` is unknown."""
     cells = [cell for dataset in checked for cell in _cells(dataset)]
     height = SIDE + LINES * LINE + GAP
     rows = max(1, -(-len(cells) // COLUMNS))
@@ -288,10 +288,7 @@ def draw_contact_sheet(checked: Sequence[CheckedDataset], path: Path) -> None:
         left, top = GAP + column * (SIDE + GAP), GAP + row * height
         sheet.paste(image, (left, top))
         draw.multiline_text((left, top + SIDE), caption, INK, font, spacing=1)
-    try:
-        sheet.save(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"The sheet '{path}' cannot be written: {error}. Name a PNG in a folder that exists.") from None
+    return sheet
 
 
 def _cells(dataset: CheckedDataset) -> Iterator[tuple[Image.Image, str]]:
