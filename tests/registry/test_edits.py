@@ -124,9 +124,10 @@ def test_a_binary_label_can_be_flipped():
     edit = SPACE.resolve("Blond_Hair,Male=flip,celeba.Young=flip")
     assert edit.flips == ("Male", "Young")
     assert not edit.is_complete(CELEBA)
-    labels = torch.tensor([[1.0, 0, 0, 1, float("nan")]])
+    labels = torch.tensor([[1.0, 0, 0, 1, float("nan")], [0, 0, 1, 0, 1]])
     edited = SPACE.edit("celeba", labels, edit)
     assert edited[0, :4].tolist() == [0, 1, 0, 0]
+    assert edited[1].tolist() == [0, 1, 0, 1, 0]
     assert edited[0, 4].isnan(), "the opposite of what is not known is not known"
 
 
