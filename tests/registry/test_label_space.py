@@ -111,6 +111,10 @@ LABELS = torch.zeros(2, 5)
             "the edit is of dataset 'rafd', the labels are of 'celeba'",
         ),
         (
+            lambda: SPACE.edit("rafd", torch.eye(8), SPACE.resolve("Male")),
+            "the edit is of dataset 'celeba', the labels are of 'rafd'",
+        ),
+        (
             lambda: SPACE.edit("celeba", LABELS, Edit("celeba", (("Mole", 1.0),))),
             "'celeba' has no label 'Mole'; did you mean 'Male'",
         ),
