@@ -51,6 +51,8 @@ def test_a_person_whose_images_all_err_counts_once():
 def test_no_error_of_few_people_is_no_certainty():
     assert interval([0.0] * 300, ["a", "b", "c"] * 100) == wilson(0, 3)
     assert interval([1.0, 0.0] * 4, ["a", "a", "b", "b"] * 2) == wilson(0.5, 2), "both people have the same share"
+    assert interval([1.0, 0.0] * 3, list("aabbbb")) == wilson(0.5, 2), "the same share of different numbers of images"
+    assert interval([1, 0, 0, 1, 1, 0], list("aaabbb")) == pytest.approx((1 / 3, 2 / 3)), "shares of 1 and 2 thirds"
 
 
 def test_the_bootstrap_has_the_width_of_the_normal_interval():

@@ -1,5 +1,6 @@
 """Positions, the joint vector with its mask, and what is refused."""
 
+import json
 import math
 
 import pytest
@@ -63,6 +64,17 @@ def test_edit_of_the_faces():
     assert SPACE.edit("celeba", labels, SPACE.resolve("Young"))[0].tolist() == [1, 0, 0, 1, 1]
 
 
+def test_an_edit_of_an_equal_label_space_is_understood():
+    read = LabelSpace.from_dict(json.loads(json.dumps(SPACE.to_dict())))
+    assert read.edit("celeba", torch.zeros(1, 5), SPACE.resolve("Young")).tolist() == [[0, 0, 0, 0, 1]]
+
+
+def test_a_dataset_may_have_hundreds_of_labels():
+    schema = LabelSchema("many", [Binary(f"label {number}") for number in range(300)])
+    edited = schema.edit(torch.zeros(1, 300), "label 299")
+    assert edited[0].nonzero().tolist() == [[299]]
+
+
 def test_join_accepts_whole_numbers():
     assert SPACE.join("rafd", torch.eye(8, dtype=torch.int64)).dtype == torch.float32
 
@@ -120,6 +132,8 @@ LABELS = torch.zeros(2, 5)
         ),
         (lambda: SPACE.decode("celeba", LABELS), r"logits: got shape \(2, 5\), expected \(B, 13\)"),
         (lambda: CELEBA.decode(LABELS[:, :4]), r"logits of 'celeba': got shape \(2, 4\), expected \(B, 5\)"),
+        (lambda: CELEBA.decode(torch.zeros(2, 6)), r"logits of 'celeba': got shape \(2, 6\), expected \(B, 5\)"),
+        (lambda: CELEBA.decode(torch.zeros(2, 5, 1)), r"got shape \(2, 5, 1\), expected \(B, 5\)"),
         (lambda: CELEBA.encode({"male": True}), "dataset 'celeba' has no label 'male'; did you mean 'Male'"),
         (lambda: CELEBA.encode({"Male": "x"}), "'Male' cannot be 'x'"),
         (lambda: LabelSpace.from_dict([]), r"label space: expected an object, not \[\]"),
