@@ -18,8 +18,7 @@ install: .venv/installed
 # continues where the first was stopped.
 quickstart: .venv/installed
 	test -d $(DATA)/rafd || $(BIN)/stargan-fw data sample $(DATA)
-	$(BIN)/stargan-fw train --datasets celeba,rafd --data $(DATA) --preset quickstart --out $(RUN) \
-		$$(test ! -f $(RUN)/config.toml || echo --resume)
+	$(BIN)/stargan-fw train --datasets celeba,rafd --data $(DATA) --preset quickstart --out $(RUN) --resume
 	$(BIN)/stargan-fw sheet $(RUN) --out $(RUN)/sheet.png
 	$(BIN)/python benchmarks/expression_error.py $(RUN)
 

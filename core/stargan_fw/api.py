@@ -31,10 +31,12 @@ from stargan_fw.runs.evaluation_record import (
 )
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
+from stargan_fw.stop_signals import Stopped
 from stargan_fw.training.progress import show_progress
+from stargan_fw.training.run_changes import check_same_run
 from stargan_fw.training.session import Plan, compile_trained, run_training
 from stargan_fw.training.speed_trial import STEPS as REHEARSAL_STEPS, Throughput, cycle, measure_throughput, rehearse
-from stargan_fw.training.train_request import TrainRequest, check_same_run, data_request
+from stargan_fw.training.train_request import TrainRequest, data_request
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import LabelSchema, LabelSpace
 
@@ -57,6 +59,7 @@ __all__ = [
     "PluginManager",
     "RunFolder",
     "Source",
+    "Stopped",
     "Throughput",
     "Trainer",
     "Training",

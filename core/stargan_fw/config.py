@@ -317,7 +317,7 @@ def merge(layers: Sequence[Layer], written: Sequence[Layer] = ()) -> Config:
 
 def with_source(layers: Sequence[Layer], path: Sequence[str], message: str) -> ConfigError:
     """Returns an error that names the strongest layer with the key at `path`, if a layer has it."""
-    source = next((layer.source for layer in reversed(layers) if _has(layer.values, path)), None)
+    source = next((layer.source for layer in reversed(layers) if has_key(layer.values, path)), None)
     return ConfigError(f"{source}: {message}" if source else message)
 
 
@@ -355,7 +355,8 @@ def get_table(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _has(values: Any, path: Sequence[str]) -> bool:
+def has_key(values: Any, path: Sequence[str]) -> bool:
+    """Returns whether nested tables have the key at `path`, the outermost key first."""
     for part in path:
         if not isinstance(values, dict) or part not in values:
             return False

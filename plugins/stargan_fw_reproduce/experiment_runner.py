@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stargan_fw.api import Throughput, prepare_training
+from stargan_fw.api import Stopped, Throughput, prepare_training
 from stargan_fw_reproduce.experiment_report import Report
 from stargan_fw_reproduce.local_context import LocalContext, reproduce_command, train_command
 from stargan_fw_reproduce.run_length import RunRecord, StepTimer, find_throughput, steps_within
@@ -125,5 +125,9 @@ def _train(
         step_seconds = measured.step if measured else None
         run.record = RunRecord(reproduction.experiment.name, training.steps, budget, step_seconds)
     console.print(f"{run.folder.path}: {run.title}, {training.steps} steps", markup=False, soft_wrap=True)
-    training.run(device, console, [StepTimer(run.folder.path, run.record)])
+    try:
+        training.run(device, console, [StepTimer(run.folder.path, run.record)])
+    except Stopped as stopped:
+        stopped.add_note("The same command continues.")
+        raise
     gc.collect()

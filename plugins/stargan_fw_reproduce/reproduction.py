@@ -239,7 +239,7 @@ def seeded_run(planned: PlannedRun, seed: int, request: ReproductionRequest) -> 
         previous = folder.config()
         if request.steps is None and previous.training.steps:
             run.set_length(previous.training.steps)
-        check_same_run(previous, run.config, folder, "--runs")
+        check_same_run(folder, run.config, plugins, "--runs")
     return run
 
 

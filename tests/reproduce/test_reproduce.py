@@ -240,8 +240,8 @@ def test_other_settings_or_lengths_are_refused(reproduce, tmp_path, instantly_me
     assert reproduce("fig5", "--budget", "0.01").code == 0
     before = sorted(tmp_path.rglob("*"))
     for options, message in (
-        (("--set", "loss.lambda_rec=7"), "trained with loss.lambda_rec = 5.0 and cannot go on with 7.*--runs"),
-        (("--steps", 99), "training.steps = 5 and cannot go on with 99.*--runs"),
+        (("--set", "loss.lambda_rec=7"), r"cannot go on with loss\.lambda_rec = 7\.0 \(was 5\.0\).*--runs"),
+        (("--steps", 99), r"cannot go on with training\.steps = 99 \(was 5\).*--runs"),
         (("--budget", "0.5"), "trained for 0.01 minutes, and not 0.50 minutes.*--runs"),
     ):
         outcome = reproduce("fig5", *options)

@@ -284,23 +284,47 @@ def test_a_run_is_not_overwritten(cli, train, trained, small_data):
     assert "--resume" in outcome.err
 
 
-def test_resume_without_a_run(train, tmp_path):
-    outcome = train("--resume")
+def test_resume_begins_a_run_that_has_no_checkpoint(train, tmp_path, metrics):
+    run = tmp_path / "run"
+    outcome = train("--resume", "--max-steps", "2")
+    assert outcome.code == 0, outcome.err
+    assert f"{run} has no checkpoint yet: the run begins." in outcome.out
+
+    shutil.rmtree(run / "checkpoints")
+    outcome = train("--resume", "--max-steps", "1", "--set", "generator.conv_dim=5")
+    assert outcome.code == 0, outcome.err
+    assert f"{run} has no checkpoint yet: the run begins." in outcome.out
+    assert [row["step"] for row in metrics(run)] == [1]
+    assert tomllib.loads((run / "config.toml").read_text())["generator"]["conv_dim"] == 5
+
+
+def test_resume_of_nothing(cli, tmp_path):
+    outcome = cli("train", "--resume", "--out", tmp_path / "run")
     assert outcome.code == 2
-    assert "holds no run" in outcome.err
+    assert "holds no run to continue. To begin one, name its --datasets." in outcome.err
     assert not (tmp_path / "run").exists()
 
 
-def test_resume_with_other_datasets(train, trained):
-    outcome = train("--resume", out=trained, datasets="celeba")
-    assert outcome.code == 2
-    assert "was trained on celeba, rafd and cannot go on with celeba" in outcome.err
+def test_a_longer_run_and_other_rates_are_taken_over(train, trained, metrics):
+    outcome = train("--set", "training.steps=6", "--set", "training.learning_rate=1e-5", "--resume", out=trained)
+    assert outcome.code == 0, outcome.err
+    told = "Changed: training.learning_rate = 1e-05 of --set (was 0.0003), training.steps = 6 of --set (was 40)."
+    assert told in outcome.out
+    assert "The learning rate now falls as the new length says." in outcome.out
+    assert [row["lr"] for row in metrics(trained)][-2:] == pytest.approx([1e-5 / 3, 0])
+    assert json.loads((trained / "changes.jsonl").read_text())["step"] == 4
+    assert tomllib.loads((trained / "config.toml").read_text())["training"]["steps"] == 6
+
+    outcome = train("--resume", "--set", "training.steps=6", "--set", "training.learning_rate=1e-5", out=trained)
+    assert outcome.code == 0
+    assert "is complete: nothing is left to do." in outcome.out
 
 
-def test_resume_with_another_setting(cli, trained):
-    outcome = cli("train", "--out", trained, "--resume", "--set", "training.seed=5")
+def test_resume_with_other_datasets_and_settings(train, trained):
+    outcome = train("--resume", "--set", "training.seed=5", out=trained, datasets="celeba")
     assert outcome.code == 2
-    assert "training.seed = 0" in outcome.err
+    assert "cannot go on with datasets = 'celeba' of --datasets (was 'celeba, rafd')" in outcome.err
+    assert "; training.seed = 5 of --set (was 0). Leave these out, or" in outcome.err
 
 
 def test_resume_with_changed_labels(cli, trained):

@@ -15,6 +15,7 @@ from stargan_fw.cli.notes import note
 from stargan_fw.errors import RequestError, TrainingError
 from stargan_fw.interfaces.command import Command
 from stargan_fw.plugin_manager import COMMAND_GROUP, KIND_GROUP, PluginManager
+from stargan_fw.stop_signals import Stopped, stop_program
 
 FAILED, WRONG_REQUEST = 1, 2
 ABOUT = "Image-to-image translation between many domains, learned from several datasets at once."
@@ -129,16 +130,21 @@ def _in_order(commands: Iterable[Command]) -> list[Command]:
 
 
 def main() -> None:
-    """Runs the command line. Exit codes: 0 done, 1 failed while working, 2 the request was wrong."""
+    """Runs the command line.
+
+    Exit codes: 0 done, 1 failed while working, 2 the request was wrong; 130, 143 and 129 stopped by SIGINT, SIGTERM and
+    SIGHUP.
+    """
     arguments, debug = _take_debug(sys.argv[1:])
-    try:
-        program()(arguments, prog_name="stargan-fw")
-    except RequestError as error:
-        sys.exit(_report(error, WRONG_REQUEST, debug=debug))
-    except KeyboardInterrupt:
-        sys.exit(_report(RuntimeError("Interrupted."), FAILED, debug=False))
-    except Exception as error:  # noqa: BLE001 - the last place that can report it
-        sys.exit(_report(error, FAILED, debug=debug))
+    with stop_program() as request:
+        try:
+            program()(arguments, prog_name="stargan-fw")
+        except Stopped as stopped:
+            sys.exit(_report_stop(stopped, debug=debug))
+        except Exception as error:  # noqa: BLE001 - the last place that can report it
+            if request.number is not None:  # C code has turned Stopped into another error
+                sys.exit(_report_stop(Stopped(request.number), debug=debug))
+            sys.exit(_report(error, WRONG_REQUEST if isinstance(error, RequestError) else FAILED, debug=debug))
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -148,10 +154,19 @@ def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
     return [*(option for option in options if option != "--debug"), *values], "--debug" in options
 
 
+def _report_stop(stopped: Stopped, *, debug: bool) -> int:
+    """Prints what stopped the program and what to do next, which others have added as notes, in one line."""
+    if debug:
+        traceback.print_exception(stopped)
+    else:
+        note(" ".join([str(stopped), *getattr(stopped, "__notes__", ())]))
+    return stopped.exit_code
+
+
 def _report(error: Exception, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    elif isinstance(error, (RequestError, TrainingError)) or str(error) == "Interrupted.":
+    elif isinstance(error, (RequestError, TrainingError)):
         note(f"Error: {error}")
     else:
         note(f"Error: {type(error).__name__}: {error}\n(--debug shows where it happened.)")

@@ -1,5 +1,6 @@
 """`stargan-fw train`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from stargan_fw.cli.command_options import (
     SetOption,
     configuration_layers,
 )
+from stargan_fw.stop_signals import Stopped
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +47,7 @@ def train(
             help="Start from the weights of a run or model folder, with its datasets if none are named.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run folder, or begin it.")] = False,
     device: DeviceOption = None,
     precision: ConfiguredPrecisionOption = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop early, without changing the schedule.")] = None,
@@ -79,19 +81,44 @@ def train(
         _show_plan(console, plan)
         if adoption and request.start:
             console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
+        _show_beginning(console, request, resume=resume)
         if not dry_run:
             _run(console, plan, request, chosen, max_steps)
+
+
+def _show_beginning(console: "Console", request: "TrainRequest", *, resume: bool) -> None:
+    """Says what a person may not expect of a run that is resumed."""
+    from stargan_fw.training.run_changes import LENGTH
+
+    if resume and not request.resume:
+        console.print(f"{request.run.path} has no checkpoint yet: the run begins.", markup=False, soft_wrap=True)
+    changes = [str(change) for change in request.changes if change.now is not None]
+    if changes:
+        console.print(f"Changed: {', '.join(changes)}.", markup=False, highlight=False, soft_wrap=True)
+    if any(change.key in LENGTH for change in request.changes):
+        console.print("The learning rate now falls as the new length says.")
 
 
 def _run(
     console: "Console", plan: "Plan", request: "TrainRequest", device: "torch.device", max_steps: int | None
 ) -> None:
+    from stargan_fw import ranks
     from stargan_fw.training.session import run_training
 
     run = request.run
-    before, after = run_training(console, plan, request, device, max_steps=max_steps)
+    try:
+        before, after = run_training(console, plan, request, device, max_steps=max_steps)
+    except Stopped as stopped:
+        if ranks.rank():
+            raise SystemExit(stopped.exit_code) from None
+        if run.holds_run:
+            plugins = [argument for file in request.config.plugins for argument in ("--plugin", file)]
+            command = shlex.join(["stargan-fw", "train", "--out", str(run.path), "--resume", *plugins])
+            stopped.add_note(f"Continue with: {command}")
+        raise
     if before == after:
-        console.print(f"{run.path} is at step {after} of {plan.steps}: nothing is left to do.", markup=False)
+        done = "complete" if after >= plan.steps else f"at step {after} of {plan.steps}"
+        console.print(f"{run.path} is {done}: nothing is left to do.", markup=False, soft_wrap=True)
         return
     console.print(
         f"{run.path}: step {after} of {plan.steps}. Look at {run.path / 'samples'}.", markup=False, soft_wrap=True

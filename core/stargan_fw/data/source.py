@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import math
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -267,14 +267,17 @@ def draw_stand_ins(
 ) -> Iterator[tuple[str, Path]]:
     """Draws stand-in data of every dataset that can, and yields each dataset's name and folder, `folder/<name>`.
 
-    A folder appears whole or not at all; DataError if it exists already. See `DrawsStandIn.draw_stand_in` for the options.
+    The folders appear together, once all are drawn; DataError if one exists already. See `DrawsStandIn.draw_stand_in` for the
+    options.
     """
     able = {name: kind for name, kind in plugins.index("dataset").items() if issubclass(kind, DrawsStandIn)}
     taken = next((folder / name for name in able if (folder / name).exists()), None)
     if taken:
         raise DataError(f"'{taken}' exists already. Name another folder, or remove it first.")
-    for name, kind in able.items():
-        with replacing(folder / name) as partial:
+    with ExitStack() as drawn:
+        for name, kind in able.items():
+            partial = drawn.enter_context(replacing(folder / name))
             partial.mkdir()
             kind.draw_stand_in(partial, images=images, people=people, seed=seed)
+    for name in able:
         yield name, folder / name

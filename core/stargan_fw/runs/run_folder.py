@@ -116,6 +116,13 @@ class RunFolder:
             write_text(self.path / "labels.json", json.dumps(space.to_dict(), indent=1) + "\n")
             write_text(self.path / "config.toml", config.to_toml())
 
+    def change(self, config: Config, step: int, changes: Mapping[str, tuple[Any, Any]]) -> None:
+        """Notes in `changes.jsonl` which settings change after a step, by key, from what to what; writes `config.toml`."""
+        with self.checkpoints.writing(self.path):
+            with (self.path / "changes.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, "changes": changes}) + "\n")
+            write_text(self.path / "config.toml", config.to_toml())
+
     def config(self) -> Config:
         """Reads `config.toml`; RunError if the folder holds no run."""
         if not self.holds_run:

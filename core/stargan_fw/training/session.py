@@ -22,6 +22,7 @@ from stargan_fw.data.source import Source, decode, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.split_record import check_splits, describe_split
+from stargan_fw.stop_signals import defer_signals
 from stargan_fw.training.dataset_schedule import STRATEGIES
 from stargan_fw.training.failed_steps import explain_lack_of_memory
 from stargan_fw.training.optimisation import LinearDecay, check_phases
@@ -70,23 +71,37 @@ def run_training(
         The number of steps before and after; both are the same if nothing was left to do.
 
     Raises:
-        RequestError: if the data cannot be used, or differs from the data that the run began with. Then nothing is written.
+        RequestError: if the data cannot be used, or differs from the data that the run began with, or if the run folder cannot
+            be written to. Then nothing is written.
+        BaseException: after a signal that asks to stop has been obeyed, whatever the signal's handler raises.
     """
     run = request.run
-    with ranks.together():
-        with ranks.first_of_machine_first():
-            stores = decode(plan.config, plan.sources, decoding_progress(console, plan.config.data.image_size))
-        show_skipped(console, plan.sources, stores)
-        plan.check_readable(stores, device)  # before the run folder is made
-    ranks.from_first(lambda: _open_folder(plan, request, stores))
     last = min(plan.steps, max_steps or plan.steps)
-    with plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers) as trainer:
+    newest = ranks.from_first(lambda: _newest_step(request))
+    if newest >= last:
+        return newest, newest
+    with ExitStack() as closing:
+        with ranks.together():
+            if ranks.rank() == 0:
+                closing.enter_context(run.hold())
+            request.check_unchanged()
+        with ranks.together():
+            with ranks.first_of_machine_first():
+                stores = decode(plan.config, plan.sources, decoding_progress(console, plan.config.data.image_size))
+            show_skipped(console, plan.sources, stores)
+            plan.check_readable(stores, device)  # before the run folder is made
+        ranks.from_first(lambda: _open_folder(plan, request, stores))
+        trainer = closing.enter_context(
+            plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers)
+        )
         if request.resume:
             trainer.resume()
         before = trainer.step
         if before < last:
+            if ranks.rank() == 0:
+                request.record_changes(before)
             with explain_lack_of_memory(run, plan.config, plan.method, trainer.micro_batch, device):
-                trainer.train(last)
+                _train(trainer, last, closing, run)
         return before, trainer.step
 
 
@@ -97,6 +112,25 @@ def _open_folder(plan: Plan, request: TrainRequest, stores: Mapping[str, Store])
         return
     run.write_splits({source.alias: describe_split(source, stores[source.alias]) for source in plan.sources})
     run.create(plan.config, plan.space)
+
+
+def _newest_step(request: TrainRequest) -> int:
+    """Returns the number of steps of the newest checkpoint."""
+    return int(request.run.checkpoints.latest().name.removeprefix("step-")) if request.resume else 0
+
+
+def _train(trainer: Trainer, last: int, closing: ExitStack, run: RunFolder) -> None:
+    """Trains until step `last` or a signal, and closes the trackers before the signal ends the program."""
+    closed = False
+    try:
+        with defer_signals() as trainer.stop_request:
+            trainer.train(last)
+            closing.close()
+            closed = True
+    except BaseException as error:
+        if closed:
+            error.add_note(f"'{run.path}' is saved at step {trainer.step} of {trainer.schedule.steps}.")
+        raise
 
 
 @dataclass(frozen=True)

@@ -12,36 +12,16 @@ from stargan_fw.errors import ConfigError, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
+from stargan_fw.training.run_changes import PRESET, Change, check_resumable, find_changes, without_free
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from stargan_fw.data.source import Source
     from stargan_fw.interfaces import Method
     from stargan_fw.models.dataset_extension import Adoption
     from stargan_fw.models.loading import TrainedModel
     from stargan_fw_registry import LabelSpace
-
-# What a continued run may change: where the data lies, what is shown and kept. Any other change would make another run.
-FREE_ON_RESUME = (
-    "plugins",
-    "data.path",
-    "data.cache",
-    "data.resident",
-    "training.accelerate",
-    "training.log_every",
-    "training.sample_every",
-    "training.save_every",
-    "training.keep_checkpoints",
-    "training.keep_every",
-    "training.trackers",
-    "training.on_non_finite",
-    "training.max_skipped",
-    # What helps a training that failed, as its message says.
-    "training.learning_rate",
-    "training.precision",
-    "training.micro_batch_size",
-)
 
 
 @dataclass(frozen=True)
@@ -52,8 +32,9 @@ class TrainRequest:
         config: the complete configuration.
         plugins: the plugins, with the plugin files that the configuration names.
         run: the run folder.
-        resume: whether to continue the run in the folder.
+        resume: whether to continue the run in the folder from its newest checkpoint.
         start: the model that a new run begins with, or None.
+        changes: the settings of a continued run that were others before.
     """
 
     config: Config
@@ -61,6 +42,7 @@ class TrainRequest:
     run: RunFolder
     resume: bool
     start: TrainedModel | None = None
+    changes: Sequence[Change] = ()
 
     @classmethod
     def make(
@@ -72,43 +54,53 @@ class TrainRequest:
             layers: a configuration file, options and settings, the weakest first.
             datasets: the items of `--datasets`, which replace the layers' datasets. If neither names any, a new run takes
                 those of the model that it begins with.
-            preset: the preset below the layers. None is the default preset for a new run, and none for a continued one.
+            preset: the preset below the layers. None is the default preset for a new run, and none for one in the folder.
             out: the run folder; None names it after the datasets.
-            resume: whether to continue the run in the folder.
+            resume: whether to continue the run in the folder, or to begin one if the folder has no checkpoint.
 
         Raises:
             ConfigError: if a key, value, preset or dataset is unknown.
             PluginError: if a plugin file cannot be used.
-            RunError: if the folder holds a run and `resume` is false, or the reverse, or if the run is another one.
+            RunError: if the folder holds a run and `resume` is false, or if the run is another one.
             ModelError: if the model to begin with cannot be used.
         """
-        start = None if resume else _open_start(layers)
-        if start:
-            named = datasets is not None or any(_datasets_of(layer) for layer in layers if layer.source != "--set")
-            layers = [_start_layer(start, datasets_named=named), *layers]
-        run = RunFolder(out or _default_folder(layers, datasets))
-        if run.holds_run and not resume:
-            raise RunError(f"'{run.path}' already holds a run. Continue it with --resume, or name another --out.")
-        if run.path.exists() and not run.path.is_dir():
-            raise RunError(f"'{run.path}' is a file. Name a folder for the run with --out.")
-        if resume:
-            previous = run.config()
-            layers = [Layer(str(run.path / "config.toml"), previous.model_dump(exclude_none=True)), *layers]
-        plugins = PluginManager.discover(tuple(_plugin_files(layers)))
-        if resume:
-            layers = [*layers[:1], *([_preset_layer(plugins, preset)] if preset else []), *layers[1:]]
+        start = _open_start(layers) if out is None else None
+        named = datasets is not None or any(_datasets_of(layer) for layer in layers if layer.source != "--set")
+        run = RunFolder(out or _default_folder([*_start_layers(start, datasets_named=named), *layers], datasets))
+        own = _own_layers(run, resume=resume)
+        trained = bool(own and run.checkpoints.paths())
+        start = None if trained else start or _open_start([*own, *layers])
+        own = own or _start_layers(start, datasets_named=named)
+        plugins = PluginManager.discover(tuple(_plugin_files([*own, *layers])))
+        if run.holds_run:
+            below = [*own, *([_preset_on_resume(plugins, preset)] if preset else [])]
         else:
-            layers = [_preset_layer(plugins, preset), *layers]
-        config = complete(merge(_replace_datasets(layers, datasets), layers), plugins, layers)
-        if resume:
-            check_same_run(previous, config, run)
-        return cls(config, plugins, run, resume, start)
+            below = [_preset_layer(plugins, preset), *own]
+        every = [*below, *layers]
+        config = complete(merge(_replace_datasets(every, datasets), every), plugins, every)
+        if resume and not run.holds_run and not config.datasets:
+            raise RunError(f"'{run.path}' holds no run to continue. To begin one, name its --datasets.")
+        changes = find_changes(run, config, plugins, every[1:]) if trained else []
+        check_resumable(run, changes)
+        return cls(config, plugins, run, trained, start, changes)
 
     def adopt(self, method: Method) -> Adoption | None:
         """Gives a method's networks the weights of the model to begin with; ModelError if the model has other networks."""
         from stargan_fw.models.dataset_extension import adopt  # noqa: PLC0415 - imports torch, which not every request needs
 
         return adopt(self.start, method) if self.start else None
+
+    def record_changes(self, step: int) -> None:
+        """Writes into the run folder what changes after a step, if anything does."""
+        if self.changes:
+            self.run.change(self.config, step, {change.key: (change.was, change.now) for change in self.changes})
+
+    def check_unchanged(self) -> None:
+        """Raises RunError if another process has trained in the run folder since the request was made."""
+        if not self.resume and self.run.checkpoints.paths():
+            raise RunError(
+                f"Another process has begun the run in '{self.run.path}'. Continue it with --resume, or name another --out."
+            )
 
     def check_data(self, space: LabelSpace, sources: Sequence[Source]) -> None:
         """Raises RunError if the labels of a continued run, or the split of its images, have changed since it began."""
@@ -147,7 +139,30 @@ def _preset_layer(plugins: PluginManager, name: str | None) -> Layer:
     if name is None:
         known = ", ".join(presets.names()) or "none, since no plugin registers one"
         raise ConfigError(f"No preset is the default. Name one with --preset; there are: {known}.")
-    return Layer.from_file(presets.get(name))
+    return Layer(f"{PRESET}'{name}'", Layer.from_file(presets.get(name)).values)
+
+
+def _preset_on_resume(plugins: PluginManager, name: str) -> Layer:
+    """Returns a preset without the settings that may change: nobody asked to change what only the preset says."""
+    layer = _preset_layer(plugins, name)
+    return Layer(layer.source, without_free(layer.values))
+
+
+def _own_layers(run: RunFolder, *, resume: bool) -> list[Layer]:
+    """Returns the configuration of the run in the folder, if there is one.
+
+    Raises:
+        RunError: if the folder holds a run that is not to be resumed, or cannot hold one.
+    """
+    if run.path.exists() and not run.path.is_dir():
+        raise RunError(f"'{run.path}' is a file. Name a folder for the run with --out.")
+    if run.holds_run and not resume:
+        raise RunError(f"'{run.path}' already holds a run. Continue it with --resume, or name another --out.")
+    if not run.holds_run and run.checkpoints.paths():
+        raise RunError(f"'{run.path}' has checkpoints and no config.toml. Restore that file, or name another --out.")
+    if not run.holds_run:
+        return []
+    return [Layer(str(run.path / "config.toml"), run.config().model_dump(exclude_none=True))]
 
 
 def _default_folder(layers: Sequence[Layer], datasets: str | None) -> Path:
@@ -177,8 +192,10 @@ def _open_start(layers: Sequence[Layer]) -> TrainedModel | None:
     return open_model(model, plugins=_plugin_files(layers))
 
 
-def _start_layer(start: TrainedModel, *, datasets_named: bool) -> Layer:
-    """Returns the settings of the model's networks, and its datasets unless the user names others."""
+def _start_layers(start: TrainedModel | None, *, datasets_named: bool) -> list[Layer]:
+    """Returns the settings of the model's networks, if there is a model, and its datasets unless the user names others."""
+    if start is None:
+        return []
     settings = start.config.settings()
     folder = RunFolder(start.path)
     if not datasets_named and folder.holds_run:
@@ -194,7 +211,7 @@ def _start_layer(start: TrainedModel, *, datasets_named: bool) -> Layer:
                 f"'{unknown[0]}'. Say where they are with --datasets, as in {unknown[0]}=plugin:location."
             )
         settings["datasets"] = {alias: {"plugin": alias} for alias in aliases}
-    return Layer(str(start.path), settings)
+    return [Layer(str(start.path), settings)]
 
 
 def _replace_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Layer]:
@@ -246,35 +263,3 @@ def dataset_layer(text: str, below: Sequence[Layer]) -> Layer:
         kept = get_table(options, alias)
         datasets[alias] = {**(kept if kept.get("plugin", chosen["plugin"]) == chosen["plugin"] else {}), **chosen}
     return Layer("--datasets", {"datasets": datasets})
-
-
-def check_same_run(previous: Config, requested: Config, run: RunFolder, elsewhere: str = "--out") -> None:
-    """Raises RunError if a run would continue with another configuration than it began with.
-
-    Args:
-        previous: the configuration that the run began with.
-        requested: the configuration to continue with.
-        run: the run folder.
-        elsewhere: the option that names another folder, for the message.
-    """
-    if list(previous.datasets) != list(requested.datasets):
-        was, now = ", ".join(previous.datasets), ", ".join(requested.datasets)
-        raise RunError(
-            f"'{run.path}' was trained on {was} and cannot go on with {now}. "
-            f"Leave --datasets out, or start a new run with another {elsewhere}."
-        )
-    before, after = (dict(_flatten(config.model_dump(mode="json"))) for config in (previous, requested))
-    for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key) and key not in FREE_ON_RESUME and not key.endswith((".location", ".clip")):
-            raise RunError(
-                f"'{run.path}' was trained with {key} = {before.get(key)!r} and cannot go on with {after.get(key)!r}. "
-                f"Leave that out, or start a new run with another {elsewhere}."
-            )
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import signal
 import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from stargan_fw.compute.machine import choose_layout, choose_micro_batch, copy_t
 from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch, evaluating
 from stargan_fw.rendering.pictures import scale_pixels
+from stargan_fw.stop_signals import StopRequest
 from stargan_fw.training.failed_steps import FiniteSteps, is_lack_of_memory
 from stargan_fw.training.optimisation import MovingAverage, phase_optimizers
 
@@ -87,6 +89,9 @@ class Trainer:
         precision: the data type and device of the networks.
         sample: draws sheets of held-out images.
         observers: get the steps, metrics and sheets.
+
+    Attributes:
+        stop_request: asks to stop after the current step. Whoever can stop the training replaces it.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class Trainer:
         self.micro_batch = choose_micro_batch(config.micro_batch_size, precision, method.image_size)
         self.layout = choose_layout(config.channels_last, precision)
         self.captures = False
+        self.stop_request = StopRequest()
         self.networks_of = {phase.name: phase.networks for phase in method.phases}
         self.intervals = {
             phase.name: config.n_critic if phase.interval == "n_critic" else phase.interval for phase in method.phases
@@ -176,29 +182,38 @@ class Trainer:
         return self.captures
 
     def train(self, last: int) -> None:
-        """Trains up to and including step `last`."""
+        """Trains up to and including step `last`, or stops earlier, with a checkpoint, if `stop_request` says so."""
         if self.run:
             self.run.cut_metrics(self._logged_until())
         for observer in self.observers:
             observer.start(self.step, last)
         self.throughput = ThroughputMeter(self.step, self.config.batch_size, self.device)
-        while self.step < last:
+        ends = self.step >= last
+        while not ends:
             self.step += 1
             self.update(self.load())
+            ends = self.stopping() or self.step == last
             if self.step % self.config.log_every == 0:
                 self.log()
+            if ends:
+                self.log_unfinished()
             if self.step % self.config.sample_every == 0 or self.step == last:
                 with self.throughput.paused():
                     self.draw_sample()
-            if self.step % self.config.save_every == 0 or self.step == last:
+            if self.step % self.config.save_every == 0 or ends:
                 with self.throughput.paused():
                     self.save()
-            if self.step == last:
-                self.log()  # after the checkpoint: a run that continues logs these steps together with later ones
             for observer in self.observers:
                 observer.advance(self.step)
         if self.run:
             self.run.checkpoints.wait()
+
+    def stopping(self) -> bool:
+        """Returns whether to stop after this step: all ranks stop if one is asked to."""
+        stops = ranks.agree("the end of a step", stop=self.stop_request.number is not None)
+        if stops and self.stop_request.number is None:
+            self.stop_request.number = signal.SIGTERM
+        return stops
 
     def _logged_until(self) -> int:
         """Returns the last step of a complete row; the metrics of later steps are still pending."""
@@ -279,6 +294,15 @@ class Trainer:
             for observer in self.observers:
                 observer.log(row["step"], dataset, metrics)
         self.pending = {}
+
+    def log_unfinished(self) -> None:
+        """Writes the rows of steps that a run which continues logs again, together with later steps.
+
+        They are written before the checkpoint: a run killed in between takes the steps again.
+        """
+        pending = self.pending
+        self.log()
+        self.pending = pending
 
     def draw_sample(self) -> None:
         """Writes a sheet of fixed held-out images in every domain, without changing the networks."""
