@@ -42,7 +42,8 @@ class DataConfig(_Strict):
 
     Attributes:
         image_size: the side in pixels to which images are resized.
-        path: the folder of datasets without a location of their own, each under its plugin's name.
+        path: the folder of datasets without a location of their own, each under its plugin's name. Relative paths start at
+            the working directory, as those on the command line do, also if a file in another folder names them.
         cache: the folder of decoded images; None is that of the environment variable `STARGAN_FW_CACHE`, if it is set, or
             `.stargan-fw` in `path`.
         resident: keep the decoded training images on the device: "auto" on a GPU if they take at most half of its free
@@ -60,7 +61,7 @@ class DatasetConfig(_WithOptions):
 
     Attributes:
         plugin: the dataset plugin; by default, the alias.
-        location: the folder, file or id of the data; None is `data.path`/`plugin`.
+        location: the folder, file or id of the data; None is `data.path`/`plugin`. Relative as `data.path` is.
         crop_size: the side of the centre crop in pixels; None is the plugin's own.
         test_split: "random", "person", or "given" for the split in the dataset's files; None is the plugin's own.
         test_size: the share or number of images, or of people, to hold out; None is the plugin's own.

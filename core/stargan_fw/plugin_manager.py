@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from stargan_fw_registry import Index
 # Groups of entry points, in the order in which they are loaded: see `stargan_fw.hookspecs`.
 KIND_GROUP, COMMAND_GROUP, GROUP = "stargan_fw.kinds", "stargan_fw.commands", "stargan_fw"
 STRICT = "STARGAN_FW_STRICT"
+
+logger = logging.getLogger(__name__)
+_known_failures: set[str] = set()
 
 
 @dataclass
@@ -86,7 +90,7 @@ class PluginManager:
 
     @classmethod
     def discover(cls, files: tuple[str | Path, ...] = ()) -> "PluginManager":
-        """Returns a manager with all installed plugins and these plugin files.
+        """Returns a manager with all installed plugins and these plugin files. A log message names each that fails.
 
         Args:
             files: paths. A file that is listed twice, even by different paths, is loaded once.
@@ -98,6 +102,8 @@ class PluginManager:
         manager.load_entry_points(KIND_GROUP, COMMAND_GROUP, GROUP)
         for path in {path.resolve(): path for path in map(Path, files)}.values():
             manager.load_file(path)
+        for failure in manager.new_failures():
+            logger.warning("%s", failure)
         return manager
 
     def index(self, kind: str) -> Index[Any]:
@@ -116,6 +122,13 @@ class PluginManager:
             for name in self._modules_of(entry):
                 report = PluginReport(name, "entry point", entry.dist)
                 self._load(report, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
+
+    def new_failures(self) -> list[str]:
+        """Returns a sentence on each plugin that is left out, unless a call in this process has returned it before."""
+        found = [f"The plugin '{one.name}' is left out: {one.error}" for one in self.reports if one.error]
+        new = [failure for failure in found if failure not in _known_failures]
+        _known_failures.update(new)
+        return new
 
     def load_file(self, path: Path) -> None:
         """Loads a plugin file.

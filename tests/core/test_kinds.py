@@ -146,6 +146,16 @@ def test_two_kinds_of_a_module_have_hooks_of_their_own(only_plugins):
     assert {"palette", "shade"}.isdisjoint(plugins.kinds)
 
 
+@pytest.mark.parametrize("group", [KIND_GROUP, GROUP])
+def test_every_command_that_uses_plugins_names_once_what_is_left_out(only_plugins, cli, caplog, group):
+    failing = f"fails_in_{group.replace('.', '_')}"
+    only_plugins(**{failing: (group, "1 / 0")}, builtin=(COMMAND_GROUP, "from stargan_fw.cli.builtin import *"))
+
+    for _ in range(2):
+        assert cli("data", "check", "--datasets", "nothing").code == 2
+    assert caplog.messages == [f"The plugin '{failing}' is left out: ZeroDivisionError: division by zero"]
+
+
 def test_the_program_names_a_kind_that_fails(only_plugins, cli):
     only_plugins(palettes=(KIND_GROUP, "1 / 0"), builtin=(COMMAND_GROUP, "from stargan_fw.cli.builtin import *"))
 

@@ -98,9 +98,8 @@ def registered_commands() -> list[Command]:
         PluginError: if a plugin fails and `STARGAN_FW_STRICT=1` is set.
     """
     manager = _load_commands()
-    for report in manager.reports:
-        if report.error:
-            note(f"The plugin '{report.name}' is left out: {report.error}")
+    for failure in manager.new_failures():
+        note(failure)
     registered = (component.partition(" ") for report in manager.reports for component in report.components)
     commands = [manager.index("command").get(name) for kind, _, name in registered if kind == "command"]
     return sorted(_in_order(commands), key=lambda command: isinstance(command.run, typer.Typer))

@@ -37,6 +37,9 @@ class Translator:
         translator = Translator.from_pretrained("runs/quickstart")
         translator.translate("face.jpg", to="Blond_Hair,Male=0").save("blond.png")
 
+    One thread at a time may use a translator: some methods keep what they read from an image, and weights are loaded and
+    networks compiled when they are first needed. Several threads take a lock, or a translator each.
+
     Attributes:
         labels: the label space.
         image_size: side of the model's pictures in pixels.
