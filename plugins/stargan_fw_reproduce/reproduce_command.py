@@ -114,7 +114,7 @@ def _show_plan(console: Console, found: Reproduction) -> None:
         steps = run.steps if run.folder.holds_run or found.share is None else None
         share = "the preset's" if found.share is None else f"{found.share:.1f} minutes"
         state = "done" if run.is_done else f"at step {run.step}" if run.folder.holds_run else "missing"
-        table.add_row(escape(run.title), run.planned.datasets, f"{steps} steps" if steps else share, state)
+        table.add_row(escape(run.title), escape(run.planned.datasets), f"{steps} steps" if steps else share, state)
     console.print(table)
 
 

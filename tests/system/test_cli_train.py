@@ -142,6 +142,23 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_labels_and_paths_with_brackets_are_shown_as_they_are(cli, train, tmp_path):
+    data = tmp_path / "data[1]"
+    for label in ("[young]", "[bold]"):
+        (data / label).mkdir(parents=True)
+        for number in range(8):
+            Image.new("RGB", (40, 40), (number, 99, 0)).save(data / label / f"{number}.png")
+    datasets = f"faces[red]=folder:{data}"
+    outcome = train("--cache", tmp_path / "[b]", "--max-steps", "1", datasets=datasets, out=tmp_path / "run[i]")
+    assert outcome.code == 0, outcome.err
+    shown = " ".join(outcome.out.split())
+    for text in ("faces[red]", "[young]", "[bold]", "images of faces[red]", "faces[red]: d/adv", "run[i]: step 1 of"):
+        assert text in shown
+    prepared = cli("data", "prepare", "--datasets", datasets, "--cache", tmp_path / "[b]")
+    assert f"{tmp_path / '[b]'}: " in prepared.out
+    assert "faces[red]" in cli("data", "check", "--datasets", datasets).out
+
+
 def test_the_original_loss_trains(train, tmp_path, metrics):
     assert train("--max-steps", "10", "--set", "loss.name=vanilla", "--set", "training.ema=0").code == 0
     assert "d/gp" not in metrics(tmp_path / "run")[0]

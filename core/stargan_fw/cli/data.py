@@ -82,7 +82,7 @@ def prepare(
     stores = decode(merged, sources, progress)
     show_skipped(console, sources, stores)
     size = sum(store.path.stat().st_size for store in stores.values())
-    console.print(f"{cache_folder(merged.data)}: {format_size(size)}", soft_wrap=True)
+    console.print(f"{cache_folder(merged.data)}: {format_size(size)}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -168,10 +168,11 @@ def _merge(
 
 def _track_reading(name: str, count: int, images: "Iterable[Any]") -> "Iterable[Any]":
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import track
 
     console = Console(stderr=True)
-    return track(images, f"reading {name}", count, console=console) if console.is_terminal else images
+    return track(images, escape(f"reading {name}"), count, console=console) if console.is_terminal else images
 
 
 def _show_report(console: "Console", report: "DatasetReport") -> None:

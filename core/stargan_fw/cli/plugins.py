@@ -35,6 +35,8 @@ def list_plugins(
 
     table = Table("plugin", "from", "registers")
     for report in manager.reports:
-        outcome = f"[red]left out: {escape(report.error)}[/red]" if report.error else ", ".join(report.components)
+        outcome = (
+            f"[red]left out: {escape(report.error)}[/red]" if report.error else escape(", ".join(report.components))
+        )
         table.add_row(escape(report.name), report.distribution or report.source, outcome)
     show(table)

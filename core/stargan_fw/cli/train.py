@@ -137,4 +137,4 @@ def _show_plan(console: "Console", plan: "Plan") -> None:
         table.add_row(escape(source.alias), f"{len(source.train)}", f"{len(source.test)}", escape(labels))
     console.print(table)
     sizes = [f"{name} {parameter_count(network):,}" for name, network in plan.method.networks.items()]
-    console.print(f"parameters: {', '.join(sizes)}")
+    console.print(f"parameters: {', '.join(sizes)}", markup=False)

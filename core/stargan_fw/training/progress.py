@@ -5,6 +5,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.filesize import decimal as format_size
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn, track
 
 from stargan_fw.data.ingest import store_bytes
@@ -29,7 +30,9 @@ class Progress(Tracker):
         self._losses: dict[str, str] = {}
         self._speed = 0.0
         columns = (TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[speed]}"))
-        self._bar = Bar(*columns, TimeRemainingColumn(), TextColumn("{task.fields[losses]}"), console=console)
+        self._bar = Bar(
+            *columns, TimeRemainingColumn(), TextColumn("{task.fields[losses]}", markup=False), console=console
+        )
         self._task = self._bar.add_task("train", speed="", losses="")
 
     def __enter__(self) -> Self:
@@ -50,7 +53,8 @@ class Progress(Tracker):
         self._bar.update(self._task, completed=step)
         if not self._console.is_terminal and (step % self._line_every == 0 or step == self._last):
             losses = "  ".join(self._losses.values())
-            self._console.print(f"step {step}/{self._last}  {self._speed:.0f} images/s  {losses}", soft_wrap=True)
+            line = f"step {step}/{self._last}  {self._speed:.0f} images/s  {losses}"
+            self._console.print(line, markup=False, soft_wrap=True)
 
     def log(self, step: int, dataset: str, values: Mapping[str, float]) -> None:  # noqa: ARG002
         """Shows a dataset's latest metrics, named as in `metrics.jsonl`."""
@@ -63,7 +67,7 @@ class Progress(Tracker):
 def show_progress(description: str, steps: Iterable[int]) -> Iterable[int]:
     """Returns the steps, with a progress bar on standard error if that is a terminal."""
     console = Console(stderr=True)
-    return track(steps, description, console=console, transient=True) if console.is_terminal else steps
+    return track(steps, escape(description), console=console, transient=True) if console.is_terminal else steps
 
 
 MOST_NAMES = 10  # shown for images with the same note; `data check` lists them all
@@ -74,10 +78,10 @@ def decoding_progress(console: Console, image_size: int) -> Callable[[str, int, 
 
     def wrap(name: str, count: int, images: Iterable[bytes]) -> Iterable[bytes]:
         size = format_size(store_bytes(count, image_size))
-        console.print(f"decoding {count} images of {name}, which take {size}")
+        console.print(f"decoding {count} images of {name}, which take {size}", markup=False)
         if not console.is_terminal:
             return images
-        return track(images, f"decoding {name}", count, console=console)
+        return track(images, escape(f"decoding {name}"), count, console=console)
 
     return wrap
 
@@ -88,7 +92,7 @@ def show_skipped(console: Console, sources: Sequence[Source], stores: Mapping[st
         errors = stores[source.alias].errors
         if errors:
             count = f"{len(errors)} of {len(source.examples)} images"
-            console.print(f"{source.alias}: {count} cannot be read and are left out:")
+            console.print(f"{source.alias}: {count} cannot be read and are left out:", markup=False)
         for index, why in errors.items():
             console.print(f"  {source.name_of(index)}: {why}", markup=False, highlight=False, soft_wrap=True)
         _show_notes(console, source, stores[source.alias].notes)
