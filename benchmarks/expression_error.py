@@ -74,7 +74,7 @@ def main() -> int:
 
     run = RunFolder(arguments.run)
     config = run.config()
-    sources = recorded_sources(run, PluginManager.discover(tuple(config.plugins)))
+    sources = recorded_sources(run, PluginManager.discover())
     source = next(source for source in sources if source.alias == arguments.dataset)
     store = decode(config, [source])[arguments.dataset]
     images = torch.from_numpy(store.read(np.arange(len(store)))).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.components import ParameterCount, complete, count_config_parameters
+from stargan_fw.components import ParameterCount, check_plugins_named, complete, count_config_parameters
 from stargan_fw.compute.machine import (
     Precision,
     choose_device,
@@ -42,6 +42,7 @@ from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     import torch
     from PIL import Image
@@ -210,21 +211,25 @@ class HeldOut:
     indices: list[int]
 
 
-def held_out_images(run: RunFolder, datasets: Collection[str], data: str | None = None) -> list[HeldOut]:
+def held_out_images(
+    run: RunFolder, datasets: Collection[str], data: str | None = None, plugin_files: Sequence[str | Path] = ()
+) -> list[HeldOut]:
     """Returns the readable test images of a run.
 
     Args:
         run: a folder that holds a run.
         datasets: aliases of the datasets to read; the run's other datasets are skipped.
         data: the folder of datasets without a location; None is the run's own `data.path`.
+        plugin_files: plugin files to use besides the installed plugins.
 
     Raises:
+        PluginError: if a dataset needs a plugin file that the run names and the caller does not.
         RunError: if the split differs from the one that the run began with.
         DataError: if the data is missing or broken.
     """
-    config = run.config()
-    plugins = PluginManager.discover(tuple(config.plugins))
+    config, plugins = run.config(), PluginManager.discover(tuple(plugin_files))
     tables = {alias: table for alias, table in config.datasets.items() if alias in datasets}
+    check_plugins_named([("dataset", table.plugin) for table in tables.values()], config, plugins, run.path)
     sources = [Source.open(alias, table, data or config.data.path, plugins) for alias, table in tables.items()]
     check_splits(run, sources)
     skipped = {alias: set(split.get("skipped", ())) for alias, split in run.splits().items()}

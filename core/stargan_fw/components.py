@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from stargan_fw.component_kinds import CONFIG_TABLES
 from stargan_fw.config import with_source
-from stargan_fw.errors import ConfigError
+from stargan_fw.errors import ConfigError, PluginError
 from stargan_fw.options import OptionError, check_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import nn
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 
 NETWORK_ARGUMENTS = ("image_size", "label_dim")  # which the method passes, so they are no options
+MOST_LISTED = 12  # plugin files in a message
 
 
 def complete(config: Config, plugins: PluginManager, layers: Sequence[Layer] = ()) -> Config:
@@ -37,7 +41,7 @@ def complete(config: Config, plugins: PluginManager, layers: Sequence[Layer] = (
     """
     check_dataset_options(config, plugins, layers)
     try:
-        completed = _completed(config, plugins)
+        completed = complete_model(config, plugins)
     except OptionError as error:
         raise with_source(layers, error.path, str(error)) from None
     _check_batch_size(completed, plugins, layers)
@@ -72,7 +76,53 @@ def dataset_options(alias: str, table: DatasetConfig, plugins: PluginManager) ->
     return check_options(kind, table.options, f"datasets.{alias}", other_keys=type(table).model_fields)
 
 
-def _completed(config: Config, plugins: PluginManager) -> Config:
+def model_components(config: Config) -> list[tuple[str, str]]:
+    """Returns kind and name of the components that a run's model is built of."""
+    tables = {kind: getattr(config, kind) for kind in CONFIG_TABLES}
+    return [(kind, table.name) for kind, table in tables.items() if table.name]
+
+
+def data_components(config: Config) -> list[tuple[str, str]]:
+    """Returns kind and name of the components that read a run's data."""
+    return [("dataset", table.plugin) for table in config.datasets.values()]
+
+
+def all_components(config: Config) -> list[tuple[str, str]]:
+    """Returns kind and name of everything that a run is trained with."""
+    trackers = [("tracker", name) for name in config.training.trackers]
+    return [*model_components(config), *data_components(config), *trackers]
+
+
+def check_plugins_named(
+    needed: Iterable[tuple[str, str]], config: Config, plugins: PluginManager, folder: Path
+) -> None:
+    """Raises PluginError if a run needs plugin files that its folder names and the user does not.
+
+    A folder may come from anybody, so no file that it names is ever run. If the components are registered anyway, because
+    they are installed or the user named their files, nothing needs saying.
+
+    Args:
+        needed: kind and name of the components.
+        config: the run's configuration, which names the files.
+        plugins: the plugins, with those files that the user named.
+        folder: the run folder.
+    """
+    named = {Path(report.name).resolve() for report in plugins.reports if report.source == "file"}
+    files = [file for file in config.plugins if Path(file).resolve() not in named]
+    if not files or all(name in plugins.index(kind) for kind, name in needed):
+        return
+    names = ", ".join(Path(file).name for file in files[:MOST_LISTED])
+    listed = names + (f" and {len(files) - MOST_LISTED} more" if files[MOST_LISTED:] else "")
+    options = " ".join(f"--plugin {shlex.quote(file)}" for file in files[:MOST_LISTED])
+    one = len(files) == 1
+    raise PluginError(
+        f"The run '{folder}' was trained with the plugin {'file' if one else 'files'} {listed}. Files that a folder names "
+        f"are never run by themselves; name {'it if you trust it' if one else 'those that you trust'}: {options}"
+    )
+
+
+def complete_model(config: Config, plugins: PluginManager) -> Config:
+    """Returns the configuration with the names and all options of the model's components filled in; raises as `complete`."""
     method = _complete(plugins, "method", config.method)
     defaults = plugins.index("method").get(str(method.name)).components
     tables = {kind: _complete(plugins, kind, getattr(config, kind), name) for kind, name in defaults.items()}

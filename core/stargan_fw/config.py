@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from stargan_fw.component_kinds import CONFIG_TABLES
-from stargan_fw.errors import ConfigError
+from stargan_fw.errors import ConfigError, is_printable, one_line
+from stargan_fw.files import read_text, why_unreadable
 from stargan_fw.options import describe_error, error_location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
+LARGEST_FILE = 2**20  # bytes of a configuration
+MOST_DOTS = 200
+DEEPEST_TABLE = 20  # tables inside of each other
+LARGEST_SIZE = 2**14  # pixels
 
 Choice: TypeAlias = Literal["auto", "on", "off"]  # "auto" depends on the machine
 
@@ -37,6 +43,15 @@ class _WithOptions(BaseModel):
         return dict(self.model_extra or {})
 
 
+def _check_path(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("no path can hold a zero byte")
+    return path
+
+
+PathText: TypeAlias = Annotated[str, AfterValidator(_check_path)]
+
+
 class DataConfig(_Strict):
     """`[data]`.
 
@@ -50,9 +65,9 @@ class DataConfig(_Strict):
             memory, "on" on any device; "off" reads every batch from the disk. The batches are the same.
     """
 
-    image_size: int = Field(default=128, gt=0)
-    path: str = "data"
-    cache: str | None = None
+    image_size: int = Field(default=128, gt=0, le=LARGEST_SIZE)
+    path: PathText = "data"
+    cache: PathText | None = None
     resident: Choice = "auto"
 
 
@@ -71,7 +86,7 @@ class DatasetConfig(_WithOptions):
     """
 
     plugin: str
-    location: str | None = None
+    location: PathText | None = None
     crop_size: int | None = Field(default=None, gt=0)
     test_split: Literal["random", "person", "given"] | None = None
     test_size: float | int | None = Field(default=None, gt=0)
@@ -177,7 +192,7 @@ class TrainingConfig(_Strict):
     keep_checkpoints: int = Field(default=2, ge=1)
     keep_every: int | None = Field(default=None, gt=0)
     trackers: list[str] = []
-    start: str | None = None
+    start: PathText | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -197,11 +212,18 @@ class ComponentConfig(_WithOptions):
     name: str | None = None
 
 
+def _plugin_path(name: str) -> str:
+    """Returns the absolute path of a plugin file, so that the recorded configuration means the same file everywhere."""
+    if not name or not is_printable(name):
+        raise ValueError("a plugin file's name is empty, or has characters that cannot be shown")
+    return str(Path(name).absolute())
+
+
 class Config(_Strict):
     """Everything that a run is made from.
 
     Attributes:
-        plugins: plugin files.
+        plugins: plugin files. Those of a file that the user names are loaded, those of a folder that is opened are not.
         data: the images' size and folders.
         datasets: alias → dataset, in the order of the joint label vector.
         training: the schedule, the optimiser, and how often results are written.
@@ -212,7 +234,7 @@ class Config(_Strict):
         embedding: what a translation must keep, for methods with an identity loss.
     """
 
-    plugins: list[str] = []
+    plugins: list[Annotated[str, AfterValidator(_plugin_path)]] = []
     data: DataConfig = DataConfig()
     datasets: dict[str, DatasetConfig] = {}
     training: TrainingConfig = TrainingConfig()
@@ -242,15 +264,29 @@ class Layer:
     source: str
     values: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        tables, depth = [self.values], 0
+        while tables:
+            tables = [inner for table in tables for inner in table.values() if isinstance(inner, dict)]
+            depth += 1
+            if depth > DEEPEST_TABLE:
+                raise ConfigError(f"{self.source}: more than {DEEPEST_TABLE} tables are inside of each other.")
+
     @classmethod
     def from_file(cls, path: Path) -> Layer:
-        """Reads a TOML file; ConfigError if the file cannot be read or is not TOML."""
+        """Reads a TOML file; ConfigError if the file cannot be read or is not TOML.
+
+        Relative paths of plugin files are relative to the file's folder.
+        """
         try:
-            return cls(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
+            values = _parse(read_text(path, LARGEST_FILE))
         except OSError as error:
-            raise ConfigError(f"The configuration '{path}' cannot be read: {error.strerror}.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"The configuration '{path}' is not TOML: {error}") from None
+            raise ConfigError(f"The configuration '{path}' cannot be read: {why_unreadable(error)}.") from None
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"The configuration '{path}' is not TOML: {one_line(str(error))}") from None
+        if isinstance(files := values.get("plugins"), list):
+            values["plugins"] = [str(path.parent / name) if isinstance(name, str) and name else name for name in files]
+        return cls(str(path), values)
 
     @classmethod
     def from_settings(cls, settings: Iterable[str]) -> Layer:
@@ -282,10 +318,18 @@ def _set_key(table: dict[str, Any], key: str, value: Any, source: str) -> None:
     table[last] = value
 
 
+def _parse(text: str) -> dict[str, Any]:
+    """Reads TOML; ValueError or RecursionError if the text is none."""
+    # A key of n parts takes a time of n² to parse. Between the signs that may end it, no key has so many dots.
+    if max(part.count(".") for part in re.split("[=,{\n]", text)) > MOST_DOTS:
+        raise ValueError(f"a line has more than {MOST_DOTS} dots")
+    return tomllib.loads(text)
+
+
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return _parse(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
         return text.strip()
 
 

@@ -1,7 +1,7 @@
 """One exception class for each kind of mistake; `stargan_fw.cli.main` alone turns them into exit codes."""
 
 from stargan_fw_registry.label_errors import LabelError, RequestError
-from stargan_fw_registry.names import closest
+from stargan_fw_registry.names import closest, is_printable, printable
 
 __all__ = [
     "ConfigError",
@@ -14,6 +14,8 @@ __all__ = [
     "RunError",
     "TrainingError",
     "closest",
+    "is_printable",
+    "printable",
 ]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
 import secrets
 import shutil
+import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +78,55 @@ def check_format(document: Mapping[str, Any], newest: int, path: Path) -> int:
         f"'{path}' has format {version}, which a newer stargan-fw wrote; this one reads up to format {newest}. "
         f"Install that one: pip install --upgrade {package}"
     )
+
+
+def read_text(path: Path, largest: int) -> str:
+    """Reads a text file that may come from anybody.
+
+    Args:
+        path: the file. A pipe, which would wait for somebody to write, and a device are refused as a folder is.
+        largest: the most bytes that such a file has.
+
+    Raises:
+        OSError: the file cannot be read, is larger, or is none.
+        UnicodeDecodeError: the file is not in UTF-8.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"it is larger than {largest / 2**20:g} MiB", str(path))
+    return content.decode()
+
+
+def read_json(path: Path, largest: int) -> Any:
+    """Reads a JSON file that may come from anybody; NaN and infinity are none of JSON.
+
+    Raises:
+        OSError: as `read_text` does.
+        ValueError: the file is not JSON in UTF-8.
+    """
+    try:
+        return json.loads(read_text(path, largest), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("lists and objects are inside of each other too often") from None
+
+
+def why_unreadable(error: OSError) -> str:
+    """Returns why a file cannot be read or written, without its name."""
+    return error.strerror or str(error)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens a file without waiting, as for the writer of a pipe, and nothing else than a file."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file", path)
+    return descriptor
+
+
+def _refuse_constant(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def remove(path: Path) -> None:

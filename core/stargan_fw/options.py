@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from stargan_fw.errors import ConfigError, closest
+from stargan_fw.errors import ConfigError, closest, printable
+
+LONGEST_VALUE = 200  # characters of a value in a message
 
 
 class OptionError(ConfigError):
@@ -89,14 +91,25 @@ def describe_error(
     """
     first = error.errors()[0]
     path = error_location(error, values)
-    key = ".".join(filter(None, [table, *path]))
+    key, value = printable(".".join(filter(None, [table, *path]))), _shorten(repr(first["input"]))
     if first["type"] == "extra_forbidden":
         return f"Unknown key '{key}': {closest(path[-1], [*_keys_at(model, path[:-1]), *other_keys])}"
     if first["type"] == "missing":
         return f"The key '{key}' is missing."
     if first["type"] == "value_error":
-        return f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ').rstrip('.')}."
-    return f"{key} = {first['input']!r} {first['msg'].removeprefix('Input ').rstrip('.')}."
+        return f"{key} = {value}: {first['msg'].removeprefix('Value error, ').rstrip('.')}."
+    return f"{key} = {value} {first['msg'].removeprefix('Input ').rstrip('.')}."
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def first_mistake(error: ValidationError) -> str:
+    """Describes the first mistake of a document that comes from outside: where it is, and what."""
+    first = error.errors()[0]
+    where = _shorten(printable(".".join(map(str, first["loc"]))))
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
 def error_location(error: ValidationError, values: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """Loads plugins, leaves out failing ones so that the others work, and reports on each."""
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -247,7 +248,8 @@ def _origin(distribution: importlib.metadata.Distribution | None) -> str | None:
 
 
 def _import_file(path: Path) -> ModuleType:
-    name = f"stargan_fw_plugin_file_{path.stem}"
+    folder = hashlib.sha256(os.fsencode(path.resolve().parent)).hexdigest()[:16]  # two folders may both have a pets.py
+    name = f"stargan_fw_plugin_file_{path.stem}_{folder}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise PluginError("it is not a Python file.")

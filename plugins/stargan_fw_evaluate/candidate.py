@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from stargan_fw.components import count_parameters
+from stargan_fw.components import check_plugins_named, count_parameters, data_components
 from stargan_fw.compute.machine import Precision, wait_for
 from stargan_fw.config import DatasetConfig
+from stargan_fw.data.cache import cache_folder, holds_stores
 from stargan_fw.data.source import Source
 from stargan_fw.errors import RunError, closest
 from stargan_fw.inference.translator import Translator
@@ -55,13 +56,16 @@ class Candidate:
 
         Raises:
             RunError: there is no run, or it has no checkpoint yet.
+            PluginError: the run needs plugin files that the request does not name.
             ModelError: the weights do not fit, or the method has no such variant.
             LabelError: the run has too few datasets for the variant.
         """
         run = RunFolder(path)
         config, labels, checkpoint = run.config(), run.labels(), run.checkpoints.latest().name
         name, variant = request.precision, request.variant
-        translator = Translator.from_pretrained(path, device=str(device), precision=name, accelerate=True)
+        translator = Translator.from_pretrained(
+            path, device=str(device), precision=name, accelerate=True, plugins=request.plugins
+        )
         translator = translator.variant(*variant) if variant else translator
         return cls(run, config, labels, translator, checkpoint, Precision.choose(name, device))
 
@@ -116,7 +120,7 @@ def open_candidates(paths: Sequence[Path], request: EvaluationRequest, device: t
 
     Raises:
         RunError: a run is missing, empty or named twice, or the runs have different image sizes.
-        LabelError, ModelError: a run has no such variant.
+        LabelError, ModelError, PluginError: as `Candidate.open` does.
     """
     twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
     if twice:
@@ -161,8 +165,15 @@ def targets_to_read(candidates: Sequence[Candidate], names: Sequence[str]) -> li
 
 
 def data_config(candidates: Sequence[Candidate], names: Sequence[str], request: EvaluationRequest) -> Config:
-    """Returns the first run's configuration, with these datasets unlimited and the request's folders."""
-    folders = {key: value for key, value in (("path", request.data), ("cache", request.cache)) if value is not None}
+    """Returns the first run's configuration, with these datasets unlimited and the request's folders.
+
+    A run may come from anybody, so the cache that it names is used only if it holds decoded images already.
+    """
+    folders: dict[str, str | None] = {
+        key: value for key, value in (("path", request.data), ("cache", request.cache)) if value is not None
+    }
+    if not holds_stores(cache_folder(candidates[0].config.data)):
+        folders.setdefault("cache", None)
     tables = {}
     for name in names:
         found = [candidate.config.datasets[name] for candidate in candidates if name in candidate.config.datasets]
@@ -170,6 +181,18 @@ def data_config(candidates: Sequence[Candidate], names: Sequence[str], request: 
         tables[name] = table.model_copy(update={"limit": None})
     config = candidates[0].config
     return config.model_copy(update={"data": config.data.model_copy(update=folders), "datasets": tables})
+
+
+def find_plugins(candidates: Sequence[Candidate], config: Config, request: EvaluationRequest) -> PluginManager:
+    """Returns the plugins that read the configuration's datasets.
+
+    Raises:
+        PluginError: a dataset needs plugin files of a run that the request does not name.
+    """
+    plugins = PluginManager.discover(request.plugins)
+    for candidate in candidates:
+        check_plugins_named(data_components(config), candidate.config, plugins, candidate.run.path)
+    return plugins
 
 
 def open_source(name: str, config: Config, plugins: PluginManager, candidates: Sequence[Candidate]) -> Source:
@@ -210,22 +233,20 @@ def held_out_pictures(
     dataset: str,
     request: EvaluationRequest,
     device: torch.device,
-    plugin_files: Sequence[str] = (),
 ) -> list[Image.Image]:
     """Returns test images of a dataset that none of the runs was trained on, at the runs' image size.
 
     Args:
         runs: run folders.
         dataset: a dataset's alias in the runs, or the name of a dataset plugin.
-        request: `source`, `limit` and `data` of the request select the images.
+        request: `source`, `limit` and `data` of the request select the images, `plugins` opens the runs.
         device: the device to open the runs on.
-        plugin_files: plugin files to use besides the installed plugins.
 
     Raises:
         RequestError: if a run cannot be used, the data is missing, or no test image fits the request.
     """
     candidates = open_candidates(list(dict.fromkeys(runs)), request, device)
     config = data_config(candidates, [dataset], request)
-    source = open_source(dataset, config, PluginManager.discover(tuple(plugin_files)), candidates)
+    source = open_source(dataset, config, find_plugins(candidates, config, request), candidates)
     indices = request.select_images(source, [source.schema])
     return source.pictures(indices, config.data.image_size)

@@ -1,7 +1,6 @@
 """`stargan-fw evaluate`."""
 
 import io
-import json
 import os
 from collections.abc import Callable, Sequence
 from csv import DictWriter
@@ -16,9 +15,11 @@ from stargan_fw.cli.command_options import (
     CacheOption,
     DeviceOption,
     JsonOption,
+    PluginOption,
     PrecisionOption,
     SeedOption,
 )
+from stargan_fw.cli.notes import json_text
 from stargan_fw.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def evaluate(
     seed: SeedOption = 0,
     precision: PrecisionOption = "fp32",
     device: DeviceOption = None,
+    plugin: PluginOption = None,
     as_json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown.")] = None,
@@ -100,10 +102,11 @@ def evaluate(
         mask=mask,
         precision=precision,
         read=tuple(read or ()),
+        plugins=tuple(plugin or ()),
     )
     evaluations = evaluate_runs(runs, request, choose_device(device), show_progress)
     if as_json:  # show results before writing: a failing disk must not lose hours of work
-        typer.echo(json.dumps([evaluation.to_dict() for evaluation in evaluations], indent=1, ensure_ascii=False))
+        typer.echo(json_text([evaluation.to_dict() for evaluation in evaluations]))
     else:
         _show(Console(), evaluations)
     written = _write(evaluations, csv, markdown)

@@ -39,6 +39,7 @@ class EvaluationRequest:
         precision: in which the runs' networks compute, as `Precision.choose` takes it. The networks that measure compute in
             fp32.
         read: edits of one label each; the share of inputs and translations that show it is counted.
+        plugins: plugin files to use besides the installed plugins.
     """
 
     datasets: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class EvaluationRequest:
     mask: Literal["right", "wrong"] = "right"
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     read: tuple[str, ...] = ()
+    plugins: tuple[str | Path, ...] = ()
 
     @property
     def variant(self) -> tuple[str, str] | None:
@@ -62,7 +64,8 @@ class EvaluationRequest:
 
     def document(self) -> dict[str, Any]:
         """Returns the settings that decide the results, as JSON."""
-        decisive = {name: value for name, value in vars(self).items() if name not in {"data", "cache", "inception"}}
+        paths = {"data", "cache", "inception", "plugins"}
+        decisive = {name: value for name, value in vars(self).items() if name not in paths}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in decisive.items()}
 
     def check(self) -> None:

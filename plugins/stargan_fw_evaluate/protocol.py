@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from stargan_fw.data.source import decode
-from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.evaluation_record import METRICS, Evaluation, Row
 from stargan_fw_evaluate import metrics
 from stargan_fw_evaluate.candidate import (
     data_config,
     datasets_to_score,
+    find_plugins,
     open_candidates,
     open_source,
     targets_to_read,
@@ -111,7 +111,7 @@ def _prepare(
     read_names = [label.schema.name for label in to_read]
     image_names = [request.images] if request.images else []
     config = data_config(candidates, list(dict.fromkeys([*names, *image_names, *read_names])), request)
-    plugins = PluginManager.discover(tuple(dict.fromkeys(file for one in candidates for file in one.config.plugins)))
+    plugins = find_plugins(candidates, config, request)
     sources = {name: open_source(name, config, plugins, candidates) for name in config.datasets}
     schemas = [source.schema for source in sources.values()]
     wanted = select_targets([one for name in names for one in list_targets(sources[name].schema)], request.to, schemas)

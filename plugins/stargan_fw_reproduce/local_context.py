@@ -121,6 +121,7 @@ class LocalContext(ExperimentContext):
             classifier_steps=request.classifier_steps,
             mask=mask,
             read=tuple(read),
+            plugins=tuple(request.plugins),
         )
 
     def overview(self, title: str, found: Mapping[PlannedRun, Sequence[Measured]]) -> Table:
@@ -146,13 +147,14 @@ class LocalContext(ExperimentContext):
         runs = [self.reproduction.of(row.run)[0] for row in rows]
         paths = [run.folder.path for run in runs]
         opened = {
-            path: Translator.from_pretrained(path, device=device, accelerate=True) for path in dict.fromkeys(paths)
+            path: Translator.from_pretrained(path, device=device, accelerate=True, plugins=request.plugins)
+            for path in dict.fromkeys(paths)
         }
-        wanted = EvaluationRequest(source=source, limit=count, data=request.data)
-        inputs = held_out_pictures(paths, images, wanted, self.device, request.plugins)
+        wanted = EvaluationRequest(source=source, limit=count, data=request.data, plugins=tuple(request.plugins))
+        inputs = held_out_pictures(paths, images, wanted, self.device)
         drawn = [FigureRow(_masked(opened[path], row.mask), row.name) for path, row in zip(paths, rows, strict=True)]
         models = [(run.folder.path, row.name or row.run.title, row.mask) for run, row in zip(runs, rows, strict=True)]
-        command = sheet_command(models, self.out / "inputs" / name, to, device)
+        command = sheet_command(models, self.out / "inputs" / name, to, device, request.plugins)
         self.commands.append(command)
         return Sheet(name, caption, draw_figure(drawn, inputs, to), inputs, command)
 
@@ -222,11 +224,14 @@ def evaluate_command(runs: Iterable[SeededRun], request: EvaluationRequest, devi
         "--classifier-steps": request.classifier_steps,
         "--cache": request.cache,
         "--device": device,
+        "--plugin": request.plugins,
     }
     return _command("evaluate", *(run.folder.path for run in runs), *_options(options))
 
 
-def sheet_command(models: Sequence[tuple[Path, str, str]], inputs: Path, to: Sequence[str], device: str) -> str:
+def sheet_command(
+    models: Sequence[tuple[Path, str, str]], inputs: Path, to: Sequence[str], device: str, plugins: Sequence[str]
+) -> str:
     """Returns the command that draws a figure of saved inputs.
 
     Args:
@@ -234,6 +239,7 @@ def sheet_command(models: Sequence[tuple[Path, str, str]], inputs: Path, to: Seq
         inputs: the folder of the inputs.
         to: the edits.
         device: the device to translate on.
+        plugins: plugin files.
     """
     names = {path: name for path, name, _ in reversed(models)}
     first, *others = dict.fromkeys(path for path, _, _ in models)
@@ -244,6 +250,7 @@ def sheet_command(models: Sequence[tuple[Path, str, str]], inputs: Path, to: Seq
         "--to": to,
         "--mask": ",".join(masks) if masks != ["right"] else None,
         "--device": device,
+        "--plugin": plugins,
     }
     return _command("sheet", first, inputs, *_options(options))
 

@@ -43,6 +43,7 @@ class StudyRequest:
         title: what workers see as the study's name.
         words: how changes are put to workers: "Male=0:a woman".
         device: the device to translate on; None takes a GPU if there is one.
+        plugins: plugin files to use besides the installed plugins.
     """
 
     models: Sequence[str]
@@ -54,6 +55,7 @@ class StudyRequest:
     title: str
     words: Sequence[str]
     device: str | None
+    plugins: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def build_study(request: StudyRequest) -> Study:
         DataError: data that is missing or has no image to ask about.
     """
     models = name_models(request.models)
-    opened = partial(Translator.from_pretrained, device=request.device, accelerate=True)
+    opened = partial(Translator.from_pretrained, device=request.device, accelerate=True, plugins=request.plugins)
     translators = {name: opened(model) for name, model in models.items()}
     schemas = shared_schemas(translators)
     wording = Wording.parse(request.words, schemas)
@@ -167,13 +169,16 @@ def shared_schemas(translators: Mapping[str, Translator]) -> list[LabelSchema]:
     return shared
 
 
-def find_held_out(models: Sequence[str], datasets: Collection[str], data: str | None) -> dict[str, HeldOut]:
+def find_held_out(
+    models: Sequence[str], datasets: Collection[str], data: str | None, plugins: Sequence[Path] = ()
+) -> dict[str, HeldOut]:
     """Returns, by dataset, the images that every run held out, cropped as the first run crops them.
 
     Args:
         models: run folders. Exported models say nothing about data and are passed over.
         datasets: aliases of the datasets that are wanted.
         data: the folder of datasets without a location; None is the runs' own.
+        plugins: plugin files to use besides the installed plugins.
 
     Raises:
         RunError: no model is a run folder, or the data is divided otherwise than when a run began.
@@ -187,7 +192,7 @@ def find_held_out(models: Sequence[str], datasets: Collection[str], data: str | 
         )
     by_dataset: dict[str, list[HeldOut]] = {}
     for run in runs:
-        for held_out in held_out_images(run, datasets, data):
+        for held_out in held_out_images(run, datasets, data, plugins):
             by_dataset.setdefault(held_out.source.alias, []).append(held_out)
     return {alias: _held_out_by_all(alias, found) for alias, found in by_dataset.items()}
 
@@ -210,7 +215,7 @@ def _tasks_and_images(
     """Returns the tasks, and the images of their datasets."""
     chosen = parse_tasks(request.tasks, schemas) if request.tasks else None
     tasks = chosen or [task for schema in schemas for task in default_tasks(schema)]
-    held_out = find_held_out(models, {task.dataset for task in tasks}, request.data)
+    held_out = find_held_out(models, {task.dataset for task in tasks}, request.data, request.plugins)
     unread = next((task for task in chosen or () if task.dataset not in held_out), None)
     if unread:
         raise ConfigError(f"--tasks: no run folder among the models names the dataset '{unread.dataset}'. Add one.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stargan_fw import Command, hookimpl
-from stargan_fw.errors import ConfigError, DataError
+from stargan_fw.errors import ConfigError, DataError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,12 +46,14 @@ def build(
     seed: Annotated[int, typer.Option(help="Of inputs, targets and orders.")] = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")] = Path("study"),
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file; repeatable.")] = None,
 ) -> None:
     """Write study.html, which workers open in any browser, and key.json, which stays with you."""
     from stargan_fw_study.study_builder import StudyRequest, build_study, check_folder
 
     check_folder(out)
-    study = build_study(StudyRequest(models, questions, checks, tasks, data, seed, title, say or [], device))
+    request = StudyRequest(models, questions, checks, tasks, data, seed, title, say or [], device, plugin or ())
+    study = build_study(request)
     page, key = study.write(out)
     count = len(study.key.checks)
     typer.echo(
@@ -112,7 +114,7 @@ def _find_key(results: "Sequence[Path]") -> Path:
 def _list_dropped(workers: int, dropped: "Sequence[Dropped]") -> None:
     typer.echo(f"{workers} workers count, {len(dropped)} files do not.", err=True)
     for one in dropped:
-        typer.echo(f"dropped: '{one.file}' {one.reason}", err=True)
+        typer.echo(printable(f"dropped: '{one.file}' {one.reason}"), err=True)
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import unicodedata
+import re
 from typing import TYPE_CHECKING
 
 from stargan_fw_registry.label_errors import LabelError
@@ -17,6 +17,20 @@ RESERVED = ".,=/"
 LISTED = 12
 """The number of known names that an error message lists before it counts the others."""
 
+# Control characters, line and paragraph separators, what reorders the text around it, and halves of characters: a terminal
+# obeys the first, a reader is misled by the others, and no file in UTF-8 can hold the last.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def is_printable(text: str) -> bool:
+    """Tells whether a text can be shown and stored as it is: in one line, without characters that a terminal obeys."""
+    return _UNPRINTABLE.search(text) is None
+
+
+def printable(text: str) -> str:
+    r"""Returns a text in one line, with each character that cannot be shown as it is escaped, as in ``\x1b``."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
 
 def check_name(name: object, what: str) -> str:
     """Returns `name` if it is a valid name.
@@ -27,7 +41,7 @@ def check_name(name: object, what: str) -> str:
 
     Raises:
         LabelError: the name is not a string, is empty, begins or ends with a blank, or contains a reserved character or
-            one that a terminal obeys.
+            one that cannot be shown (see `is_printable`).
     """
     if not isinstance(name, str):
         raise LabelError(f"{what} must be a string, not {name!r}")
@@ -35,8 +49,8 @@ def check_name(name: object, what: str) -> str:
         raise LabelError(f"{what} is empty: give it a name")
     if name != name.strip():
         raise LabelError(f"{what} {name!r} begins or ends with a blank: remove it")
-    if any(unicodedata.category(character) == "Cc" for character in name):
-        raise LabelError(f"{what} {name!r} contains a control character, which terminals obey: rename it")
+    if not is_printable(name):
+        raise LabelError(f"{what} {name!r} contains a control character, or another that cannot be shown: rename it")
     if any(character in name for character in RESERVED):
         raise LabelError(f"{what} {name!r} contains one of {RESERVED!r}, which edits reserve: rename it")
     return name

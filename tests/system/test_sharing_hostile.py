@@ -7,10 +7,16 @@ import re
 import struct
 import subprocess
 import sys
+import tomllib
 
 import pytest
+import tomli_w
 import torch
 from safetensors.torch import load_file, save_file
+
+from stargan_fw import Translator
+from stargan_fw.errors import PluginError
+from stargan_fw.models import loading
 
 FORMAT = {"stargan_fw_format": "1"}
 MANY_TEXTS = {"__metadata__": {str(number): "" for number in range(1_000_000)}}
@@ -117,22 +123,34 @@ WEIGHTS = {
 }
 
 
-@pytest.fixture
-def refused(cli, exported, small_data, tmp_path):
-    """Translates with the changed model and returns the one message; checks that nothing is run or written."""
+@pytest.fixture(autouse=True)
+def fewer_layers(monkeypatch):
+    """Twenty thousand layers take a while."""
+    monkeypatch.setattr(loading, "MOST_MODULES", 500)
 
-    def translate() -> str:
+
+@pytest.fixture
+def refused_by(cli, tmp_path):
+    """Calls the program and returns the one message; checks that nothing is run or written."""
+
+    def call(*arguments) -> str:
         before = sorted(tmp_path.rglob("*"))
-        face = min((small_data / "rafd").glob("*.jpg"))
-        outcome = cli("translate", exported, face, "--to", "happy", "-o", tmp_path / "out")
+        outcome = cli(*arguments)
         assert outcome.code == 2, outcome
         assert len(outcome.err.strip().splitlines()) == 1
-        assert len(outcome.err) < 1000
+        assert len(outcome.err) < 2500
         assert outcome.err.rstrip("\n").isprintable()
         assert sorted(tmp_path.rglob("*")) == before
         return outcome.err
 
-    return translate
+    return call
+
+
+@pytest.fixture
+def refused(refused_by, exported, small_data, tmp_path):
+    """Translates with the changed model and returns the one message."""
+    face = min((small_data / "rafd").glob("*.jpg"))
+    return lambda: refused_by("translate", exported, face, "--to", "happy", "-o", tmp_path / "out")
 
 
 @pytest.mark.parametrize("content, message", WEIGHTS.values(), ids=WEIGHTS)
@@ -179,7 +197,7 @@ CONFIGS = {
     "size that cannot work": (edited(image_size=33), "image_size = 33"),
     "a huge network": (deep(*GENERATOR, "arguments", "conv_dim", value=2**40), "larger than"),
     "a wide network": (deep(*GENERATOR, "arguments", "conv_dim", value=2**20), "need"),
-    "a deep network": (deep(*GENERATOR, "arguments", "repeat_num", value=2**20), "more than 20,000 layers"),
+    "a deep network": (deep(*GENERATOR, "arguments", "repeat_num", value=2**20), "more than 500 layers"),
     "labels of nothing": (edited(labels={"datasets": []}), "no datasets"),
     "labels are a list": (edited(labels=[]), "labels = \\[\\] should be a valid dictionary"),
     "a path in a dataset's name": (
@@ -309,3 +327,187 @@ def test_a_model_of_a_plugin_that_is_not_there(refused, exported):
     config["plugins"].pop()
     path.write_text(json.dumps(config))
     assert "--plugin FILE" in refused()
+
+
+EVIL = """
+from pathlib import Path
+
+Path({mark!r}).touch()
+"""
+
+
+def settings(change):
+    """Changes the run's configuration."""
+
+    def apply(run):
+        path = run / "config.toml"
+        config = tomllib.loads(path.read_text())
+        change(config, run)
+        path.write_text(tomli_w.dumps(config))
+
+    return apply
+
+
+def text(content, name="config.toml"):
+    def apply(run):
+        (run / name).write_bytes(content)
+
+    return apply
+
+
+def no_file(name, make):
+    def apply(run):
+        (run / name).unlink()
+        make(run / name)
+
+    return apply
+
+
+def sparse(path):
+    path.touch()
+    os.truncate(path, 2**33)
+
+
+def labels(old, new):
+    def apply(run):
+        path = run / "labels.json"
+        path.write_text(path.read_text().replace(old, new))
+
+    return apply
+
+
+def plant(run, *files, generator=True):
+    """Makes a run that names plugin files, which leave a mark beside the run if anything runs them.
+
+    If `generator` is true, the run's generator is in one of them.
+    """
+    evil = run / "evil.py"
+    evil.write_text(EVIL.format(mark=str(run.parent / "RAN")))
+    path = run / "config.toml"
+    config = tomllib.loads(path.read_text())
+    config["plugins"] = [str(file) for file in files or (evil,)]
+    config["generator"]["name"] = "evil" if generator else config["generator"]["name"]
+    path.write_text(tomli_w.dumps(config))
+
+
+def linked(run):
+    plant(run)
+    (run / "config.toml").rename(run / "elsewhere.toml")
+    (run / "config.toml").symlink_to(run / "elsewhere.toml")
+
+
+def both(run):
+    plant(run)
+    (run / "config.json").write_text("{}")
+
+
+def checkpoint_file(content, name="ema.safetensors"):
+    def apply(run):
+        (latest,) = (run / "checkpoints").glob("step-*")
+        (latest / name).write_bytes(content(latest))
+
+    return apply
+
+
+def checkpoint_pipe(run):
+    (latest,) = (run / "checkpoints").glob("step-*")
+    (latest / "ema.safetensors").unlink()
+    os.mkfifo(latest / "ema.safetensors")
+
+
+NEST = b"[" * 100_000
+DIGITS = b"1" * 1_000_000
+RUNS = {
+    "plugin file, absolute": (plant, "was trained with the plugin file .*evil.py.*: --plugin .*evil.py$"),
+    "plugin file, relative": (lambda run: plant(run, "evil.py"), "--plugin .*/trained/evil.py$"),
+    "plugin files": (lambda run: plant(run, "a.py", "evil.py"), "--plugin .*a.py --plugin .*evil.py$"),
+    "a command in a plugin's name": (lambda run: plant(run, "$(rm x).py"), r"--plugin '.*\$\(rm x\).py'$"),
+    "a plugin's name that a terminal obeys": (lambda run: plant(run, "\x1b[2J.py"), "characters that cannot be shown"),
+    "ten thousand plugin files": (lambda run: plant(run, *map(str, range(10_000))), "files 0, 1, .*, 11 and 9988 more"),
+    "plugin file, by a link": (linked, "--plugin .*evil.py$"),
+    "a run and a model at once": (both, "is a run \\(config.toml\\) and a model"),
+    "a pipe": (no_file("config.toml", os.mkfifo), "it is no file"),
+    "a folder": (no_file("config.toml", os.mkdir), "it is no file"),
+    "a device": (no_file("config.toml", lambda path: path.symlink_to("/dev/zero")), "it is no file"),
+    "eight gigabytes": (no_file("config.toml", sparse), "larger than 1 MiB"),
+    "lists in lists": (text(b"a = " + NEST), "is not TOML"),
+    "tables in tables": (text(b"a" + b".a" * 500_000 + b" = 1"), "is not TOML"),
+    "many tables in tables": (text(b"a" + b".a" * 100 + b" = 1"), "more than 20 tables"),
+    "a number of a million digits": (text(b"a = " + DIGITS), "is not TOML"),
+    "no text": (text(b"\xff\xfe"), "is not TOML"),
+    "a zero byte": (text(b"a = 'b\0c'"), "is not TOML"),
+    "an unknown key that a terminal obeys": (text(b'"\\u001b[2J" = 1'), r"Unknown key '\\x1b\[2J'"),
+    "a value of a million letters": (text(b"data = '" + b"x" * 1_000_000 + b"'"), "data = 'x"),
+    "a zero byte in a path": (text(b'data.path = "a\\u0000b"'), "zero byte"),
+    "a size of no machine": (settings(lambda c, _: c["data"].update(image_size=2**40)), "less than or equal to 16384"),
+    "an unknown option": (
+        settings(lambda c, _: c["generator"].update(code="import os")),
+        "Unknown key 'generator.code'",
+    ),
+    "a wrong type": (settings(lambda c, _: c["generator"].update(conv_dim="x")), "generator.conv_dim = 'x'"),
+    "a wide network": (settings(lambda c, _: c["generator"].update(conv_dim=2**50)), "cannot be built"),
+    "a deep network": (settings(lambda c, _: c["generator"].update(repeat_num=2**50)), "more than 500 layers"),
+    "no method": (settings(lambda c, _: c.pop("method")), "no method.name"),
+    "labels: a pipe": (no_file("labels.json", os.mkfifo), "labels.json' cannot be read: it is no file"),
+    "labels: eight gigabytes": (no_file("labels.json", sparse), "larger than 4 MiB"),
+    "labels: none": (lambda run: (run / "labels.json").unlink(), "labels.json' cannot be read: No such file"),
+    "labels: lists in lists": (text(NEST, "labels.json"), "inside of each other too often"),
+    "labels: a number": (text(b"7", "labels.json"), "expected an object"),
+    "labels: no text": (text(b"\xff", "labels.json"), "can't decode"),
+    "labels: not a number": (text(b"NaN", "labels.json"), "NaN is no number of JSON"),
+    "labels: a terminal's command": (labels("Male", "a\\u001b[2Jb"), "contains a control character"),
+    "labels: a line's direction turned": (labels("Male", "a\\u202eb"), "contains a control character"),
+    "labels: half a character": (labels("Male", "a\\ud800b"), "contains a control character"),
+    "labels: one twice": (labels("Male", "Young"), "occurs twice"),
+    "labels: others": (labels('"Male"', '"Fe"}, {"kind": "binary", "name": "male"'), "are said|need"),
+    "checkpoint: a pickle": (checkpoint_file(pickled), "no safetensors file"),
+    "checkpoint: a long header": (checkpoint_file(lambda _: struct.pack("<Q", 2**60)), "header is too long"),
+    "checkpoint: a pipe": (checkpoint_pipe, "cannot be used"),
+}
+
+
+@pytest.mark.parametrize("change, message", RUNS.values(), ids=RUNS)
+def test_runs(refused_by, trained, small_data, tmp_path, change, message):
+    change(trained)
+    face = min((small_data / "rafd").glob("*.jpg"))
+    assert re.search(message, refused_by("translate", trained, face, "--to", "happy", "-o", tmp_path / "out").rstrip())
+
+
+COMMANDS = {
+    "sheet": ("sheet", "RUN", "-o", "OUT"),
+    "evaluate": ("evaluate", "RUN", "--data", "DATA"),
+    "export": ("export", "RUN", "OUT"),
+    "extend": ("extend", "RUN", "-o", "OUT", "--datasets", "celeba,rafd,more=rafd", "--data", "DATA"),
+    "study": ("study", "build", "a=RUN", "b=RUN", "--data", "DATA", "-o", "OUT"),
+    "train --from": ("train", "--from", "RUN", "--data", "DATA", "--out", "OUT"),
+    "train --resume": ("train", "--resume", "--out", "RUN"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("kind", ["generator", "dataset"])
+def test_no_command_runs_a_file_that_the_run_names(refused_by, trained, small_data, tmp_path, command, kind):
+    if kind == "generator":
+        plant(trained)
+    else:
+        plant(trained, generator=False)
+        settings(lambda c, _: c["datasets"]["rafd"].update(plugin="evil"))(trained)
+    places = {"RUN": trained, "OUT": tmp_path / "out", "DATA": small_data}
+    arguments = [re.sub("RUN|OUT|DATA", lambda found: str(places[found[0]]), argument) for argument in command]
+
+    assert re.search("those|it if you trust it: --plugin .*evil.py", refused_by(*arguments))
+
+
+def test_python_runs_no_file_that_the_run_names(trained):
+    plant(trained)
+    with pytest.raises(PluginError, match="Files that a folder names are never run by themselves"):
+        Translator.from_pretrained(trained)
+    assert not (trained.parent / "RAN").exists()
+
+
+def test_a_file_that_is_not_needed_need_not_be_named(cli, trained, small_data, tmp_path):
+    plant(trained, generator=False)
+    face = min((small_data / "rafd").glob("*.jpg"))
+    outcome = cli("translate", trained, face, "--to", "happy", "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert not (tmp_path / "RAN").exists()

@@ -43,7 +43,7 @@ def plugin(tmp_path):
 @pytest.fixture
 def model(train, cli, plugin, tmp_path):
     assert train("--plugin", plugin, tiny=TINT.split()).code == 0
-    assert cli("export", tmp_path / "run", tmp_path / "model").code == 0
+    assert cli("export", tmp_path / "run", tmp_path / "model", "--plugin", plugin).code == 0
     return tmp_path / "model"
 
 
@@ -119,7 +119,7 @@ def test_a_method_of_several_translating_networks_shares_them_all(train, cli, tm
     (tmp_path / "two.py").write_text(TWO)
     options = ["--plugin", tmp_path / "two.py", "--set", "method.name=two", "--set", "training.steps=2"]
     assert train(*options, "--set", "generator.name=attention", "--set", "discriminator.conv_dim=4").code == 0
-    assert cli("export", tmp_path / "run", tmp_path / "model").code == 0
+    assert cli("export", tmp_path / "run", tmp_path / "model", "--plugin", tmp_path / "two.py").code == 0
 
     assert not (tmp_path / "model/classifier.safetensors").exists()
     with safe_open(tmp_path / "model/model.safetensors", framework="pt") as file:
@@ -137,7 +137,7 @@ def test_a_method_of_several_translating_networks_shares_them_all(train, cli, tm
 def test_an_argument_that_no_file_can_have_is_refused_at_export(train, cli, plugin, tmp_path):
     plugin.write_text(PLUGIN.replace("strength: float = 1.0", "strength: int = 1"))
     assert train("--plugin", plugin, "--set", "generator.strength=2000000", tiny=TINT.split()).code == 0
-    outcome = cli("export", tmp_path / "run", tmp_path / "other")
+    outcome = cli("export", tmp_path / "run", tmp_path / "other", "--plugin", plugin)
     assert outcome.code == 2
     assert "cannot be shared: arguments: a number is larger than" in outcome.err
     assert not (tmp_path / "other").exists()

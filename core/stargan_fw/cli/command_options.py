@@ -35,7 +35,10 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key; repeatable.")
 ]
-PluginOption = Annotated[list[Path] | None, typer.Option(resolve_path=True, help="A plugin file; repeatable.")]
+PluginOption = Annotated[
+    list[Path] | None,
+    typer.Option(resolve_path=True, help="A plugin file to run; repeatable. Files that a folder names are not run."),
+]
 
 # The machine.
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default a GPU if there is one.")]

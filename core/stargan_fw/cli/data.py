@@ -18,6 +18,8 @@ from stargan_fw.cli.command_options import (
     SetOption,
     configuration_layers,
 )
+from stargan_fw.cli.notes import json_text
+from stargan_fw.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,8 +124,6 @@ def check(
     sheet: Annotated[Path | None, typer.Option(help="Draw a contact sheet with labels into this file.")] = None,
 ) -> None:
     """Look for problems in the data before training. Exit code 2 if training could not work."""
-    import json
-
     from rich.console import Console
 
     from stargan_fw.cli.outputs import check_picture_target
@@ -139,7 +139,7 @@ def check(
     problems = [f"{report.alias}: {problem}" for report in reports for problem in report.problems]
     if as_json:
         document = {"ok": not problems, "datasets": {report.alias: report.to_dict() for report in reports}}
-        typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        typer.echo(json_text(document))
     else:
         for report in reports:
             _show_report(Console(), report)
@@ -192,4 +192,4 @@ def _show_report(console: "Console", report: "DatasetReport") -> None:
     lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
     lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
     for kind, line in lines:
-        console.print(f"{kind}: {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(f"{kind}: {line}"), markup=False, highlight=False, soft_wrap=True)

@@ -208,13 +208,15 @@ def _choose_pictures(
 
 def _held_out_pictures(model: str, plugins: Sequence[Path]) -> tuple[list["Image.Image"], list["Edit"]]:
     """Returns a few test images per dataset of a run, with their labels."""
+    from stargan_fw.components import check_plugins_named, data_components, model_components
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.runs.run_folder import RunFolder
     from stargan_fw.runs.split_record import recorded_sources
 
     run = RunFolder(Path(model))
-    config = run.config()
-    sources = recorded_sources(run, PluginManager.discover((*config.plugins, *plugins)))
+    config, found = run.config(), PluginManager.discover(tuple(plugins))
+    check_plugins_named([*model_components(config), *data_components(config)], config, found, run.path)
+    sources = recorded_sources(run, found)
     pictures, labels = [], []
     for source in sources:
         chosen = source.held_out(SHEET_IMAGES)

@@ -38,6 +38,11 @@ def cache_folder(config: DataConfig) -> Path:
     return Path(chosen).expanduser() if chosen else Path(config.path).expanduser() / ".stargan-fw"
 
 
+def holds_stores(cache: Path) -> bool:
+    """Tells whether a folder holds decoded images, or classifiers that were trained on them."""
+    return cache.is_dir() and any(_FILE.fullmatch(path.name) for path in cache.iterdir())
+
+
 @contextmanager
 def only_maker(path: Path) -> Iterator[None]:
     """Waits until no other process makes this file of the cache, and makes others wait while the caller makes it.

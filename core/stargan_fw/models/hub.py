@@ -88,6 +88,8 @@ def push(folder: Path, repo: str, *, private: bool = False, revision: str | None
     """
     if missing := _missing(folder):
         raise ModelError(f"'{folder}' holds no model: it has no {missing}. Make one with stargan-fw export RUN DIR.")
+    if link := next((file for file in _files(folder) if file.is_symlink()), None):
+        raise ModelError(f"'{link}' is a link, and what it points to would be published. Put the file itself there.")
     if not REPO.fullmatch(repo):
         raise HubError(f"'{repo}' is no repository's name: write user/name.")
     if constants.HF_HUB_OFFLINE:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.modules import module as torch_modules
 
-from stargan_fw.components import build_method, complete
+from stargan_fw.components import (
+    build_method,
+    check_plugins_named,
+    complete_model,
+    data_components,
+    model_components,
+)
 from stargan_fw.config import Config
 from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, RunError, one_line
 from stargan_fw.models import hub
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stargan_fw.interfaces import Method
+    from stargan_fw_registry import LabelSpace
 
 AVERAGED = "ema.safetensors"  # of a checkpoint
 MOST_MODULES = 20_000  # of all networks of a model
@@ -93,7 +100,7 @@ def open_model(
 ) -> TrainedModel:
     """Opens a run folder at its newest checkpoint, a model folder, or a model on the Hub.
 
-    No code comes from a model folder: installed or named plugins register its components.
+    No code comes from a folder: installed plugins, and the files that the caller names, register its components.
 
     Args:
         model: the folder, or "user/name".
@@ -104,9 +111,9 @@ def open_model(
 
     Raises:
         HubError: there is no such folder and no such repository, or the Hub cannot be reached.
-        RunError: the folder holds no run and no model, or nothing is trained yet.
+        RunError: the folder holds no run and no model, or both, or nothing is trained yet.
         ModelError: the model cannot be used; the message says why, and how to mend that.
-        PluginError: a plugin file cannot be used.
+        PluginError: a plugin file cannot be used, or a run needs plugin files that are not named.
     """
     folder = Path(model)
     if hub.is_repo(model):
@@ -114,9 +121,15 @@ def open_model(
             folder = hub.download(str(model), revision, cache_dir=cache_dir, local_files_only=local_files_only)
         except HubError as error:
             raise HubError(f"There is no folder '{model}', and as a repository: {error}") from None
-    if RunFolder(folder).holds_run:
-        return _open_run(RunFolder(folder), plugins)
-    if (folder / CONFIG).exists():
+    run, is_model = RunFolder(folder), (folder / CONFIG).exists()
+    if run.holds_run and is_model:
+        raise RunError(
+            f"'{folder}' says that it is a run (config.toml) and a model ({CONFIG}) at once. Move the one that you do not "
+            "mean to another folder."
+        )
+    if run.holds_run:
+        return _open_run(run, PluginManager.discover(tuple(plugins)))
+    if is_model:
         return _open_folder(folder, PluginManager.discover(tuple(plugins)))
     raise RunError(
         f"'{folder}' holds no run and no model: it has no config.toml and no {CONFIG}. Name a folder that `train` or "
@@ -124,17 +137,23 @@ def open_model(
     )
 
 
-def _open_run(run: RunFolder, plugins: Sequence[str | Path]) -> TrainedModel:
-    config = run.config()
-    manager = PluginManager.discover((*config.plugins, *plugins))
-    with torch.device("meta"):
-        method = build_method(config, run.labels(), manager)
+def _open_run(run: RunFolder, plugins: PluginManager) -> TrainedModel:
+    config, space, path = run.config(), run.labels(), run.path / "config.toml"
+    check_plugins_named(model_components(config), config, plugins, run.path)
+    method = _build(lambda: complete_model(config, plugins), space, plugins, path)
     checkpoint = run.checkpoints.latest()
     files = {name: f"{name}.safetensors" for name in method.networks}
     if method.averaged and (checkpoint / AVERAGED).exists():
         files[method.averaged] = AVERAGED
     weights = {name: StoredWeights(checkpoint / file, successor=run.checkpoints.latest) for name, file in files.items()}
-    return TrainedModel(run.path, method, weights, manager, partial(describe_model, config, run.labels(), manager))
+
+    def describe() -> ModelConfig:
+        check_plugins_named(
+            data_components(config), config, plugins, run.path
+        )  # for the crops of the datasets' classes
+        return describe_model(complete_model(config, plugins), space, plugins)
+
+    return TrainedModel(run.path, method, weights, plugins, describe)
 
 
 def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
@@ -161,9 +180,14 @@ def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:
     Raises:
         ModelError: the networks cannot be built from this configuration.
     """
+    settings = config.settings()
+    return _build(lambda: complete_model(Config.model_validate(settings), plugins), config.space, plugins, path)
+
+
+def _build(completed: Callable[[], Config], space: LabelSpace, plugins: PluginManager, path: Path) -> Method:
     try:
         with torch.device("meta"), _bounded():
-            return build_method(complete(Config.model_validate(config.settings()), plugins), config.space, plugins)
+            return build_method(completed(), space, plugins)
     except ModelError:
         raise
     except RequestError as error:

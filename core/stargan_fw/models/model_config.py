@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stargan_fw.component_kinds import MODEL_COMPONENTS
+from stargan_fw.config import LARGEST_SIZE
 from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import LabelError, ModelError, RequestError, one_line
+from stargan_fw.files import read_json, why_unreadable
 from stargan_fw.options import describe_error
 from stargan_fw.version import __version__
 from stargan_fw_registry import LabelSpace
@@ -100,7 +102,7 @@ class ModelConfig(_Strict):
 
     format: int = Field(default=FORMAT, ge=1, le=FORMAT)
     made_with: str = ""
-    image_size: int = Field(gt=0, le=2**14)
+    image_size: int = Field(gt=0, le=LARGEST_SIZE)
     dtype: Literal["float32"] = "float32"
     labels: dict[str, Any]
     crops: dict[str, Annotated[int, Field(gt=0)] | None]
@@ -234,23 +236,15 @@ def _crops_of(alias: str, config: Config, plugins: PluginManager) -> tuple[int |
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ModelError(f"'{path}' is no file.")
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ModelError(f"'{path}' is larger than {LARGEST_FILE // 2**20} MiB: it is no model's config.json.")
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        document = read_json(path, LARGEST_FILE)
     except OSError as error:
-        raise ModelError(f"'{path}' cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
+        raise ModelError(f"'{path}' cannot be read: {why_unreadable(error)}.") from None
+    except ValueError as error:
         raise ModelError(f"'{path}' is not JSON: {one_line(str(error))}.") from None
     if not isinstance(document, dict):
         raise ModelError(f"'{path}' is no model of stargan-fw: it holds no object.")
     return document
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _reason(message: str) -> str:

@@ -30,13 +30,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stargan_fw.errors import RunError, TrainingError, one_line
-from stargan_fw.files import check_format, remove, replacing
+from stargan_fw.files import check_format, read_text, remove, replacing
 from stargan_fw.version import __version__
 
 FORMAT = 2
 STATE, SUMS = "state.json", "SHA256SUMS"
 OPTIMIZERS = "optimizers.safetensors"  # only training reads this file, the largest one
 LARGEST = 2**24  # bytes of the state or of the checksums
+_STEP = re.compile(r"step-\d{8,15}")
 _SUM = re.compile(r"([0-9a-f]{64})  ([^/\\]+)")
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Returns the checkpoints' folders, the oldest first, without checking them."""
-        return sorted(path for path in self._folder.glob("step-*") if path.is_dir())
+        return sorted(path for path in self._folder.glob("step-*") if _STEP.fullmatch(path.name) and path.is_dir())
 
     def whole(self) -> list[Path]:
         """Returns the folders of the checkpoints that can be used, the oldest first. A log message names each other one."""
@@ -233,29 +234,21 @@ def _check(path: Path, without: str = "") -> tuple[dict[str, Any], list[str]]:
     for name, checksum in sums.items():
         if name != without and _checksum(path / name) != checksum:
             raise ValueError(f"{name} is damaged, as its checksum in {SUMS} shows")
-    state = json.loads(_read_text(path / STATE))
+    state = json.loads(read_text(path / STATE, LARGEST))
     if check_format(dict(state), FORMAT, path) > 1 and STATE not in sums:
         raise ValueError(f"{SUMS} is missing, or does not name {STATE}")
-    return state, sorted(sums or (file.name for file in path.iterdir()))
+    return state, sorted(sums or (file.name for file in path.iterdir() if file.is_file()))
 
 
 def _read_sums(path: Path) -> dict[str, str]:
     """Returns file name → checksum; empty if the checkpoint has no checksums."""
     if not (path / SUMS).exists():
         return {}
-    *lines, end = _read_text(path / SUMS).split("\n")
+    *lines, end = read_text(path / SUMS, LARGEST).split("\n")
     parts = [_SUM.fullmatch(line) for line in lines]
     if end or None in parts:
         raise ValueError(f"{SUMS} is damaged")
     return {part[2]: part[1] for part in parts if part}
-
-
-def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise ValueError(f"{path.name} is too large")
-    return content.decode()
 
 
 def _checksum(path: Path) -> str:
@@ -269,7 +262,7 @@ def _attempt(read: Callable[[Path], T], path: Path, faults: dict[Path, str]) -> 
     """Reads a checkpoint. If it is damaged, returns None and notes why, unless it has been removed meanwhile."""
     try:
         return read(path)
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
         if path.is_dir():
             missing = error.filename if isinstance(error, FileNotFoundError) else None
             faults[path] = one_line(f"{Path(missing).name} is missing" if missing else str(error))

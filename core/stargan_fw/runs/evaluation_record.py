@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from stargan_fw.errors import RunError
-from stargan_fw.files import check_format, write_text
+from stargan_fw.files import check_format, read_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 FILE = "evaluation.json"
 FORMAT = 1
+LARGEST_FILE = 2**24  # bytes
 
 # metric → its name for readers, and the format of its figures.
 METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -95,11 +98,11 @@ class Evaluation:
         if not path.exists():
             return None
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path, LARGEST_FILE)
             check_format(values, FORMAT, path)
-            rows = [Row(**row) for row in values["rows"] if row["metric"] in METRICS]
-            return cls(values["run"], values["checkpoint"], values["settings"], rows, values["notes"])
-        except (ValueError, TypeError, KeyError, AttributeError):
+            rows = [row for row in values["rows"] if row["metric"] in METRICS]
+            return _EVALUATION.validate_python({**values, "rows": rows})
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             raise RunError(f"'{path}' cannot be read. Evaluate the run again, or remove it.") from None
 
     def value(self, metric: str, target: str = "") -> Row:
@@ -110,10 +113,15 @@ class Evaluation:
         return found
 
     def write(self) -> Path:
-        """Writes `RUN/evaluation.json` and returns its path."""
+        """Writes `RUN/evaluation.json` and returns its path. A link of that name is replaced, not followed."""
         path = Path(self.run) / FILE
+        if path.is_symlink():
+            path.unlink()
         write_text(path, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return path
+
+
+_EVALUATION = TypeAdapter(Evaluation)
 
 
 def as_markdown(evaluations: Sequence[Evaluation]) -> str:

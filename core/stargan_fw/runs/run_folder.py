@@ -12,17 +12,34 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from stargan_fw.config import Config, Layer, merge
 from stargan_fw.errors import LabelError, RunError, one_line
-from stargan_fw.files import replacing, write_text
+from stargan_fw.files import read_json, replacing, why_unreadable, write_text
+from stargan_fw.options import first_mistake
 from stargan_fw.runs.checkpoint import Checkpoints
 from stargan_fw_registry import LabelSpace
 
 # The lock's file may stay behind, and means nothing then. Beside it is a note of who holds the lock, for messages alone.
 LOCK, HOLDER = ".lock", ".lock.json"
+LARGEST_LABELS, LARGEST_SPLITS = 2**22, 2**26  # bytes
 
 logger = logging.getLogger(__name__)
+
+
+class _Split(BaseModel):
+    """What a dataset's entry in `splits.json` has at least; see `split_record.describe_split`."""
+
+    model_config = ConfigDict(strict=True)
+
+    test: list[str]
+    training: int
+    training_hash: str = ""
+    skipped: list[str] = []
+
+
+_SPLITS = TypeAdapter(dict[str, _Split])
 
 
 class RunFolder:
@@ -110,6 +127,15 @@ class RunFolder:
         except (OSError, ValueError, TypeError, KeyError):  # not written yet, or not allowed to be read
             return "another process"
 
+    def check_links(self) -> None:
+        """Raises RunError if a link is in the folder, since who goes on with the run would write to where it points."""
+        link = next((path for path in self.path.rglob("*") if path.is_symlink()), None)
+        if link:
+            raise RunError(
+                f"'{link}' is a link, and a run that goes on would write to where it points. Replace it by what it points "
+                "to; the run folder itself may be a link."
+            )
+
     def create(self, config: Config, space: LabelSpace) -> None:
         """Writes `labels.json`, and then `config.toml`, which makes the folder a run."""
         with self.checkpoints.writing(self.path):
@@ -133,10 +159,11 @@ class RunFolder:
         """Reads `labels.json`; RunError if it is missing or broken."""
         path = self.path / "labels.json"
         try:
-            return LabelSpace.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            return LabelSpace.from_dict(read_json(path, LARGEST_LABELS))
         except (OSError, ValueError, LabelError) as error:
+            why = why_unreadable(error) if isinstance(error, OSError) else one_line(str(error))
             raise RunError(
-                f"'{path}' cannot be read: {error}. It says what the labels mean, so the run is lost."
+                f"'{path}' cannot be read: {why}. It says what the labels mean, so the run is lost."
             ) from None
 
     def write_splits(self, splits: Mapping[str, Any]) -> None:
@@ -150,9 +177,17 @@ class RunFolder:
         if not path.exists():
             return {}
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"'{path}' cannot be read: {error}. Restore it, or start a new run.") from None
+            splits: dict[str, Any] = read_json(path, LARGEST_SPLITS)
+            _SPLITS.validate_python(splits)
+        except OSError as error:
+            why = why_unreadable(error)
+        except ValidationError as error:
+            why = first_mistake(error)
+        except ValueError as error:
+            why = str(error)
+        else:
+            return splits
+        raise RunError(f"'{path}' cannot be read: {one_line(why)}. Restore it, or start a new run.")
 
     def at_checkpoints(self, folder: Path) -> dict[int, Path]:
         """Makes a run folder of links per whole checkpoint, to open the run as it was then, and returns step → run folder.

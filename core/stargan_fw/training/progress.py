@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextCo
 from stargan_fw.data.ingest import store_bytes
 from stargan_fw.data.source import Source
 from stargan_fw.data.store import Store
+from stargan_fw.errors import printable
 from stargan_fw.interfaces import Tracker
 
 
@@ -94,7 +95,8 @@ def show_skipped(console: Console, sources: Sequence[Source], stores: Mapping[st
             count = f"{len(errors)} of {len(source.examples)} images"
             console.print(f"{source.alias}: {count} cannot be read and are left out:", markup=False)
         for index, why in errors.items():
-            console.print(f"  {source.name_of(index)}: {why}", markup=False, highlight=False, soft_wrap=True)
+            line = printable(f"  {source.name_of(index)}: {why}")
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         _show_notes(console, source, stores[source.alias].notes)
 
 
@@ -102,5 +104,5 @@ def _show_notes(console: Console, source: Source, notes: Mapping[int, str]) -> N
     for note in sorted(set(notes.values())):
         images = [source.name_of(index) for index, other in notes.items() if other == note]
         some = ", ".join(images[:MOST_NAMES]) + (", …" if len(images) > MOST_NAMES else "")
-        line = f"{source.alias}: {len(images)} of {len(source.examples)} images: {note} ({some})"
+        line = printable(f"{source.alias}: {len(images)} of {len(source.examples)} images: {note} ({some})")
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.components import check_dataset_options, complete
+from stargan_fw.components import (
+    all_components,
+    check_dataset_options,
+    check_plugins_named,
+    complete,
+    data_components,
+)
 from stargan_fw.config import Config, Layer, get_table, merge, merge_into
 from stargan_fw.errors import ConfigError, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
@@ -60,18 +66,19 @@ class TrainRequest:
 
         Raises:
             ConfigError: if a key, value, preset or dataset is unknown.
-            PluginError: if a plugin file cannot be used.
+            PluginError: if a plugin file cannot be used, or the run needs plugin files that the layers do not name.
             RunError: if the folder holds a run and `resume` is false, or if the run is another one.
             ModelError: if the model to begin with cannot be used.
         """
-        start = _open_start(layers) if out is None else None
+        files = _plugin_files(layers)
+        plugins = PluginManager.discover(tuple(files))
+        start = _open_start(layers, files) if out is None else None
         named = datasets is not None or any(_datasets_of(layer) for layer in layers if layer.source != "--set")
         run = RunFolder(out or _default_folder([*_start_layers(start, datasets_named=named), *layers], datasets))
-        own = _own_layers(run, resume=resume)
+        own = _own_layers(run, plugins, resume=resume)
         trained = bool(own and run.checkpoints.paths())
-        start = None if trained else start or _open_start([*own, *layers])
+        start = None if trained else start or _open_start([*own, *layers], files)
         own = own or _start_layers(start, datasets_named=named)
-        plugins = PluginManager.discover(tuple(_plugin_files([*own, *layers])))
         if run.holds_run:
             below = [*own, *([_preset_on_resume(plugins, preset)] if preset else [])]
         else:
@@ -148,11 +155,12 @@ def _preset_on_resume(plugins: PluginManager, name: str) -> Layer:
     return Layer(layer.source, without_free(layer.values))
 
 
-def _own_layers(run: RunFolder, *, resume: bool) -> list[Layer]:
+def _own_layers(run: RunFolder, plugins: PluginManager, *, resume: bool) -> list[Layer]:
     """Returns the configuration of the run in the folder, if there is one.
 
     Raises:
         RunError: if the folder holds a run that is not to be resumed, or cannot hold one.
+        PluginError: if the run needs plugin files that the user does not name.
     """
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"'{run.path}' is a file. Name a folder for the run with --out.")
@@ -162,7 +170,10 @@ def _own_layers(run: RunFolder, *, resume: bool) -> list[Layer]:
         raise RunError(f"'{run.path}' has checkpoints and no config.toml. Restore that file, or name another --out.")
     if not run.holds_run:
         return []
-    return [Layer(str(run.path / "config.toml"), run.config().model_dump(exclude_none=True))]
+    config = run.config()
+    run.check_links()
+    check_plugins_named(all_components(config), config, plugins, run.path)
+    return [Layer(str(run.path / "config.toml"), config.model_dump(exclude_none=True))]
 
 
 def _default_folder(layers: Sequence[Layer], datasets: str | None) -> Path:
@@ -181,15 +192,15 @@ def _plugin_files(layers: Sequence[Layer]) -> list[str]:
     return files
 
 
-def _open_start(layers: Sequence[Layer]) -> TrainedModel | None:
-    """Opens the model of `training.start`, if the layers have one."""
+def _open_start(layers: Sequence[Layer], files: Sequence[str]) -> TrainedModel | None:
+    """Opens the model of `training.start`, if the layers have one, with plugin files that the user names."""
     tables = (get_table(layer.values, "training") for layer in reversed(layers))
     model = next((table["start"] for table in tables if "start" in table), None)
     if not isinstance(model, str):  # `merge` reports a value of another type
         return None
     from stargan_fw.models.loading import open_model  # noqa: PLC0415 - imports torch, as above
 
-    return open_model(model, plugins=_plugin_files(layers))
+    return open_model(model, plugins=files)
 
 
 def _start_layers(start: TrainedModel | None, *, datasets_named: bool) -> list[Layer]:
@@ -200,6 +211,7 @@ def _start_layers(start: TrainedModel | None, *, datasets_named: bool) -> list[L
     folder = RunFolder(start.path)
     if not datasets_named and folder.holds_run:
         config = folder.config()
+        check_plugins_named(data_components(config), config, start.plugins, folder.path)
         settings["datasets"] = config.model_dump(exclude_none=True)["datasets"]
         settings["data"]["path"] = config.data.path
     elif not datasets_named:
