@@ -192,6 +192,15 @@ def test_training_goes_on_while_a_checkpoint_is_written(checkpoints, monkeypatch
     assert torch.equal(loaded.tensors["generator"]["weight"], tensors_of(5)["generator"]["weight"])
 
 
+def test_tensors_may_change_their_shape_and_type(checkpoints):
+    for step, value in enumerate((torch.ones(4), torch.ones(2, 2), torch.ones(2, 2).half(), torch.zeros(2, 2).half())):
+        checkpoints.save(step, {"generator": {"weight": value}}, {}, keep=1)
+
+    loaded = checkpoints.load().tensors["generator"]["weight"]
+    assert torch.equal(loaded, value)
+    assert loaded.dtype == value.dtype
+
+
 def test_a_failed_save_is_told_at_the_next_one(checkpoints, monkeypatch):
     monkeypatch.setattr(
         checkpoint_module, "save_file", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error"))

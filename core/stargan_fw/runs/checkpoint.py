@@ -63,6 +63,7 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._written: Future[None] | None = None
+        self._copies: dict[tuple[str, str], Tensor] = {}
 
     def paths(self) -> list[Path]:
         """Returns the checkpoints' folders, the oldest first, without checking them."""
@@ -115,7 +116,8 @@ class Checkpoints:
     ) -> Path:
         """Copies the state of a step (see `Checkpoint`) and writes the copy in the background, once the save before has ended.
 
-        Until the copy is written, it takes as much memory of the processor as the checkpoint takes on the disk.
+        The copy takes as much memory of the processor as the checkpoint takes on the disk. The next save uses that memory
+        again, which is several times faster than to get new memory.
 
         Args:
             step: the number of steps taken.
@@ -132,7 +134,10 @@ class Checkpoints:
         """
         self.wait()
         path = self._folder / f"step-{step:08d}"
-        copies = {stem: {name: _copy(value) for name, value in values.items()} for stem, values in tensors.items()}
+        copies = {
+            stem: {name: self._copy((stem, name), value) for name, value in values.items()}
+            for stem, values in tensors.items()
+        }
         text = json.dumps({"format": FORMAT, "made_with": f"stargan-fw {__version__}", **state})
         writer = ThreadPoolExecutor(1, "checkpoint")
         self._written = writer.submit(self._write, path, copies, text, lambda: self._prune(path, keep, every))
@@ -151,6 +156,13 @@ class Checkpoints:
         wait([self._written])
         written, self._written = self._written, None
         written.result()
+
+    def _copy(self, key: tuple[str, str], value: Tensor) -> Tensor:
+        """Returns a contiguous copy that shares memory with no other tensor, as tied weights do: safetensors refuses that."""
+        copy = self._copies.get(key)
+        if copy is None or (copy.shape, copy.dtype) != (value.shape, value.dtype):
+            copy = self._copies[key] = torch.empty(value.shape, dtype=value.dtype, device="cpu")
+        return copy.copy_(value.detach())
 
     def _write(
         self, path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: str, then: Callable[[], None]
@@ -278,11 +290,6 @@ def _warn_of(faults: Mapping[Path, str]) -> None:
 def _warn(message: str) -> None:
     """Logs a message once in a process: one command may look for the newest checkpoint several times."""
     logger.warning(message)
-
-
-def _copy(value: Tensor) -> Tensor:
-    """Returns a copy on the processor that shares memory with no other tensor, as tied weights do: safetensors refuses that."""
-    return torch.empty(value.shape, dtype=value.dtype, device="cpu").copy_(value.detach())
 
 
 def _step_of(path: Path) -> int:
