@@ -176,7 +176,7 @@ class TrainingConfig(_Strict):
     epochs: int | None = Field(default=None, gt=0)
     strategy: Literal["alternate", "proportional"] = "alternate"
     decay: float = Field(default=0.5, ge=0, le=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Choice = "auto"
     graphs: Choice = "auto"

@@ -195,6 +195,28 @@ def find_plugins(candidates: Sequence[Candidate], config: Config, request: Evalu
     return plugins
 
 
+def describe_other_settings(candidates: Sequence[Candidate], config: Config) -> list[str]:
+    """Returns a note on each run that was trained with other settings of a dataset than it is measured with.
+
+    Args:
+        candidates: the runs.
+        config: what `data_config` returned for them.
+    """
+    # These decide which images there are, and not what they look like. Runs that held out others are refused.
+    others = {"plugin", "location", "limit", "on_bad_image", "test_split", "test_size"}
+    notes = []
+    for candidate in candidates:
+        for name in (name for name in config.datasets if name in candidate.config.datasets):
+            measured, trained = (one.datasets[name].model_dump() for one in (config, candidate.config))
+            shared = [key for key in measured if key in trained]  # an older run lacks the options that came later
+            if differing := [key for key in shared if key not in others and measured[key] != trained[key]]:
+                notes.append(
+                    f"{candidate.run.path} was trained with other settings of '{name}' ({', '.join(differing)}) than it is "
+                    "measured with, which are those of the first run."
+                )
+    return notes
+
+
 def open_source(name: str, config: Config, plugins: PluginManager, candidates: Sequence[Candidate]) -> Source:
     """Lists a dataset's images. Checks that the runs have its labels and were not trained on its test images.
 

@@ -170,6 +170,7 @@ def test_a_setting_that_cannot_be_read(pairs, message):
         ({"datasets": {"pets": {"test_split": "half"}}}, "datasets.pets.test_split = 'half' should be 'random', "),
         ({"datasets": {"pets": {"test_size": "all"}}}, "datasets.pets.test_size = 'all' should be a valid number"),
         ({"datasets": {"pets": {"test_size": -1}}}, "datasets.pets.test_size = -1 should be greater than 0"),
+        ({"training": {"seed": 2**63}}, "training.seed = 9223372036854775808 should be less than 9223372036854775808"),
         ({"training": {"seed": "x"}}, "training.seed = 'x' should be a valid integer"),
         ({"training": {"steps": 1.5}}, "training.steps = 1.5 should be a valid integer"),
         ({"training": {"steps": 0}}, "training.steps = 0 should be greater than 0"),

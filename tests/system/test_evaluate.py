@@ -114,6 +114,17 @@ def test_two_runs_stand_side_by_side_and_one_may_translate_another_dataset_s_ima
     assert one["real_classification_error", "rafd"] == other["real_classification_error", "rafd"]
 
 
+def test_a_run_that_saw_other_crops_is_named(evaluate, train, trained, tmp_path):
+    other = tmp_path / "other"
+    assert train("--max-steps", "1", "--set", "datasets.rafd.face=none", datasets="rafd", out=other).code == 0
+    asked = ("--datasets", "rafd", "--to", "happy", "--limit", "1", "--json")
+    for runs, named in (((trained, other), other), ((other, trained), trained)):
+        for document in json.loads(evaluate(*asked, runs=runs).out):
+            (said,) = (note for note in document["notes"] if "other settings" in note)
+            assert said.startswith(f"{named} was trained with other settings of 'rafd' (face) than it is measured with")
+    assert "other settings" not in evaluate(*asked).out
+
+
 def test_the_wrong_mask_and_other_labels_are_measured(evaluate, trained):
     faces = ("--images", "celeba", "--datasets", "rafd", "--to", "happy", "--read", "Young", "--json")
     found = [json.loads(evaluate(*faces, *more).out)[0] for more in ((), ("--mask", "wrong"))]
