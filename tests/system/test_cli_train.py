@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import torch
@@ -102,6 +103,20 @@ def test_a_device_without_room_for_the_images_is_refused_before_a_run_begins(tra
     assert outcome.code == 2
     assert re.search(r'data\.resident = "on": the images need .* and cpu has 1\.0 kB free\. Use "auto"', outcome.err)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that not even root can write to")
+def test_a_folder_that_cannot_be_written_to_is_refused_before_decoding(train, tmp_path):
+    outcome = train("--cache", tmp_path / "cache", out="/proc/run")
+    assert outcome.code == 2
+    assert "'/proc/run' cannot be written to" in outcome.err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_fewer_steps_than_log_every_are_logged(train, tmp_path, metrics):
+    outcome = train("--max-steps", "8", "--set", "training.log_every=10")
+    assert [row["step"] for row in metrics(tmp_path / "run")] == [7, 8]
+    assert re.search(r"step 8/8  [1-9]\d* images/s  celeba: d/adv", outcome.out)
 
 
 def test_steps_after_the_last_checkpoint_are_logged_once(train, tmp_path, metrics):

@@ -132,3 +132,18 @@ def test_a_disturbed_run_ends_with_the_bits_of_an_undisturbed_one(
         check_same(out, whole, metrics, tensors)
         runs += 1
     logger.info("%s: %d times in %d runs, %d times in the write of a checkpoint", number.name, disturbed, runs, torn)
+
+
+def test_a_folder_in_use_is_refused_at_once_and_free_at_once(begin, tmp_path):
+    out = tmp_path / "run"
+    with begin(out) as first:
+        wait_for(first, lambda: written(out))
+        with begin(out) as second:
+            _, errors = second.communicate()
+        assert second.returncode == 2
+        assert f"'{out}' is in use: process {first.pid} on " in errors
+        assert len(errors.splitlines()) == 1
+        first.send_signal(signal.SIGKILL)
+    with begin(out) as third:
+        _, errors = third.communicate()
+    assert third.returncode == 0, errors

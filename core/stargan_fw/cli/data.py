@@ -126,7 +126,7 @@ def check(
     """Look for problems in the data before training. Exit code 2 if training could not work."""
     from rich.console import Console
 
-    from stargan_fw.cli.outputs import check_picture_target
+    from stargan_fw.cli.outputs import check_picture_target, save_picture
     from stargan_fw.data.check import check as check_datasets, draw_contact_sheet
     from stargan_fw.errors import DataError
 
@@ -144,8 +144,7 @@ def check(
         for report in reports:
             _show_report(Console(), report)
     if sheet:
-        sheet.parent.mkdir(parents=True, exist_ok=True)
-        draw_contact_sheet(checked).save(sheet)
+        save_picture(draw_contact_sheet(checked), sheet)
     if problems:
         raise DataError(" ".join(problems))
 

@@ -8,9 +8,10 @@ import os
 import re
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stargan_fw.errors import DataError, LabelError
+from stargan_fw.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +47,7 @@ class Output(ABC):
 
     @abstractmethod
     def write(self, translated: Translated, paths: Sequence[Path]) -> None:
-        """Writes a picture's translations to its files. Their folders exist."""
+        """Writes a picture's translations to its files, each whole or not at all."""
 
     def targets(self, space: LabelSpace) -> list[Target]:
         """Returns the translations to compute, and raises LabelError if an edit is unknown."""
@@ -94,7 +95,7 @@ class Stills(Output):
 
     def write(self, translated: Translated, paths: Sequence[Path]) -> None:
         for picture, path in zip(self.pictures(translated), paths, strict=True):
-            picture.save(path, quality=QUALITY)
+            save_picture(picture, path, quality=QUALITY)
 
 
 class Pictures(Stills):
@@ -159,7 +160,7 @@ class Animation(Output):
 
     def write(self, translated: Translated, paths: Sequence[Path]) -> None:
         first, *others = translated.results(self.size)
-        first.save(paths[0], "GIF", save_all=True, append_images=others, duration=MILLISECONDS, loop=0)
+        save_picture(first, paths[0], save_all=True, append_images=others, duration=MILLISECONDS, loop=0)
 
 
 def _file_names(edits: Sequence[str]) -> list[str]:
@@ -188,6 +189,20 @@ def check_picture_target(option: str, picture: Path) -> None:
     if picture.is_dir():
         raise DataError(f"{option} {picture}: is a folder. Name a file that ends in .png.")
     _check_writable(picture, option)
+
+
+def save_picture(picture: Image.Image, path: Path, **options: Any) -> None:
+    """Writes a picture whole or not at all, in the format of the file's ending, and makes its folder.
+
+    Args:
+        picture: the picture.
+        path: the file, which `check_picture_target` would allow.
+        options: those of Pillow's `Image.save` for this format.
+    """
+    from PIL import Image
+
+    with replacing(path) as partial:
+        picture.save(partial, Image.registered_extensions()[path.suffix.lower()], **options)
 
 
 def _check_writable(target: Path, option: str = "--out") -> None:

@@ -84,8 +84,6 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
 
     def write(translated: "Translated") -> list[Path]:
         paths = files_of[translated.image]
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
         output.write(translated, paths)
         return paths
 
@@ -137,7 +135,7 @@ def sheet(
 
     For example: --to label,other=flip --to other=flip,third=flip.
     """
-    from stargan_fw.cli.outputs import check_picture_target
+    from stargan_fw.cli.outputs import check_picture_target, save_picture
     from stargan_fw.inference.figures import draw_figure
 
     check_picture_target("--out", out)
@@ -154,8 +152,7 @@ def sheet(
     # A wrong mask shows what the mask does to one dataset's labels.
     dataset = rows[0].translator.labels.datasets[-1] if "wrong" in masks else None
     picture = draw_figure(rows, pictures, to, labels, dataset)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(out)
+    save_picture(picture, out)
     typer.echo(out)
 
 
