@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from stargan_fw.components import check_plugins_named, count_parameters, data_components
+from stargan_fw.components import check_plugins_named, count_parameters, data_components, dataset_options
 from stargan_fw.compute.machine import Precision, wait_for
 from stargan_fw.config import DatasetConfig
 from stargan_fw.data.cache import cache_folder, holds_stores
@@ -195,21 +195,22 @@ def find_plugins(candidates: Sequence[Candidate], config: Config, request: Evalu
     return plugins
 
 
-def describe_other_settings(candidates: Sequence[Candidate], config: Config) -> list[str]:
+def describe_other_settings(candidates: Sequence[Candidate], config: Config, plugins: PluginManager) -> list[str]:
     """Returns a note on each run that was trained with other settings of a dataset than it is measured with.
 
     Args:
         candidates: the runs.
         config: what `data_config` returned for them.
+        plugins: have the datasets' classes.
     """
-    # These decide which images there are, and not what they look like. Runs that held out others are refused.
-    others = {"plugin", "location", "limit", "on_bad_image", "test_split", "test_size"}
     notes = []
     for candidate in candidates:
         for name in (name for name in config.datasets if name in candidate.config.datasets):
-            measured, trained = (one.datasets[name].model_dump() for one in (config, candidate.config))
-            shared = [key for key in measured if key in trained]  # an older run lacks the options that came later
-            if differing := [key for key in shared if key not in others and measured[key] != trained[key]]:
+            tables = (one.datasets[name] for one in (config, candidate.config))
+            measured, trained = (
+                {"crop_size": table.crop_size, **dataset_options(name, table, plugins)} for table in tables
+            )
+            if differing := [key for key, value in measured.items() if trained.get(key) != value]:
                 notes.append(
                     f"{candidate.run.path} was trained with other settings of '{name}' ({', '.join(differing)}) than it is "
                     "measured with, which are those of the first run."

@@ -118,7 +118,7 @@ def _prepare(
     wanted = select_targets([one for name in names for one in list_targets(sources[name].schema)], request.to, schemas)
     targets = {name: [target for target in wanted if target.schema.name == name] for name in names}
     setup = EvaluationSetup(request, {name: found for name, found in targets.items() if found})
-    setup.notes.extend(describe_other_settings(candidates, config))
+    setup.notes.extend(describe_other_settings(candidates, config, plugins))
     indices = {name: request.select_images(sources[name], schemas) for name in image_names or setup.targets}
     scored = dict.fromkeys([*setup.targets, *read_names])
     stores = decode(config, [source for name, source in sources.items() if name in {*scored, *indices}])
