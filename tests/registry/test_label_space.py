@@ -160,3 +160,5 @@ def test_known_labels_are_an_edit_that_restores_them():
     known = schema.known(labels[0].tolist())
     assert known.assignments == (("black", 1.0), ("blond", 0.0))
     assert torch.equal(schema.edit(torch.tensor([[0.0, 1.0, 1.0]]), known), torch.tensor([[1.0, 0.0, 1.0]]))
+    with pytest.raises(ValueError, match="shorter"):
+        schema.known(labels[0, :2].tolist())
