@@ -37,8 +37,12 @@ def tensors_of(step, value=None):
     }
 
 
+def state_of(step):
+    return {"step": step, "updates": {"shapes": step}, "pending": {"shapes": {"d/adv": 0.5, "g/adv": None}}}
+
+
 def save(checkpoints, step, keep=2, value=None, every=None):
-    path = checkpoints.save(step, tensors_of(step, value), {"step": step, "updates": {"shapes": step}}, keep, every)
+    path = checkpoints.save(step, tensors_of(step, value), state_of(step), keep, every)
     checkpoints.wait()
     return path
 
@@ -63,7 +67,7 @@ def test_a_checkpoint_is_read_as_it_was_written(checkpoints):
     assert path.name == "step-00000500"
     assert sorted(file.name for file in path.iterdir()) == FILES
     own = {"format": FORMAT, "made_with": f"stargan-fw {__version__}"}
-    assert loaded.state == {**own, "step": 500, "updates": {"shapes": 500}}
+    assert loaded.state == {**own, **state_of(500)}
     assert json.loads((path / "state.json").read_text()) == loaded.state
     assert set(loaded.tensors) == {"generator", "optimizers"}
     assert torch.equal(loaded.tensors["generator"]["weight"], torch.full((2, 3), 500.0))
@@ -130,7 +134,7 @@ def test_a_save_that_fails_leaves_the_one_before(checkpoints, monkeypatch, tmp_p
     run = re.escape(str(tmp_path / "run"))
     expected = (
         rf"^'{run}/checkpoints/step-00000006' cannot be written: No space left on device\. It needs 28 bytes, and .* are free\. "
-        rf"The checkpoint of step 5 is whole: make room, or mend what is wrong there, then run: "
+        rf"The checkpoint of step 5 is whole, and the only one that is needed to continue: make room, then run: "
         rf"stargan-fw train --out {run} --resume$"
     )
     with pytest.raises(TrainingError, match=expected):
@@ -174,14 +178,14 @@ def test_strided_and_tied_tensors_are_written(checkpoints):
 def test_training_goes_on_while_a_checkpoint_is_written(checkpoints, monkeypatch):
     may_write, save_file = threading.Event(), checkpoint_module.save_file
     monkeypatch.setattr(checkpoint_module, "save_file", lambda *given: may_write.wait() and save_file(*given))
-    tensors, state = tensors_of(5), {"step": 5, "updates": {"shapes": 5}}
+    tensors, state = tensors_of(5), state_of(5)
 
     checkpoints.save(5, tensors, state, keep=2)
     tensors["generator"]["weight"].fill_(-1)
     state["updates"]["shapes"] = -1
     assert names(checkpoints) == []
     may_write.set()
-    checkpoints.save(6, tensors_of(6), {"step": 6}, keep=2)
+    checkpoints.save(6, tensors_of(6), state_of(6), keep=2)
     assert "step-00000005" in names(checkpoints)
     checkpoints.wait()
 
@@ -194,7 +198,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(checkpoints, monkeypatch
 
 def test_tensors_may_change_their_shape_and_type(checkpoints):
     for step, value in enumerate((torch.ones(4), torch.ones(2, 2), torch.ones(2, 2).half(), torch.zeros(2, 2).half())):
-        checkpoints.save(step, {"generator": {"weight": value}}, {}, keep=1)
+        checkpoints.save(step, {"generator": {"weight": value}}, state_of(step), keep=1)
 
     loaded = checkpoints.load().tensors["generator"]["weight"]
     assert torch.equal(loaded, value)
@@ -207,7 +211,7 @@ def test_a_failed_save_is_told_at_the_next_one(checkpoints, monkeypatch):
     )
     checkpoints.save(5, tensors_of(5), {}, keep=2)
 
-    with pytest.raises(TrainingError, match=r"Input/output error\..*There is no checkpoint yet: make room"):
+    with pytest.raises(TrainingError, match=r"Input/output error\..*There is no checkpoint yet: mend that, then run"):
         checkpoints.save(6, tensors_of(6), {}, keep=2)
 
 
@@ -342,7 +346,7 @@ def test_a_damaged_checkpoint_of_a_later_step_does_not_push_out_a_whole_one(chec
 def test_checkpoints_of_format_1_are_read(checkpoints):
     make_old(save(checkpoints, 5))
 
-    assert checkpoints.load().state == {"format": 1, "step": 5, "updates": {"shapes": 5}}
+    assert checkpoints.load().state == {"format": 1, **state_of(5)}
     assert checkpoints.latest() == checkpoints.whole()[0] == checkpoints.paths()[0]
 
 
@@ -353,6 +357,47 @@ def test_an_unreadable_checkpoint_of_format_1_is_passed_over(checkpoints):
     path.write_bytes(path.read_bytes()[:-3])
 
     assert checkpoints.load().state["step"] == 5
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "[]",
+        "7",
+        "[" * 100_000,
+        '{"step": "5", "updates": {}, "pending": {}}',
+        '{"step": -1, "updates": {}, "pending": {}}',
+        '{"step": 5, "updates": [], "pending": {}}',
+        '{"step": 5, "updates": {}, "pending": {"shapes": {"d/adv": "x"}}}',
+        '{"format": "1", "step": 5, "updates": {}, "pending": {}}',
+        '{"format": 2, "step": 5, "updates": {}, "pending": {}}',
+        "a pipe",
+    ],
+)
+def test_a_state_that_nobody_wrote_is_refused(checkpoints, state):
+    path = save(checkpoints, 5)
+    make_old(path)
+    if state == "a pipe":
+        (path / "state.json").unlink()
+        os.mkfifo(path / "state.json")
+    else:
+        (path / "state.json").write_text(state)
+
+    with pytest.raises(RunError, match="no checkpoint that is whole:\n"):
+        checkpoints.load()
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_is_named(checkpoints, monkeypatch, caplog):
+    old = save(checkpoints, 5)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(checkpoint_module, "remove", refuse)
+    save(checkpoints, 6, keep=1)
+
+    assert caplog.messages == [f"The old checkpoint '{old}' cannot be removed: Permission denied"]
+    assert checkpoints.load().state["step"] == 6
 
 
 def test_a_newer_format_is_refused_rather_than_passed_over(checkpoints, monkeypatch):
@@ -392,7 +437,7 @@ from stargan_fw.runs.run_folder import RunFolder
 run, room = RunFolder(Path(sys.argv[1]) / "run"), Path(sys.argv[1]) / "other"
 def save(step):
     tensors = {"generator": {"weight": torch.full((2**20,), float(step))}, "optimizers": {"m": torch.ones(3 * 2**20)}}
-    run.checkpoints.save(step, tensors, {"step": step}, keep=2)
+    run.checkpoints.save(step, tensors, {"step": step, "updates": {}, "pending": {}}, keep=2)
     run.checkpoints.wait()
 def fail(work):
     try:
@@ -441,8 +486,8 @@ def test_a_full_disk_stops_with_one_message_and_the_one_before_continues(tmp_pat
     assert done.returncode == 0, done.stderr
     checkpoint, metrics = done.stdout.splitlines()
     assert re.search(
-        r"step-00000002' cannot be written: .*No space left on device.*\. It needs 16\.8 MB, and [\d.]+ MB are free\. The "
-        r"checkpoint of step 1 is whole: make room",
+        r"step-00000002' cannot be written: No space left on device\. It needs 16\.8 MB, and [\d.]+ MB are free\. The "
+        r"checkpoint of step 1 is whole, .*: make room, then run",
         checkpoint,
     )
     assert re.search(r"metrics\.jsonl' cannot be written: No space left on device\. The checkpoint of step 1", metrics)

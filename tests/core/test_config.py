@@ -173,6 +173,7 @@ def test_a_setting_that_cannot_be_read(pairs, message):
         ({"training": {"seed": 2**63}}, "training.seed = 9223372036854775808 should be less than 9223372036854775808"),
         ({"training": {"seed": "x"}}, "training.seed = 'x' should be a valid integer"),
         ({"training": {"steps": 1.5}}, "training.steps = 1.5 should be a valid integer"),
+        ({"training": {"keep_every": 0}}, "training.keep_every = 0 should be greater than 0"),
         ({"training": {"steps": 0}}, "training.steps = 0 should be greater than 0"),
         ({"training": {"precision": "fp16"}}, "training.precision = 'fp16' should be 'auto', 'fp32' or 'bf16'."),
         ({"training": {"trackers": "tensorboard"}}, "training.trackers = 'tensorboard' should be a valid list."),

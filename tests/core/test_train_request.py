@@ -132,7 +132,13 @@ def test_a_continued_run_has_its_own_configuration_without_a_preset(ask, trained
 @pytest.mark.parametrize(
     "setting",
     [
-        *("training.log_every=3", "training.trackers=[]", "training.save_every=7", "training.keep_checkpoints=9"),
+        *(
+            "training.log_every=3",
+            "training.trackers=[]",
+            "training.save_every=7",
+            "training.keep_checkpoints=9",
+            "training.keep_every=5",
+        ),
         *("data.path=there", "data.cache=there", "datasets.shapes.location=there", "training.compile=on"),
         *("training.precision=bf16", "training.steps=99", "training.epochs=2", "training.learning_rate=0.5"),
         *("training.optimizers.d.rate=0.5", "training.beta1=0.1", "training.micro_batch_size=1"),

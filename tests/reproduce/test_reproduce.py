@@ -250,6 +250,8 @@ def test_other_settings_or_lengths_are_refused(reproduce, tmp_path, instantly_me
         assert len(outcome.err.strip().splitlines()) == 1
     (tmp_path / "runs" / "joint-seed0" / "reproduce.json").write_text("torn")
     assert "reproduce.json' cannot be read" in reproduce("fig5").err
+    (tmp_path / "runs" / "joint-seed0" / "reproduce.json").write_text('{"format": 2}')
+    assert "reproduce.json' has format 2, which a newer stargan-fw wrote" in reproduce("fig5").err
     assert sorted(tmp_path.rglob("*")) == before
 
 

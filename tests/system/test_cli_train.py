@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 
 from stargan_fw.data import device_cache as resident
+from stargan_fw.runs import checkpoint as checkpoint_module
 from stargan_fw_plugins.methods.stargan import StarGAN
 
 
@@ -391,6 +393,37 @@ def test_what_fails_while_working_exits_with_1(train, monkeypatch):
     assert outcome.code == 1
     assert "the disk is gone" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_full_disk_stops_with_one_message_and_the_run_goes_on_once_there_is_room(
+    train, tmp_path, monkeypatch, tensors
+):
+    save_file = checkpoint_module.save_file
+
+    def fill(values, path):
+        if "step-00000006" in str(path):
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        save_file(values, path)
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(checkpoint_module, "save_file", fill)
+    stopped = train("--set", "training.save_every=2")
+    monkeypatch.undo()
+
+    [message] = stopped.err.splitlines()
+    assert stopped.code == 1
+    assert message.startswith(
+        f"Error: '{run}/checkpoints/step-00000006' cannot be written: No space left on device. It needs"
+    )
+    assert message.endswith(
+        "The checkpoint of step 4 is whole, and the only one that is needed to continue: make room, then run: "
+        f"stargan-fw train --out {run} --resume"
+    )
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step-00000002", "step-00000004"]
+    assert train("--resume").code == 0
+    assert train(out=tmp_path / "undisturbed").code == 0
+    continued, undisturbed = tensors(run, 12), tensors(tmp_path / "undisturbed", 12)
+    assert all(torch.equal(continued[name], value) for name, value in undisturbed.items())
 
 
 def test_without_tensorboard_a_run_trains_and_says_how_to_get_it(train, tmp_path, monkeypatch, caplog):

@@ -175,6 +175,15 @@ def test_a_broken_evaluation_is_named(cli, trained, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+def test_an_evaluation_of_a_newer_format_is_refused(cli, trained, tmp_path):
+    (trained / "evaluation.json").write_text('{"format": 2}')
+    outcome = cli("export", trained, tmp_path / "model")
+    assert outcome.code == 2
+    assert (
+        "evaluation.json' has format 2, which a newer stargan-fw wrote; this one reads up to format 1." in outcome.err
+    )
+
+
 def test_an_export_that_fails_leaves_nothing(cli, trained_once, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("No space left on device")

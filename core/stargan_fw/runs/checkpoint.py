@@ -9,9 +9,11 @@ A checkpoint is a folder. Format 2 has these files:
 Format 1 has no SHA256SUMS, so that damage is noticed only where a file cannot be read any more.
 """
 
+import errno
 import hashlib
 import json
 import logging
+import os
 import re
 import shlex
 import shutil
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from rich.filesize import decimal as format_size
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -42,6 +45,18 @@ _SUM = re.compile(r"([0-9a-f]{64})  ([^/\\]+)")
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
+
+
+class _State(BaseModel):
+    """What `state.json` has at least, if training is to continue from it."""
+
+    model_config = ConfigDict(strict=True)
+
+    step: int = Field(ge=0)
+    updates: dict[str, int]
+    pending: dict[str, dict[str, int | float | None]]
+    skipped: dict[str, dict[str, int]] = {}
+    in_a_row: dict[str, dict[str, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,24 +182,32 @@ class Checkpoints:
     def _write(
         self, path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: str, then: Callable[[], None]
     ) -> None:
-        for leftover in self._folder.glob(".step-*.partial"):  # from a killed process
-            remove(leftover)
         self._check_finite(path, tensors)
         size = sum(value.nbytes for values in tensors.values() for value in values.values())
-        with self.writing(path, size), replacing(path, flush=True) as partial:
+        with self.writing(path, size):
+            for leftover in self._folder.glob(".step-*.partial"):  # from a killed process
+                remove(leftover)
+            self._write_files(path, tensors, state)
+            then()
+
+    def _write_files(self, path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: str) -> None:
+        with replacing(path, flush=True) as partial:
             partial.mkdir()
             for stem, values in tensors.items():
                 save_file(dict(values), partial / f"{stem}.safetensors")
             (partial / STATE).write_text(state, encoding="utf-8")
             sums = "".join(f"{_checksum(file)}  {file.name}\n" for file in sorted(partial.iterdir()))
             (partial / SUMS).write_text(sums, encoding="utf-8", newline="\n")
-        then()
 
     def _prune(self, newest: Path, keep: int, every: int | None) -> None:
         """Removes old checkpoints. Those of later steps are damaged, since training began before them, and do not count."""
         for old in [path for path in self.paths() if path <= newest][:-keep]:
-            if not every or _step_of(old) % every:
+            if every and _step_of(old) % every == 0:
+                continue
+            try:
                 remove(old)
+            except OSError as error:
+                logger.warning("The old checkpoint '%s' cannot be removed: %s", old, error.strerror or error)
 
     def _check_finite(self, path: Path, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
         for stem, values in tensors.items():
@@ -207,23 +230,26 @@ class Checkpoints:
         try:
             yield
         except (OSError, SafetensorError) as error:
-            why = one_line(getattr(error, "strerror", None) or str(error)).rstrip(".")
+            number = error.errno if isinstance(error, OSError) else _error_number(str(error))
+            why = os.strerror(number) if number else one_line(str(error)).rstrip(".")
             room = ""
             if size is not None:
                 free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.exists())).free
                 room = f" It needs {format_size(size)}, and {format_size(free)} are free."
-            raise TrainingError(
-                f"'{path}' cannot be written: {why}.{room} {self._remedy('make room, or mend what is wrong there')}"
-            ) from error
+            advice = "make room" if number in {errno.ENOSPC, errno.EDQUOT} else "mend that"
+            raise TrainingError(f"'{path}' cannot be written: {why}.{room} {self._remedy(advice)}") from error
 
     def _remedy(self, advice: str) -> str:
         paths, run = self.paths(), self._folder.parent
-        kept = f"The checkpoint of step {_step_of(paths[-1])} is whole" if paths else "There is no checkpoint yet"
+        kept = "There is no checkpoint yet"
+        if paths:
+            kept = f"The checkpoint of step {_step_of(paths[-1])} is whole, and the only one that is needed to continue"
         return f"{kept}: {advice}, then run: stargan-fw train --out {shlex.quote(str(run))} --resume"
 
 
 def _read(path: Path) -> Checkpoint:
     state, names = _check(path)
+    _State.model_validate(state)
     return Checkpoint(
         {Path(name).stem: load_file(path / name) for name in names if name.endswith(".safetensors")}, state
     )
@@ -290,6 +316,12 @@ def _warn_of(faults: Mapping[Path, str]) -> None:
 def _warn(message: str) -> None:
     """Logs a message once in a process: one command may look for the newest checkpoint several times."""
     logger.warning(message)
+
+
+def _error_number(message: str) -> int | None:
+    """Returns the number of the system's error that safetensors writes at the end of its messages."""
+    found = re.search(r"\(os error (\d+)\)", message)
+    return int(found[1]) if found else None
 
 
 def _step_of(path: Path) -> int:
