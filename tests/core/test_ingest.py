@@ -87,6 +87,17 @@ def test_a_photograph_stands_upright(tmp_path, orientation, turn):
     assert np.array_equal(np.asarray(upright), np.asarray(noise(16, 16).transpose(turn)))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PGM"])
+def test_16_bits_are_not_clipped_to_8(decode, tmp_path, kind):
+    levels = np.linspace(0, 65535, 64).round().astype(np.uint16).reshape(8, 8)
+    path = tmp_path / f"levels.{kind.lower()}"
+    if kind == "PGM":
+        path.write_bytes(b"P5 8 8 65535\n" + levels.astype(">u2").tobytes())
+    else:
+        Image.fromarray(levels).save(path)
+    assert np.array_equal(decode([path]).read([0])[0, ..., 1], levels >> 8)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"])
 def test_every_mode_becomes_rgb(mode):
     image = noise(12, 12).convert(mode)

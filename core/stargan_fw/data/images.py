@@ -76,6 +76,8 @@ def crop_and_resize(
 
 def upright(image: Image.Image) -> Image.Image:
     """Returns an image of any mode in RGB, turned as its EXIF data says."""
+    if (image.format, image.mode) == ("PPM", "I"):  # a PGM of 16 bits, which Pillow reads as 32
+        image = _high_bytes(image)
     return rgb(ImageOps.exif_transpose(image))
 
 
@@ -93,8 +95,13 @@ def cut(image: Image.Image, square: Square, image_size: int) -> Image.Image:
 
 def rgb(image: Image.Image) -> Image.Image:
     """Returns an image of any mode in RGB."""
-    if image.mode.startswith("I;16"):  # `convert` would clip to 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode.startswith("I;16"):
+        image = _high_bytes(image)
     if image.mode == "P":  # `convert` would warn if the image has transparency
         image = image.convert("RGBA")
     return image.convert("RGB")
+
+
+def _high_bytes(image: Image.Image) -> Image.Image:
+    """Returns an image of 16 bits with the upper 8 of them; `convert` would clip to 255."""
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
