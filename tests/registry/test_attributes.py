@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stargan_fw_registry import Attribute, Binary, Categorical, Exclusive, LabelError
+from stargan_fw_registry.names import is_printable, printable
 
 MALE = Binary("Male")
 EXPRESSION = Categorical("expression", ["angry", "happy", "sad"])
@@ -126,6 +127,19 @@ def test_sizes_and_names():
 def test_constructors_refuse(build, message):
     with pytest.raises(LabelError, match=message):
         build()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "is_shown_as_it_is"),
+    [
+        ("Blond Hair, é", "Blond Hair, é", True),
+        ("a\x1b[2Jb", "a\\x1b[2Jb", False),
+        ("\n\u202eb", "\\n\\u202eb", False),
+    ],
+)
+def test_what_cannot_be_shown_is_escaped(text, shown, is_shown_as_it_is):
+    assert printable(text) == shown
+    assert is_printable(text) is is_shown_as_it_is
 
 
 def test_names_may_come_from_an_array():
