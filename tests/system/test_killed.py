@@ -138,6 +138,7 @@ def test_a_folder_in_use_is_refused_at_once_and_free_at_once(begin, tmp_path):
     out = tmp_path / "run"
     with begin(out) as first:
         wait_for(first, lambda: written(out))
+        first.send_signal(signal.SIGSTOP)
         with begin(out) as second:
             _, errors = second.communicate()
         assert second.returncode == 2
