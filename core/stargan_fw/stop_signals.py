@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 # torchrun passes signals on to processes that have them from the terminal already: within this time they are one request.
 SECONDS_OF_ONE_REQUEST = 2.0 if "TORCHELASTIC_RUN_ID" in os.environ else 0.0
+SHOW_CURSOR = "\x1b[?25h\n"  # a progress bar hides the cursor
 
 
 class Stopped(BaseException):
@@ -55,7 +56,8 @@ def stop_program() -> Iterator[StopRequest]:
 
     def handle(number: int, _: FrameType | None) -> None:
         if request.number is not None:
-            os.write(2, f"Ended at once by {signal.Signals(number).name}.\n".encode())
+            cursor = SHOW_CURSOR if os.isatty(2) else ""
+            os.write(2, f"{cursor}Ended at once by {signal.Signals(number).name}.\n".encode())
             os._exit(128 + number)
         request.number = number
         raise Stopped(number)

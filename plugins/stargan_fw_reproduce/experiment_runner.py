@@ -128,6 +128,7 @@ def _train(
     try:
         training.run(device, console, [StepTimer(run.folder.path, run.record)])
     except Stopped as stopped:
+        run.record.write(run.folder.path)
         stopped.add_note("The same command continues.")
         raise
     gc.collect()

@@ -81,22 +81,10 @@ def train(
         _show_plan(console, plan)
         if adoption and request.start:
             console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
-        _show_beginning(console, request, resume=resume)
+        if resume and not request.resume:
+            console.print(f"{request.run.path} has no checkpoint yet: the run begins.", markup=False, soft_wrap=True)
         if not dry_run:
             _run(console, plan, request, chosen, max_steps)
-
-
-def _show_beginning(console: "Console", request: "TrainRequest", *, resume: bool) -> None:
-    """Says what a person may not expect of a run that is resumed."""
-    from stargan_fw.training.run_changes import LENGTH
-
-    if resume and not request.resume:
-        console.print(f"{request.run.path} has no checkpoint yet: the run begins.", markup=False, soft_wrap=True)
-    changes = [str(change) for change in request.changes if change.now is not None]
-    if changes:
-        console.print(f"Changed: {', '.join(changes)}.", markup=False, highlight=False, soft_wrap=True)
-    if any(change.key in LENGTH for change in request.changes):
-        console.print("The learning rate now falls as the new length says.")
 
 
 def _run(

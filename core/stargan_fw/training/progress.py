@@ -13,6 +13,7 @@ from stargan_fw.data.source import Source
 from stargan_fw.data.store import Store
 from stargan_fw.errors import printable
 from stargan_fw.interfaces import Tracker
+from stargan_fw.training.run_changes import LENGTH, Change
 
 
 class Progress(Tracker):
@@ -98,6 +99,15 @@ def show_skipped(console: Console, sources: Sequence[Source], stores: Mapping[st
             line = printable(f"  {source.name_of(index)}: {why}")
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         _show_notes(console, source, stores[source.alias].notes)
+
+
+def show_changes(console: Console, changes: Sequence[Change]) -> None:
+    """Says which settings a continued run has from now on, and what follows from a new length."""
+    changed = [str(change) for change in changes if change.now is not None]
+    if changed:
+        console.print(f"Changed: {', '.join(changed)}.", markup=False, highlight=False, soft_wrap=True)
+    if any(change.key in LENGTH for change in changes):
+        console.print("The learning rate now falls as the new length says.", highlight=False)
 
 
 def _show_notes(console: Console, source: Source, notes: Mapping[int, str]) -> None:

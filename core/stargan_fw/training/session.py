@@ -26,7 +26,7 @@ from stargan_fw.stop_signals import defer_signals
 from stargan_fw.training.dataset_schedule import STRATEGIES
 from stargan_fw.training.failed_steps import explain_lack_of_memory
 from stargan_fw.training.optimisation import LinearDecay, check_phases
-from stargan_fw.training.progress import Progress, decoding_progress, show_skipped
+from stargan_fw.training.progress import Progress, decoding_progress, show_changes, show_skipped
 from stargan_fw.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def run_training(
         if before < last:
             if ranks.rank() == 0:
                 request.record_changes(before)
+                show_changes(console, request.changes)
             with explain_lack_of_memory(run, plan.config, plan.method, trainer.micro_batch, device):
                 _train(trainer, last, closing, run)
         return before, trainer.step
