@@ -1,9 +1,9 @@
 """Batch norm over the images of all ranks. torch's own `SyncBatchNorm` runs on GPUs only."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-import torch.distributed.nn.functional as differentiable
 from torch import Tensor, nn
 
 from stargan_fw import ranks
@@ -76,6 +76,19 @@ def norm_over_ranks(networks: Iterable[nn.Module]) -> None:
             )
 
 
+class _Sum(torch.autograd.Function):
+    """Adds up tensors over the ranks. Its derivative is the sum of the ranks' gradients, which is again such a sum."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:  # noqa: ARG004
+        return ranks.add_up(values)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:  # noqa: ARG004
+        total: Tensor = _Sum.apply(*gradients)
+        return total
+
+
 def _average(values: Tensor) -> Tensor:
-    total: Tensor = differentiable.all_reduce(values)  # type: ignore[no-untyped-call]
+    total: Tensor = _Sum.apply(values)
     return total / ranks.world_size()
