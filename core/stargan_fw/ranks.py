@@ -146,6 +146,7 @@ def gather(own: Tensor) -> Tensor:
     """Returns the rows of all ranks' tensors, in the order of ranks and without gradients. All have the same shape."""
     if world_size() == 1:
         return own
+    agree(f"gathering {tuple(own.shape)}")
     parts = [torch.empty_like(own, memory_format=torch.contiguous_format) for _ in range(world_size())]
     dist.all_gather(parts, own.detach().contiguous())
     return torch.cat(parts)
@@ -155,6 +156,7 @@ def add_up(own: Tensor) -> Tensor:
     """Returns the sum of all ranks' tensors, without gradients."""
     if world_size() == 1:
         return own
+    agree(f"adding up {tuple(own.shape)}")
     total = own.detach().clone()
     dist.all_reduce(total)
     return total
@@ -219,7 +221,7 @@ def agree(what: str, *, stop: bool = False) -> bool:
     highest, lowest, stops = seen.tolist()
     if highest != -lowest:
         raise RuntimeError(
-            f"The ranks have reached different points; rank {rank()} is at {what}. With several processes, a method must "
+            f"The processes have reached different points: process {rank()} is at {what}. With several processes, a method must "
             "yield the same phases and losses on every rank: decide with `Batch.all_labels` instead of `Batch.labels`, or "
             "yield a loss of zero."
         )
