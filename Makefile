@@ -5,7 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart test test-lowest lint house mutants clean
+.PHONY: install quickstart test test-lowest lint house mutants fuzz clean
 
 install: .venv/installed
 
@@ -50,6 +50,11 @@ house: .venv/installed
 # Changes the files of [tool.mutants] in many small ways, and lists the changes that no test catches.
 mutants: .venv/installed
 	$(BIN)/python benchmarks/mutants.py $(FILES)
+
+# Feeds changed files and texts to everything that reads what comes from outside; FUZZ are options such as --parser edits.
+MINUTES ?= 30
+fuzz: .venv/installed
+	$(BIN)/python benchmarks/fuzz.py --minutes $(MINUTES) $(FUZZ)
 
 clean:
 	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -94,6 +94,17 @@ def test_a_line_that_was_not_finished_is_cut(run, half):
     assert rows(run) == [{"step": 1}, {"step": 6}]
 
 
+@pytest.mark.parametrize("line", [b"\xe8", b'{"step": Infinity}', b"[" * 100_000, b"9" * 5000, b"\0"])
+def test_a_line_that_is_no_row_is_cut(run, line):
+    run.append_metrics({"step": 1})
+    with (run.path / "metrics.jsonl").open("ab") as file:
+        file.write(line + b"\n")
+
+    run.cut_metrics(5)
+
+    assert rows(run) == [{"step": 1}]
+
+
 def test_no_metrics_are_nothing_to_cut(run):
     run.cut_metrics(5)
 

@@ -1,13 +1,16 @@
 """Models that are broken, or made to harm: each refused with one message, before anything is built, run or written."""
 
+import hashlib
 import json
 import os
 import pickle
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import tomllib
+import zlib
 
 import pytest
 import tomli_w
@@ -17,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from stargan_fw import Translator
 from stargan_fw.errors import PluginError
 from stargan_fw.models import loading
+from stargan_fw.runs.evaluation_record import Evaluation
 
 FORMAT = {"stargan_fw_format": "1"}
 MANY_TEXTS = {"__metadata__": {str(number): "" for number in range(1_000_000)}}
@@ -137,9 +141,11 @@ def refused_by(cli, tmp_path):
         before = sorted(tmp_path.rglob("*"))
         outcome = cli(*arguments)
         assert outcome.code == 2, outcome
-        assert len(outcome.err.strip().splitlines()) == 1
+        first, *more = outcome.err.strip().split("\n")
+        assert first.startswith("Error: ")
+        assert all(line.startswith(("  '", "Restore")) for line in more)  # a list of damaged checkpoints
         assert len(outcome.err) < 2500
-        assert outcome.err.rstrip("\n").isprintable()
+        assert outcome.err.replace("\n", "").isprintable()
         assert sorted(tmp_path.rglob("*")) == before
         return outcome.err
 
@@ -363,6 +369,17 @@ def no_file(name, make):
     return apply
 
 
+def replace(path, make):
+    path.unlink()
+    make(path)
+
+
+def bomb():
+    """A PNG that claims more pixels than a machine has memory for."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 2**16, 2**16, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+
+
 def sparse(path):
     path.touch()
     os.truncate(path, 2**33)
@@ -402,17 +419,30 @@ def both(run):
 
 
 def checkpoint_file(content, name="ema.safetensors"):
+    """Changes a file of the checkpoint, with a checksum that fits."""
+
     def apply(run):
-        (latest,) = (run / "checkpoints").glob("step-*")
-        (latest / name).write_bytes(content(latest))
+        (step,) = (run / "checkpoints").glob("step-*")
+        old = hashlib.sha256((step / name).read_bytes()).hexdigest()
+        (step / name).write_bytes(content(step))
+        sums = (step / "SHA256SUMS").read_text()
+        (step / "SHA256SUMS").write_text(sums.replace(old, hashlib.sha256((step / name).read_bytes()).hexdigest()))
 
     return apply
 
 
-def checkpoint_pipe(run):
-    (latest,) = (run / "checkpoints").glob("step-*")
-    (latest / "ema.safetensors").unlink()
-    os.mkfifo(latest / "ema.safetensors")
+def checkpoint_pipe(name):
+    def apply(run):
+        (step,) = (run / "checkpoints").glob("step-*")
+        (step / name).unlink()
+        os.mkfifo(step / name)
+
+    return apply
+
+
+def rename_checkpoint(run):
+    (step,) = (run / "checkpoints").glob("step-*")
+    step.rename(step.with_name("step-\x1b[2J"))
 
 
 NEST = b"[" * 100_000
@@ -462,7 +492,12 @@ RUNS = {
     "labels: others": (labels('"Male"', '"Fe"}, {"kind": "binary", "name": "male"'), "are said|need"),
     "checkpoint: a pickle": (checkpoint_file(pickled), "no safetensors file"),
     "checkpoint: a long header": (checkpoint_file(lambda _: struct.pack("<Q", 2**60)), "header is too long"),
-    "checkpoint: a pipe": (checkpoint_pipe, "cannot be used"),
+    "checkpoint: a pipe": (checkpoint_pipe("ema.safetensors"), "ema.safetensors is no file"),
+    "checkpoint: state is a pipe": (checkpoint_pipe("state.json"), "state.json is no file"),
+    "checkpoint: sums are a pipe": (checkpoint_pipe("SHA256SUMS"), "it is no file"),
+    "checkpoint: state of lists in lists": (checkpoint_file(lambda _: NEST, "state.json"), "recursion"),
+    "checkpoint: state is a list": (checkpoint_file(lambda _: b"[1]", "state.json"), "no checkpoint that is whole"),
+    "checkpoint: a name that a terminal obeys": (rename_checkpoint, "has no checkpoint yet"),
 }
 
 
@@ -473,8 +508,97 @@ def test_runs(refused_by, trained, small_data, tmp_path, change, message):
     assert re.search(message, refused_by("translate", trained, face, "--to", "happy", "-o", tmp_path / "out").rstrip())
 
 
+def link(name, target="elsewhere"):
+    def apply(run):
+        path = run / name
+        path.unlink(missing_ok=True)
+        (run.parent / target).write_text("mine")
+        path.symlink_to(run.parent / target)
+
+    return apply
+
+
+RESUMED = {
+    "metrics are a link": (link("metrics.jsonl"), "metrics.jsonl' is a link"),
+    "a sample is a link": (link("samples/step-00000005.png"), "step-00000005.png' is a link"),
+    "a checkpoint is a link": (link("checkpoints/step-00000099"), "step-00000099' is a link"),
+    "the lock is a link": (link(".lock"), ".lock' is a link"),
+    "step is a text": (checkpoint_file(lambda _: b'{"format": 2, "step": "1"}', "state.json"), "step.*valid integer"),
+    "no step": (
+        checkpoint_file(lambda _: b'{"format": 2}', "state.json"),
+        "state.json: step: Field required",
+    ),
+    "updates are a list": (
+        checkpoint_file(lambda _: b'{"format": 2, "step": 1, "updates": [1]}', "state.json"),
+        "state.json: updates: ",
+    ),
+    "no tensors": (
+        checkpoint_file(lambda _: with_header({}), "discriminator.safetensors"),
+        "not of this configuration",
+    ),
+    "other optimisers": (
+        checkpoint_file(lambda _: with_header({"d.9.x": tensor(0, 8)}, bytes(8)), "optimizers.safetensors"),
+        "not of this configuration",
+    ),
+}
+
+
+@pytest.mark.parametrize("change, message", RESUMED.values(), ids=RESUMED)
+def test_resumed_runs(refused_by, trained, change, message):
+    change(trained)
+    assert re.search(message, refused_by("train", "--resume", "--out", trained))
+    elsewhere = trained.parent / "elsewhere"
+    assert not elsewhere.exists() or elsewhere.read_text() == "mine"
+
+
+EXPORTED = {
+    "splits: a pipe": (
+        lambda run: replace(run / "splits.json", os.mkfifo),
+        "splits.json' cannot be read: it is no file",
+    ),
+    "splits: eight gigabytes": (lambda run: replace(run / "splits.json", sparse), "larger than 64 MiB"),
+    "splits: a list": (text(b"[]", "splits.json"), "splits.json' cannot be read: Input should be a valid dictionary"),
+    "splits: no test images": (text(b'{"rafd": {"test": 7}}', "splits.json"), "rafd.test: .*valid list"),
+    "evaluation: a pipe": (lambda run: os.mkfifo(run / "evaluation.json"), "evaluation.json' cannot be read"),
+    "evaluation: a number": (text(b"7", "evaluation.json"), "evaluation.json' cannot be read"),
+    "evaluation: wrong types": (
+        text(b'{"rows": [{"metric": "psnr", "target": [], "value": "x"}]}', "evaluation.json"),
+        "evaluation.json' cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("change, message", EXPORTED.values(), ids=EXPORTED)
+def test_exported_runs(refused_by, trained, change, message, tmp_path):
+    change(trained)
+    assert re.search(message, refused_by("export", trained, tmp_path / "out"))
+
+
+SAMPLES = {
+    "no picture": lambda path: path.write_bytes(b"x"),
+    "pixels without end": lambda path: path.write_bytes(bomb()),
+}
+
+
+@pytest.mark.parametrize("make", SAMPLES.values(), ids=SAMPLES)
+def test_a_sample_for_the_card_that_is_none(refused_by, trained, make, tmp_path):
+    settings(lambda config, _: config["data"].update(path="nowhere"))(trained)
+    shutil.rmtree(trained / "samples")
+    (trained / "samples").mkdir()
+    make(trained / "samples" / "step-00000004.png")
+    assert "step-00000004.png' cannot be read" in refused_by("export", trained, tmp_path / "out")
+
+
+def test_an_evaluation_is_not_written_to_where_a_link_points(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "evaluation.json").symlink_to(tmp_path / "mine")
+    Evaluation(str(tmp_path), "step-00000004", {}).write()
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert Evaluation.read(tmp_path) == Evaluation(str(tmp_path), "step-00000004", {})
+
+
 COMMANDS = {
-    "sheet": ("sheet", "RUN", "-o", "OUT"),
+    "sheet": ("sheet", "RUN", "-o", "OUT.png"),
     "evaluate": ("evaluate", "RUN", "--data", "DATA"),
     "export": ("export", "RUN", "OUT"),
     "extend": ("extend", "RUN", "-o", "OUT", "--datasets", "celeba,rafd,more=rafd", "--data", "DATA"),

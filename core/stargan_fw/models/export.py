@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from stargan_fw.components import parameter_count
-from stargan_fw.data.images import UNREADABLE
-from stargan_fw.errors import RequestError
+from stargan_fw.data.images import UNREADABLE, reason
+from stargan_fw.errors import RequestError, RunError
 from stargan_fw.models.card import Facts
 from stargan_fw.models.loading import open_model
 from stargan_fw.models.model_folder import check_free, write_model
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stargan_fw.models.loading import TrainedModel
 
 SHEET_ROWS = 4
+SAMPLE = re.compile(r"step-\d+\.png")
 LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,40}")
 
 
@@ -119,8 +120,16 @@ def _sheet(run: RunFolder, config: Config, trained: TrainedModel) -> tuple[Image
         sheet = SampleSheet.of_held_out(trained.method, sources, SHEET_ROWS, size, torch.device("cpu"))
         return sheet.draw(trained.method), "Held-out images, then each domain."
     except (RequestError, *UNREADABLE):
-        newest = max((run.path / "samples").glob("step-*.png"), default=None)
-        if newest is None:
-            return None, ""
+        return _newest_sample(run)
+
+
+def _newest_sample(run: RunFolder) -> tuple[Image.Image | None, str]:
+    samples = (path for path in (run.path / "samples").glob("step-*.png") if SAMPLE.fullmatch(path.name))
+    newest = max((path for path in samples if path.is_file()), default=None)
+    if newest is None:
+        return None, ""
+    try:
         with Image.open(newest) as sample:
             return sample.convert("RGB"), f"Held-out images, then each domain, at {newest.stem.replace('-', ' ')}."
+    except UNREADABLE as error:
+        raise RunError(f"The sample '{newest}' cannot be read: {reason(error)}. Remove it.") from None

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.filesize import decimal as format_size
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -34,6 +34,7 @@ from torch import Tensor
 
 from stargan_fw.errors import RunError, TrainingError, one_line
 from stargan_fw.files import check_format, read_text, remove, replacing
+from stargan_fw.options import first_mistake
 from stargan_fw.version import __version__
 
 FORMAT = 2
@@ -70,6 +71,20 @@ class Checkpoint:
 
     tensors: dict[str, dict[str, Tensor]]
     state: dict[str, Any]
+
+
+@contextmanager
+def restoring(run: Path) -> Iterator[None]:
+    """Turns errors of the block, which restores the state of a run from a checkpoint, into a RunError."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+        why = one_line(f"{type(error).__name__}: {error}")
+        raise RunError(
+            f"The newest checkpoint of '{run}' is not of this configuration ({why}). Restore the run's files from a copy."
+        ) from error
 
 
 class Checkpoints:
@@ -303,7 +318,8 @@ def _attempt(read: Callable[[Path], T], path: Path, faults: dict[Path, str]) -> 
     except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
         if path.is_dir():
             missing = error.filename if isinstance(error, FileNotFoundError) else None
-            faults[path] = one_line(f"{Path(missing).name} is missing" if missing else str(error))
+            why = f"{STATE}: {first_mistake(error)}" if isinstance(error, ValidationError) else str(error)
+            faults[path] = one_line(f"{Path(missing).name} is missing" if missing else why)
         return None
 
 

@@ -217,9 +217,9 @@ class RunFolder:
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return
-        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        with self.checkpoints.writing(path):
-            write_text(path, "".join(f"{line}\n" for line in kept))
+        kept = [line for line in path.read_bytes().splitlines() if _step_of(line) <= step]
+        with self.checkpoints.writing(path), replacing(path) as partial:
+            partial.write_bytes(b"".join(line + b"\n" for line in kept))
 
     def save_sample(self, step: int, sheet: Image.Image) -> None:
         """Writes `samples/step-….png`."""
@@ -228,8 +228,14 @@ class RunFolder:
             sheet.save(partial, "PNG")
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):  # an incomplete last line: the run was killed while it wrote
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ):  # an incomplete last line: the run was killed while it wrote
         return float("inf")

@@ -21,6 +21,7 @@ from stargan_fw.data.loader import Loader, check_shares
 from stargan_fw.data.source import Source, decode, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.rendering.sheets import SampleSheet
+from stargan_fw.runs.checkpoint import restoring
 from stargan_fw.runs.split_record import check_splits, describe_split
 from stargan_fw.stop_signals import defer_signals
 from stargan_fw.training.dataset_schedule import STRATEGIES
@@ -95,7 +96,8 @@ def run_training(
             plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers)
         )
         if request.resume:
-            trainer.resume()
+            with restoring(run.path):
+                trainer.resume()
         before = trainer.step
         if before < last:
             if ranks.rank() == 0:
