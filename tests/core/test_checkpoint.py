@@ -27,6 +27,8 @@ FLIPS = int(os.environ.get("STARGAN_FW_FLIPS", "25"))
 
 @pytest.fixture
 def checkpoints(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").touch()
     return Checkpoints(tmp_path / "run" / "checkpoints")
 
 
@@ -446,6 +448,8 @@ def fail(work):
         print(error)
         return
     raise SystemExit("the disk is not full")
+(run.path).mkdir()
+(run.path / "config.toml").touch()
 save(1)
 room.write_bytes(bytes(17 * 2**20))
 fail(lambda: save(2))

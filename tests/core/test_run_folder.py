@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from stargan_fw.config import Layer, merge
-from stargan_fw.errors import ConfigError, RunError
+from stargan_fw.errors import ConfigError, RunError, TrainingError
 from stargan_fw.runs import run_folder as run_folder_module
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_registry import Binary, LabelSchema, LabelSpace
@@ -219,6 +219,16 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch, faili
         pytest.fail("held")
 
     assert not path.exists()
+
+
+def test_a_full_disk_before_the_run_begins(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_folder_module, "write_text", refuse)
+    expected = r"run' cannot be written: No space left on device\. No run has begun: make room, then run the same command again\.$"
+    with pytest.raises(TrainingError, match=expected):
+        RunFolder(tmp_path / "run").create(CONFIG, SPACE)
 
 
 def test_a_file_system_without_locks_is_told(run, monkeypatch, caplog):

@@ -162,7 +162,7 @@ class Checkpoints:
         Raises:
             TrainingError: the save before has failed, as `wait` says.
         """
-        self.wait()
+        self._end_save()
         path = self._folder / f"step-{step:08d}"
         copies = {
             stem: {name: self._copy((stem, name), value) for name, value in values.items()}
@@ -175,12 +175,18 @@ class Checkpoints:
         return path
 
     def wait(self) -> None:
-        """Waits until the last save has ended.
+        """Waits until the last save has ended, and gives up the memory of its copy.
 
         Raises:
             TrainingError: the disk is full or cannot be written to, or a tensor is not finite. Then this checkpoint is not
                 written, and the ones before are as they were.
         """
+        try:
+            self._end_save()
+        finally:
+            self._copies.clear()
+
+    def _end_save(self) -> None:
         if self._written is None:
             return
         wait([self._written])
@@ -256,6 +262,8 @@ class Checkpoints:
 
     def _remedy(self, advice: str) -> str:
         paths, run = self.paths(), self._folder.parent
+        if not (run / "config.toml").exists():
+            return f"No run has begun: {advice}, then run the same command again."
         kept = "There is no checkpoint yet"
         if paths:
             kept = f"The checkpoint of step {_step_of(paths[-1])} is whole, and the only one that is needed to continue"
