@@ -12,7 +12,7 @@ import torch
 from rich.filesize import decimal as format_size
 
 from stargan_fw import ranks
-from stargan_fw.errors import TrainingError
+from stargan_fw.errors import RunError, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,8 +151,10 @@ def _is_finite(network: nn.Module) -> bool:
 
 def _continue_with(run: RunFolder, changes: Mapping[str, str], why: str) -> str:
     """Returns where a run continues, and the commands that continue it with one of the changes: setting → what it is."""
-    checkpoints = run.checkpoints.paths()
-    place = f"the last good checkpoint, '{checkpoints[-1]}'" if checkpoints else "the beginning (no checkpoint yet)"
+    try:
+        place = f"the last good checkpoint, '{run.checkpoints.latest()}'"
+    except (RunError, TrainingError):  # the second one if the last save failed
+        place = "the beginning (no checkpoint yet)"
     command = f"stargan-fw train --out {shlex.quote(str(run.path))} --resume"
     lines = [f"  {command} --set {change}  # {what}" for change, what in changes.items()]
     return "\n".join([f"{why}. Continue from {place}:", *lines])
