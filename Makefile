@@ -5,11 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-<<<<<<< HEAD
-.PHONY: install quickstart test test-lowest lint house mutants fuzz clean
-=======
-.PHONY: install quickstart test test-lowest lint house mutants week clean
->>>>>>> 089e32c (Train for many tiny steps, and fail if anything grows)
+.PHONY: install quickstart test test-lowest lint house mutants fuzz week clean
 
 install: .venv/installed
 
@@ -55,18 +51,16 @@ house: .venv/installed
 mutants: .venv/installed
 	$(BIN)/python benchmarks/mutants.py $(FILES)
 
-<<<<<<< HEAD
 # Feeds changed files and texts to everything that reads what comes from outside; FUZZ are options such as --parser edits.
 MINUTES ?= 30
 fuzz: .venv/installed
 	$(BIN)/python benchmarks/fuzz.py --minutes $(MINUTES) $(FUZZ)
-=======
+
 # Trains for many tiny steps, and fails if memory, descriptors, threads or log files grow without end.
 STEPS ?= 20000
 INTERVAL ?= 20
 week: .venv/installed
 	$(BIN)/python benchmarks/week.py --steps $(STEPS) --interval $(INTERVAL)
->>>>>>> 089e32c (Train for many tiny steps, and fail if anything grows)
 
 clean:
 	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
