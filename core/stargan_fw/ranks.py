@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -112,6 +112,9 @@ def together() -> Iterator[None]:
     if first is None:
         return
     if rank():
+        # torchrun ends all processes as soon as one fails, so rank 0 must fail first to have time for its message.
+        with suppress(BaseException):
+            dist.barrier()
         raise SystemExit(2 if first[1] else 1)
     if error:
         raise error
