@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,6 +95,17 @@ def test_the_newest_is_read_and_the_oldest_go(checkpoints):
     assert names(checkpoints) == ["step-00000010", "step-00000050", "step-00001000"]
     assert checkpoints.latest().name == "step-00001000"
     assert checkpoints.load().state["step"] == 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_what_is_loaded_keeps_no_removed_file_on_the_disk(checkpoints):
+    save(checkpoints, 5)
+
+    loaded = checkpoints.load()
+
+    assert loaded.tensors
+    maps = Path("/proc/self/maps").read_text()
+    assert not [line for line in maps.splitlines() if "safetensors" in line and "step-00000005" in line]
 
 
 def test_multiples_of_a_step_are_kept(checkpoints):

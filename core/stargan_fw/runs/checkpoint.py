@@ -273,9 +273,16 @@ class Checkpoints:
 def _read(path: Path) -> Checkpoint:
     state, names = _check(path)
     _State.model_validate(state)
-    return Checkpoint(
-        {Path(name).stem: load_file(path / name) for name in names if name.endswith(".safetensors")}, state
-    )
+    return Checkpoint({Path(name).stem: _load(path / name) for name in names if name.endswith(".safetensors")}, state)
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    """Reads tensors into memory of their own.
+
+    Those of safetensors are parts of the file, and its room on the disk would stay taken after the file is removed, as long as
+    one of them is in use.
+    """
+    return {name: value.clone() for name, value in load_file(path).items()}
 
 
 def _check_networks(path: Path) -> Path:
