@@ -3,6 +3,7 @@
 import inspect
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from stargan_fw import config as config_module
 from stargan_fw.components import complete
 from stargan_fw.config import Config, Layer, merge
-from stargan_fw.errors import ConfigError
+from stargan_fw.errors import ConfigError, is_printable
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.training.train_request import dataset_layer, parse_datasets
 
@@ -234,6 +235,43 @@ def test_a_file_is_a_layer(tmp_path):
     path.write_text("[training]\nseed = 3\n")
 
     assert Layer.from_file(path) == Layer(str(path), {"training": {"seed": 3}})
+
+
+def test_plugin_files_are_relative_to_the_file_that_names_them(tmp_path, monkeypatch):
+    folder, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    for one in (folder, elsewhere):
+        one.mkdir()
+    (folder / "run.toml").write_text(f"plugins = ['pets.py', '{elsewhere}/more.py']")
+    monkeypatch.chdir(tmp_path)
+
+    named = merge([Layer.from_file(Path("mine/run.toml"))])
+    monkeypatch.chdir(elsewhere)
+
+    assert named.plugins == [str(folder / "pets.py"), str(elsewhere / "more.py")]
+    assert merge([Layer("again", tomllib.loads(named.to_toml()))]).plugins == named.plugins
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"plugins": ["a\x1b[2J.py"]}, "has characters that cannot be shown"),
+        ({"plugins": [""]}, "a plugin file's name is empty"),
+        ({"data": {"path": "a\0b"}}, "no path can hold a zero byte"),
+        ({"datasets": {"a": {"location": "a\0b"}}}, "no path can hold a zero byte"),
+        ({"data": {"image_size": 2**40}}, "data.image_size = 1099511627776 should be less than or equal to 16384"),
+        ({"a\x1b": 1}, r"Unknown key 'a\\x1b'"),
+        ({"data": {"path": ["x" * 1_000_000]}}, "^run.toml: data.path = .{1,400}$"),
+    ],
+)
+def test_what_nobody_means_is_refused_in_a_short_line(values, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        merge([in_file(**values)])
+    assert is_printable(str(caught.value))
+
+
+def test_tables_inside_of_each_other_are_bounded():
+    with pytest.raises(ConfigError, match="more than 20 tables are inside of each other"):
+        settings(f"{'a.' * 5000}b=1")
 
 
 @pytest.mark.parametrize(

@@ -251,3 +251,17 @@ def test_a_plugin_file_is_a_python_file(tmp_path):
         PluginManager().load_file(tmp_path / "pets.py")
     with pytest.raises(PluginError, match="it is not a Python file"):
         PluginManager().load_file(tmp_path / "pets.txt")
+
+
+def test_two_files_of_one_name_are_two_modules(tmp_path):
+    source = "from fake_plugins import Shapes\nfrom stargan_fw import hookimpl\n\nclass Own(Shapes):\n    name = '{name}'\n\n"
+    source += "@hookimpl\ndef register_datasets(register):\n    register(Own)\n"
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pets.py").write_text(source.format(name=name))
+
+    plugins = PluginManager.discover((tmp_path / "cats/pets.py", tmp_path / "dogs/pets.py"))
+
+    for name in ("cats", "dogs"):
+        kind = plugins.index("dataset").get(name)
+        assert sys.modules[kind.__module__].Own is kind

@@ -1,13 +1,16 @@
 """A model of a stranger's plugin: shared without the plugin, and used with it."""
 
 import json
+import shlex
 
 import pytest
 import torch
 from safetensors import safe_open
 
 from stargan_fw import Translator
-from stargan_fw.errors import ModelError
+from stargan_fw.errors import ModelError, PluginError
+from stargan_fw_evaluate import EvaluationRequest
+from stargan_fw_evaluate.candidate import Candidate, data_config
 
 PLUGIN = """
 import torch
@@ -74,6 +77,44 @@ def test_a_plugin_that_the_run_names_may_be_named_again(cli, model, plugin, face
         outcome = cli("sheet", tmp_path / "run", face, "--plugin", again, "-o", tmp_path / "face.png")
         assert outcome.code == 0, outcome.err
     Translator.from_pretrained(tmp_path / "run", plugins=[plugin.name])
+
+
+def test_a_run_goes_on_once_its_plugin_files_are_named(train, cli, plugin, tmp_path, monkeypatch):
+    (tmp_path / "tint.toml").write_text('plugins = ["tint.py"]')
+    outcome = train("--config", tmp_path / "tint.toml", "--max-steps", 1, tiny=TINT.split())
+    assert outcome.code == 0, outcome.err
+    monkeypatch.chdir("/")
+
+    refused = cli("train", "--resume", "--out", tmp_path / "run")
+
+    assert refused.code == 2
+    message, _, pasted = refused.err.partition(": --plugin")
+    assert message.endswith(
+        f"The run '{tmp_path / 'run'}' was trained with the plugin file tint.py. Files that a folder names are never run by "
+        "themselves; name it if you trust it"
+    )
+    resumed = cli("train", "--resume", "--out", tmp_path / "run", *shlex.split(f"--plugin{pasted}"))
+    assert resumed.code == 0, resumed.err
+    assert "step 2 of 2" in resumed.out
+
+
+def test_an_evaluation_opens_a_run_with_plugin_files_that_are_named(train, plugin, tmp_path):
+    assert train("--plugin", plugin, tiny=TINT.split()).code == 0
+    run, device = tmp_path / "run", torch.device("cpu")
+    with pytest.raises(PluginError, match="tint.py"):
+        Candidate.open(run, EvaluationRequest(), device)
+    assert Candidate.open(run, EvaluationRequest(plugins=(plugin,)), device).labels.datasets == ("celeba", "rafd")
+
+
+def test_the_cache_that_a_run_names_is_used_if_it_is_one(train, tmp_path):
+    cache = tmp_path / "cache"
+    assert train("--cache", cache, "--max-steps", 1).code == 0
+    request = EvaluationRequest()
+    candidate = Candidate.open(tmp_path / "run", request, torch.device("cpu"))
+    assert data_config([candidate], ["rafd"], request).data.cache == str(cache)
+    for store in cache.iterdir():
+        store.unlink()
+    assert data_config([candidate], ["rafd"], request).data.cache is None
 
 
 def test_an_installed_plugin_is_named_by_its_distribution(cli, model, face, tmp_path):
