@@ -1,5 +1,6 @@
 """`study build` as a researcher calls it: the page, the key, and what is refused."""
 
+import hashlib
 import json
 import random
 import re
@@ -27,10 +28,12 @@ def two(trained_once, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     for name in ("sun", "moon"):
         shutil.copytree(trained_once, folder / name)
-    shutil.move(
-        folder / "moon/checkpoints/step-00000004/generator.safetensors",
-        folder / "moon/checkpoints/step-00000004/ema.safetensors",
-    )
+    step = folder / "moon/checkpoints/step-00000004"
+    shutil.move(step / "generator.safetensors", step / "ema.safetensors")
+    (step / "SHA256SUMS").unlink()
+    files = sorted(step.iterdir())
+    sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
+    (step / "SHA256SUMS").write_text("".join(sums))
     return folder / "sun", folder / "moon"
 
 

@@ -141,9 +141,9 @@ def test_sheets_and_evaluation_hold_out_what_the_run_did(three, cli, tmp_path, d
 
         assert [source.name_of(index) for index in source.test] == held_out
         assert not set(source.train) & set(source.test)
-        assert cli("sheet", tmp_path / "run", "-o", tmp_path / "sheet.png").code == 0
+        assert cli("sheet", tmp_path / "run", "--plugin", data / "partly.py", "-o", tmp_path / "sheet.png").code == 0
     (data / "partly" / held_out[0]).unlink()
-    outcome = cli("sheet", tmp_path / "run", "-o", tmp_path / "none.png")
+    outcome = cli("sheet", tmp_path / "run", "--plugin", data / "partly.py", "-o", tmp_path / "none.png")
     assert outcome.code == 2
     assert f"The image '{held_out[0]}' of the dataset 'partly'" in outcome.err
     assert not (tmp_path / "none.png").exists()
