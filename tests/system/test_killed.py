@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,20 @@ WRITE = 0.05  # seconds that a checkpoint of this size may take to be written
 
 @pytest.fixture(scope="module")
 def begin(tiny, small_data):
-    """Starts the program on a run folder, which need not exist: `begin(out) -> Popen`."""
+    """Starts the program on a run folder, which need not exist: `begin(out) -> Popen`; several ranks by torchrun."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
-    def start(out: Path) -> subprocess.Popen:
+    def start(out: Path, ranks: int = 1) -> subprocess.Popen:
         settings = [argument for setting in (*SETTINGS, f"training.steps={STEPS}") for argument in ("--set", setting)]
-        command = [sys.executable, "-m", "stargan_fw", *tiny.command(small_data, out, *settings, "--resume")]
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
+        program = [sys.executable, *torchrun, "-m", "stargan_fw"]
         return subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+            [*program, *tiny.command(small_data, out, *settings, "--resume")],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
 
     return start
@@ -43,14 +50,19 @@ def begin(tiny, small_data):
 
 @pytest.fixture(scope="module")
 def undisturbed(begin, tmp_path_factory):
-    """The folder of a run that nobody disturbed, and the seconds until its first checkpoint."""
-    out, began = tmp_path_factory.mktemp("undisturbed") / "run", time.monotonic()
-    with begin(out) as process:
-        wait_for(process, lambda: written(out))
-        first = time.monotonic() - began
-        _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    return out, first
+    """Returns the folder of a run that nobody disturbed, and the seconds until its first checkpoint."""
+
+    @cache
+    def run(ranks: int) -> tuple[Path, float]:
+        out, began = tmp_path_factory.mktemp("undisturbed") / "run", time.monotonic()
+        with begin(out, ranks) as process:
+            wait_for(process, lambda: written(out))
+            first = time.monotonic() - began
+            _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        return out, first
+
+    return run
 
 
 def written(out: Path) -> set[str]:
@@ -81,8 +93,17 @@ def disturb(process: subprocess.Popen, out: Path, number: int, moments: random.R
     if moment == "writing":
         wait_for(process, lambda: any(name.endswith(".partial") for name in written(out)))
         pause(process, moments.uniform(0, WRITE))
+    if number == signal.SIGKILL:
+        for rank in ranks_of(process):
+            os.kill(rank, number)
     process.send_signal(number)
     return moment
+
+
+def ranks_of(process: subprocess.Popen) -> list[int]:
+    """Returns the processes that torchrun has started, which would outlive it."""
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
 
 
 def check_same(out: Path, undisturbed: Path, metrics, tensors) -> None:
@@ -95,40 +116,49 @@ def check_same(out: Path, undisturbed: Path, metrics, tensors) -> None:
     assert not [name for name in written(out) if name.endswith(".partial")]
 
 
-def check_stopped(process: subprocess.Popen, moment: str, out: Path, errors: str, rows: list[dict]) -> None:
+def check_stopped(moment: str, out: Path, errors: str, rows: list[dict]) -> None:
     """Checks that the last step is saved, and that the message says so."""
-    saved = re.search(r"is saved at step (\d+) of", errors)
+    saved = re.search(r"Stopped by SIGTERM\. '.*' is saved at step (\d+) of", errors)
     if moment == "start" and not saved:
-        assert process.returncode in {143, -signal.SIGTERM}, "before Python runs any of our lines, SIGTERM just ends it"
         return
-    assert (process.returncode, len(errors.splitlines())) == (143, 1), errors
     step = int(saved[1])
-    assert errors.endswith(f"Continue with: stargan-fw train --out {out} --resume\n")
     assert max(written(out)) == f"step-{step:08d}"
     assert max(row["step"] for row in rows) == step
 
 
+def check_message(process: subprocess.Popen, moment: str, out: Path, errors: str) -> None:
+    if moment == "start" and process.returncode == -signal.SIGTERM:
+        return  # before any of our lines ran
+    assert (process.returncode, len(errors.splitlines())) == (143, 1), errors
+    if moment != "start":
+        assert errors.endswith(f"Continue with: stargan-fw train --out {out} --resume\n")
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
 def test_a_disturbed_run_ends_with_the_bits_of_an_undisturbed_one(
-    begin, undisturbed, tmp_path, metrics, tensors, number
+    begin, undisturbed, tmp_path, metrics, tensors, number, ranks
 ):
-    whole, first = undisturbed
+    whole, first = undisturbed(ranks)
     moments, disturbed, runs, torn = random.Random(1), 0, 0, 0
     while disturbed < KILLS or runs == 0:
         out, done = tmp_path / f"run{runs}", False
         while not done:
-            with begin(out) as process:
+            with begin(out, ranks) as process:
                 moment = disturb(process, out, number, moments, first) if disturbed < KILLS else "none"
                 _, errors = process.communicate()
             done = process.returncode == 0
             if done:
                 continue
+            assert moment != "none", errors
             disturbed += 1
             torn += any(name.endswith(".partial") for name in written(out))
             if number == signal.SIGKILL:
                 assert process.returncode == -signal.SIGKILL, errors
-            else:
-                check_stopped(process, moment, out, errors, metrics(out) if (out / "metrics.jsonl").exists() else [])
+                continue
+            if ranks == 1:
+                check_message(process, moment, out, errors)
+            check_stopped(moment, out, errors, metrics(out) if (out / "metrics.jsonl").exists() else [])
         check_same(out, whole, metrics, tensors)
         runs += 1
     logger.info("%s: %d times in %d runs, %d times in the write of a checkpoint", number.name, disturbed, runs, torn)

@@ -99,7 +99,9 @@ def _run(
     except Stopped as stopped:
         if ranks.rank():
             raise SystemExit(stopped.exit_code) from None
-        if run.holds_run:
+        if run.holds_run and ranks.world_size() > 1:
+            stopped.add_note("Continue with the same command and --resume.")
+        elif run.holds_run:
             plugins = [argument for file in request.config.plugins for argument in ("--plugin", file)]
             command = shlex.join(["stargan-fw", "train", "--out", str(run.path), "--resume", *plugins])
             stopped.add_note(f"Continue with: {command}")
