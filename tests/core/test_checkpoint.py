@@ -344,6 +344,33 @@ def test_a_checkpoint_that_is_removed_while_it_is_read(checkpoints, monkeypatch,
     assert caplog.messages == []
 
 
+def test_a_checkpoint_that_replaces_the_only_one_while_they_are_listed(checkpoints, monkeypatch):
+    old, is_dir = save(checkpoints, 5), Path.is_dir
+
+    def replace_first(path):
+        if path == old and is_dir(old):
+            old.rename(old.with_name("step-00000006"))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", replace_first)
+
+    assert names(checkpoints) == ["step-00000006"]
+
+
+def test_a_checkpoint_that_is_removed_after_it_was_checked(checkpoints, monkeypatch, caplog):
+    save(checkpoints, 5)
+    newest, load_file = save(checkpoints, 6), checkpoint_module.load_file
+
+    def remove_first(path):
+        shutil.rmtree(newest, ignore_errors=True)
+        return load_file(path)
+
+    monkeypatch.setattr(checkpoint_module, "load_file", remove_first)
+
+    assert checkpoints.load().state["step"] == 5
+    assert caplog.messages == []
+
+
 def test_a_damaged_checkpoint_of_a_later_step_does_not_push_out_a_whole_one(checkpoints):
     for step in (5, 50):
         path = save(checkpoints, step)

@@ -97,7 +97,12 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Returns the checkpoints' folders, the oldest first, without checking them."""
-        return sorted(path for path in self._folder.glob("step-*") if _STEP.fullmatch(path.name) and path.is_dir())
+        while True:
+            listed = sorted(path for path in self._folder.glob("step-*") if _STEP.fullmatch(path.name))
+            folders = [path for path in listed if path.is_dir()]
+            # A training may have removed one since the list was made, which then may lack the newest.
+            if all(map(os.path.lexists, listed)):
+                return folders
 
     def whole(self) -> list[Path]:
         """Returns the folders of the checkpoints that can be used, the oldest first. A log message names each other one."""
@@ -282,7 +287,11 @@ def _load(path: Path) -> dict[str, Tensor]:
     Those of safetensors are parts of the file, and its room on the disk would stay taken after the file is removed, as long as
     one of them is in use.
     """
-    return {name: value.clone() for name, value in load_file(path).items()}
+    try:
+        tensors = load_file(path)
+    except RuntimeError as error:  # torch's, for a file that cannot be opened
+        raise OSError(one_line(str(error))) from None
+    return {name: value.clone() for name, value in tensors.items()}
 
 
 def _check_networks(path: Path) -> Path:
