@@ -268,3 +268,46 @@ def test_known_labels_give_the_references_loss():
     binary = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, :3], labels[:, :3].float(), reduction="sum")
     categorical = torch.nn.functional.cross_entropy(logits[:, 3:], labels[:, 3:].argmax(1))
     torch.testing.assert_close(classification_loss(PETS, logits, labels.float()), binary / 4 + categorical)
+
+
+def test_a_penalty_without_gradients_is_refused(critic):
+    """Compiled critics returned detached slopes in some versions of torch; training would go on without the penalty."""
+
+    def detached(x):
+        return _Detached.apply(x, critic.score_images(x))
+
+    real, fake = score_together(critic.score_images, images(1), images(2))
+    with pytest.raises(RuntimeError, match="would train nothing"):
+        WGANGP().discriminator(real, fake, detached)
+
+
+def test_a_compiled_critic_never_trains_without_its_penalty():
+    """torch either refuses to differentiate a compiled network twice, or does it right."""
+    torch.manual_seed(0)
+    critic = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 4, 2), torch.nn.LeakyReLU(0.01), torch.nn.Conv2d(4, 1, 3))
+    gradients = {}
+    for name, scores in {"eager": critic, "compiled": torch.compile(critic, backend="aot_eager")}.items():
+        critic.zero_grad()
+        torch.manual_seed(1)
+        try:
+            loss = WGANGP().discriminator(*score_together(scores, images(1), images(2)), scores)
+            loss.terms["gp"].backward(inputs=[critic[0].weight])
+        except RuntimeError:
+            continue
+        gradients[name] = critic[0].weight.grad.clone()
+    assert gradients["eager"].norm() > 0
+    torch.testing.assert_close(gradients.get("compiled", gradients["eager"]), gradients["eager"])
+
+
+class _Detached(torch.autograd.Function):
+    """Scores whose slopes are constants."""
+
+    @staticmethod
+    def forward(context, x, scores):
+        context.save_for_backward(x)
+        return scores.detach().clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        (x,) = context.saved_tensors
+        return torch.ones_like(x).detach(), None

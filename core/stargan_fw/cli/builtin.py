@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COMMANDS = (
-    Command("train", train.train),
+    Command("train", train.train, in_ranks=True),
     Command("translate", translate.translate),
     Command("sheet", translate.sheet),
     Command("export", share.export),

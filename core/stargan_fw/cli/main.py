@@ -1,6 +1,7 @@
 """The program `stargan-fw`, and the one place that turns exceptions into exit codes."""
 
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -55,10 +56,20 @@ class CommandEntry(TyperCommand):
 
     def __init__(self, command: Command) -> None:
         super().__init__(command.name, **_listing(command.run))
-        self._run = command.run
+        self._run, self._in_ranks = command.run, command.in_ranks
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Builds the command and parses its arguments. The returned context holds the command, not this entry."""
+        """Builds the command and parses its arguments. The returned context holds the command, not this entry.
+
+        Raises:
+            RequestError: several processes would each do the whole command's work.
+        """
+        if (
+            not self._in_ranks
+            and int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1
+            and "TORCHELASTIC_RUN_ID" in os.environ
+        ):
+            raise RequestError(f"'{self.name}' works in one process. Start it without torchrun.")
         return self._build().make_context(info_name, args, parent, **extra)
 
     def _build(self) -> Any:

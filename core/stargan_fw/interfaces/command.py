@@ -23,8 +23,10 @@ class Command:
         run: a function with parameters annotated for typer, or a `typer.Typer` with several commands. If it raises
             `stargan_fw.errors.RequestError`, the program exits with code 2; any other exception exits with code 1.
         after: the command that `--help` lists before this one; if empty, `--help` lists this one last.
+        in_ranks: whether `torchrun` may start the command in several processes, which then share the work.
     """
 
     name: str
     run: Callable[..., Any] | typer.Typer
     after: str = ""
+    in_ranks: bool = False

@@ -48,6 +48,12 @@ class WGANGP(WeightedLoss):
     def discriminator(self, real: Scored, fake: Scored, critic: Critic) -> CriticLoss:
         adversarial = fake.scores.float().mean() - real.scores.float().mean()
         penalty = gradient_penalty(critic, real.images, fake.images)
+        if real.scores.requires_grad and not penalty.requires_grad:
+            raise RuntimeError(
+                "The gradient penalty has no gradients and would train nothing: torch returned slopes that cannot be "
+                "differentiated again, as it did for compiled critics. Set training.compile to off, or leave the "
+                "discriminator out of the method's `compilable` networks."
+            )
         return CriticLoss(adversarial + self.lambda_gp * penalty, terms={"adv": adversarial, "gp": penalty})
 
     def generator(self, scores: Tensor) -> Tensor:
