@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+MOST_CONTAINERS = 1_000_000  # of a JSON file
 WINDOWS = os.name == "nt"
 
 
@@ -103,10 +104,13 @@ def read_json(path: Path, largest: int) -> Any:
 
     Raises:
         OSError: as `read_text` does.
-        ValueError: the file is not JSON in UTF-8.
+        ValueError: the file is not JSON in UTF-8, or has more than a million lists and objects, each of which takes memory.
     """
+    text = read_text(path, largest)
+    if text.count("[") + text.count("{") > MOST_CONTAINERS:
+        raise ValueError("it has too many lists and objects")
     try:
-        return json.loads(read_text(path, largest), parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("lists and objects are inside of each other too often") from None
 

@@ -280,39 +280,76 @@ def test_a_broken_classifier_is_said_when_it_is_needed(cli, exported, small_data
 
 
 BOMBS = """
-import resource, sys
+import json, resource, sys
 from stargan_fw.cli.main import main
 import stargan_fw.inference.translator
-import torch
+import stargan_fw.models.export
+import stargan_fw.models.loading
+stargan_fw.models.loading.MOST_MODULES = 5000
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-try:
-    main()
-except SystemExit as stop:
-    print(stop.code, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+codes = []
+for command in json.load(sys.stdin):
+    sys.argv = command
+    try:
+        main()
+    except SystemExit as stop:
+        codes.append(stop.code)
+print(json.dumps([codes, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024]))
 """
+LISTS = b"[" + b"[]," * (30 * 2**20 // 3) + b"1]"
 
 
-@pytest.mark.parametrize("bomb", ["header", "sparse", "layers", "json"])
-def test_memory_is_bounded(exported, small_data, tmp_path, bomb):
-    weights, config = exported / "model.safetensors", exported / "config.json"
-    if bomb == "header":
-        weights.write_bytes(struct.pack("<Q", 2**60) + b"{}")
-    elif bomb == "sparse":  # eight gigabytes that the header accounts for and the network does not
-        size = 2**33
-        weights.write_bytes(with_header({"a": tensor(0, size, (size // 4,))}))
-        os.truncate(weights, weights.stat().st_size + size)
-    elif bomb == "layers":
-        config.write_text(deep(*GENERATOR, "arguments", "repeat_num", value=2**20)(json.loads(config.read_text())))
-    else:
-        config.write_text('{"format": [' + "[]," * (100 * 2**20 // 3) + "1]}")
+def header_bomb(path):
+    path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
+
+
+def sparse_bomb(path):
+    """Eight gigabytes that the header accounts for and the network does not."""
+    size = 2**33
+    path.write_bytes(with_header({"a": tensor(0, size, (size // 4,))}))
+    os.truncate(path, path.stat().st_size + size)
+
+
+def deep_network(path):
+    path.write_text(deep(*GENERATOR, "arguments", "repeat_num", value=2**20)(json.loads(path.read_text())))
+
+
+def many_lists(path):
+    path.write_bytes(LISTS)
+
+
+def test_memory_is_bounded(exported, trained, small_data, tmp_path):
+    """One process meets all bombs one after the other."""
     face = min((small_data / "rafd").glob("*.jpg"))
-    command = [sys.executable, "-c", BOMBS, "translate", exported, face, "--to", "happy", "-o", tmp_path / "out"]
+    bombs = [
+        (exported, "model.safetensors", header_bomb, ()),
+        (exported, "model.safetensors", sparse_bomb, ()),
+        (exported, "config.json", deep_network, ()),
+        (exported, "config.json", many_lists, ()),
+        (trained, "config.toml", sparse, ()),
+        (trained, "config.toml", many_lists, ()),
+        (trained, "labels.json", many_lists, ()),
+        (trained, "labels.json", sparse, ()),
+        (trained, "splits.json", many_lists, ("export",)),
+        (trained, "evaluation.json", many_lists, ("export",)),
+    ]
+    commands = []
+    for number, (folder, name, make, command) in enumerate(bombs):
+        model = shutil.copytree(folder, tmp_path / f"bomb{number}")
+        make(model / name)
+        translate = ("translate", model, face, "--to", "happy", "-o", tmp_path / "out")
+        commands.append(
+            list(map(str, ("stargan-fw", *((*command, model, tmp_path / "out") if command else translate))))
+        )
 
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    program = [sys.executable, "-c", BOMBS]
+    done = subprocess.run(program, input=json.dumps(commands), capture_output=True, text=True, check=True)
 
-    code, megabytes = map(int, done.stdout.split()[-2:])
-    assert code == 2, done.stderr
+    codes, megabytes = json.loads(done.stdout.splitlines()[-1])
+    assert codes == [2] * len(bombs), done.stderr
+    assert len(done.stderr.splitlines()) == len(bombs)
     assert megabytes < 300
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_of_a_plugin_that_is_not_there(refused, exported):
@@ -381,7 +418,7 @@ def bomb():
 
 
 def sparse(path):
-    path.touch()
+    path.write_bytes(b"")
     os.truncate(path, 2**33)
 
 
@@ -532,6 +569,10 @@ RESUMED = {
         checkpoint_file(lambda _: b'{"format": 2, "step": 1, "updates": [1]}', "state.json"),
         "state.json: updates: ",
     ),
+    "a header without end": (
+        checkpoint_file(lambda _: struct.pack("<Q", 2**26) + b"{", "discriminator.safetensors"),
+        "discriminator.safetensors is no safetensors file: its header is too long",
+    ),
     "no tensors": (
         checkpoint_file(lambda _: with_header({}), "discriminator.safetensors"),
         "not of this configuration",
@@ -556,7 +597,7 @@ EXPORTED = {
         lambda run: replace(run / "splits.json", os.mkfifo),
         "splits.json' cannot be read: it is no file",
     ),
-    "splits: eight gigabytes": (lambda run: replace(run / "splits.json", sparse), "larger than 64 MiB"),
+    "splits: eight gigabytes": (lambda run: replace(run / "splits.json", sparse), "larger than 32 MiB"),
     "splits: a list": (text(b"[]", "splits.json"), "splits.json' cannot be read: Input should be a valid dictionary"),
     "splits: no test images": (text(b'{"rafd": {"test": 7}}', "splits.json"), "rafd.test: .*valid list"),
     "evaluation: a pipe": (lambda run: os.mkfifo(run / "evaluation.json"), "evaluation.json' cannot be read"),

@@ -40,7 +40,7 @@ from stargan_fw.version import __version__
 FORMAT = 2
 STATE, SUMS = "state.json", "SHA256SUMS"
 OPTIMIZERS = "optimizers.safetensors"  # only training reads this file, the largest one
-LARGEST = 2**24  # bytes of the state or of the checksums
+LARGEST = 2**24  # bytes of the state, of the checksums, and of a header, which takes many times as much memory
 _STEP = re.compile(r"step-\d{8,15}")
 _SUM = re.compile(r"([0-9a-f]{64})  ([^/\\]+)")
 
@@ -287,6 +287,9 @@ def _load(path: Path) -> dict[str, Tensor]:
     Those of safetensors are parts of the file, and its room on the disk would stay taken after the file is removed, as long as
     one of them is in use.
     """
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > LARGEST:
+            raise ValueError(f"{path.name} is no safetensors file: its header is too long")
     try:
         tensors = load_file(path)
     except RuntimeError as error:  # torch's, for a file that cannot be opened

@@ -23,7 +23,7 @@ from stargan_fw_registry import LabelSpace
 
 # The lock's file may stay behind, and means nothing then. Beside it is a note of who holds the lock, for messages alone.
 LOCK, HOLDER = ".lock", ".lock.json"
-LARGEST_LABELS, LARGEST_SPLITS = 2**22, 2**26  # bytes
+LARGEST_LABELS, LARGEST_SPLITS = 2**22, 2**25  # bytes
 
 logger = logging.getLogger(__name__)
 
