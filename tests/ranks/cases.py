@@ -18,6 +18,7 @@ from stargan_fw.compute.batch_norm import norm_over_ranks
 from stargan_fw.config import Config
 from stargan_fw.interfaces import Phase
 from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.training.optimisation import PhaseOptimizer
 from stargan_fw.training.speed_trial import rehearse
 from stargan_fw.training.trainer import _numbers
@@ -175,6 +176,21 @@ def skipped_phase():
         return {"told": told.min()}
 
 
+def go_on(folder, steps):
+    """Continues the training in a folder, or begins it, and returns its weights."""
+    run = RunFolder(Path(folder))
+    begun = run.path.exists()
+    with tempfile.TemporaryDirectory() as data:
+        trainer = trainer_of("stargan", 2, Path(data))
+        trainer.run = None if ranks.rank() else run
+        if begun:
+            trainer.resume()
+        results = train(trainer, int(steps))
+        trainer.save()
+        run.checkpoints.wait()
+    return results
+
+
 CASES = {
     **{f"{method} {datasets}": (training, method, datasets) for method in METHODS for datasets in (1, 2, 3)},
     **{
@@ -198,7 +214,10 @@ def main(out, *names):
     torch.Tensor.float = torch.Tensor.double
     torch.set_default_dtype(torch.float64)
     with ranks.joined(torch.device("cpu")):
-        results = {name: function(*given) for name in names or CASES for function, *given in [CASES[name]]}
+        if names[:1] == ("go_on",):
+            results = go_on(*names[1:])
+        else:
+            results = {name: function(*given) for name in names or CASES for function, *given in [CASES[name]]}
         if ranks.rank() == 0:
             torch.save(results, out)
 

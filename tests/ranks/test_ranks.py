@@ -14,15 +14,18 @@ EXACT = 1e-9  # of a weight's norm; in fp64 only sums in another order differ
 LOSSES = 1e-6
 
 
+def compute(out, count, *more):
+    """Runs the cases in `count` processes."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)] if count > 1 else []
+    subprocess.run([sys.executable, *torchrun, SCRIPT, out, *more], check=True, timeout=540)
+    return torch.load(out)
+
+
 @pytest.fixture(scope="session")
 def results(tmp_path_factory):
     """Case → tensors, of one process and of two."""
     folder = tmp_path_factory.mktemp("ranks")
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    commands = {"one": [], "two": torchrun}
-    for name, launcher in commands.items():
-        subprocess.run([sys.executable, *launcher, SCRIPT, folder / f"{name}.pt"], check=True, timeout=540)
-    return [torch.load(folder / f"{name}.pt") for name in commands]
+    return [compute(folder / f"{count}.pt", count) for count in (1, 2)]
 
 
 @pytest.mark.parametrize("case", [name for name in CASES if name != "skipped_phase"])
@@ -41,6 +44,17 @@ def test_a_case_moves_what_it_compares(results):
     for name in ("stargan 1", "unknown_labels"):
         losses = [value for key, value in one[name].items() if key.endswith("d/gp")]
         assert len({round(float(value), 6) for value in losses}) == len(losses) > 2
+
+
+def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
+    straight = compute(tmp_path / "one.pt", 1, "go_on", tmp_path / "straight", "8")
+    for count in (2, 1, 4, 2):
+        changing = compute(tmp_path / "more.pt", count, "go_on", tmp_path / "changing", "2")
+    for name, value in changing.items():
+        bound = LOSSES if name.startswith("step ") else EXACT
+        assert (straight[name].double() - value.double()).norm() <= bound * straight[name].double().norm().clamp(
+            min=1
+        ), name
 
 
 def test_a_method_that_skips_a_phase_on_one_rank_is_refused(results):
