@@ -20,9 +20,9 @@ from stargan_fw.data.source import Source
 from stargan_fw.models.loading import open_model
 from stargan_fw.models.weights import StoredWeights
 from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.runs.evaluation_record import Evaluation, Row
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.training.train_request import parse_datasets
+from stargan_fw_evaluate import Evaluation, Row
 from stargan_fw_study.study_key import Key
 from stargan_fw_study.study_results import validate
 

@@ -186,7 +186,7 @@ def check_control(mutant: Mutant, *, passed: bool) -> None:
 
 def import_third_parties() -> None:
     """Imports what our modules import, and forgets our modules: each fork imports them anew, with its mutant."""
-    for name in ("stargan_fw.models.export", "stargan_fw.cli.main", "stargan_fw_plugins.datasets.celeba"):
+    for name in ("stargan_fw_share.export", "stargan_fw.cli.main", "stargan_fw_plugins.datasets.celeba"):
         import_module(name)
     for name in [name for name in sys.modules if name.startswith("stargan_fw")]:
         del sys.modules[name]

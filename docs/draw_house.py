@@ -17,8 +17,9 @@ ROOTS = {
     "stargan_fw_reproduce": "plugins",
     "stargan_fw_study": "plugins",
     "stargan_fw_plugins": "plugins",
-    "stargan_fw_evaluate": "plugins",
     "stargan_fw_import": "plugins",
+    "stargan_fw_share": "plugins",
+    "stargan_fw_evaluate": "plugins",
     "stargan_fw": "core",
     "stargan_fw_registry": "registry",
 }

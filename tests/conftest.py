@@ -16,7 +16,6 @@ import torch
 from safetensors.torch import load_file
 
 from stargan_fw.cli.main import main
-from stargan_fw.models.export import export_run
 from stargan_fw.runs.run_folder import RunFolder
 
 # Networks this small run no faster on two threads, and two test processes that spin for threads stand in each other's way.
@@ -138,6 +137,8 @@ def trained(trained_once, tmp_path):
 @pytest.fixture(scope="session")
 def exported_once(trained_once, tmp_path_factory):
     """The model folder of that run; not to be written to."""
+    from stargan_fw_share import export_run
+
     out = tmp_path_factory.mktemp("exported") / "model"
     export_run(RunFolder(trained_once), out)
     return out

@@ -24,11 +24,6 @@ from stargan_fw.files import check_format, write_text
 from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri, scale_pixels
-from stargan_fw.runs.evaluation_record import (
-    Evaluation,
-    build_table as evaluation_table,
-    collect_notes as evaluation_notes,
-)
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
 from stargan_fw.stop_signals import Stopped
@@ -53,7 +48,6 @@ if TYPE_CHECKING:
 __all__ = [
     "REHEARSAL_STEPS",
     "Config",
-    "Evaluation",
     "FigureRow",
     "HeldOut",
     "ParameterCount",
@@ -75,8 +69,6 @@ __all__ = [
     "cycle",
     "data_uri",
     "draw_figure",
-    "evaluation_notes",
-    "evaluation_table",
     "held_out_images",
     "measure_throughput",
     "prepare_training",

@@ -1,3 +1,10 @@
 from .candidate import held_out_pictures as held_out_pictures
+from .evaluation_record import (
+    Evaluation as Evaluation,
+    Row as Row,
+    as_markdown as as_markdown,
+    evaluation_notes as evaluation_notes,
+    evaluation_table as evaluation_table,
+)
 from .evaluation_request import EvaluationRequest as EvaluationRequest
 from .protocol import evaluate as evaluate

@@ -25,7 +25,7 @@ from stargan_fw.errors import ConfigError, RunError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stargan_fw.runs.evaluation_record import Evaluation
+    from stargan_fw_evaluate.evaluation_record import Evaluation
 
 COLUMNS = ("run", "metric", "target", "value", "low", "high", "split", "n")
 
@@ -117,7 +117,7 @@ def evaluate(
 def _write(evaluations: "list[Evaluation]", csv: Path | None, markdown: Path | None) -> list[Path]:
     """Writes the requested files and every run's `evaluation.json`, and returns the paths of the latter."""
     from stargan_fw.files import write_text
-    from stargan_fw.runs.evaluation_record import as_markdown
+    from stargan_fw_evaluate.evaluation_record import as_markdown
 
     if csv:
         write_text(csv, as_csv(evaluations))
@@ -153,14 +153,14 @@ def _show(console: "Console", evaluations: "list[Evaluation]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from stargan_fw.runs.evaluation_record import build_table, collect_notes
+    from stargan_fw_evaluate.evaluation_record import evaluation_notes, evaluation_table
 
-    header, *rows = build_table(evaluations, brief=True)
+    header, *rows = evaluation_table(evaluations, brief=True)
     shown = Table(*map(escape, header))
     for row in rows:
         shown.add_row(*map(escape, row))
     console.print(shown)
-    for note in collect_notes(evaluations):
+    for note in evaluation_notes(evaluations):
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from stargan_fw.data.source import decode
-from stargan_fw.runs.evaluation_record import METRICS, Evaluation, Row
 from stargan_fw_evaluate import metrics
 from stargan_fw_evaluate.candidate import (
     data_config,
@@ -20,6 +19,7 @@ from stargan_fw_evaluate.candidate import (
     targets_to_read,
 )
 from stargan_fw_evaluate.classifier import Settings, load_or_train
+from stargan_fw_evaluate.evaluation_record import METRICS, Evaluation, Row
 from stargan_fw_evaluate.evaluation_request import LabelTarget, list_targets, select_targets
 from stargan_fw_evaluate.intervals import interval
 from stargan_fw_evaluate.scoring import (

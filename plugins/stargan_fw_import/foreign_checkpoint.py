@@ -14,12 +14,11 @@ from stargan_fw.components import complete
 from stargan_fw.config import ComponentConfig, Config, DataConfig
 from stargan_fw.data.source import build_dataset, check_named
 from stargan_fw.errors import ConfigError, ModelError, one_line
-from stargan_fw.models.card import Facts
 from stargan_fw.models.loading import build
 from stargan_fw.models.model_config import describe_model
-from stargan_fw.models.model_folder import check_free, write_model
 from stargan_fw.options import options_model
 from stargan_fw_registry import LabelSchema, LabelSpace
+from stargan_fw_share import Facts, check_free, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

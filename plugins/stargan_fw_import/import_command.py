@@ -10,16 +10,16 @@ from stargan_fw import Command, hookimpl
 from stargan_fw.cli.command_options import (
     CheckpointSizeOption,
     DataOption,
+    ModelFolderArgument,
     PluginOption,
     SetOption,
     configuration_layers,
 )
-from stargan_fw.cli.share import Target
 
 
 def import_(
     generator: Annotated[Path, typer.Argument(metavar="G.ckpt", help="The generator's checkpoint.")],
-    target: Target,
+    target: ModelFolderArgument,
     *,
     datasets: Annotated[str, typer.Option(help="The datasets of the checkpoint, in the order of its labels.")],
     discriminator: Annotated[Path | None, typer.Option(help="The discriminator, to read current labels.")] = None,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from stargan_fw.api import data_uri, evaluation_notes, write_text
+from stargan_fw.api import data_uri, write_text
+from stargan_fw_evaluate import evaluation_notes
 from stargan_fw_reproduce.experiment import Claim, Sheet, Table, Text
 
 if TYPE_CHECKING:

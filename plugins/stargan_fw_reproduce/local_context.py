@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw import Translator
-from stargan_fw.api import FigureRow, count_parameters, draw_figure, evaluation_table
-from stargan_fw_evaluate import EvaluationRequest, evaluate, held_out_pictures
+from stargan_fw.api import FigureRow, count_parameters, draw_figure
+from stargan_fw_evaluate import EvaluationRequest, evaluate, evaluation_table, held_out_pictures
 from stargan_fw_reproduce.experiment import ExperimentContext, Sheet, Table
 from stargan_fw_reproduce.reproduction import configure_run
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from stargan_fw.api import Evaluation
+    from stargan_fw_evaluate import Evaluation
     from stargan_fw_reproduce.experiment import Mask, Measured, PlannedRun, SheetRow, Size
     from stargan_fw_reproduce.reproduction import Reproduction, ReproductionRequest, SeededRun
 

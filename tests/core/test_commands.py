@@ -63,7 +63,7 @@ def test_help_lists_a_command_after_the_one_that_it_names(only_plugins, cli):
 
     commands = commands_of(cli("--help").out)
 
-    assert commands[:5] == ["train", "translate", "sheet", "greet", "export"]
+    assert commands[:5] == ["train", "translate", "sheet", "greet", "data"]
 
 
 @pytest.mark.parametrize("after", ["", ', after="nothing"'])

@@ -9,7 +9,7 @@ import torch
 
 from stargan_fw.components import build_method
 from stargan_fw.errors import ModelError, RunError
-from stargan_fw.models.dataset_extension import adopt
+from stargan_fw.models.adoption import adopt
 from stargan_fw.models.loading import open_model
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_registry import Binary, Exclusive, LabelSchema, LabelSpace

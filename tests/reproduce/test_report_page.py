@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from stargan_fw.api import Evaluation
+from stargan_fw_evaluate import Evaluation
 from stargan_fw_reproduce.experiment import Claim, Sheet, Table, Text
 from stargan_fw_reproduce.experiment_report import Report, draw_page
 from stargan_fw_reproduce.local_context import Measurement

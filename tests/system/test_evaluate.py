@@ -15,8 +15,8 @@ from safetensors import safe_open
 from stargan_fw.data.source import Source, decode
 from stargan_fw.errors import ModelError, PluginError
 from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.runs.evaluation_record import Evaluation, Row, as_markdown
 from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw_evaluate import Evaluation, Row, as_markdown
 from stargan_fw_evaluate.classifier import _erase
 from stargan_fw_evaluate.evaluate_command import as_csv
 from stargan_fw_evaluate.evaluation_request import EvaluationRequest, list_targets

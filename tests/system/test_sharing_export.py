@@ -10,9 +10,9 @@ import torch
 from safetensors import safe_open
 
 from stargan_fw import Translator
-from stargan_fw.models import model_folder
-from stargan_fw.models.card import with_repo_name
-from stargan_fw.runs.evaluation_record import Evaluation, Row
+from stargan_fw_evaluate import Evaluation, Row
+from stargan_fw_share import model_folder
+from stargan_fw_share.card import with_repo_name
 
 EDITS = ["happy", "Blond_Hair,Male=0", "rafd.neutral", "Young"]
 FILES = ["README.md", "classifier.safetensors", "config.json", "model.safetensors", "sheet.png"]

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from stargan_fw import Translator
 from stargan_fw.errors import PluginError
 from stargan_fw.models import loading
-from stargan_fw.runs.evaluation_record import Evaluation
+from stargan_fw_evaluate import Evaluation
 
 FORMAT = {"stargan_fw_format": "1"}
 MANY_TEXTS = {"__metadata__": {str(number): "" for number in range(1_000_000)}}
@@ -283,8 +283,8 @@ BOMBS = """
 import json, resource, sys
 from stargan_fw.cli.main import main
 import stargan_fw.inference.translator
-import stargan_fw.models.export
 import stargan_fw.models.loading
+import stargan_fw_share.export
 stargan_fw.models.loading.MOST_MODULES = 5000
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 codes = []

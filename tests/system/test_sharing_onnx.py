@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from stargan_fw import Translator
-from stargan_fw.models import onnx_folder
+from stargan_fw_share import export_onnx, onnx_folder
 
 EXAMPLE = Path(__file__).parents[2] / "examples/onnx_translate.py"
 HAPPY = [0.0] * 5 + [0, 0, 0, 0, 1, 0, 0, 0] + [0, 1]
@@ -22,8 +22,6 @@ HAPPY = [0.0] * 5 + [0, 0, 0, 0, 1, 0, 0, 0] + [0, 1]
 @pytest.fixture(scope="module")
 def converted(exported_once, tmp_path_factory):
     """The ONNX folder of the tiny model; not to be written to."""
-    from stargan_fw.models.export import export_onnx
-
     out = tmp_path_factory.mktemp("onnx") / "model"
     export_onnx(exported_once, out)
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stargan_fw import Command, hookimpl
-from stargan_fw.cli import data, plugins, share, train, translate
+from stargan_fw.cli import data, plugins, train, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,10 +14,6 @@ COMMANDS = (
     Command("train", train.train, in_ranks=True),
     Command("translate", translate.translate),
     Command("sheet", translate.sheet),
-    Command("export", share.export),
-    Command("extend", share.extend),
-    Command("push", share.push),
-    Command("pull", share.pull),
     Command("data", data.app),
     Command("plugins", plugins.app),
 )

@@ -29,6 +29,11 @@ CheckpointSizeOption = Annotated[
     int | None, typer.Option(min=1, help=_size_help, show_default="read from the checkpoints")
 ]
 
+# Models.
+ModelFolderArgument = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder to write; it must be empty or new.")
+]
+
 # Configuration.
 PresetOption = Annotated[str | None, typer.Option(help="A named configuration.", show_default="the plugins' default")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file that overrides the preset.")]

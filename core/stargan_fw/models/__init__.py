@@ -1,1 +1,1 @@
-"""Trained models: opening, sharing and growing them."""
+"""Trained models: opening them, and giving their weights to networks of other labels."""

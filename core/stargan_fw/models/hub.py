@@ -1,4 +1,4 @@
-"""Model folders on the Hugging Face Hub, through its own library.
+"""Models on the Hugging Face Hub: their files, and how they are downloaded, through its own library.
 
 The library decides on cache, token, endpoint and offline mode: `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`.
 """
@@ -6,24 +6,21 @@ The library decides on cache, token, endpoint and offline mode: `HF_HOME`, `HF_T
 from __future__ import annotations
 
 import re
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from huggingface_hub import CommitOperationAdd, HfApi, constants, errors, get_token, snapshot_download
+from huggingface_hub import constants, errors, snapshot_download
 
 from stargan_fw.errors import HubError, ModelError
-from stargan_fw.models.card import SHEET, with_repo_name
-from stargan_fw.models.model_folder import check_free, new_model_folder
 from stargan_fw.models.weights import CONFIG, READING, TRANSLATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The files of a model folder. Nothing else is uploaded or downloaded, so no pickle ever is.
-CARD = "README.md"
-FILES = (CARD, CONFIG, TRANSLATING, READING, "model.onnx", SHEET)
+CARD, ONNX, SHEET = "README.md", "model.onnx", "sheet.png"
+FILES = (CARD, CONFIG, TRANSLATING, READING, ONNX, SHEET)
 HTTP_ERROR: type[Exception] = errors.HfHubHTTPError.__bases__[0]  # of the library's HTTP client: httpx or httpx2
 REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -49,83 +46,22 @@ def download(
             cache cannot be used.
         ModelError: the repository holds no model.
     """
-    with _explained(repo, revision, local_files_only=local_files_only):
+    with explained(repo, revision, local_files_only=local_files_only):
         folder = snapshot_download(
             repo, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, allow_patterns=[*FILES]
         )
-    if missing := _missing(Path(folder)):
+    if missing := missing_files(Path(folder)):
         raise ModelError(f"The repository '{repo}' holds no model: it has no {missing}.")
     return Path(folder)
 
 
-def pull(repo: str, folder: Path, revision: str | None = None) -> None:
-    """Copies a model from the Hub into a new folder, which appears whole or not at all.
-
-    Raises:
-        HubError: for the reasons of `download`.
-        ModelError: the folder is not empty, or the repository holds no model.
-    """
-    check_free(folder)
-    snapshot = download(repo, revision)
-    with new_model_folder(folder) as partial:
-        for file in _files(snapshot):
-            shutil.copyfile(file, partial / file.name)  # follows the cache's links
-
-
-def push(folder: Path, repo: str, *, private: bool = False, revision: str | None = None, update: bool = False) -> str:
-    """Uploads a model folder, and returns the address of its repository.
-
-    Args:
-        folder: the model folder; files that are no part of a model are not uploaded.
-        repo: "user/name"; the repository is created.
-        private: whether only its owner may see it.
-        revision: a branch, created if it is missing; None is the main branch.
-        update: whether the repository may exist already.
-
-    Raises:
-        ModelError: the folder holds no model.
-        HubError: there is no token, the repository exists, the token may not write it, or the Hub cannot be reached.
-    """
-    if missing := _missing(folder):
-        raise ModelError(f"'{folder}' holds no model: it has no {missing}. Make one with stargan-fw export RUN DIR.")
-    if link := next((file for file in _files(folder) if file.is_symlink()), None):
-        raise ModelError(f"'{link}' is a link, and what it points to would be published. Put the file itself there.")
-    if not REPO.fullmatch(repo):
-        raise HubError(f"'{repo}' is no repository's name: write user/name.")
-    if constants.HF_HUB_OFFLINE:
-        raise HubError("The Hub is switched off by HF_HUB_OFFLINE, and a push needs it: unset the variable.")
-    if get_token() is None:
-        raise HubError("There is no Hugging Face token. Log in with 'hf auth login', or set HF_TOKEN.")
-    api = HfApi()
-    with _explained(repo, revision):
-        address = api.create_repo(repo, private=private, exist_ok=update)
-        if revision is not None:
-            api.create_branch(repo, branch=revision, exist_ok=True)
-        message = "Upload a model with stargan-fw"
-        api.create_commit(repo, [*_additions(folder, repo)], commit_message=message, revision=revision)
-    return str(address)
-
-
-def _additions(folder: Path, repo: str) -> Iterator[CommitOperationAdd]:
-    """Yields the files to upload. The uploaded card's commands name the repository instead of the folder."""
-    for file in _files(folder):
-        content: Path | bytes = file
-        if file.name == CARD:
-            content = with_repo_name(file.read_text(encoding="utf-8"), repo).encode()
-        yield CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=content)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder / name for name in FILES if (folder / name).is_file())
-
-
-def _missing(folder: Path) -> str:
+def missing_files(folder: Path) -> str:
     """Returns the names of the files that every model has and this folder lacks, as part of a sentence."""
     return " and no ".join(name for name in (CONFIG, TRANSLATING) if not (folder / name).is_file())
 
 
 @contextmanager
-def _explained(repo: str, revision: str | None, *, local_files_only: bool = False) -> Iterator[None]:
+def explained(repo: str, revision: str | None, *, local_files_only: bool = False) -> Iterator[None]:
     """Turns errors of the Hub's library into messages that say what to do."""
     try:
         yield
@@ -141,7 +77,7 @@ def _explained(repo: str, revision: str | None, *, local_files_only: bool = Fals
     except errors.HFValidationError:
         raise HubError(f"'{repo}' is no repository's name: write user/name.") from None
     except errors.LocalEntryNotFoundError:
-        raise HubError(_describe_missing(repo, revision, local_files_only=local_files_only)) from None
+        raise HubError(_describemissing_files(repo, revision, local_files_only=local_files_only)) from None
     except errors.HfHubHTTPError as error:
         raise HubError(_describe_answer(repo, error)) from None
     except (HTTP_ERROR, ConnectionError, TimeoutError) as error:
@@ -154,7 +90,7 @@ def _explained(repo: str, revision: str | None, *, local_files_only: bool = Fals
         ) from None
 
 
-def _describe_missing(repo: str, revision: str | None, *, local_files_only: bool) -> str:
+def _describemissing_files(repo: str, revision: str | None, *, local_files_only: bool) -> str:
     name = f"'{repo}'" if revision is None else f"'{repo}' at '{revision}'"
     if local_files_only:
         return f"{name} is not whole in the cache, and only local files were asked for: fetch it once without that."

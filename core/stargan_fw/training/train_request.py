@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.data.source import Source
     from stargan_fw.interfaces import Method
-    from stargan_fw.models.dataset_extension import Adoption
+    from stargan_fw.models.adoption import Adoption
     from stargan_fw.models.loading import TrainedModel
     from stargan_fw_registry import LabelSpace
 
@@ -93,7 +93,7 @@ class TrainRequest:
 
     def adopt(self, method: Method) -> Adoption | None:
         """Gives a method's networks the weights of the model to begin with; ModelError if the model has other networks."""
-        from stargan_fw.models.dataset_extension import adopt  # noqa: PLC0415 - imports torch, which not every request needs
+        from stargan_fw.models.adoption import adopt  # noqa: PLC0415 - imports torch, which not every request needs
 
         return adopt(self.start, method) if self.start else None
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import ModelCardData
 
 from stargan_fw.errors import LabelError
-from stargan_fw.runs.evaluation_record import as_markdown
+from stargan_fw.models.hub import CARD, SHEET
+from stargan_fw_evaluate import as_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stargan_fw.models.model_config import ModelConfig
-    from stargan_fw.runs.evaluation_record import Evaluation
+    from stargan_fw_evaluate import Evaluation
     from stargan_fw_registry import LabelSpace
 
-SHEET = "sheet.png"
 TAGS = ("image-to-image", "gan", "multi-domain", "stargan-fw")
 
 # What `templates/model_card.md` says of the model's folder, which a model on the Hub does not have.
@@ -82,7 +82,7 @@ def write_card(folder: Path, config: ModelConfig, facts: Facts, *, reads_labels:
         edit=_example_edit(config.space),
         measured=as_markdown([facts.evaluation]).strip() if facts.evaluation else "",
     )
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def with_repo_name(card: str, repo: str) -> str:
@@ -95,7 +95,7 @@ def render(template: str, **values: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape  # noqa: PLC0415 - 20 ms
 
     templates = Environment(
-        loader=PackageLoader("stargan_fw.models"),
+        loader=PackageLoader("stargan_fw_share"),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -126,18 +126,18 @@ _EVALUATION = TypeAdapter(Evaluation)
 
 def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     """Returns a table with a column per run, and the notes below it."""
-    header, *rows = build_table(evaluations)
+    header, *rows = evaluation_table(evaluations)
     lines = [header, ["---"] * len(header), *rows]
     text = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
-    return "\n".join([*text, *(f"\n{note}" for note in collect_notes(evaluations)), ""])
+    return "\n".join([*text, *(f"\n{note}" for note in evaluation_notes(evaluations)), ""])
 
 
-def collect_notes(evaluations: Sequence[Evaluation]) -> list[str]:
+def evaluation_notes(evaluations: Sequence[Evaluation]) -> list[str]:
     """Returns the notes of all evaluations, each once."""
     return list(dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes))
 
 
-def build_table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[list[str]]:
+def evaluation_table(evaluations: Sequence[Evaluation], *, brief: bool = False) -> list[list[str]]:
     """Returns the cells of a table: a header, then a line per figure, with a column per run.
 
     Args:

@@ -13,17 +13,17 @@ from torch.export import Dim
 
 from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import Generator
-from stargan_fw.models.card import render, write_card
-from stargan_fw.models.model_folder import new_model_folder
+from stargan_fw.models.hub import ONNX
+from stargan_fw_share.card import render, write_card
+from stargan_fw_share.model_folder import new_model_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stargan_fw.interfaces import Method
-    from stargan_fw.models.card import Facts
     from stargan_fw.models.model_config import ModelConfig
+    from stargan_fw_share.card import Facts
 
-FILE = "model.onnx"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 BATCHES = (1, 3, 16)  # sizes that the file is compared with torch at
 TOLERANCE = 1e-3  # of values in [-1, 1]
@@ -55,13 +55,13 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
     if len(method.translating) != 1 or not isinstance(generator, Generator):
         raise ModelError(f"The method '{method.name}' translates with other networks than one generator of labels.")
     with new_model_folder(target) as folder:
-        _convert(generator, config, folder / FILE)
-        difference = _difference(generator, config, folder / FILE)
+        _convert(generator, config, folder / ONNX)
+        difference = _difference(generator, config, folder / ONNX)
         if difference > TOLERANCE:
             raise RuntimeError(f"onnxruntime's output differs from torch's by {difference:.1e}.")
         usage = render(
             "onnx_usage.md",
-            file=FILE,
+            file=ONNX,
             space=config.space,
             image_size=config.image_size,
             multiple=generator.size_multiple,

@@ -9,17 +9,17 @@ from safetensors.torch import save_file
 
 from stargan_fw.errors import ModelError
 from stargan_fw.files import replacing
-from stargan_fw.models.card import write_card
 from stargan_fw.models.model_config import FORMAT
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, weights_in_file
+from stargan_fw_share.card import write_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from stargan_fw.interfaces import Method
-    from stargan_fw.models.card import Facts
     from stargan_fw.models.model_config import ModelConfig
+    from stargan_fw_share.card import Facts
 
 
 def check_free(target: Path) -> None:

@@ -1,18 +1,26 @@
-"""`stargan-fw export`, `import`, `extend`, `push` and `pull`: trained models as folders to share."""
+"""`stargan-fw export`, `extend`, `push` and `pull`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from stargan_fw.cli.command_options import DataOption, PluginOption, SetOption, configuration_layers
+from stargan_fw import Command, hookimpl
+from stargan_fw.cli.command_options import (
+    DataOption,
+    ModelFolderArgument,
+    PluginOption,
+    SetOption,
+    configuration_layers,
+)
 
-Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it must be empty or new.")]
+Repo = Annotated[str, typer.Argument(metavar="REPO", help="user/name on the Hugging Face Hub.")]
 
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder; for ONNX also a model folder.")],
-    target: Target,
+    target: ModelFolderArgument,
     *,
     form: Annotated[Literal["safetensors", "onnx"], typer.Option("--format", help="What to write.")] = "safetensors",
     licence: Annotated[
@@ -21,8 +29,8 @@ def export(
     plugin: PluginOption = None,
 ) -> None:
     """Write a run's newest checkpoint as a folder that anyone can open: weights, configuration, model card."""
-    from stargan_fw.models.export import export_onnx, export_run
     from stargan_fw.runs.run_folder import RunFolder
+    from stargan_fw_share.export import export_onnx, export_run
 
     if form == "onnx":
         export_onnx(run, target, plugins=plugin or (), licence=licence)
@@ -41,17 +49,14 @@ def extend(
     plugin: PluginOption = None,
 ) -> None:
     """Add datasets to a trained model without changing its outputs; `train --from` then trains the new labels."""
-    from stargan_fw.models.dataset_extension import extend_model
     from stargan_fw.training.train_request import data_request
+    from stargan_fw_share.dataset_extension import extend_model
 
     layers = configuration_layers({"data.path": data}, settings=settings, plugin=plugin)
     config, plugins = data_request(layers, datasets=datasets, preset=None)
     adoption, difference = extend_model(model, out, config, plugins, files=plugin or ())
     typer.echo(adoption.describe())
     typer.echo(f"{out}: translations to the old labels differ by at most {difference:g}")
-
-
-Repo = Annotated[str, typer.Argument(metavar="REPO", help="user/name on the Hugging Face Hub.")]
 
 
 def push(
@@ -63,9 +68,9 @@ def push(
     update: Annotated[bool, typer.Option("--update", help="Push a new version to an existing repository.")] = False,
 ) -> None:
     """Publish a model folder on the Hugging Face Hub."""
-    from stargan_fw.models import hub
+    from stargan_fw_share.publishing import push as push_folder
 
-    typer.echo(hub.push(folder, repo, private=private, revision=revision, update=update))
+    typer.echo(push_folder(folder, repo, private=private, revision=revision, update=update))
 
 
 def pull(
@@ -75,7 +80,16 @@ def pull(
     revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.  [default: main]")] = None,
 ) -> None:
     """Fetch a model folder from the Hugging Face Hub."""
-    from stargan_fw.models import hub
+    from stargan_fw_share.publishing import pull as pull_folder
 
-    hub.pull(repo, folder, revision)
+    pull_folder(repo, folder, revision)
     typer.echo(folder)
+
+
+@hookimpl
+def register_commands(register: Callable[[Command], None]) -> None:
+    """Registers the commands in the order of `--help`."""
+    register(Command("export", export, after="evaluate"))
+    register(Command("extend", extend, after="export"))
+    register(Command("push", push, after="extend"))
+    register(Command("pull", pull, after="push"))
