@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 SECONDS, GIBIBYTES = 10, 2  # for one input
 
 
+class TooSlowError(BaseException):
+    """An input takes too long. No reader catches it, as one may catch `TimeoutError`, which is an `OSError`."""
+
+
 @dataclass
 class Fuzzer:
     """Tries inputs, and keeps what goes wrong.
@@ -67,7 +71,7 @@ class Fuzzer:
             parser.read(data)
         except RequestError:
             self.refused[name] += 1
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - every other exception is a find
+        except (Exception, SystemExit, TooSlowError) as error:  # noqa: BLE001 - every other exception is a find
             self._keep(name, data, error)
         finally:
             signal.alarm(0)
@@ -103,7 +107,7 @@ def take_samples(name: str, parser: Parser) -> None:
 
 
 def _too_slow(*_: object) -> None:
-    raise TimeoutError(f"more than {SECONDS} seconds")
+    raise TooSlowError(f"more than {SECONDS} seconds")
 
 
 def _limit_memory() -> None:
