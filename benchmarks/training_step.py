@@ -28,9 +28,9 @@ from stargan_fw.compute.machine import choose_device, compile_where_it_pays, wai
 from stargan_fw.config import Layer
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.process import HUGE_PAGES, keep_freed_memory
-from stargan_fw.training.speed_trial import STEPS, cycle, rehearse
 from stargan_fw.training.train_request import data_request
 from stargan_fw_bench.measurement import peak_bytes
+from stargan_fw_bench.speed_trial import STEPS, cycle, rehearse
 
 BATCH, CRITIC = 16, 5
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOTS = {
-    "stargan_fw_bench": "plugins",
     "stargan_fw_reproduce": "plugins",
     "stargan_fw_study": "plugins",
+    "stargan_fw_bench": "plugins",
     "stargan_fw_plugins": "plugins",
     "stargan_fw_import": "plugins",
     "stargan_fw_share": "plugins",

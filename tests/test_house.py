@@ -28,7 +28,9 @@ def test_importing_the_package_does_not_import_torch():
     assert printed == f"{version('stargan-fw')} False\n"
 
 
-@pytest.mark.parametrize("package", ["stargan_fw", "stargan_fw.interfaces", "stargan_fw_evaluate", "stargan_fw_share"])
+@pytest.mark.parametrize(
+    "package", ["stargan_fw", "stargan_fw.interfaces", "stargan_fw_bench", "stargan_fw_evaluate", "stargan_fw_share"]
+)
 def test_every_name_of_a_stub_is_there(package):
     """Type checkers read `__init__.pyi`, and so does the package, which imports a name when it is first used."""
     exports = importlib.import_module(package)

@@ -30,7 +30,6 @@ from stargan_fw.stop_signals import Stopped
 from stargan_fw.training.progress import show_progress
 from stargan_fw.training.run_changes import check_same_run
 from stargan_fw.training.session import Plan, compile_trained, run_training
-from stargan_fw.training.speed_trial import STEPS as REHEARSAL_STEPS, Throughput, cycle, measure_throughput, rehearse
 from stargan_fw.training.train_request import TrainRequest, data_request
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import LabelSchema, LabelSpace
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from stargan_fw import Tracker
 
 __all__ = [
-    "REHEARSAL_STEPS",
     "Config",
     "FigureRow",
     "HeldOut",
@@ -55,7 +53,6 @@ __all__ = [
     "RunFolder",
     "Source",
     "Stopped",
-    "Throughput",
     "Trainer",
     "Training",
     "check_datasets",
@@ -66,14 +63,11 @@ __all__ = [
     "configure",
     "configure_layers",
     "count_parameters",
-    "cycle",
     "data_uri",
     "draw_figure",
     "held_out_images",
-    "measure_throughput",
     "prepare_training",
     "read_picture",
-    "rehearse",
     "scale_pixels",
     "show_progress",
     "steps_worth_compiling",

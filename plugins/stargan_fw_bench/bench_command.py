@@ -46,8 +46,9 @@ def bench(
 
     from rich.console import Console
 
-    from stargan_fw.api import REHEARSAL_STEPS, choose_device, compile_trained, configure_layers, rehearse
+    from stargan_fw.api import choose_device, compile_trained, configure_layers
     from stargan_fw_bench.measurement import measure, profile_training
+    from stargan_fw_bench.speed_trial import STEPS, rehearse
 
     layers = configuration_layers({"training.precision": precision}, config=config, settings=settings, plugin=plugin)
     complete, plugins = configure_layers(layers, preset=preset)
@@ -56,7 +57,7 @@ def bench(
         raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist.")
     with TemporaryDirectory() as folder:
         trainer = rehearse(complete, plugins, counts, place, Path(folder))
-        report = measure(trainer, lambda: compile_trained(trainer, REHEARSAL_STEPS), rounds)
+        report = measure(trainer, lambda: compile_trained(trainer, STEPS), rounds)
         parts = profile_training(trainer, profile) if profile else []
     if as_json:
         costliest = [{"part": name, "share": share} for name, share in parts]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stargan_fw.api import Stopped, Throughput, prepare_training
+from stargan_fw.api import Stopped, prepare_training
+from stargan_fw_bench import Throughput
 from stargan_fw_reproduce.experiment_report import Report
 from stargan_fw_reproduce.local_context import LocalContext, reproduce_command, train_command
 from stargan_fw_reproduce.run_length import RunRecord, StepTimer, find_throughput, steps_within

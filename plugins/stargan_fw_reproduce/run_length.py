@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from stargan_fw import Tracker
-from stargan_fw.api import check_format, measure_throughput, steps_worth_compiling, write_text
+from stargan_fw.api import check_format, steps_worth_compiling, write_text
 from stargan_fw.errors import RunError
+from stargan_fw_bench import measure_throughput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from stargan_fw.api import Config, PluginManager, Throughput
+    from stargan_fw.api import Config, PluginManager
+    from stargan_fw_bench import Throughput
 
 RECORD_FILE = "reproduce.json"
 FORMAT = 1  # of the record

@@ -7,19 +7,35 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from stargan_fw.components import complete
+from stargan_fw.components import build_method, complete
+from stargan_fw.compute.machine import Precision
 from stargan_fw.config import Layer
+from stargan_fw.data.loader import Loader
+from stargan_fw.data.store import Store, write_store
 from stargan_fw.models.loading import open_model
 from stargan_fw.models.model_config import FORMAT
 from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP
-from stargan_fw.training.speed_trial import rehearse
+from stargan_fw.rendering.sheets import SampleSheet
+from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw.training.dataset_schedule import STRATEGIES
+from stargan_fw.training.optimisation import LinearDecay
 from stargan_fw.training.train_request import data_request
+from stargan_fw.training.trainer import Trainer
+from stargan_fw_registry import Binary, Categorical, LabelSchema, LabelSpace
 
 HERE = Path(__file__).parent
+NOISE_IMAGES = 64
+NOISE_LABELS = LabelSpace(
+    [
+        LabelSchema("dataset0", [Binary("label0"), Binary("label1")]),
+        LabelSchema("dataset1", [Categorical("category", ["label0", "label1", "label2"])]),
+    ]
+)
 HIDDEN = [path.name for path in HERE.parents[1].glob("plugins/stargan_fw_*")]
 
 sys.path.append(str(HERE))  # for `fake_plugins`
@@ -118,6 +134,18 @@ def configured():
     return make
 
 
+def noise_loader(path, method, schema, config):
+    """Returns a loader of noise; its labels of a category are one-hot."""
+    rng, size = np.random.default_rng(0), config.data.image_size
+    write_store(path, (rng.bytes(size * size * 3) for _ in range(NOISE_IMAGES)))
+    if schema.name == "dataset0":
+        labels = rng.integers(0, 2, (NOISE_IMAGES, schema.dim)).astype(np.float32)
+    else:
+        labels = np.eye(schema.dim, dtype=np.float32)[rng.integers(0, schema.dim, NOISE_IMAGES)]
+    kinds, batch_size = method.batches(schema.name, torch.from_numpy(labels)), config.training.batch_size
+    return Loader(Store(path, size), labels, range(NOISE_IMAGES), batch_size=batch_size, seed=(0,), kinds=kinds)
+
+
 @pytest.fixture
 def trainer(configured, tmp_path):
     """Makes trainers on the same noise, of two datasets of 2 and 3 labels: `trainer("training.n_critic=3")`."""
@@ -125,7 +153,26 @@ def trainer(configured, tmp_path):
     def make(*settings):
         folder = tmp_path / f"trainer{len(list(tmp_path.iterdir()))}"
         (folder / "run").mkdir(parents=True)
-        return rehearse(*configured("training.batch_size=2", *settings), (2, 3), torch.device("cpu"), folder)
+        config, plugins = configured("training.batch_size=2", *settings)
+        training, cpu = config.training, torch.device("cpu")
+        torch.manual_seed(training.seed)
+        method = build_method(config, NOISE_LABELS, plugins)
+        method.prepare()
+        loaders = {
+            schema.name: noise_loader(folder / f"{schema.name}.arrow", method, schema, config)
+            for schema in NOISE_LABELS.schemas
+        }
+        return Trainer(
+            method,
+            loaders,
+            RunFolder(folder / "run"),
+            training,
+            dataset_schedule=STRATEGIES[training.strategy](dict.fromkeys(loaders, NOISE_IMAGES)),
+            schedule=LinearDecay(training.learning_rate, 10**6, training.decay),
+            precision=Precision.choose(training.precision, cpu),
+            sample=SampleSheet({}, cpu),
+            observers=[],
+        )
 
     return make
 

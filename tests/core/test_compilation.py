@@ -9,7 +9,6 @@ from torch import nn
 
 from stargan_fw.training import session as compilation
 from stargan_fw.training.session import compile_trained
-from stargan_fw.training.speed_trial import cycle
 
 
 @pytest.fixture
@@ -26,6 +25,13 @@ def modes(monkeypatch):
     monkeypatch.setattr("stargan_fw.compute.machine._cpp_compiler", lambda: "g++")
     monkeypatch.setattr(compilation, "captures_graphs", lambda choice, device: choice != "off")
     return found
+
+
+def cycle(trainer):
+    """Trains until the phases that are due repeat."""
+    for _ in range(trainer.cycle_steps):
+        trainer.step += 1
+        trainer.update(trainer.load())
 
 
 def weights_after_a_cycle(trainer):

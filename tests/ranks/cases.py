@@ -20,8 +20,8 @@ from stargan_fw.interfaces import Phase
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.training.optimisation import PhaseOptimizer
-from stargan_fw.training.speed_trial import rehearse
 from stargan_fw.training.trainer import _numbers
+from stargan_fw_bench import rehearse
 from stargan_fw_plugins.losses.classification import classification_loss
 from stargan_fw_plugins.losses.wgan_gp import gradient_penalty
 from stargan_fw_registry import Binary, Categorical, LabelSchema

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
-from stargan_fw.api import Throughput, Training
+from stargan_fw.api import Training
 from stargan_fw.runs.checkpoint import Checkpoints
-from stargan_fw.training import speed_trial
+from stargan_fw_bench import Throughput, speed_trial
 from stargan_fw_reproduce import run_length
 from stargan_fw_reproduce.run_length import RunRecord, save_every, steps_within
 
