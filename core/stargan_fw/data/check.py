@@ -146,6 +146,7 @@ def _check(
     size = config.data.image_size
     report.store_bytes = store_bytes(report.images, size)
     readable = _read_images(report, dataset, examples, size, progress)
+    report.warnings += dataset.remarks
     _assess_images(report, table)
     _assess_examples(report, dataset)
     _assess_labels(report, schema)

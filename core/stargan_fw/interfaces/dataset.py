@@ -185,6 +185,14 @@ class Dataset(ABC):
         """
         return ""
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Says in full sentences what a person should know about how the data was read: what was left out, and why.
+
+        Core shows each as a warning before the first step. A dataset may have listed its examples to know.
+        """
+        return ()
+
     @abstractmethod
     def examples(self) -> Iterable[Example]:
         """Yields every example, in the same order at each call.
