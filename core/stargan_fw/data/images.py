@@ -17,9 +17,26 @@ from stargan_fw.interfaces.dataset import EncodedImage, Square
 if TYPE_CHECKING:
     from stargan_fw.interfaces.dataset import Crop, ImageSource
 
+# Endings of files that are taken for pictures, in training and in translating. A file that Pillow cannot read is named.
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .ppm .pgm .pnm .heic .heif .avif .jp2".split()  # noqa: SIM905
+)
+# What systems and editors leave behind in folders of pictures; names that start with a dot are nothing either.
+JUNK = frozenset({"@eadir", "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "lost+found"})
+
 # What Pillow raises for broken images and, as `DecompressionBombError`, for headers that claim a dangerous number of pixels.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)
 UNREADABLE = (*_BROKEN, Image.DecompressionBombError)
+
+
+def is_junk(name: str) -> bool:
+    """Returns whether a file or folder of this name is none of the user's own, such as `._a.jpg` or `Thumbs.db`."""
+    return name.startswith(".") or name.lower() in JUNK
+
+
+def is_image_name(name: str) -> bool:
+    """Returns whether a file of this name is taken for a picture."""
+    return not is_junk(name) and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - fast
 
 
 def open_image(image: ImageSource) -> Image.Image:
