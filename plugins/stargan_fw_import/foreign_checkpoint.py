@@ -5,15 +5,17 @@ from __future__ import annotations
 import pickle
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
-from stargan_fw.components import complete
+from stargan_fw.components import complete, dataset_options
 from stargan_fw.config import ComponentConfig, Config, DataConfig
 from stargan_fw.data.source import build_dataset, check_named
 from stargan_fw.errors import ConfigError, ModelError, one_line
+from stargan_fw.interfaces import LabelledNetwork
+from stargan_fw.models.adoption import move_labels
 from stargan_fw.models.loading import build
 from stargan_fw.models.model_config import describe_model
 from stargan_fw.options import options_model
@@ -21,7 +23,7 @@ from stargan_fw_registry import LabelSchema, LabelSpace
 from stargan_fw_share import Facts, check_free, write_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import nn
@@ -64,15 +66,36 @@ class ForeignCheckpoint:
             "the attributes with --attributes."
         )
 
-    def load_into(self, network: nn.Module) -> None:
-        """Gives a network, which may be on the meta device, the checkpoint's weights."""
+    def load_into(self, network: nn.Module, order: Sequence[int]) -> None:
+        """Gives a network, which may be on the meta device, the checkpoint's weights.
+
+        Args:
+            network: the network, built for the labels in this project's order.
+            order: the position in the checkpoint of each of the network's labels.
+
+        Raises:
+            ModelError: the weights do not fit the network or are not finite, or their labels cannot be reordered.
+        """
         try:
-            network.load_state_dict(dict(self.network.weights), assign=True)
+            network.load_state_dict(self._reorder(network, order), assign=True)
         except RuntimeError as error:
             reason = one_line(str(error))
             raise ModelError(f"'{self.path}' does not fit the network '{self.network.name}': {reason}") from None
         if not all(value.isfinite().all() for value in self.network.weights.values()):
             raise ModelError(f"'{self.path}' has values that are not finite.")
+
+    def _reorder(self, network: nn.Module, order: Sequence[int]) -> dict[str, Tensor]:
+        weights = dict(self.network.weights)
+        if list(order) == sorted(order):
+            return weights
+        axes = network.label_axes() if isinstance(network, LabelledNetwork) else None
+        if axes is None:
+            raise ModelError(
+                f"The network '{self.network.name}' does not say where its labels are (label_axes), so those of "
+                f"'{self.path}' cannot be reordered. Name the members of a group one after another."
+            )
+        moved = {name: move_labels(weights[name], *place, order) for name, place in axes.items() if name in weights}
+        return weights | moved
 
 
 def import_model(
@@ -102,7 +125,7 @@ def import_model(
     checkpoints = {"generator": ForeignCheckpoint.read(generator, "generator", plugins)}
     if discriminator:
         checkpoints["discriminator"] = ForeignCheckpoint.read(discriminator, "discriminator", plugins)
-    space = _label_space(config, plugins)
+    space, order = _label_space(config, plugins)
     for kind, checkpoint in checkpoints.items():
         checkpoint.check_labels(space, space.dim if kind == "generator" else space.label_dim)
     importer, size = checkpoints["generator"].importer, _image_size(checkpoints.get("discriminator"), image_size)
@@ -112,7 +135,8 @@ def import_model(
     described = describe_model(config, space, plugins)
     method = build(described, plugins, generator)
     for kind, checkpoint in checkpoints.items():
-        checkpoint.load_into(method.networks[kind])
+        mask = range(space.label_dim, space.dim) if kind == "generator" else ()
+        checkpoint.load_into(method.networks[kind], [*order, *mask])
     facts = Facts(target.resolve().name, f"Its weights were imported from {importer.name}.")
     write_model(target, described, method, list(checkpoints), facts)
 
@@ -130,11 +154,26 @@ def with_attributes(config: Config, attributes: list[str], plugins: PluginManage
     return config.model_copy(update={"datasets": {**config.datasets, able[0]: chosen}})
 
 
-def _label_space(config: Config, plugins: PluginManager) -> LabelSpace:
-    """Returns the label space of the configured datasets. Their images need not be there."""
+def _label_space(config: Config, plugins: PluginManager) -> tuple[LabelSpace, list[int]]:
+    """Returns the datasets' label space, and the position in the checkpoint of each label. Images need not be there.
+
+    A dataset brings the members of an exclusive group together; the checkpoint's labels are in the order of the options.
+    """
     check_named(config, plugins)
-    datasets = {alias: build_dataset(alias, one, config.data.path, plugins) for alias, one in config.datasets.items()}
-    return LabelSpace([LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()])
+    schemas: list[LabelSchema] = []
+    order: list[int] = []
+    for alias, table in config.datasets.items():
+        schema = LabelSchema(alias, list(build_dataset(alias, table, config.data.path, plugins).attributes))
+        written = _written_order(schema, dataset_options(alias, table, plugins))
+        order += [len(order) + position for position in map(written.index, schema.names)]
+        schemas.append(schema)
+    return LabelSpace(schemas), order
+
+
+def _written_order(schema: LabelSchema, options: Mapping[str, Any]) -> Sequence[str]:
+    """Returns the dataset's labels in the order of the option that lists them, or else in the schema's."""
+    lists = [value for value in options.values() if isinstance(value, list) and all(isinstance(v, str) for v in value)]
+    return next((names for names in lists if sorted(names) == sorted(schema.names)), schema.names)
 
 
 def _read_tensors(path: Path) -> Mapping[str, Tensor]:

@@ -1,6 +1,7 @@
 """Checkpoints of the reference implementation, against a plain implementation of the paper's tables."""
 
 import pickle
+import random
 import re
 
 import pytest
@@ -142,6 +143,44 @@ def test_other_attributes_in_their_order(cli, files, tmp_path):
     options = ["--datasets", "celeba", "--attributes", "Smiling, Eyeglasses", "--image-size", SIZE]
     assert cli("import", ckpt, tmp_path / "model", *options).code == 0
     assert Translator.from_pretrained(tmp_path / "model").labels.names == ("celeba.Smiling", "celeba.Eyeglasses")
+
+
+HAIR = ["Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"]
+OTHERS = ["Male", "Young", "Smiling", "Eyeglasses", "Bald"]
+
+
+def random_order(seed):
+    """Two to four hair colours and some other attributes, mixed."""
+    draw = random.Random(seed)
+    chosen = draw.sample(HAIR, draw.randint(2, 4)) + draw.sample(OTHERS, draw.randint(1, 4))
+    return draw.sample(chosen, len(chosen))
+
+
+ORDERS = [["Blond_Hair", "Male", "Black_Hair", "Young", "Smiling"], *map(random_order, range(4))]
+
+
+@pytest.mark.parametrize("rest", [[], ["rafd"]], ids=["alone", "joint"])
+@pytest.mark.parametrize("order", ORDERS, ids=",".join)
+def test_each_label_keeps_its_meaning_in_every_order(cli, files, images, tmp_path, order, rest):
+    count = len(order) + (RAFD if rest else 0)
+    ckpt, critic = files(count + (2 if rest else 0), count)
+    options = ["--datasets", ",".join(["celeba", *rest]), "--attributes", ",".join(order), "--discriminator", critic]
+    assert cli("import", ckpt, tmp_path / "model", *options).code == 0
+    model = Translator.from_pretrained(tmp_path / "model", device="cpu", precision="fp32")
+    weights, mask = torch.load(ckpt, weights_only=True), [0.0] * RAFD + [1.0, 0.0] if rest else []
+    for name in order:
+        alone = ",".join(f"celeba.{other}={int(other == name)}" for other in order)
+        target = [float(other == name) for other in order]
+        expected = generate(weights, images, torch.tensor([target + mask] * len(images)))
+        torch.testing.assert_close(model.translate(images, to=alone), expected, rtol=0, atol=2e-5)
+    edited = next(name for name in order if name not in HAIR)
+    logits = classify(torch.load(critic, weights_only=True), images)[:, : len(order)]
+    labels = (logits > 0).float()
+    hair = [position for position, name in enumerate(order) if name in HAIR]
+    labels[:, hair] *= torch.eye(len(hair))[logits[:, hair].argmax(1)]
+    labels[:, order.index(edited)] = 1
+    expected = generate(weights, images, torch.cat([labels, torch.tensor([mask] * len(images))], dim=1))
+    torch.testing.assert_close(model.translate(images, to=f"celeba.{edited}"), expected, rtol=0, atol=2e-5)
 
 
 def test_names_of_data_parallel_are_read(cli, tmp_path):

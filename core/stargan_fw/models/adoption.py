@@ -101,7 +101,7 @@ def _fit(
     for name, expected in network.state_dict().items():
         value = weights.get(name)
         if value is not None and name in axes:
-            value = _move_labels(value, *axes[name], sources or [])
+            value = move_labels(value, *axes[name], sources or [])
         if value is None or value.shape != expected.shape:
             raise ModelError(
                 f"The networks of '{trained.path}' have other sizes than those asked for ('{name}'). Leave out the "
@@ -111,7 +111,7 @@ def _fit(
     return fitted
 
 
-def _move_labels(weight: Tensor, axis: int, first: int, sources: Sequence[int | None]) -> Tensor:
+def move_labels(weight: Tensor, axis: int, first: int, sources: Sequence[int | None]) -> Tensor:
     """Returns a parameter with one label per source on `axis`, from `first` on: a copy of that position, or 0 for None."""
     blank = torch.zeros_like(weight.narrow(axis, 0, 1))
     positions = [*range(first), *(weight.shape[axis] if source is None else first + source for source in sources)]
