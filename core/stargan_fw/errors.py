@@ -1,7 +1,14 @@
 """One exception class for each kind of mistake; `stargan_fw.cli.main` alone turns them into exit codes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
 from stargan_fw_registry.label_errors import LabelError, RequestError
 from stargan_fw_registry.names import closest, is_printable, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "ConfigError",
@@ -25,6 +32,11 @@ class ConfigError(RequestError):
 
 class DataError(RequestError):
     """A dataset that is missing, misplaced or broken."""
+
+    @classmethod
+    def of(cls, problems: Sequence[str]) -> Self:
+        """Returns one error for all problems, each on a line of its own if there are several."""
+        return cls(problems[0] if len(problems) == 1 else "\n- ".join([f"{len(problems)} problems:", *problems]))
 
 
 class PluginError(RequestError):

@@ -198,7 +198,8 @@ class Dataset(ABC):
         """Yields every example, in the same order at each call.
 
         Raises:
-            DataError: if the root is missing or is the wrong folder level, or if an annotation is broken.
+            DataError: if the root is missing or is the wrong folder level, or if an annotation is broken. Several
+                problems are one error, by `DataError.of`.
         """
 
 
