@@ -24,7 +24,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_le
 # Valid values of some keys, with the ones that have rules of their own left out: the length, and components' names.
 LEAVES = {
     ("data", "image_size"): st.integers(1, 512),
-    ("data", "path"): TEXTS,
+    ("data", "path"): TEXTS.filter(lambda text: "\0" not in text),
     ("data", "resident"): st.sampled_from(["auto", "on", "off"]),
     ("datasets", "cats", "limit"): st.integers(2, 9),
     ("datasets", "cats", "angle"): SCALARS,
