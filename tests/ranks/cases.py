@@ -54,7 +54,10 @@ def train(trainer, steps):
         batch = trainer.load()
         trainer.update(batch)
         numbers = _numbers(trainer.pending[batch.dataset])
-        results |= {f"step {trainer.step}: {name}": torch.tensor(float(value)) for name, value in numbers.items()}
+        results |= {
+            f"step {trainer.step}: {name}": torch.tensor(float("nan" if value is None else value))
+            for name, value in numbers.items()
+        }
     for name, network in trainer.method.networks.items():
         results |= {f"{name}.{key}": value.clone() for key, value in network.state_dict().items()}
     return results
@@ -79,6 +82,23 @@ def unknown_labels():
             loader._labels[loader._whole(number)[9:], :] = torch.nan
             loader._labels[loader._whole(number)[3], 0] = torch.nan
         return train(trainer, 3)
+
+
+def skipped_update():
+    """At the second step one image, of the second of two ranks, is not finite: no rank updates."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = trainer_of("stargan", 1, Path(folder), on_non_finite="skip")
+        load = trainer.load
+
+        def spoilt():
+            batch = load()
+            if trainer.step == 2:
+                batch.images[batch.places == 12] = torch.nan
+            return batch
+
+        trainer.load = spoilt
+        results = train(trainer, 3)
+        return {name: value for name, value in results.items() if not value.isnan().any()}
 
 
 def rows(*shape):
@@ -198,6 +218,7 @@ CASES = {
         for case in (
             unequal_micro_batches,
             unknown_labels,
+            skipped_update,
             penalty,
             gradients,
             targets,
