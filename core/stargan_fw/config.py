@@ -71,6 +71,20 @@ class DataConfig(_Strict):
     resident: Choice = "auto"
 
 
+def _check_colour(colour: str) -> str:
+    from PIL import ImageColor  # noqa: PLC0415 - most configurations name no colour
+
+    if len(ImageColor.getrgb(colour)) != 3:
+        raise ValueError("a background is opaque: write a colour's name or #rrggbb")
+    return colour
+
+
+def _check_range(values: list[float]) -> list[float]:
+    if len(values) != 2 or not values[0] < values[1]:
+        raise ValueError("write two numbers, the darkest value and the brightest")
+    return values
+
+
 class DatasetConfig(_WithOptions):
     """`[datasets.<alias>]`: these keys, and the plugin's own.
 
@@ -78,6 +92,9 @@ class DatasetConfig(_WithOptions):
         plugin: the dataset plugin; by default, the alias.
         location: the folder, file or id of the data; None is `data.path`/`plugin`. Relative as `data.path` is.
         crop_size: the side of the centre crop in pixels; None is the plugin's own.
+        fit: "crop" keeps a square, "squeeze" and "pad" make one of the whole image; None is the plugin's own.
+        background: the colour under transparent pixels, by name or as "#rrggbb"; None is the plugin's own, mostly white.
+        grey_range: the values that become black and white in grey images of more than 8 bits; None is found from the set.
         test_split: "random", "person", or "given" for the split in the dataset's files; None is the plugin's own.
         test_size: the share or number of images, or of people, to hold out; None is the plugin's own.
         on_contradiction: several labels of an exclusive group on an image are an "error" or "unknown"; None is the plugin's own.
@@ -88,6 +105,9 @@ class DatasetConfig(_WithOptions):
     plugin: str
     location: PathText | None = None
     crop_size: int | None = Field(default=None, gt=0)
+    fit: Literal["crop", "squeeze", "pad"] | None = None
+    background: Annotated[str, AfterValidator(_check_colour)] | None = None
+    grey_range: Annotated[list[float], AfterValidator(_check_range)] | None = None
     test_split: Literal["random", "person", "given"] | None = None
     test_size: float | int | None = Field(default=None, gt=0)
     on_contradiction: Literal["error", "unknown"] | None = None
@@ -97,7 +117,7 @@ class DatasetConfig(_WithOptions):
     @property
     def overrides(self) -> dict[str, Any]:
         """The dataset's class attributes that the configuration replaces."""
-        names = ("crop_size", "test_split", "test_size", "on_contradiction")
+        names = ("crop_size", "fit", "background", "grey_range", "test_split", "test_size", "on_contradiction")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 

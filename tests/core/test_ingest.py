@@ -13,7 +13,7 @@ from PIL import Image
 
 from stargan_fw import Crop, Square
 from stargan_fw.data import ingest as ingest_module, store as store_module
-from stargan_fw.data.images import prepare
+from stargan_fw.data.images import PictureOptions, prepare
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.store import ROWS, Store, write_store
 from stargan_fw.errors import DataError
@@ -69,7 +69,7 @@ def cached(tmp_path):
 def test_the_centre_is_cropped_and_then_resized(size, crop, box, side):
     image = noise(*size)
 
-    assert np.array_equal(np.asarray(prepare(image, side, crop)), by_hand(image, box, side))
+    assert np.array_equal(np.asarray(prepare(image, side, PictureOptions(crop))), by_hand(image, box, side))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,9 @@ def test_a_palette_with_transparency(tmp_path):
     with Image.open(tmp_path / "a.png") as opened:
         prepared = prepare(opened, 12, None)
 
-    assert np.array_equal(np.asarray(prepared), np.asarray(image.convert("RGB")))
+    alpha = np.repeat([0, 100, 200, 255], 3).reshape(4, 3)[np.asarray(image)]
+    right = (np.asarray(image.convert("RGB")) * alpha + 255 * (255 - alpha)) / 255
+    assert np.abs(np.asarray(prepared) - right).max() <= 1
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
@@ -127,12 +129,12 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path, name):
 
 
 def test_the_store_has_the_pictures_in_order(decode, pictures):
-    store = decode(pictures, crop_size=10)
+    store = decode(pictures, options=PictureOptions(10))
 
     assert len(store) == 3
     assert store.image_size == 8
     for image, path in zip(store.read([0, 1, 2]), pictures, strict=True):
-        assert np.array_equal(image, np.asarray(prepare(Image.open(path), 8, 10)))
+        assert np.array_equal(image, np.asarray(prepare(Image.open(path), 8, PictureOptions(10))))
 
 
 def test_more_pictures_than_wait_for_each_other_stay_in_order(decode, pictures):
@@ -143,13 +145,13 @@ def test_more_pictures_than_wait_for_each_other_stay_in_order(decode, pictures):
 
 def test_a_second_call_decodes_nothing(decode, pictures, monkeypatch, tmp_path):
     first = decode(pictures).read([0, 1, 2])
-    monkeypatch.setattr(ingest_module, "crop_and_resize", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(PictureOptions, "square", lambda *_: pytest.fail("decoded again"))
 
     assert np.array_equal(decode(pictures).read([0, 1, 2]), first)
     assert len(cached(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("options", [{"image_size": 9}, {"crop_size": 10}, {"maker": "faces 2"}])
+@pytest.mark.parametrize("options", [{"image_size": 9}, {"options": PictureOptions(10)}, {"maker": "faces 2"}])
 def test_another_size_or_plugin_is_another_store(decode, pictures, tmp_path, options):
     decode(pictures)
     decode(pictures, **options)
@@ -221,15 +223,24 @@ def test_a_relative_and_an_absolute_path_are_one_image(decode, pictures, tmp_pat
     assert len(cached(tmp_path)) == 2
 
 
-def test_a_store_that_is_named_after_typed_paths_is_still_used(pictures, tmp_path, monkeypatch):
+@pytest.mark.parametrize("named", ["absolute_name", "str"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "CMYK"])
+def test_a_store_of_the_earlier_format_stays_if_its_pixels_are_right(pictures, tmp_path, monkeypatch, named, mode):
+    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    (Image.new("I;16", (8, 8)) if mode == "I;16" else image.convert(mode)).save(pictures[1].with_suffix(".tif"))
     monkeypatch.chdir(tmp_path)
-    typed, cache = [path.relative_to(tmp_path) for path in pictures], tmp_path / "cache"
-    monkeypatch.setattr(ingest_module, "absolute_name", str)
-    before = Ingestion("faces", typed, Framing(8), cache).run().path
-    monkeypatch.undo()
-    monkeypatch.chdir(tmp_path)
-    assert Ingestion("faces", typed, Framing(8), cache).run().path == before
-    assert Ingestion("faces", pictures, Framing(8), cache).path != before
+    typed = [path.relative_to(tmp_path) for path in [*pictures, pictures[1].with_suffix(".tif")]]
+    ingestion = Ingestion("faces", typed, Framing(8), tmp_path / "cache")
+    name = ingest_module.absolute_name if named == "absolute_name" else str
+    before = ingestion._path_by(name, "4")
+    content = ingestion.run().path.rename(before).read_bytes()
+    decoded = []
+    Ingestion("faces", typed, Framing(8), tmp_path / "cache").run(lambda images: decoded.append(1) or images)
+
+    assert bool(decoded) == (mode in {"RGBA", "I;16"})
+    assert before.exists() == bool(decoded)
+    assert ingestion.path.read_bytes() == content
+    assert Ingestion("faces", typed, Framing(8, PictureOptions(fit="pad")), tmp_path / "cache").path != ingestion.path
 
 
 @pytest.mark.parametrize("damage", ["no picture", "half a picture", "a folder", "a bad header"])

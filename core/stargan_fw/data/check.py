@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from stargan_fw.data.images import UNREADABLE, crop_and_resize, encoded_bytes, open_image, prepare, reason
+from stargan_fw.data.images import UNREADABLE, PictureOptions, encoded_bytes, open_image, prepare, reason
 from stargan_fw.data.ingest import in_order, store_bytes
 from stargan_fw.data.source import build_dataset, check_named, encode_leniently, name_of
 from stargan_fw.data.splits import divide
@@ -111,7 +110,7 @@ class CheckedDataset:
     examples: Sequence[Example]
     labels: NDArray[np.float32]
     names: Sequence[str]
-    crop_size: int | None
+    options: PictureOptions
 
 
 def check(config: Config, plugins: PluginManager, progress: Progress) -> list[CheckedDataset]:
@@ -145,13 +144,14 @@ def _check(
     report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
     size = config.data.image_size
     report.store_bytes = store_bytes(report.images, size)
-    readable = _read_images(report, dataset, examples, size, progress)
+    options = PictureOptions.of(dataset, [example.image for example in examples])
+    readable = _read_images(report, options, examples, size, progress)
     report.warnings += dataset.remarks
     _assess_images(report, table)
     _assess_examples(report, dataset)
     _assess_labels(report, schema)
     kept = [index for side in sides for index in side if index in readable]
-    return CheckedDataset(report, [examples[i] for i in kept], labels[kept], schema.names, dataset.crop_size)
+    return CheckedDataset(report, [examples[i] for i in kept], labels[kept], schema.names, options)
 
 
 def _divide(
@@ -182,15 +182,19 @@ def _count_labels(
 
 
 def _read_images(
-    report: DatasetReport, dataset: Dataset, examples: Sequence[Example], image_size: int, progress: Progress
+    report: DatasetReport,
+    options: PictureOptions,
+    examples: Sequence[Example],
+    image_size: int,
+    progress: Progress,
 ) -> set[int]:
     """Reads every image as ingestion would, and returns the indices of the readable ones."""
 
     def read(example: Example) -> tuple[str, str]:
         try:
             content = encoded_bytes(example.image)
-            with Image.open(io.BytesIO(content)) as image:
-                _, note = crop_and_resize(image, image_size, dataset.crop_size, example.crop)
+            with open_image(content) as image:
+                _, note = options.square(image, image_size, example.crop)
         except UNREADABLE as error:
             return "", reason(error)
         return hashlib.blake2b(content, digest_size=16).hexdigest(), note
@@ -199,7 +203,7 @@ def _read_images(
     readable = set()
     with ThreadPoolExecutor() as pool:
         for index, (digest, note) in enumerate(progress(report.alias, len(examples), in_order(pool, read, examples))):
-            name = name_of(examples[index], dataset.root)
+            name = name_of(examples[index], Path(report.root))
             if not digest:
                 report.unreadable[name] = note
                 continue
@@ -296,7 +300,7 @@ def _cells(dataset: CheckedDataset) -> Iterator[tuple[Image.Image, str]]:
     for index in _select_cells(dataset, COLUMNS * ROWS):
         example = dataset.examples[index]
         with open_image(example.image) as opened:
-            image = prepare(opened, SIDE, dataset.crop_size, example.crop)
+            image = prepare(opened, SIDE, dataset.options, example.crop)
         values = list(zip(dataset.names, dataset.labels[index], strict=True))
         note = _note(dataset, example)
         words = [f"({note})"] if note else []

@@ -1,21 +1,31 @@
-"""Opens images, which are files or parts of larger files, and makes squares of one size of them."""
+"""Opens images, which are files or parts of larger files, and makes squares in RGB of one size of them."""
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
+import re
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from stargan_fw.interfaces.dataset import EncodedImage, Square
 
 if TYPE_CHECKING:
-    from stargan_fw.interfaces.dataset import Crop, ImageSource
+    from collections.abc import Iterable, Sequence
+
+    from stargan_fw.interfaces.dataset import Crop, Dataset, Fit, ImageSource
+
+Range: TypeAlias = tuple[float, float]
+Box: TypeAlias = tuple[int, int, int, int]
 
 # Endings of files that are taken for pictures, in training and in translating. A file that Pillow cannot read is named.
 IMAGE_SUFFIXES = frozenset(
@@ -27,6 +37,13 @@ JUNK = frozenset({"@eadir", "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini
 # What Pillow raises for broken images and, as `DecompressionBombError`, for headers that claim a dangerous number of pixels.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)
 UNREADABLE = (*_BROKEN, Image.DecompressionBombError)
+HEIC = b"ftyphe", b"ftypmi", b"ftypms"  # from byte 4 on
+
+# Notes about images, which are listed once with the number of images.
+GREYS = "grey of more than 8 bits: {:.10g} became black and {:.10g} white, on all images alike (grey_range)"
+_GREYS = re.compile(r"grey of more than 8 bits: (\S+) became black and (\S+) white")
+LONG = 'less than half of the image is used, its middle square; fit = "squeeze" or "pad" uses all of it'
+FRAMES = "the first of several pages or frames is used"
 
 
 def is_junk(name: str) -> bool:
@@ -39,13 +56,32 @@ def is_image_name(name: str) -> bool:
     return not is_junk(name) and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - fast
 
 
-def open_image(image: ImageSource) -> Image.Image:
+def open_image(image: ImageSource | bytes) -> Image.Image:
     """Opens an image, or raises one of UNREADABLE. Pillow reads the pixels when they are first needed."""
-    return Image.open(io.BytesIO(image.read()) if isinstance(image, EncodedImage) else image)
+    file = io.BytesIO(encoded_bytes(image)) if isinstance(image, EncodedImage | bytes) else image
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        start = encoded_bytes(image)[:16]
+        if not start:
+            raise OSError("the file is empty") from None
+        if not start[4:].startswith(HEIC):
+            raise
+        return _open_heic(file)
 
 
-def encoded_bytes(image: ImageSource) -> bytes:
+def _open_heic(file: io.BytesIO | Path | str) -> Image.Image:
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        raise OSError("HEIC, which Pillow reads with an extension: pip install pillow-heif") from None
+    return Image.open(file)
+
+
+def encoded_bytes(image: ImageSource | bytes) -> bytes:
     """Returns the bytes of an image before they are decoded, or raises one of UNREADABLE."""
+    if isinstance(image, bytes):
+        return image
     return image.read() if isinstance(image, EncodedImage) else Path(image).read_bytes()
 
 
@@ -70,55 +106,190 @@ def reason(error: Exception) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def prepare(image: Image.Image, image_size: int, crop_size: int | None, crop: Crop | None = None) -> Image.Image:
-    """Returns the image upright, in RGB, cropped to a square and resized; see `crop_and_resize`."""
-    return crop_and_resize(image, image_size, crop_size, crop)[0]
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The part of an upright image that fills a square.
 
-
-def crop_and_resize(
-    image: Image.Image, image_size: int, crop_size: int | None, crop: Crop | None = None
-) -> tuple[Image.Image, str]:
-    """Returns the image upright, in RGB, cropped to a square and resized, with the crop's note, which may be empty.
-
-    Args:
-        image: an image of any size and mode.
-        image_size: side of the result in pixels.
-        crop_size: side of the centre crop in pixels. None means the image's short side, as does a larger size than that.
-        crop: finds a better square than the centre crop, or None.
+    Attributes:
+        box: left, top, right and bottom edge of the part, in pixels.
+        padded: whether the part keeps its shape and is padded to a square; otherwise it is stretched to one.
+        note: a remark for the user.
     """
-    image = upright(image)
-    square = find_square(image, crop_size, crop)
-    return cut(image, square, image_size), square.note
+
+    box: Box
+    padded: bool = False
+    note: str = ""
+
+    def box_in_square(self, side: int) -> Box:
+        """Returns the edges of the part in the square of `side` pixels."""
+        if not self.padded:
+            return 0, 0, side, side
+        size = self.box[2] - self.box[0], self.box[3] - self.box[1]
+        width, height = (max(1, round(side * length / max(size))) for length in size)
+        left, top = (side - width) // 2, (side - height) // 2
+        return left, top, left + width, top + height
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Returns an image of any mode in RGB, turned as its EXIF data says."""
-    if (image.format, image.mode) == ("PPM", "I"):  # a PGM of 16 bits, which Pillow reads as 32
-        image = _high_bytes(image)
-    return rgb(ImageOps.exif_transpose(image))
+@dataclass(frozen=True)
+class PictureOptions:
+    """How images become upright squares in RGB.
+
+    Attributes:
+        crop_size: side of the centre crop in pixels. None means the image's short side, as does a larger size than that.
+        fit: "crop" keeps a square, "squeeze" and "pad" keep the whole image; see `Dataset.fit`.
+        background: the colour under transparent pixels and around padded images, as Pillow names colours.
+        grey_range: the values of grey images of more than 8 bits that become black and white. None is found from `images`.
+        images: all images of the set, for its range of grey; if there are none, an image's own values count.
+    """
+
+    crop_size: int | None = None
+    fit: Fit = "crop"
+    background: str = "white"
+    grey_range: Range | None = None
+    images: Sequence[ImageSource] = field(default=(), compare=False, repr=False)
+    _found: list[Range] = field(default_factory=list, compare=False, repr=False)
+    _searching: Lock = field(default_factory=Lock, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, dataset: Dataset, images: Sequence[ImageSource] = ()) -> PictureOptions:
+        """Returns the options of a dataset with these images."""
+        grey = tuple(dataset.grey_range) if dataset.grey_range else None
+        return cls(dataset.crop_size, dataset.fit, dataset.background, grey, images)  # type: ignore[arg-type]
+
+    def square(self, image: Image.Image, side: int, crop: Crop | None = None) -> tuple[Image.Image, str]:
+        """Returns an image of any size and mode as a square of `side` pixels, and notes for the user, which may be empty.
+
+        Args:
+            image: the image.
+            side: in pixels.
+            crop: finds a better part than the centre crop, or None.
+        """
+        notes = [FRAMES] if image.format != "MPO" and getattr(image, "is_animated", False) else []
+        deep = is_deep(image)
+        picture = self.upright(image)
+        if deep:
+            notes.insert(0, GREYS.format(*(self.grey_range or self._found_range(image))))
+        region = self.region(picture, crop)
+        return self.cut(picture, region, side), "; ".join([*notes, *filter(None, [region.note])])
+
+    def upright(self, image: Image.Image) -> Image.Image:
+        """Returns an image of any mode in RGB, on the background, turned as its EXIF data says."""
+        if is_deep(image):
+            image = _eight_bits(image, self.grey_range or self._found_range(image))
+        return _without_transparency(ImageOps.exif_transpose(image), self.background)
+
+    def region(self, image: Image.Image, crop: Crop | None = None) -> Region:
+        """Returns the part of an upright RGB image to keep; arguments as for `square`."""
+        square = crop.find(image) if crop else None
+        if square is None and self.fit != "crop":
+            return Region((0, 0, *image.size), padded=self.fit == "pad")
+        note = ""
+        if square is None:
+            square = Square.centred(image.size, self.crop_size)
+            if self.crop_size is None and 2 * min(image.size) < max(image.size):
+                note = LONG
+        right, bottom = square.left + square.side, square.top + square.side
+        return Region((square.left, square.top, right, bottom), note=square.note or note)
+
+    def cut(self, image: Image.Image, region: Region, side: int) -> Image.Image:
+        """Returns a region of an upright RGB image as a square of `side` pixels."""
+        left, top, right, bottom = region.box_in_square(side)
+        # The filter of `resize(box=…)` would use pixels outside the box.
+        part = image.crop(region.box).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+        if not region.padded:
+            return part
+        square = Image.new("RGB", (side, side), self.background)
+        square.paste(part, (left, top))
+        return square
+
+    def settle(self, notes: Iterable[str]) -> None:
+        """Takes the set's range of grey from the notes of its decoded images, so that it need not be searched again."""
+        found = noted_range(notes)
+        if found:
+            self._found[:] = [found]
+
+    def _found_range(self, image: Image.Image) -> Range:
+        if not self.images:
+            return _enclosing_range([_extremes(image)])
+        with self._searching:
+            if not self._found:
+                self._found.append(_range_of_set(self.images))
+        return self._found[0]
 
 
-def find_square(image: Image.Image, crop_size: int | None, crop: Crop | None) -> Square:
-    """Returns the square of an upright RGB image to keep; arguments as for `crop_and_resize`."""
-    return (crop.find(image) if crop else None) or Square.centred(image.size, crop_size)
+def prepare(
+    image: Image.Image, image_size: int, options: PictureOptions | None = None, crop: Crop | None = None
+) -> Image.Image:
+    """Returns the image upright, in RGB, cropped to a square and resized; see `PictureOptions.square`."""
+    return (options or PictureOptions()).square(image, image_size, crop)[0]
 
 
-def cut(image: Image.Image, square: Square, image_size: int) -> Image.Image:
-    """Returns a square of an upright RGB image, resized to a side of `image_size` pixels."""
-    # The filter of `resize(box=…)` would use pixels outside the box.
-    cropped = image.crop((square.left, square.top, square.left + square.side, square.top + square.side))
-    return cropped.resize((image_size, image_size), Image.Resampling.BILINEAR)
+def noted_range(notes: Iterable[str]) -> Range | None:
+    """Returns the range of grey that notes about images name, or None."""
+    found = next(filter(None, map(_GREYS.match, set(notes))), None)
+    return (float(found[1]), float(found[2])) if found else None
 
 
-def rgb(image: Image.Image) -> Image.Image:
-    """Returns an image of any mode in RGB."""
-    if image.mode.startswith("I;16"):
-        image = _high_bytes(image)
-    if image.mode == "P":  # `convert` would warn if the image has transparency
-        image = image.convert("RGBA")
-    return image.convert("RGB")
+def is_deep(image: Image.Image) -> bool:
+    """Returns whether an image is grey with more than 8 bits."""
+    return image.mode == "F" or image.mode.startswith("I")
 
 
-def _high_bytes(image: Image.Image) -> Image.Image:
-    """Returns an image of 16 bits with the upper 8 of them; `convert` would clip to 255."""
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+def needs_options(source: ImageSource) -> bool:
+    """Returns whether an image has transparency or deep greys, which versions before 0.2 decoded in another way."""
+    try:
+        with open_image(source) as image:
+            return is_deep(image) or bool(image.has_transparency_data)
+    except UNREADABLE:
+        return False
+
+
+def _without_transparency(image: Image.Image, background: str) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    if image.mode == "La":  # premultiplied
+        image = image.convert("LA")
+    canvas = Image.new("RGBA", image.size, background)
+    canvas.alpha_composite(image.convert("RGBA"))
+    return canvas.convert("RGB")
+
+
+def _eight_bits(image: Image.Image, values: Range) -> Image.Image:
+    """Returns a deep grey image in 256 greys: whole numbers lose their last bits, other values are cut to 256 levels."""
+    low, high = values
+    levels = 256 / (high - low + (high >= 255))
+    pixels = np.nan_to_num(np.asarray(image).astype(np.float64), nan=low, posinf=high, neginf=low)
+    grey = Image.fromarray(((pixels - low) * levels).clip(0, 255).astype(np.uint8))
+    grey.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return grey
+
+
+def _range_of_set(images: Sequence[ImageSource]) -> Range:
+    def read(source: ImageSource) -> Range | None:
+        try:
+            with open_image(source) as image:
+                return _extremes(image) if is_deep(image) else None
+        except UNREADABLE:
+            return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        starts = range(0, len(images), 1024)
+        found = [one for start in starts for one in pool.map(read, images[start : start + 1024])]
+    return _enclosing_range([one for one in found if one])
+
+
+def _extremes(image: Image.Image) -> Range:
+    """Returns the least and largest value; of a PGM, which Pillow scales as the file says, all that there can be."""
+    if image.format == "PPM" and image.mode != "F":
+        return 0, 65535
+    pixels = np.asarray(image)
+    pixels = pixels[np.isfinite(pixels)]
+    return (float(pixels.min()), float(pixels.max())) if pixels.size else (0, 0)
+
+
+def _enclosing_range(extremes: Sequence[Range]) -> Range:
+    """Returns 0 to 1, or 0 to the largest number of 8 to 16 bits, if all values lie in there, or else the extremes."""
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if low < 0 or high > 65535:
+        return low, max(high, low + 1)
+    return 0, next(top for top in (1, *(2**bits - 1 for bits in range(8, 17))) if high <= top)

@@ -1,24 +1,35 @@
 """Decodes, crops and resizes every image once."""
 
+import glob
 import hashlib
 import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 from stargan_fw.data.cache import check_space, only_maker
-from stargan_fw.data.images import UNREADABLE, absolute_name, crop_and_resize, fingerprint, open_image, reason
+from stargan_fw.data.images import (
+    UNREADABLE,
+    PictureOptions,
+    absolute_name,
+    fingerprint,
+    needs_options,
+    open_image,
+    reason,
+)
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.errors import DataError
 from stargan_fw.files import replacing
 from stargan_fw.interfaces.dataset import Crop, ImageSource
 
-FORMAT = "4"  # changes when the same files would become other bytes
+# Changes when the same files would become other bytes. Stores of the earlier format are right if no image has
+# transparency or deep greys.
+FORMAT, EARLIER_FORMAT = "5", "4"
 
 BadImages: TypeAlias = Literal["error", "skip"]
 T = TypeVar("T")
@@ -31,13 +42,13 @@ class Framing:
 
     Attributes:
         image_size: side of the square in pixels.
-        crop_size: side of the centre crop in pixels; None means the image's short side.
+        options: how images of every shape and mode become squares in RGB.
         crops: each image's own crop, or empty if no image has one.
         maker: the plugin and its version, for the store's fingerprint.
     """
 
     image_size: int
-    crop_size: int | None = None
+    options: PictureOptions = field(default_factory=PictureOptions)
     crops: Sequence[Crop | None] = ()
     maker: str = ""
 
@@ -67,14 +78,33 @@ class Ingestion:
     def path(self) -> Path:
         """The store's path, whether or not the file exists; DataError if an image is missing and none may be skipped."""
         path = self._path_by(absolute_name)
-        if not path.exists():
-            earlier = self._path_by(str)  # stores were named after the images' paths as they were typed
-            return earlier if earlier.exists() else path
-        return path
+        if path.exists() or not self.cache.is_dir() or not any(self.cache.glob(f"{glob.escape(self.name)}-*.arrow")):
+            return path
+        return self._adopt_earlier(path)
 
-    def _path_by(self, name: Callable[[ImageSource], str]) -> Path:
-        framing = self.framing
-        digest = hashlib.sha256(f"{FORMAT} {framing.image_size} {framing.crop_size} {framing.maker}".encode())
+    def _adopt_earlier(self, path: Path) -> Path:
+        """Returns `path` with the store of an earlier version, if that is still right, or the earlier path if it must stay."""
+        # Such stores know no option but `crop_size`. Some are named after the images' paths as they were typed.
+        if replace(self.framing.options, crop_size=None) != PictureOptions():
+            return path
+        candidates = (self._path_by(name, EARLIER_FORMAT) for name in (absolute_name, str))
+        earlier = next((candidate for candidate in candidates if candidate.exists()), None)
+        if earlier is None or self._has_changed_images():
+            return path
+        try:
+            return earlier.replace(path)
+        except OSError:
+            return earlier
+
+    def _has_changed_images(self) -> bool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return any(in_order(pool, needs_options, self.images))
+
+    def _path_by(self, name: Callable[[ImageSource], str], version: str = FORMAT) -> Path:
+        framing, options = self.framing, self.framing.options
+        digest = hashlib.sha256(f"{version} {framing.image_size} {options.crop_size} {framing.maker}".encode())
+        if version == FORMAT:
+            digest.update(f"{options.fit} {options.background} {options.grey_range}\n".encode())
         for image, crop in self._images_and_crops():
             try:
                 line = f"{name(image)}\0{fingerprint(image)}"
@@ -118,13 +148,13 @@ class Ingestion:
 
     def _decode(self, errors: dict[int, str], notes: dict[int, str]) -> Iterator[bytes]:
         """Yields each image's pixels, black if it cannot be read, and notes errors and crops before that."""
-        size = self.framing.image_size
+        size, options = self.framing.image_size, self.framing.options
 
         def decode(image_and_crop: tuple[ImageSource, Crop | None]) -> tuple[bytes | None, str]:
             source, crop = image_and_crop
             try:
                 with open_image(source) as image:
-                    square, note = crop_and_resize(image, size, self.framing.crop_size, crop)
+                    square, note = options.square(image, size, crop)
                     return square.tobytes(), note
             except UNREADABLE as error:
                 return None, reason(error)

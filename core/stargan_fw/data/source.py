@@ -15,7 +15,7 @@ import numpy as np
 
 from stargan_fw.components import dataset_options
 from stargan_fw.data.cache import cache_folder, check_space
-from stargan_fw.data.images import cut, find_square, open_image, prepare, upright
+from stargan_fw.data.images import PictureOptions, open_image, prepare
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.splits import divide
 from stargan_fw.errors import ConfigError, DataError, LabelError
@@ -49,6 +49,7 @@ class Source:
         labels: (N, d) float32 in the same order; NaN is unknown.
         train: indices of the training examples.
         test: indices of the held-out examples.
+        options: how the images become squares.
     """
 
     alias: str
@@ -58,6 +59,7 @@ class Source:
     labels: NDArray[np.float32]
     train: Sequence[int]
     test: Sequence[int]
+    options: PictureOptions
 
     def held_out(self, count: int, preferred: Sequence[bool] = ()) -> list[int]:
         """Returns the indices of up to `count` test examples, spread over all test examples.
@@ -75,7 +77,7 @@ class Source:
         for index in indices:
             example = self.examples[index]
             with open_image(example.image) as image:
-                pictures.append(prepare(image, image_size, self.dataset.crop_size, example.crop))
+                pictures.append(prepare(image, image_size, self.options, example.crop))
         return pictures
 
     def crop_as(self, index: int, picture: Image.Image, image_size: int) -> Image.Image:
@@ -85,14 +87,14 @@ class Source:
         """
         example = self.examples[index]
         with open_image(example.image) as image:
-            square = find_square(upright(image), self.dataset.crop_size, example.crop)
-        return cut(upright(picture), square, image_size)
+            region = self.options.region(self.options.upright(image), example.crop)
+        return self.options.cut(self.options.upright(picture), region, image_size)
 
     def framing(self, image_size: int) -> Framing:
         """Returns how the dataset's images become squares of `image_size` pixels."""
         crops = [example.crop for example in self.examples]
         maker = f"{self.dataset.name} {self.dataset.version}"
-        return Framing(image_size, self.dataset.crop_size, crops if any(crops) else (), maker)
+        return Framing(image_size, self.options, crops if any(crops) else (), maker)
 
     @classmethod
     def open(cls, alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Source:
@@ -119,7 +121,8 @@ class Source:
         for index, error in wrong.items():
             if dataset.on_contradiction != "unknown" or not isinstance(error, ExclusiveLabelsError):
                 raise DataError(f"The labels of '{examples[index].image}' in the dataset '{alias}': {error}") from None
-        return cls(alias, dataset, schema, examples, labels, train, test)
+        options = PictureOptions.of(dataset, [example.image for example in examples])
+        return cls(alias, dataset, schema, examples, labels, train, test, options)
 
     def without(self, bad: Collection[int]) -> Source:
         """Returns the source without some examples in its split; DataError if that leaves too few to train or test on."""
@@ -259,6 +262,7 @@ def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress
     for ingestion in ingestions:
         name, count = ingestion.name, len(ingestion.images)
         stores[name] = ingestion.run(partial(progress, name, count) if progress else iter)
+        ingestion.framing.options.settle(stores[name].notes.values())
     return stores
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from stargan_fw.data.images import UNREADABLE, prepare, reason, rgb
+from stargan_fw.data.images import UNREADABLE, PictureOptions, prepare, reason
 from stargan_fw.errors import DataError
 from stargan_fw.inference.pasting import paste
 from stargan_fw.interfaces.dataset import Square
@@ -214,7 +214,7 @@ def is_single(images: object) -> bool:
 
 def _paste_into(original_picture: Image.Image, before: Tensor, edited: Tensor) -> Image.Image:
     """Returns a picture, upright and in RGB, with the edit in its centred square."""
-    picture = rgb(ImageOps.exif_transpose(original_picture))
+    picture = PictureOptions().upright(original_picture)
     if picture is original_picture:
         picture = picture.copy()
     square = Square.centred(picture.size)

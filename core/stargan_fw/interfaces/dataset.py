@@ -86,6 +86,7 @@ class PortraitSquare(Crop):
 
 
 SplitName: TypeAlias = Literal["train", "test"]
+Fit: TypeAlias = Literal["crop", "squeeze", "pad"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,11 @@ class Dataset(ABC):
             change it only when the same file would give other pixels, not with every release.
         attributes: the labels, in the order of the dataset's label vector.
         crop_size: side in pixels of the centre crop before the resize; None crops to the short side.
+        fit: "crop" keeps a square; "squeeze" makes the whole image a square, "pad" keeps its shape and fills up with
+            `background`, and neither uses `crop_size`. An example's own crop goes first.
+        background: the colour under transparent pixels, by name or as "#rrggbb".
+        grey_range: the values that become black and white in grey images of more than 8 bits. None takes the range of
+            whole bits, or 0 to 1, that holds all values of the set, or the set's extremes if none does.
         test_split: what to hold out: `"random"` images, all images of some people (`"person"`), or the examples whose
             `split` is "test" (`"given"`).
         test_size: a float below 1 is the share to hold out, an int is the number: of people if `test_split` is
@@ -170,6 +176,9 @@ class Dataset(ABC):
     version: ClassVar[str] = "1"
     attributes: Sequence[Attribute] = ()
     crop_size: int | None = None
+    fit: Fit = "crop"
+    background: str = "white"
+    grey_range: Sequence[float] | None = None
     test_split: Literal["random", "person", "given"] = "random"
     test_size: float | int = 0.1
     on_contradiction: Literal["error", "unknown"] = "error"

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from stargan_fw.data.images import noted_range
 from stargan_fw.data.source import Source, label_space
 from stargan_fw.errors import RunError
 
@@ -22,7 +23,8 @@ def describe_split(source: Source, store: Store | None = None) -> dict[str, Any]
     """Returns a dataset's entry in `splits.json`.
 
     `test` has the names of the held-out examples, `training` the number of the others and `training_hash` a hash of their
-    names; all three include unreadable images. If there is a store, `skipped` has the names of unreadable images.
+    names; all three include unreadable images. If there is a store, `skipped` has the names of unreadable images, and
+    `grey_range` the range of deep greys, if there are any.
     """
     digest = hashlib.sha256("\n".join(source.name_of(i) for i in source.train).encode(errors="surrogateescape"))
     split: dict[str, Any] = {
@@ -30,7 +32,11 @@ def describe_split(source: Source, store: Store | None = None) -> dict[str, Any]
         "training": len(source.train),
         "training_hash": digest.hexdigest()[:16],
     }
-    return split if store is None else {**split, "skipped": [source.name_of(i) for i in store.errors]}
+    if store is not None:
+        split["skipped"] = [source.name_of(i) for i in store.errors]
+        grey = noted_range(store.notes.values())
+        split |= {"grey_range": grey} if grey else {}
+    return split
 
 
 def check_splits(run: RunFolder, sources: Sequence[Source], stores: Mapping[str, Store] | None = None) -> None:
@@ -44,6 +50,7 @@ def check_splits(run: RunFolder, sources: Sequence[Source], stores: Mapping[str,
     before = run.splits()
     for source in sources:
         then, now = before.get(source.alias), describe_split(source, stores[source.alias] if stores else None)
+        now.pop("grey_range", None)  # another range means other images
         if isinstance(then, dict) and any(key in then and then[key] != value for key, value in now.items()):
             raise RunError(
                 f"The images of the dataset '{source.alias}' at '{source.dataset.root}' are not those that '{run.path}' "
