@@ -7,7 +7,8 @@ from random import Random
 from hypothesis import HealthCheck, assume, example, given, settings, strategies as st
 
 from stargan_fw.errors import ConfigError, DataError
-from stargan_fw_plugins.datasets.columns import ColumnOptions, Records, as_text, interpret
+from stargan_fw_plugins.datasets.columns import interpret
+from stargan_fw_plugins.datasets.records import ColumnOptions, Records, as_text
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 
 # A busy machine says nothing about the code.
@@ -58,9 +59,9 @@ def records(table, classes=None):
 
 
 def annotations(table, options=None, classes=None):
-    """What a table means; its message where it is refused."""
+    """What a table means if all its columns are learned; its message if it is refused."""
     try:
-        return interpret(records(table, classes), options or ColumnOptions(), "image")
+        return interpret(records(table, classes), options or ColumnOptions(labels=list(table)), "image")
     except (ConfigError, DataError) as error:
         return str(error)
 
@@ -166,7 +167,7 @@ def test_any_table_and_any_choice_is_read_or_refused(table, data):
 def test_columns_that_exclude_each_other_are_one_attribute_or_refused(table, sizes):
     columns = iter(table)
     groups = {group: list(itertools.islice(columns, size)) for group, size in sizes.items()}
-    found = annotations(table, ColumnOptions(exclusive=groups))
+    found = annotations(table, ColumnOptions(labels=list(table), exclusive=groups))
     if isinstance(found, str):
         return
     exclusive = {a.name: list(a.members) for a in found.attributes if isinstance(a, Exclusive)}

@@ -78,8 +78,9 @@ def test_two_values_that_say_yes_and_no_are_binary(write, cells):
     assert labels(dataset) == [{"x": True}, {"x": False}, {"x": None}]
 
 
-def test_a_value_that_never_changes_is_still_a_yes_or_no(write):
-    assert labels(column(write, False, False)) == [{"x": False}, {"x": False}]
+def test_a_value_that_never_changes_is_learned_only_if_it_is_named(write):
+    assert labels(column(write, False, False, labels=["x"])) == [{"x": False}, {"x": False}]
+    assert "column 'x': it says 'false' in every row, or nothing" in error_of(column(write, False, False).root)
 
 
 @pytest.mark.parametrize("cells", [("red", "blue"), ("yes", "no", "maybe"), ("blue", None, " red ", "green")])
@@ -102,10 +103,10 @@ def test_values_can_be_named_yes_and_no(write):
     assert labels(dataset) == [{"x": True}, {"x": False}, {"x": None}]
 
 
-def test_a_value_without_a_name_is_told_with_its_line(write):
+def test_a_value_without_a_name_keeps_its_own(write):
     dataset = column(write, "M", "F", "X", values={"x": {"M": "male", "F": "female"}})
-    with pytest.raises(DataError, match=r"labels\.jsonl, line 3, column x: 'X' is not among `values\.x`; known: f, m"):
-        list(dataset.examples())
+    assert list(dataset.attributes) == [Categorical("x", ["male", "female", "X"])]
+    assert labels(dataset) == [{"x": "male"}, {"x": "female"}, {"x": "X"}]
 
 
 def test_columns_are_chosen_and_ordered_by_name(write):
@@ -151,10 +152,13 @@ def test_nested_columns_are_called_by_their_last_name(write):
 
 
 def test_two_columns_of_one_label_are_told(write):
-    path = write("labels.jsonl", json.dumps({"image": "a.jpg", "p": {"Male": 1}, "q": {"Male": 0}}))
+    rows = [
+        {"image": f"{name}.jpg", "p": {"Male": male}, "q": {"Male": 1 - male}} for name, male in (("a", 1), ("b", 0))
+    ]
+    path = write("labels.jsonl", "\n".join(map(json.dumps, rows)))
     assert "'p.Male' and 'q.Male' would both be the label 'Male'" in error_of(path)
     assert "more than one column 'Male', which `labels` names" in error_of(path, labels=["Male"])
-    assert labels(Table(path, labels=["q.Male"])) == [{"Male": False}]
+    assert labels(Table(path, labels=["q.Male"])) == [{"Male": False}, {"Male": True}]
 
 
 @pytest.mark.parametrize(
@@ -171,10 +175,11 @@ def test_separators_marks_and_row_numbers_are_understood(write, name, content):
 
 
 def test_a_folder_stands_for_its_only_table(write, tmp_path):
-    write("labels.csv", "image,x\na.jpg,1\n")
-    assert labels(Table(tmp_path)) == [{"x": True}]
+    write("labels.csv", "image,x\na.jpg,1\nb.jpg,0\n")
+    write("README.txt", "images of pets")
+    assert labels(Table(tmp_path)) == [{"x": True}, {"x": False}]
     write("landmarks.csv", "image,y\na.jpg,17\n")
-    assert labels(Table(tmp_path)) == [{"x": True}]
+    assert labels(Table(tmp_path)) == [{"x": True}, {"x": False}]
     write("metadata.jsonl", "{}")
     assert "holds several tables: labels.csv, landmarks.csv, metadata.jsonl" in error_of(tmp_path)
 
@@ -182,7 +187,8 @@ def test_a_folder_stands_for_its_only_table(write, tmp_path):
 def test_a_location_without_a_table_is_told(write, tmp_path):
     assert "holds no .csv, .tsv, " in error_of(tmp_path)
     assert "nowhere: no such file or folder" in error_of(tmp_path / "nowhere")
-    assert "notes.txt: not a table" in error_of(write("notes.txt", "x"))
+    assert "notes.md: not a table" in error_of(write("notes.md", "x"))
+    assert "labels.xlsx: not a table. Save it as CSV." in error_of(write("labels.xlsx", "x"))
 
 
 @pytest.mark.parametrize(
@@ -190,28 +196,32 @@ def test_a_location_without_a_table_is_told(write, tmp_path):
     [
         ("x.csv", "", "line 1: not a table"),
         ("x.csv", "image,x\n", "x.csv: the table has no rows"),
-        ("x.csv", "just some text\nand more", "line 1: not a table: 1 columns are named"),
+        ("x.csv", "text\nmore", "line 1: not a table: 1 columns are named"),
         ("x.csv", "image,x,x\na.jpg,1,1\n", "line 1: the column 'x' is there twice"),
         ("x.csv", "image,,x\na.jpg,1,1\n", "line 1: column 2 has no name"),
         ("x.csv", "image,x\na.jpg,1\nb.jpg\n", "line 3: 1 cells, but the header names 2 columns"),
         ("x.csv", 'image,x\n"a\n.jpg",1\nb.jpg,1,2\n', "line 4: 3 cells, but"),
         ("x.csv", 'image,x\na.jpg,"1\n', "line 2: not a table: unexpected end of data"),
-        ("x.csv", b"image,x\na.jpg,caf\xe9\n", "line 2: not UTF-8 text"),
+        ("x.csv", "image,x\na.jpg,кошка\n".encode("cp1251"), "line 2: not UTF-8 text"),
         ("x.jsonl", '{"image": "a.jpg"}\n{"image"\n', "line 2: not JSON"),
         ("x.jsonl", "[1]\n", "line 1: not a table: a JSON list"),
-        ("x.jsonl", '{"image": "a.jpg", "x": [1]}', "line 1, column x: a list cannot be a label"),
+        ("x.jsonl", '{"image": "a.jpg", "x": [1]}', "column 'x': list, not texts or numbers"),
         ("x.parquet", "hello", "x.parquet: not a parquet file"),
-        ("x.csv", "photo,x\na.jpg,1\n", "line 1: no column image, file_name, path, filename."),
-        ("x.csv", "image\ta\na.jpg\t\n", "column a: it holds no value, which cannot be learned"),
-        ("x.csv", "image,a\na.jpg,x\n", "column a: it holds the value 'x' everywhere"),
-        ("x.csv", "image,age\na.jpg,23\nb.jpg,41\n", "line 1, column age: it holds the numbers 23, 41, which are"),
+        ("x.csv", "thing,x\na,1\n", "line 1: no column image, file_name, path, filename, and"),
+        ("x.csv", "image\ta\na.jpg\t\n", "column 'a': no cell says anything"),
+        ("x.csv", "image,a\na.jpg,x\n", "column 'a': it says 'x' in every row, or nothing"),
+        ("x.csv", "image,age\na.jpg,23\nb.jpg,41\n", "column 'age': 2 numbers from 23 to 41: amounts, not classes"),
         ("x.csv", "image,a\na.jpg,x/y\nb.jpg,z\n", "column a: values of the categorical attribute 'a': name 'x/y'"),
-        ("x.csv", "image,split,a\na.jpg,tset,1\n", "line 2, column split: 'tset' is not the name of a split; did you"),
-        ("x.csv", "image,a\n../a.jpg,1\n", "line 2, column image: '../a.jpg' points outside of"),
-        ("x.csv", "image,a\n/etc/a.jpg,1\n", "line 2, column image: '/etc/a.jpg' points outside of"),
-        ("x.csv", "image,a\na.jpg,1\nmissing.jpg,1\n", "line 3, column image: there is no image '"),
-        ("x.csv", "image,a\n,1\n", "line 2, column image: empty, but"),
-        ("x.jsonl", '{"image": 3, "a": 1}', "line 1, column image: a int, but"),
+        (
+            "x.csv",
+            "image,split,a\na.jpg,tset,1\nb.jpg,train,0\n",
+            "line 2, column split: 'tset' is not the name of a split; did you",
+        ),
+        ("x.csv", "image,a\n../a.jpg,1\nb.jpg,0\n", "line 2, column image: '../a.jpg' points outside of"),
+        ("x.csv", "image,a\n/etc/e.jpg,1\nb.jpg,0\n", "line 2, column image: '/etc/e.jpg' points outside of"),
+        ("x.csv", "image,a\na.jpg,1\nmissing.jpg,0\n", "line 3, column image: there is no image '"),
+        ("x.csv", "image,a\n,1\na.jpg,0\n", "line 2, column image: empty, but"),
+        ("x.jsonl", '{"image": 3, "a": 1}\n{"image": "a.jpg", "a": 0}', "line 1, column image: a int, but"),
         ("x.csv", "image,split\na.jpg,train\n", "line 1: no column is left to be a label"),
     ],
 )
@@ -238,10 +248,10 @@ def test_a_missing_column_is_told_with_the_option_and_the_closest(write, options
 
 
 def test_many_different_texts_are_learned_only_where_they_are_asked_for(write):
-    rows = "".join(f"a.jpg,text {i}\n" for i in range(101))
-    path = write("labels.csv", f"image,caption\n{rows}")
-    assert "it holds 101 different texts (text 0, text 1, text 10, …)" in error_of(path)
-    assert Table(path, labels=["caption"]).attributes[0].size == 101
+    rows = "".join(f"a.jpg,text {i % 101}\n" for i in range(909))
+    path = write("labels.csv", f"image,kind\n{rows}")
+    assert "column kind: 101 texts for 909 images, such as 'text 0', 'text 1', 'text 2', …." in error_of(path)
+    assert Table(path, labels=["kind"]).attributes[0].size == 101
 
 
 def test_images_may_be_in_another_folder(write, tmp_path):

@@ -163,6 +163,7 @@ def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginM
     kind: type[Dataset] = plugins.index("dataset").get(config.plugin)
     root = Path(config.location).expanduser() if config.location else Path(data).expanduser() / config.plugin
     dataset = kind(root, **dataset_options(alias, config, plugins))
+    dataset.alias = alias
     for name, value in config.overrides.items():
         setattr(dataset, name, value)
     if not dataset.attributes:

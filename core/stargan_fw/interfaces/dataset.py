@@ -154,6 +154,7 @@ class Dataset(ABC):
 
     Attributes:
         root: the folder (or file, or id) that holds the data.
+        alias: the dataset's name in the configuration, which core sets: lines to paste in messages begin with it.
         name: the dataset's name in `--datasets`.
         version: the version of the plugin's image processing. A new version makes core decode all images again, so
             change it only when the same file would give other pixels, not with every release.
@@ -173,6 +174,7 @@ class Dataset(ABC):
     """
 
     name: ClassVar[str]
+    alias: str = ""
     version: ClassVar[str] = "1"
     attributes: Sequence[Attribute] = ()
     crop_size: int | None = None

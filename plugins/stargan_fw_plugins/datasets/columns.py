@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from stargan_fw.errors import ConfigError, DataError, LabelError, closest
-from stargan_fw_plugins.datasets.split_names import KNOWN, resolve_splits
+from stargan_fw_plugins.datasets import column_kinds as kinds
+from stargan_fw_plugins.datasets.doubts import Doubts, Finding
+from stargan_fw_plugins.datasets.records import CellTexts, ColumnOptions, Records, label_name
+from stargan_fw_plugins.datasets.split_names import KNOWN, is_split_column, resolve_split_cells
 from stargan_fw_registry import Attribute, Binary, Categorical, Exclusive, LabelValue
 
 if TYPE_CHECKING:
@@ -16,63 +18,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.interfaces.dataset import SplitName
 
-YES_AND_NO = (("true", "false"), ("1", "0"), ("1", "-1"), ("yes", "no"), ("y", "n"), ("t", "f"))
-WHOLE = re.compile(r"(-?\d+)\.0*")
 USUAL_COLUMNS = {"identity": ("identity", "celeb_id"), "split": ("split",)}
-MAX_UNREQUESTED_CLASSES = 100  # in a column that `labels` does not name
-
-
-@dataclass(frozen=True)
-class Records:
-    """A table, column by column.
-
-    Attributes:
-        header: the place that names the columns, for messages: "labels.csv, line 1".
-        names: the columns' names; a dot leads into a nested column.
-        rows: the number of rows.
-        read: returns the cells of a column, one per row: texts, numbers, booleans or None.
-        locate: returns the place of a row, for messages: "labels.csv, line 7".
-        classes: column → all its values, in order, if the table declares them.
-    """
-
-    header: str
-    names: Sequence[str]
-    rows: int
-    read: Callable[[str], Sequence[object]]
-    locate: Callable[[int], str]
-    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    def find(self, name: str, option: str) -> str:
-        """Returns the column `name`, or the nested one with this last part.
-
-        Raises:
-            DataError: there is no such column, or several; names the option that asks for it.
-        """
-        nested = [column for column in self.names if label_name(column) == name]
-        if name in self.names or len(nested) == 1:
-            return name if name in self.names else nested[0]
-        problem = f"more than one column '{name}'" if nested else f"no column '{name}'"
-        known = nested or self.names
-        raise DataError(f"{self.header}: {problem}, which `{option}` names; {closest(name, known)}")
-
-
-@dataclass(frozen=True)
-class ColumnOptions:
-    """What a configuration says about the columns.
-
-    Attributes:
-        labels: the columns to learn, in order; None means all that have no other use.
-        exclusive: group → its columns, of which at most one is set.
-        values: column → value in the table → its new name; "" means unknown.
-        identity: the column that says who is on an image; None means `identity` or `celeb_id`, if there is one.
-        split: the column that says train or test; None means `split`, if there is one.
-    """
-
-    labels: Sequence[str] | None = None
-    exclusive: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, str | bool | int]] = field(default_factory=dict)
-    identity: str | None = None
-    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,155 +30,311 @@ class Annotations:
         labels: label name → one value per row.
         identities: per row, who is on the image.
         splits: per row, "train", "test" or None.
+        findings: what was inferred, left out or looks like a mistake.
+        by_person: whether a column that nobody named says who is on each image.
     """
 
     attributes: Sequence[Attribute]
     labels: Mapping[str, Sequence[LabelValue]]
     identities: Sequence[str | None]
     splits: Sequence[SplitName | None]
+    findings: Sequence[Finding] = ()
+    by_person: bool = False
 
     def row(self, index: int) -> dict[str, LabelValue]:
         return {name: values[index] for name, values in self.labels.items()}
 
 
-def interpret(records: Records, options: ColumnOptions, image: str) -> Annotations:
+def interpret(records: Records, options: ColumnOptions, image: str, alias: str = "NAME") -> Annotations:
     """Returns what the table says about its images.
 
-    A column with two values that mean yes and no (true and false, 1 and 0, 1 and -1, yes and no, …, as booleans, numbers
-    or texts) is binary. A column of other texts is categorical, with its values sorted. None and "" are unknown.
+    A column whose values mean yes and no (true and false, 1 and 0, 1 and -1, yes and no, …, as booleans, numbers or
+    texts) is binary. A column of other texts is categorical, with its values sorted. None, "" and what spreadsheets
+    write for a missing value (NA, nan, NULL, -, …) are unknown.
 
     Args:
         records: the table.
         options: what the configuration says about it.
         image: the column of images, which is not a label.
+        alias: the dataset's name in the configuration, for the lines to paste in messages.
 
     Raises:
         ConfigError: a group is empty, shares a column with another, or has an impossible name.
-        DataError: a column is missing or cannot be a label.
+        DataError: a column is missing or cannot be a label, or only a person can say what it means.
     """
-    cells = _Cells(records, options)
-    identity = _find_role_column(records, options.identity, "identity", options.labels)
-    split = _find_role_column(records, options.split, "split", options.labels)
-    other_columns = {image, identity, split}
-    groups = {
-        group: _find_columns(records, members, f"exclusive.{group}") for group, members in options.exclusive.items()
-    }
-    names = _select_label_columns(records, options, other_columns, groups)
-    columns = {name: _interpret_column(cells, name, chosen_by_name=options.labels is not None) for name in names}
-    return Annotations(
-        _build_attributes(records, columns, groups),
-        {label_name(name): values for name, (_, values) in columns.items()},
-        [text or None for text in cells.texts(identity)] if identity else [None] * records.rows,
-        _row_splits(cells, split) if split else [None] * records.rows,
-    )
+    return _Interpretation(records, options, image, alias).annotations()
 
 
-def label_name(column: str) -> str:
-    """Returns the name of a column's label: the last part of a nested column's name."""
-    return column.rpartition(".")[2]
+@dataclass
+class _Label:
+    """What one column is learned as: attributes, and the values of each of their labels per row."""
+
+    attributes: Sequence[Attribute]
+    values: Mapping[str, Sequence[LabelValue]]
 
 
-def as_text(cell: object) -> str:
-    """Returns a cell as text: "" if unknown, "true" or "false" for booleans, and whole numbers without a point.
+class _Interpretation:
+    """Collects what the columns mean, with all remarks and all doubts."""
 
-    Raises:
-        TypeError: the cell is no text, number or boolean.
-    """
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return ""
-    if not isinstance(cell, (str, int, float)):
-        raise TypeError(type(cell).__name__)
-    text = str(cell).lower() if isinstance(cell, bool) else str(cell).strip()
-    whole = WHOLE.fullmatch(text)
-    if whole:
-        return "0" if whole[1] == "-0" else whole[1]
-    return text
-
-
-class _Cells:
-    """The cells as texts, renamed as `values` says."""
-
-    def __init__(self, records: Records, options: ColumnOptions) -> None:
-        self.records = records
-        self._names = {
-            records.find(column, "values"): {raw.strip().casefold(): as_text(label) for raw, label in names.items()}
-            for column, names in options.values.items()
+    def __init__(self, records: Records, options: ColumnOptions, image: str, alias: str) -> None:
+        self.records, self.options = records, options
+        self.cells = CellTexts(records, options)
+        self.findings: list[Finding] = []
+        self.doubts = Doubts(alias, options)
+        self._texts: dict[str, list[str]] = {}
+        self._counts: dict[str, Counter[str]] = {}
+        self.groups = {
+            group: _find_columns(records, members, f"exclusive.{group}") for group, members in options.exclusive.items()
         }
+        grouped = [column for members in self.groups.values() for column in members]
+        if len(set(grouped)) < len(grouped) or not all(self.groups.values()):
+            raise ConfigError(
+                "`exclusive`: a group is empty or shares a column with another. Give each its own columns."
+            )
+        self.grouped = grouped
+        self.image = image
 
-    def declared_values(self, column: str) -> list[str]:
-        """Returns all values of a column if the table or the configuration lists them, else nothing."""
-        names = self._names.get(column)
-        classes = self.records.classes.get(column)
-        if names is None or classes is None:
-            return list(dict.fromkeys(filter(None, classes or (names or {}).values())))
-        return list(dict.fromkeys(filter(None, (names.get(name.casefold(), "") for name in classes))))
+    def annotations(self) -> Annotations:
+        identity, split = self._find_roles()
+        labels = self._interpret_labels(self._select({self.image, identity, split}))
+        attributes = self._build_attributes(labels)
+        identities = [text or None for text in self._read(identity)] if identity else [None] * self.records.rows
+        splits = self._row_splits(split) if split else [None] * self.records.rows
+        found = identity is not None and self.options.identity is None and identity not in USUAL_COLUMNS["identity"]
+        return Annotations(
+            attributes,
+            {name: values for label in labels.values() for name, values in label.values.items()},
+            identities,
+            splits,
+            self.findings,
+            found and None not in identities,
+        )
 
-    def texts(self, column: str) -> list[str]:
-        """Returns a column as texts.
+    def _read(self, column: str) -> list[str]:
+        if column not in self._texts:
+            self._texts[column] = self.cells.texts(column)
+        return self._texts[column]
 
-        Raises:
-            DataError: a cell is no text, number or boolean, or `values` has no name for it.
-        """
-        cells = self.records.read(column)
-        try:
-            kinds = [(type(cell), cell) for cell in cells]  # apart by type: True, 1 and 1.0 are equal
-            texts = {kind: self._rename(column, as_text(kind[1])) for kind in dict.fromkeys(kinds)}
-            return [texts.get(kind, "") for kind in kinds]  # NaN is not found, since it equals nothing
-        except TypeError:
-            self._refuse_nested(column, cells)
-        except KeyError as error:
-            row = next(row for row, cell in enumerate(cells) if as_text(cell) == error.args[0])
-            known = closest(error.args[0], self._names[column])
+    def _count(self, column: str) -> Counter[str]:
+        """Returns known value → number of rows."""
+        if column not in self._counts:
+            self._counts[column] = Counter(filter(None, self._read(column)))
+        return self._counts[column]
+
+    def _say(self, kind: Literal["label", "role", "left out", "warning"], column: str, text: str) -> None:
+        self.findings.append(Finding(kind, f"column '{column}': {text}"))
+
+    def _find_roles(self) -> tuple[str | None, str | None]:
+        """Returns the columns of people and of splits: the configured ones, or those that look like it."""
+        named: set[str | None] = {
+            *self.grouped,
+            *_find_columns(self.records, self.options.labels or (), "labels"),
+            self.image,
+        }
+        identity = self._find_role("identity", named)
+        split = self._find_role("split", {*named, identity})
+        free = [name for name in self.records.names if name not in named and self.cells.are_plain(name)]
+        if identity is None:
+            identity = next((c for c in free if c != split and kinds.names_people(c, self._count(c))), None)
+        if split is None:
+            split = next((c for c in free if c != identity and is_split_column(c, self._count(c))), None)
+        if identity is not None:
+            self.cells.read_as_people(identity)
+            self._texts.pop(identity, None)
+            people = Counter(filter(None, self._read(identity)))
+            unnamed = self.records.rows - people.total()
+            self._say("role", identity, f"who is on an image: {len(people)} people, {unnamed} images of nobody named")
+        return identity, split
+
+    def _find_role(self, role: str, named: set[str | None]) -> str | None:
+        name = getattr(self.options, role)
+        if name is not None:
+            return self.records.find(name, role)
+        return next(
+            (usual for usual in USUAL_COLUMNS[role] if usual in self.records.names and usual not in named), None
+        )
+
+    def _select(self, other_columns: set[str | None]) -> list[str]:
+        """Returns the label columns in order: the chosen ones, then others that the groups name."""
+        if self.options.labels is not None:
+            chosen = _find_columns(self.records, self.options.labels, "labels")
+            for name in self.records.names:
+                if name not in {*chosen, *self.grouped, *other_columns}:
+                    self._say("left out", name, "`labels` does not name it")
+        else:
+            chosen = [name for name in self.records.names if name not in other_columns and self._is_label(name)]
+        names = list(dict.fromkeys([*chosen, *self.grouped]))
+        if not names:
+            left_out = "".join(f" {finding.text}." for finding in self.findings if finding.kind == "left out")
+            line = self.doubts.line(labels=["COLUMN", "…"])
             raise DataError(
-                f"{self.records.locate(row)}, column {column}: '{error.args[0]}' is not among `values.{column}`; {known}"
-            ) from None
+                f"{self.records.header}: no column is left to be a label.{left_out} Add one, or name some: {line}"
+            )
+        _check_label_names(self.records, names)
+        return names
 
-    def _rename(self, column: str, text: str) -> str:
-        names = self._names.get(column)
-        if names is None or (not text and "" not in names):
-            return text
-        if text.casefold() not in names:
-            raise KeyError(text)
-        return names[text.casefold()]
+    def _is_label(self, column: str) -> bool:
+        """Returns whether a column that `labels` need not name is one; notes why not, and whether that is in doubt."""
+        if column in self.grouped or self.cells.is_configured(column) or self.records.classes.get(column):
+            return True
+        if not self.cells.are_plain(column):
+            self._say("left out", column, f"{self.cells.describe(column)}, not texts or numbers")
+            return False
+        verdict = kinds.judge(column, self._count(column))
+        if verdict.kind == "left out":
+            self._say("left out", column, verdict.reason)
+        elif verdict.kind == "doubtful":
+            choices = (kinds.Choice("it is a label", learn=True), kinds.Choice("it is none", learn=False))
+            self.doubts.add(column, kinds.Doubt(verdict.reason, choices))
+        return verdict.kind != "left out"
 
-    def _refuse_nested(self, column: str, cells: Iterable[object]) -> NoReturn:
-        row, cell = next(
-            (i, cell) for i, cell in enumerate(cells) if not isinstance(cell, (str, int, float, type(None)))
-        )
-        raise DataError(
-            f"{self.records.locate(row)}, column {column}: a {type(cell).__name__} cannot be a label."
-            " Name the columns to learn with `labels`."
-        )
+    def _interpret_labels(self, names: Sequence[str]) -> dict[str, _Label]:
+        labels = {}
+        for name in names:
+            try:
+                labels[name] = self._interpret_column(name)
+            except DataError as error:
+                self.doubts.problems.append(str(error))
+        self.doubts.refuse(self.records.header, names)
+        return labels
+
+    def _interpret_column(self, column: str) -> _Label:
+        """Returns a column's attributes, and their labels per row."""
+        texts = self._read(column)
+        if self._is_divided(column):
+            return self._divide(column, texts)
+        if not self.records.classes.get(column):
+            texts = self._resolve_missing(column, texts)
+        counts = Counter(filter(None, texts))
+        declared = self.cells.declared_values(column)
+        known = list(dict.fromkeys([*declared, *_sort(counts)]))
+        self._doubt_values(column, known)
+        if kinds.is_yes_or_no(known):
+            values: list[LabelValue] = [kinds.means_yes(text) if text else None for text in texts]
+            label = _Label([_build_attribute(self.records, column, Binary)], {label_name(column): values})
+            self._say_label(
+                column, "yes or no", Counter("yes" if value else "no" for value in values if value is not None)
+            )
+            return label
+        if self.doubts.has(column):  # refused in the end, with what else is wrong
+            return _Label([], {})
+        if set(known) > set(declared):
+            self._check_classes(column, known)
+        attribute = _build_attribute(self.records, column, lambda name: Categorical(name, known))
+        self._say_label(column, f"one of {len(known)}", counts)
+        return _Label([attribute], {label_name(column): [text or None for text in texts]})
+
+    def _say_label(self, column: str, kind: str, counts: Counter[str]) -> None:
+        some = ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
+        more = f", and {len(counts) - 12} more" if len(counts) > 12 else ""
+        self._say("label", column, f"a label, {kind}: {some}{more}; unknown {self.records.rows - counts.total()}")
+
+    def _resolve_missing(self, column: str, texts: list[str]) -> list[str]:
+        """Returns the texts without words that mean a missing value; notes a doubt if they may be classes."""
+        known = [text for text in dict.fromkeys(texts) if text and not self.cells.is_given(column, text)]
+        missing, doubts = kinds.doubt_missing(known)
+        for doubt in doubts:
+            self.doubts.add(column, doubt)
+        if not missing or missing == set(known):
+            return texts
+        return ["" if text in missing else text for text in texts]
+
+    def _doubt_values(self, column: str, known: Sequence[str]) -> None:
+        if self.records.classes.get(column):
+            return
+        given = [text for text in known if self.cells.is_given(column, text)]
+        if not given or "-1" not in given:
+            for doubt in kinds.doubt_minus_one(known):
+                self.doubts.add(column, doubt)
+        for doubt in kinds.doubt_spelling([text for text in known if text not in given]):
+            self.doubts.add(column, doubt)
+        flags = [text for text in given if text in {"true", "false"}]
+        others = [text for text in known if not kinds.is_yes_or_no([text])]
+        if flags and others:
+            names = ", ".join(f"'{text}'" for text in others[:3])
+            self.doubts.problems.append(
+                f"{self.records.header}, column {column}: {names} is neither yes nor no, which `values.{column}` says of"
+                f" others. Say what it means: {self.doubts.line(values={column: dict.fromkeys(others, '')})}"
+            )
+
+    def _is_divided(self, column: str) -> bool:
+        sign = self.options.separator
+        return sign is not None and any(sign in text for text in self._count(column))
+
+    def _divide(self, column: str, texts: Sequence[str]) -> _Label:
+        """Returns a yes or no for each part that a cell can name; an empty cell says nothing of any."""
+        sign = str(self.options.separator)
+        parts = {text: {part.strip() for part in text.split(sign)} - {""} for text in dict.fromkeys(texts)}
+        names = sorted(set().union(*parts.values()))
+        attributes = [_build_attribute(self.records, column, lambda _, name=name: Binary(name)) for name in names]  # type: ignore[misc]
+        for name in names:
+            count = sum(name in parts[text] for text in texts)
+            unknown = texts.count("")
+            self._say("label", column, f"a label '{name}', yes or no: yes {count}, unknown {unknown}")
+        return _Label(attributes, {name: [name in parts[text] if text else None for text in texts] for name in names})
+
+    def _check_classes(self, column: str, known: Sequence[str]) -> None:
+        """Raises DataError if the values cannot be classes; notes a warning if a cell seems to hold several."""
+        location = f"{self.records.header}, column {column}:"
+        some = ", ".join(known[:3]) + (", …" if len(known) > 3 else "")
+        if len(known) < 2:
+            holds = f"the value '{some}' everywhere" if known else "no value"
+            raise DataError(
+                f"{location} it holds {holds}, which cannot be learned. Leave the column out with `labels`."
+            )
+        if all(map(kinds.is_number, known)) and any(float(text) % 1 for text in known):
+            raise DataError(
+                f"{location} it holds the numbers {some}, which are amounts, not classes. Leave it out with `labels`, or"
+                f' say what its values mean with `values.{column} = {{"{known[0]}" = "…", …}}`.'
+            )
+        sign = kinds.suggest_separator(self._count(column))
+        if sign is not None and self.options.separator is None:
+            line = self.doubts.line(separator=sign)
+            self._say(
+                "warning", column, f"cells seem to hold several labels ('{sign}' divides them). To learn each: {line}"
+            )
+
+    def _build_attributes(self, labels: Mapping[str, _Label]) -> list[Attribute]:
+        """Returns the attributes in order of appearance; a group takes the place of its first member."""
+        group_of = {member: group for group, members in self.groups.items() for member in members}
+        attributes: dict[str, Sequence[Attribute]] = {}
+        for column, label in labels.items():
+            group = group_of.get(column)
+            if group is None:
+                attributes[f"column {column}"] = label.attributes
+            elif not all(isinstance(attribute, Binary) for attribute in label.attributes):
+                raise DataError(
+                    f"{self.records.header}, column {column}: `exclusive.{group}` needs columns with two values."
+                )
+            elif f"group {group}" not in attributes:
+                attributes[f"group {group}"] = [_build_group(group, self.groups[group])]
+        return [attribute for found in attributes.values() for attribute in found]
+
+    def _row_splits(self, column: str) -> list[SplitName | None]:
+        """Returns the split of each row; DataError if a cell is not the name of a split."""
+        texts = self._read(column)
+        side_of = resolve_split_cells(dict.fromkeys(texts), column)
+        for row, text in enumerate(texts):
+            if text and text not in side_of:
+                unknown = [name for name in self._count(column) if name not in side_of]
+                line = self.doubts.line(values={column: dict.fromkeys(unknown, "train")})
+                raise DataError(
+                    f"{self.records.locate(row)}, column {column}: '{text}' is not the name of a split; "
+                    f"{closest(text, KNOWN)}. Say what your own names mean, train, val or test: {line}"
+                )
+        said = ", ".join(f"{name} {count} ({side_of[name]})" for name, count in self._count(column).items())
+        self._say("role", column, f"the split: {said}")
+        return [side_of.get(text) for text in texts]
+
+
+def _sort(texts: Iterable[str]) -> list[str]:
+    """Returns the texts sorted: as numbers if all are numbers."""
+    known = sorted(texts)
+    return sorted(known, key=float) if all(map(kinds.is_number, known)) else known
 
 
 def _find_columns(records: Records, names: Iterable[str], option: str) -> list[str]:
     return list(dict.fromkeys(records.find(name, option) for name in names))
-
-
-def _find_role_column(records: Records, name: str | None, role: str, labels: Sequence[str] | None) -> str | None:
-    """Returns the configured column of a role, or else one with a usual name that is not a label."""
-    if name is not None:
-        return records.find(name, role)
-    found = (usual for usual in USUAL_COLUMNS[role] if usual in records.names and usual not in (labels or ()))
-    return next(found, None)
-
-
-def _select_label_columns(
-    records: Records, options: ColumnOptions, other_columns: set[str | None], groups: Mapping[str, Sequence[str]]
-) -> list[str]:
-    """Returns the label columns in order: the chosen ones, then others that the groups name."""
-    grouped = [column for members in groups.values() for column in members]
-    if len(set(grouped)) < len(grouped) or not all(groups.values()):
-        raise ConfigError("`exclusive`: a group is empty or shares a column with another. Give each its own columns.")
-    if options.labels is None:
-        chosen = [name for name in records.names if name not in other_columns]
-    else:
-        chosen = _find_columns(records, options.labels, "labels")
-    names = list(dict.fromkeys([*chosen, *grouped]))
-    if not names:
-        raise DataError(f"{records.header}: no column is left to be a label. Add one, or name some with `labels`.")
-    _check_label_names(records, names)
-    return names
 
 
 def _check_label_names(records: Records, names: Sequence[str]) -> None:
@@ -246,22 +348,6 @@ def _check_label_names(records: Records, names: Sequence[str]) -> None:
             )
 
 
-def _interpret_column(cells: _Cells, column: str, *, chosen_by_name: bool) -> tuple[Attribute, list[LabelValue]]:
-    """Returns a column's attribute, and its label per row."""
-    texts = cells.texts(column)
-    declared_values = cells.declared_values(column)
-    known = declared_values or sorted(set(texts) - {""})
-    for yes, no in YES_AND_NO:
-        if known and {yes, no}.issuperset(text.casefold() for text in known):
-            meaning = {text: text.casefold() == yes for text in known}
-            return _build_attribute(cells.records, column, Binary), [meaning.get(text) for text in texts]
-    if not declared_values:
-        _check_classes(cells.records, column, known, chosen_by_name=chosen_by_name)
-    return _build_attribute(cells.records, column, lambda name: Categorical(name, known)), [
-        text or None for text in texts
-    ]
-
-
 def _build_attribute(records: Records, column: str, build: Callable[[str], Attribute]) -> Attribute:
     try:
         return build(label_name(column))
@@ -271,66 +357,8 @@ def _build_attribute(records: Records, column: str, build: Callable[[str], Attri
         ) from None
 
 
-def _check_classes(records: Records, column: str, known: Sequence[str], *, chosen_by_name: bool) -> None:
-    """Raises DataError if the values cannot be classes, or are suspiciously many and the column was not chosen by name."""
-    location = f"{records.header}, column {column}:"
-    some = ", ".join(known[:3]) + (", …" if len(known) > 3 else "")
-    if len(known) < 2:
-        holds = f"the value '{some}' everywhere" if known else "no value"
-        raise DataError(f"{location} it holds {holds}, which cannot be learned. Leave the column out with `labels`.")
-    if all(map(_is_number, known)):
-        raise DataError(
-            f"{location} it holds the numbers {some}, which are neither 0 and 1 nor -1 and 1. Name the columns to learn"
-            f' with `labels`, or what its values mean with `values.{column} = {{"{known[0]}" = "…", …}}`.'
-        )
-    if len(known) > MAX_UNREQUESTED_CLASSES and not chosen_by_name:
-        raise DataError(
-            f"{location} it holds {len(known)} different texts ({some}). Name the columns to learn with `labels`."
-        )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _build_attributes(
-    records: Records,
-    columns: Mapping[str, tuple[Attribute, Sequence[LabelValue]]],
-    groups: Mapping[str, Sequence[str]],
-) -> list[Attribute]:
-    """Returns the attributes in order of appearance; a group takes the place of its first member."""
-    group_of = {member: group for group, members in groups.items() for member in members}
-    attributes: dict[str, Attribute] = {}
-    for column, (attribute, _) in columns.items():
-        group = group_of.get(column)
-        if group is None:
-            attributes[f"column {column}"] = attribute
-        elif not isinstance(attribute, Binary):
-            raise DataError(f"{records.header}, column {column}: `exclusive.{group}` needs columns with two values.")
-        elif f"group {group}" not in attributes:
-            attributes[f"group {group}"] = _build_group(group, groups[group])
-    return list(attributes.values())
-
-
 def _build_group(group: str, columns: Iterable[str]) -> Attribute:
     try:
         return Exclusive(group, [label_name(column) for column in columns])
     except LabelError as error:
         raise ConfigError(f"`exclusive.{group}`: {error}.") from None
-
-
-def _row_splits(cells: _Cells, column: str) -> list[SplitName | None]:
-    """Returns the split of each row; DataError if a cell is not the name of a split."""
-    texts = cells.texts(column)
-    side_of = resolve_splits(dict.fromkeys(texts))
-    for row, text in enumerate(texts):
-        if text and text not in side_of:
-            raise DataError(
-                f"{cells.records.locate(row)}, column {column}: '{text}' is not the name of a split; "
-                f"{closest(text, KNOWN)}. Say what your own names mean with `values.{column}`."
-            )
-    return [side_of.get(text) for text in texts]

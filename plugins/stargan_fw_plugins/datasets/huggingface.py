@@ -11,9 +11,10 @@ from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces import EncodedImage
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.celeba import HAIR_COLORS, PAPER_ATTRIBUTES, CelebA
-from stargan_fw_plugins.datasets.columns import Annotations, ColumnOptions, Records
+from stargan_fw_plugins.datasets.columns import Annotations
 from stargan_fw_plugins.datasets.huggingface_loading import load_splits
 from stargan_fw_plugins.datasets.labelled_columns import Tabular
+from stargan_fw_plugins.datasets.records import ColumnOptions, Records
 from stargan_fw_plugins.datasets.split_names import is_split, resolve_splits
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 

@@ -7,14 +7,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stargan_fw import Dataset, Example
-from stargan_fw_plugins.datasets.columns import ColumnOptions, interpret
+from stargan_fw.errors import DataError
+from stargan_fw_plugins.datasets.columns import interpret
+from stargan_fw_plugins.datasets.doubts import Finding, sum_up
+from stargan_fw_plugins.datasets.repeated_rows import merge_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from stargan_fw import Crop
     from stargan_fw.interfaces.dataset import ImageSource, SplitName
-    from stargan_fw_plugins.datasets.columns import Annotations, Records
+    from stargan_fw_plugins.datasets.columns import Annotations
+    from stargan_fw_plugins.datasets.records import ColumnOptions, Records
     from stargan_fw_registry import Attribute
 
 
@@ -58,23 +62,57 @@ class Tabular(Dataset):
         """
         return self._annotations.attributes
 
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Returns what was inferred from the columns and rows, left out, or looks like a mistake."""
+        read = [Finding("role", note) for note in self.records.notes]
+        return [*read, *self._annotations.findings, *self._row_findings]
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        return sum_up(self.findings)
+
     def examples(self) -> Iterable[Example]:
-        """Returns one example per row, in the order of the table.
+        """Returns one example per image, in the order of the table.
 
         Raises:
             DataError: the table is missing or broken, a column cannot be a label, or an image is missing.
         """
         annotations = self._annotations
-        rows = zip(self.images(), annotations.identities, self.row_splits(annotations), strict=True)
-        return [
+        rows = zip(self._images, annotations.identities, self.row_splits(annotations), strict=True)
+        examples = [
             Example(image, annotations.row(row), identity, side, self.crop)
             for row, (image, identity, side) in enumerate(rows)
         ]
+        examples, findings = merge_repeated(examples, self.records)
+        self._row_findings = findings
+        return examples
+
+    _row_findings: Sequence[Finding] = ()
+
+    @cached_property
+    def _images(self) -> Sequence[ImageSource]:
+        return self.images()
 
     @cached_property
     def _annotations(self) -> Annotations:
-        annotations = interpret(self.records, self.column_options, self.image_column)
+        try:
+            annotations = interpret(self.records, self.column_options, self.image_column, self.alias or "NAME")
+        except DataError as error:
+            raise self._with_missing_images(error) from None
         # A value that the configuration or the subclass set on the instance stays.
-        if "test_split" not in vars(self) and {"train", "test"}.issubset(self.row_splits(annotations)):
-            self.test_split = "given"
+        if "test_split" not in vars(self):
+            if {"train", "test"}.issubset(self.row_splits(annotations)):
+                self.test_split = "given"
+            elif annotations.by_person:
+                self.test_split = "person"
         return annotations
+
+    def _with_missing_images(self, error: DataError) -> DataError:
+        """Returns an error with what is wrong with the images as well, so that both are mended in one round."""
+        try:
+            self._images  # noqa: B018 - looks for them
+        except DataError as other:
+            if str(other) != str(error):
+                return DataError.of([str(error), str(other)])
+        return error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from stargan_fw.interfaces.dataset import SplitName
 
@@ -13,6 +14,16 @@ TRAIN = frozenset({"train", "training"})
 TEST = frozenset({"test", "testing"})
 VALIDATION = frozenset({"val", "valid", "validation", "dev"})
 KNOWN = TRAIN | VALIDATION | TEST
+# In the cells of a column there are more, without the signs between their words.
+CELLS: Mapping[str, str] = {
+    **dict.fromkeys(TRAIN | {"trainset", "trainingset", "trainsplit", "trn", "tr", "learn", "learning"}, "train"),
+    **dict.fromkeys(
+        TEST | {"testset", "testingset", "testsplit", "tst", "te", "privatetest", "holdout", "heldout"}, "test"
+    ),
+    **dict.fromkeys(VALIDATION | {"valset", "validationset", "devset", "development", "publictest"}, "val"),
+    **dict.fromkeys(("eval", "evaluation", "evalset"), "val"),
+}
+COLUMNS = frozenset(["split", "splits", "usage", "subset", "partition", "part", "set", "phase", "fold"])
 
 
 def is_split(name: str) -> bool:
@@ -20,16 +31,49 @@ def is_split(name: str) -> bool:
     return name.casefold() in KNOWN
 
 
+def means_split(cell: str) -> bool:
+    """Returns whether a cell's text is the name of a split."""
+    return _simplify(cell) in CELLS
+
+
+def names_splits(column: str) -> bool:
+    """Returns whether a column seems to divide the images, by its name."""
+    return _simplify(column) in COLUMNS or means_split(_simplify(column).removeprefix("is"))
+
+
 def resolve_splits(names: Iterable[str]) -> dict[str, SplitName]:
     """Returns "train" or "test" for each name that is one of a split.
 
     Nothing is tuned on validation images, so they are trained on. If there is no test split, they are the test images.
     """
-    known = [name for name in names if is_split(name)]
-    validation: SplitName = "train" if any(name.casefold() in TEST for name in known) else "test"
-    meaning: dict[str, SplitName] = {
-        **dict.fromkeys(TRAIN, "train"),
-        **dict.fromkeys(VALIDATION, validation),
-        **dict.fromkeys(TEST, "test"),
-    }
-    return {name: meaning[name.casefold()] for name in known}
+    return _resolve({name: CELLS[name.casefold()] for name in names if is_split(name)})
+
+
+def resolve_split_cells(cells: Iterable[str], column: str) -> dict[str, SplitName]:
+    """Returns "train" or "test" for each text that names a split in a column: 0, 1 and 2 are those of CelebA."""
+    texts = [cell for cell in cells if cell]
+    if set(texts) == {"0", "1", "2"} and _simplify(column) in COLUMNS - {"fold"}:
+        return {"0": "train", "1": "train", "2": "test"}
+    known = {text: CELLS[_simplify(text)] for text in texts if means_split(text)}
+    flag = _simplify(column).removeprefix("is")
+    if flag in CELLS and {text.casefold() for text in texts} <= {"true", "false", "yes", "no", "1", "0"}:
+        other = "test" if CELLS[flag] == "train" else "train"
+        known = {text: CELLS[flag] if text.casefold() in {"true", "yes", "1"} else other for text in texts}
+    return _resolve(known)
+
+
+def is_split_column(column: str, cells: Iterable[str]) -> bool:
+    """Returns whether a column holds nothing but the names of splits: of both sides, or of one if its name says so."""
+    texts = {cell for cell in cells if cell}
+    sides = resolve_split_cells(texts, column)
+    return bool(texts) and sides.keys() == texts and (len(set(sides.values())) > 1 or _simplify(column) in COLUMNS)
+
+
+def _resolve(kinds: Mapping[str, str]) -> dict[str, SplitName]:
+    validation: SplitName = "train" if "test" in kinds.values() else "test"
+    meaning: dict[str, SplitName] = {"train": "train", "test": "test", "val": validation}
+    return {name: meaning[kind] for name, kind in kinds.items()}
+
+
+def _simplify(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())

@@ -1,18 +1,54 @@
 """The dataset `table`: images with their labels in a table."""
 
 import os
+import re
+import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from stargan_fw import Dataset, hookimpl
 from stargan_fw.errors import DataError
-from stargan_fw_plugins.datasets.columns import ColumnOptions, Records
+from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME
+from stargan_fw_plugins.datasets.doubts import Doubts, Finding
+from stargan_fw_plugins.datasets.image_paths import ImageFolder
 from stargan_fw_plugins.datasets.labelled_columns import Tabular
+from stargan_fw_plugins.datasets.records import ColumnOptions, Records
+from stargan_fw_plugins.datasets.row_filter import filter_rows
 from stargan_fw_plugins.datasets.table_reading import find_table, read_table
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 
 IMAGE_COLUMNS = ("image", "file_name", "path", "filename")
+OTHER_IMAGE_COLUMNS = frozenset(
+    [
+        "image",
+        "images",
+        "img",
+        "file",
+        "files",
+        "filename",
+        "filepath",
+        "path",
+        "imagepath",
+        "imagefile",
+        "imagefilename",
+        "imagename",
+        "imageid",
+        "imgpath",
+        "imgname",
+        "photo",
+        "photos",
+        "picture",
+        "pictures",
+        "face",
+        "filelocation",
+        "subdirectoryfilepath",
+    ]
+)
+PIXELS = re.compile(r"(\d{1,3}[ ,;]+){60,}\d{1,3}\s*")
+LOOKED_AT = 200  # cells that tell what a column holds
 
 
 class Table(Tabular):
@@ -22,19 +58,30 @@ class Table(Tabular):
         images/1.jpg,yes,cat
 
     Used as `--datasets pets=table:~/pets/labels.csv`. A column with two values that mean yes and no is a binary label, a
-    column of other texts a categorical one. Empty cells are unknown. If a column says train and test, `test_split`
-    becomes "given".
+    column of other texts a categorical one. Empty cells, and NA, nan, NULL, - and the like, are unknown. Captions, notes,
+    numbers of things, dates and columns that never change are left out, and training begins with a table that says so;
+    what may be a label or not has to be named in `labels`. If a column says train and test, as `Usage` does with Training
+    and PublicTest, `test_split` becomes "given". If a column such as `patient` says who is on each image, it becomes
+    "person".
+
+    Texts are read in UTF-8, UTF-16 or Windows-1252, with commas, semicolons, tabs, bars or blanks between the cells; a list
+    of `file label` needs no header. Images that several rows name are one: labels on which these rows disagree are unknown.
 
     Args:
         root: the table, or the folder that holds it.
-        image: the column of image paths; by default the first of image, file_name, path and filename.
+        image: the column of image paths; by default the first of image, file_name, path and filename, or the one that
+            holds names of images.
         labels: the columns to learn, in label order; by default all that have no other use.
         exclusive: groups of columns of which at most one is set, such as `{hair = ["Black_Hair", "Blond_Hair"]}`. If a
             row sets more, the whole group is unknown there.
         values: column → new names of its values, such as `{Male = {"1" = "male", "-1" = "female"}}`; the name "" means
-            unknown.
-        identity: the column that says who is on an image; by default `identity` or `celeb_id`, if there is one.
-        split: the column that says train, val or test; by default `split`, if there is one.
+            unknown, and values without a new name keep theirs.
+        identity: the column that says who is on an image; by default `identity`, `celeb_id` or one that looks like it.
+        split: the column that says train, val or test; by default `split`, or one that says nothing else.
+        where: keeps the rows for which it holds, such as `expression < 8 and usage in [train, test]`.
+        separator: what divides several labels in one cell, such as "|"; each is yes or no then. An empty cell is unknown:
+            `values = {tags = {"" = "|"}}` says that it names none.
+        encoding: how a text is written, such as "cp1251"; by default what fits of UTF-8, UTF-16 and Windows-1252.
         image_root: the folder that paths are relative to and must not leave; by default the table's folder.
         face: "detect" crops to the face that OpenCV finds (the extra `faces`), or to the middle square if it finds none,
             and `crop_size` is not used; "none" looks for no face.
@@ -52,11 +99,16 @@ class Table(Tabular):
         values: dict[str, dict[str, str | bool | int]] | None = None,
         identity: str | None = None,
         split: str | None = None,
+        where: str | None = None,
+        separator: str | None = None,
+        encoding: str | None = None,
         image_root: str | None = None,
         face: FaceChoice = "none",
     ) -> None:
         super().__init__(root)
-        self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity, split)
+        self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity, split, separator)
+        self._where = where
+        self._encoding = encoding
         self._image = image
         self._image_root = image_root
         self.crop = make_face_crop(face)
@@ -66,21 +118,54 @@ class Table(Tabular):
     def own_crops(self) -> str:
         return describe_face_crop(self._face)
 
-    @property
-    def records(self) -> Records:
-        return self._table[1]
-
-    @property
+    @cached_property
     def image_column(self) -> str:
         if self._image is not None:
             return self.records.find(self._image, "image")
-        found = next((name for name in IMAGE_COLUMNS if name in self.records.names), None)
-        if found is None:
-            raise DataError(
-                f"{self.records.header}: no column {', '.join(IMAGE_COLUMNS)}. Name the column of image paths with"
-                f" `image`; there are {', '.join(self.records.names[:12])}."
-            )
-        return found
+        usual = next((name for name in IMAGE_COLUMNS if name in self.records.names), None)
+        return usual or self._find_image_column()
+
+    def _find_image_column(self) -> str:
+        """Returns the column that holds names of images, or one that is called like that."""
+        names = self.records.names
+        holding = [name for name in names if self._holds(name, IMAGE_NAME)]
+        called = [name for name in holding or names if re.sub(r"[^a-z]", "", name.casefold()) in OTHER_IMAGE_COLUMNS]
+        for found in (holding, called):
+            if len(found) == 1:
+                return found[0]
+        self._refuse_pictures_in_cells()
+        problem = (
+            f"the columns {', '.join(holding)} hold names of images"
+            if holding
+            else (f"no column {', '.join(IMAGE_COLUMNS)}, and none holds names of images")
+        )
+        line = self._line(image=(holding or ["COLUMN"])[0])
+        raise DataError(
+            f"{self.records.header}: {problem}. Name the column of image paths: {line} There are {', '.join(names[:12])}."
+        )
+
+    def _holds(self, column: str, pattern: re.Pattern[str]) -> bool:
+        """Returns whether most of the first texts of a column match a pattern."""
+        cells = [cell for cell in islice(self.records.read(column), LOOKED_AT) if cell is not None and cell != ""]
+        return sum(isinstance(cell, str) and bool(pattern.fullmatch(cell)) for cell in cells) * 2 > len(cells)
+
+    def _refuse_pictures_in_cells(self) -> None:
+        """Raises DataError if the pictures themselves stand in the cells."""
+        for name in self.records.names:
+            if name.endswith(".bytes") or any(isinstance(cell, bytes) for cell in islice(self.records.read(name), 5)):
+                raise DataError(
+                    f"{self.records.header}: the column '{name.removesuffix('.bytes')}' holds the images themselves, which"
+                    f" another plugin reads: --datasets {self.alias or 'NAME'}=huggingface:{find_table(self.root)}"
+                )
+            if self._holds(name, PIXELS):
+                raise DataError(
+                    f"{self.records.header}: the column '{name}' holds the pixels of the images as numbers, which are not"
+                    f" read. Write the images into files first, with a table beside them: {_conversion(self._path, name)}"
+                    f" Then use --datasets {self.alias or 'NAME'}=table:{_converted(self._path)}"
+                )
+
+    def _line(self, **settings: object) -> str:
+        return Doubts(self.alias or "NAME", self.column_options).line(**settings)
 
     def images(self) -> Sequence[Path]:
         """Returns the images' paths.
@@ -88,15 +173,31 @@ class Table(Tabular):
         Raises:
             DataError: an image is missing, or its path leads out of the folder.
         """
-        path, records = self._table
-        root = os.path.abspath(Path(self._image_root).expanduser() if self._image_root else path.parent)  # noqa: PTH100 - does not follow links
-        column = self.image_column
-        return [_image(root, cell, records.locate(row), column) for row, cell in enumerate(records.read(column))]
+        root = Path(self._image_root).expanduser() if self._image_root else self._path.parent
+        absolute = os.path.abspath(root)  # noqa: PTH100 - does not follow links
+        folder = ImageFolder(absolute, self.image_column, lambda place: self._line(image_root=place))
+        found = folder.find(self.records)
+        self._image_notes = folder.notes
+        return found
+
+    _image_notes: Sequence[str] = ()
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        return [*super().findings, *(Finding("role", note) for note in self._image_notes)]
 
     @cached_property
-    def _table(self) -> tuple[Path, Records]:
-        path = find_table(self.root)
-        return path, read_table(path)
+    def _path(self) -> Path:
+        return find_table(self.root)
+
+    @cached_property
+    def records(self) -> Records:
+        records = read_table(self._path, self._encoding)
+        if self._where is None:
+            return records
+        kept = filter_rows(records, self._where)
+        note = f'where = "{self._where}" keeps {kept.rows} of {records.rows} rows'
+        return replace(kept, notes=[*kept.notes, note])
 
 
 @hookimpl
@@ -104,17 +205,20 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
     register(Table)
 
 
-def _image(root: str, cell: object, place: str, column: str) -> Path:
-    location = f"{place}, column {column}"
-    if not isinstance(cell, str) or not cell.strip():
-        held = "empty" if cell is None or cell == "" else f"a {type(cell).__name__}"
-        raise DataError(f"{location}: {held}, but a path of an image is expected. Complete it, or remove the row.")
-    path = os.path.normpath(os.path.join(root, cell.strip()))  # noqa: PTH118 - ten times as fast as Path
-    # Names are compared and links are not followed: a link inside the folder may lead anywhere.
-    if not path.startswith(os.path.join(root, "")):  # noqa: PTH118 - fast, as above
-        raise DataError(
-            f"{location}: '{cell}' points outside of '{root}'. Move the image there, or name its folder by `image_root`."
-        )
-    if not os.path.isfile(path):  # noqa: PTH113 - fast, as above
-        raise DataError(f"{location}: there is no image '{path}'. Put it there, or name the folder with `image_root`.")
-    return Path(path)
+def _converted(path: Path) -> Path:
+    return path.parent / f"{path.stem}-images" / "labels.csv"
+
+
+def _conversion(path: Path, column: str) -> str:
+    """Returns a command that writes the pixels in the cells of a table as images, and a table that names them."""
+    folder = _converted(path).parent
+    program = (
+        "import csv,math,os,re;from PIL import Image;"
+        f"d={str(folder)!r};c={column!r};os.makedirs(d,exist_ok=True);csv.field_size_limit(10**9);"
+        f"r=list(csv.DictReader(open({str(path)!r},encoding='utf-8-sig')));"
+        "n=[k for k in r[0] if k!=c];w=csv.writer(open(d+'/labels.csv','w',newline=''));w.writerow(['image',*n]);"
+        "p=[bytes(map(int,re.findall(r'[0-9]+',x[c]))) for x in r];s=[math.isqrt(len(b)) for b in p];"
+        "[Image.frombytes('L',(k,k),b).save(f'{d}/{i}.png') for i,(k,b) in enumerate(zip(s,p))];"
+        "w.writerows([f'{i}.png',*(x[k] for k in n)] for i,x in enumerate(r))"
+    )
+    return f"python -c {shlex.quote(program)}"

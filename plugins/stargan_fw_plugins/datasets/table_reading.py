@@ -1,8 +1,7 @@
 """Reads tables: CSV, TSV, JSON lines and parquet."""
 
-import csv
-import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,9 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stargan_fw.errors import DataError
-from stargan_fw_plugins.datasets.columns import Records
+from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME, is_number
+from stargan_fw_plugins.datasets.records import Records
+from stargan_fw_plugins.datasets.table_text import DECIMAL_COMMA, Lines, read_text
 
 USUAL_NAMES = frozenset({"metadata", "labels"})
+PLAIN_TEXTS = frozenset({".txt", ".lst", ".list", ".tab"})  # which may be anything: a folder's table has another ending
+NO_NAME = "\0"  # begins the name of a column without one
 
 
 def find_table(location: Path) -> Path:
@@ -23,11 +26,13 @@ def find_table(location: Path) -> Path:
     """
     if location.is_file():
         if location.suffix.lower() not in READERS:
-            raise DataError(f"{location}: not a table. Name a file that ends in {', '.join(READERS)}.")
+            advice = " Save it as CSV." if location.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"} else ""
+            raise DataError(f"{location}: not a table.{advice} Name a file that ends in {', '.join(READERS)}.")
         return location
     if not location.is_dir():
         raise DataError(f"{location}: no such file or folder. Name the table with --datasets table:FILE.")
-    tables = sorted(p for p in location.iterdir() if p.suffix.lower() in READERS and not p.name.startswith("."))
+    found_here = sorted(p for p in location.iterdir() if p.suffix.lower() in READERS and not p.name.startswith("."))
+    tables = [path for path in found_here if path.suffix.lower() not in PLAIN_TEXTS] or found_here
     usual = [path for path in tables if path.stem.lower() in USUAL_NAMES]
     for found in (tables, usual):
         if len(found) == 1:
@@ -36,14 +41,14 @@ def find_table(location: Path) -> Path:
     raise DataError(f"{location}: the folder holds {held}. Name the one with --datasets table:FILE.")
 
 
-def read_table(path: Path) -> Records:
-    """Reads a whole table.
+def read_table(path: Path, encoding: str | None = None) -> Records:
+    """Reads a whole table; a text in the given encoding, or by default in the one that fits.
 
     Raises:
         DataError: the file is no table, damaged or empty.
     """
     try:
-        records = READERS[path.suffix.lower()](path)
+        records = READERS[path.suffix.lower()](path, encoding)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from None
     if not records.rows:
@@ -51,42 +56,56 @@ def read_table(path: Path) -> Records:
     return records
 
 
-def _read_separated(path: Path) -> Records:
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=_find_delimiter(path), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(f"{path}, line 1", header)
-        rows, lines = [], []
-        start = reader.line_num
-        for cells in reader:
-            if cells:
-                _check_width(f"{path}, line {start + 1}", cells, header)
-                rows.append(cells)
-                lines.append(start + 1)
-            start = reader.line_num
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: not a table: {error}. Correct the line.") from None
-    columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
-    names = [name for name in header if name]
-    return Records(f"{path}, line 1", names, len(rows), columns.__getitem__, lambda row: f"{path}, line {lines[row]}")
+def _read_separated(path: Path, encoding: str | None) -> Records:
+    text, notes = read_text(path, encoding)
+    lines = Lines(path, text)
+    location = f"{path}, line 1"
+    header = _name_columns(location, lines)
+    rows = [(number, _fit(f"{path}, line {number}", cells, header)) for number, cells in lines.rows]
+    if lines.header is None:
+        notes = [*notes, f"'{path.name}' has no header: its columns are called {', '.join(header)}"]
+    columns = dict(zip(header, map(list, zip(*(cells for _, cells in rows), strict=True)), strict=True)) if rows else {}
+    for name in [name for name in header if name.startswith(NO_NAME)]:
+        if (
+            any(columns.get(name, ())) and name != NO_NAME + "0"
+        ):  # pandas leaves the first name empty, for its row numbers
+            raise DataError(f"{location}: column {int(name.removeprefix(NO_NAME)) + 1} has no name. Give it one.")
+    names = [name for name in header if not name.startswith(NO_NAME)]
+
+    def read(name: str) -> Sequence[object]:
+        return columns[name] if lines.delimiter == "," else _read_decimal_commas(columns[name])
+
+    return Records(location, names, len(rows), read, lambda row: f"{path}, line {rows[row][0]}", notes=notes)
 
 
-def _read_text(path: Path) -> str:
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: not UTF-8 text. Save the table as UTF-8.") from None
+def _name_columns(location: str, lines: Lines) -> list[str]:
+    """Returns the columns' names: of a list without a header, image and label; and NO_NAME and a number for no name."""
+    header = lines.header
+    if header is None:
+        first = lines.rows[0][1] if lines.rows else []
+        image = next((index for index, cell in enumerate(first) if IMAGE_NAME.fullmatch(cell)), 0)
+        others = iter(
+            ["label"] if len(first) == 2 else [f"column{index + 1}" for index in range(len(first)) if index != image]
+        )
+        header = ["image" if index == image else next(others) for index in range(len(first))]
+    _check_header(location, header)
+    return [name or f"{NO_NAME}{index}" for index, name in enumerate(header)]
 
 
-def _find_delimiter(path: Path) -> str:
-    """Returns the separator of cells: in a .csv, the most frequent of comma, semicolon and tab in the header."""
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    with path.open("rb") as file:
-        header = file.readline()
-    return max(",;\t", key=lambda delimiter: header.count(delimiter.encode()))
+def _fit(location: str, cells: list[str], header: Sequence[str]) -> list[str]:
+    """Returns a row as wide as the header: without empty cells at its end; DataError if others are too many or too few."""
+    while len(cells) > len(header) and not cells[-1]:
+        cells = cells[:-1]
+    _check_width(location, cells, header)
+    return cells
+
+
+def _read_decimal_commas(cells: Sequence[str]) -> Sequence[object]:
+    """Returns cells with decimal points if all are numbers with decimal commas, or empty."""
+    filled = {cell for cell in cells if cell}
+    if any(map(DECIMAL_COMMA.fullmatch, filled)) and all(is_number(cell.replace(",", ".")) for cell in filled):
+        return [cell.replace(",", ".") for cell in cells]
+    return cells
 
 
 def _check_header(location: str, header: Sequence[str]) -> None:
@@ -96,9 +115,7 @@ def _check_header(location: str, header: Sequence[str]) -> None:
             " and at least one of labels, separated by commas, semicolons or tabs."
         )
     for index, name in enumerate(header):
-        if not name and index:  # pandas leaves the first name empty, for its row numbers
-            raise DataError(f"{location}: column {index + 1} has no name. Give it one.")
-        if name in header[:index]:
+        if name and name in header[:index]:
             raise DataError(f"{location}: the column '{name}' is there twice. Rename or remove one of them.")
 
 
@@ -110,9 +127,10 @@ def _check_width(location: str, cells: Sequence[str], header: Sequence[str]) -> 
         )
 
 
-def _read_json_lines(path: Path) -> Records:
+def _read_json_lines(path: Path, encoding: str | None) -> Records:
     rows, lines = [], []
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    text, notes = read_text(path, encoding)
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), start=1):
         if line.strip():
             rows.append(dict(_flatten(_parse_object(f"{path}, line {number}", line))))
             lines.append(number)
@@ -121,7 +139,7 @@ def _read_json_lines(path: Path) -> Records:
     def read(name: str) -> list[object]:
         return [row.get(name) for row in rows]
 
-    return Records(str(path), names, len(rows), read, lambda row: f"{path}, line {lines[row]}")
+    return Records(str(path), names, len(rows), read, lambda row: f"{path}, line {lines[row]}", notes=notes)
 
 
 def _parse_object(location: str, line: str) -> dict[str, object]:
@@ -142,7 +160,7 @@ def _flatten(row: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str,
             yield f"{prefix}{name}", value
 
 
-def _read_parquet(path: Path) -> Records:
+def _read_parquet(path: Path, _: str | None) -> Records:
     try:
         table = pq.read_table(path, partitioning=None)
     except pa.ArrowException as error:
@@ -158,9 +176,13 @@ def _read_parquet(path: Path) -> Records:
     return Records(str(path), names, len(table), read, lambda row: f"{path}, row {row}")
 
 
-READERS: Mapping[str, Callable[[Path], Records]] = {
+READERS: Mapping[str, Callable[[Path, str | None], Records]] = {
     ".csv": _read_separated,
     ".tsv": _read_separated,
+    ".txt": _read_separated,
+    ".lst": _read_separated,
+    ".list": _read_separated,
+    ".tab": _read_separated,
     ".jsonl": _read_json_lines,
     ".ndjson": _read_json_lines,
     ".parquet": _read_parquet,
