@@ -32,7 +32,10 @@ IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .ppm .pgm .pnm .heic .heif .avif .jp2".split()  # noqa: SIM905
 )
 # What systems and editors leave behind in folders of pictures; names that start with a dot are nothing either.
-JUNK = frozenset({"@eadir", "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "lost+found"})
+JUNK = frozenset(
+    "@eadir @recycle @tmp #recycle #snapshot $recycle.bin __macosx __pycache__ lost+found thumbs.db ehthumbs.db"  # noqa: SIM905
+    " desktop.ini".split()
+) | {"icon\r", "system volume information"}
 
 # What Pillow raises for broken images and, as `DecompressionBombError`, for headers that claim a dangerous number of pixels.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)

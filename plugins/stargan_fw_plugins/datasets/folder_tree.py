@@ -1,0 +1,121 @@
+"""What lies in a folder of images: read once from the disk, without what systems leave behind."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+from PIL import Image, features
+
+from stargan_fw.data.images import IMAGE_SUFFIXES, is_junk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# What explains pictures and is none: nobody takes such a file for a picture that was left out.
+COMPANIONS = frozenset(
+    ".txt .csv .tsv .json .jsonl .xml .yaml .yml .md .html .htm .pdf .log .ini .py .ipynb .parquet .arrow .sha256 .md5".split()  # noqa: SIM905
+)
+NEEDED = {".avif": "avif", ".jp2": "jpg_2000", ".webp": "webp"}  # what a build of Pillow may lack
+
+
+@dataclass
+class ImageTree:
+    """A folder.
+
+    Attributes:
+        path: where the folder lies.
+        name: the folder's name, or that of the class it stands for.
+        folders: the folders in it, sorted by name.
+        images: the images directly in it, sorted.
+        others: the other files directly in it that somebody may take for pictures, sorted.
+    """
+
+    path: Path
+    name: str
+    folders: list[ImageTree] = field(default_factory=list)
+    images: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+
+    def walk(self) -> Iterator[ImageTree]:
+        """Yields the folder and every folder below."""
+        yield self
+        for folder in self.folders:
+            yield from folder.walk()
+
+    def all_images(self) -> list[Path]:
+        """Returns the images at any depth, sorted."""
+        return sorted(path for folder in self.walk() for path in folder.images)
+
+    def has_images(self) -> bool:
+        return any(folder.images for folder in self.walk())
+
+
+def read_tree(path: Path, above: tuple[str, ...] = ()) -> ImageTree:
+    """Reads a folder; an unreadable one is empty. Links are followed, but not in circles."""
+    tree = ImageTree(path, path.name)
+    real = os.path.realpath(path)
+    try:
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name) if real not in above else []
+    except OSError:
+        entries = []
+    for entry in entries:
+        if is_junk(entry.name):
+            continue
+        if entry.is_dir():
+            tree.folders.append(read_tree(path / entry.name, (*above, real)))
+        else:
+            _add_file(tree, path / entry.name)
+    return tree
+
+
+def _add_file(tree: ImageTree, file: Path) -> None:
+    suffix = file.suffix.lower()
+    if suffix in IMAGE_SUFFIXES and can_read(suffix):
+        tree.images.append(file)
+    elif suffix not in COMPANIONS:
+        tree.others.append(file)
+
+
+@cache
+def can_read(suffix: str) -> bool:
+    """Returns whether Pillow, as installed here, has a reader for files with this ending."""
+    known = Image.registered_extensions().get(suffix)
+    needed = NEEDED.get(suffix)
+    return known in Image.OPEN and (
+        needed is None or needed not in features.get_supported() or bool(features.check(needed))
+    )
+
+
+def describe_others(root: ImageTree) -> list[str]:
+    """Returns a sentence about files that are left out since they are not taken for pictures, or nothing."""
+    others = [file for folder in root.walk() for file in folder.others]
+    if not others:
+        return []
+    endings = Counter(file.suffix.lower() or "no ending" for file in others)
+    counts = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
+    unread = sorted(IMAGE_SUFFIXES & endings.keys())
+    remedy = f" Pillow cannot read {', '.join(unread)} here: save them as PNG or JPEG to learn them." if unread else ""
+    example = others[0].relative_to(root.path)
+    return [
+        f"Left out: {count_files(len(others))} that are not read as pictures ({counts}), such as '{example}'.{remedy}"
+    ]
+
+
+def count_files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def compose_name(name: str) -> str:
+    """Returns what two names share if they differ only in outer blanks or in how their accents are written."""
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def fold_name(name: str) -> str:
+    """Returns what two names share if they also differ in case."""
+    return unicodedata.normalize("NFC", compose_name(name).casefold())
