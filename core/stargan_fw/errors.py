@@ -31,12 +31,16 @@ class ConfigError(RequestError):
 
 
 class DataError(RequestError):
-    """A dataset that is missing, misplaced or broken."""
+    """A dataset that is missing, misplaced or broken. Its arguments are the problems, of which there may be several."""
+
+    def __str__(self) -> str:
+        problems = list(map(str, self.args))
+        return "".join(problems) if len(problems) < 2 else "\n- ".join([f"{len(problems)} problems:", *problems])
 
     @classmethod
     def of(cls, problems: Sequence[str]) -> Self:
         """Returns one error for all problems, each on a line of its own if there are several."""
-        return cls(problems[0] if len(problems) == 1 else "\n- ".join([f"{len(problems)} problems:", *problems]))
+        return cls(*problems)
 
 
 class PluginError(RequestError):

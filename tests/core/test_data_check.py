@@ -86,7 +86,7 @@ def test_labels_that_cannot_be_learned_are_warned_of(draw, report):
 
 
 def test_a_broken_image_is_a_problem_unless_it_is_to_be_skipped(draw, report):
-    root = draw(*names("red", 8))
+    root = draw(*names("red", 8), *names("green", 8, 8))
     (root / "3-red.png").write_text("no picture")
 
     (problem,) = report().problems

@@ -71,7 +71,7 @@ def test_a_split_is_disjoint_complete_in_order_and_the_same_again(examples, kind
 def test_a_random_split_holds_out_as_many_images_as_asked_for(count, size):
     held_out = wanted(size, count)
     assume(held_out < count)
-    _, test = split(faces("random", size), [Example(Path("a.png"))] * count)
+    _, test = split(faces("random", size), [Example(Path(f"{number}.png")) for number in range(count)])
     assert len(test) == held_out
 
 

@@ -106,7 +106,7 @@ def test_every_image_is_read_refused_or_listed(tmp_path, make, name, good):
     assert store.read([1]).any() == good
     assert store.read([0, 2]).reshape(2, -1).any(axis=1).all(), "the others keep their places"
     if not good:
-        with pytest.raises(DataError, match=r"on_bad_image = \"skip\""):
+        with pytest.raises(DataError, match=r"on_bad_image=skip"):
             strict.run()
 
 

@@ -68,7 +68,7 @@ def test_a_dataset_is_listed_encoded_and_split(open_all):
 def test_a_path_may_be_a_text(open_all, plugins, tmp_path, monkeypatch):
     def draw(self):
         for number in range(10):
-            yield Example(f"{self.root}/{number}.png", {"young": True})
+            yield Example(f"{self.root}/{number}.png", {"young": number % 2})
 
     monkeypatch.setattr(Pets, "examples", draw)
     for number in range(10):

@@ -14,9 +14,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stargan_fw.data.images import UNREADABLE, PictureOptions, encoded_bytes, open_image, prepare, reason
 from stargan_fw.data.ingest import in_order, store_bytes
-from stargan_fw.data.source import build_dataset, check_named, encode_leniently, name_of
-from stargan_fw.data.splits import divide
-from stargan_fw.errors import DataError
+from stargan_fw.data.source import (
+    Source,
+    build_dataset,
+    check_named,
+    encode_leniently,
+    name_of,
+    nothing_to_translate,
+    varies,
+)
+from stargan_fw.data.splits import divide, find_copies
+from stargan_fw.errors import DataError, RequestError
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
@@ -32,13 +40,8 @@ if TYPE_CHECKING:
 
 FEWEST = 16  # a label with fewer training images is hardly learned
 SPLIT_NAMES = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"})
-SIDE, GAP, COLUMNS, ROWS, LINE = (
-    128,
-    4,
-    8,
-    3,
-    12,
-)  # the contact sheet: pixels, but for the columns, and rows per dataset
+SIDE, GAP, LINE = 128, 4, 12  # the contact sheet, in pixels
+COLUMNS, ROWS = 8, 3  # of pictures, the rows per dataset
 INK, BACKGROUND = (30, 30, 30), (255, 255, 255)
 WIDEST, LINES = 21, 5  # characters and lines that fit below an image
 
@@ -62,6 +65,7 @@ class DatasetReport:
         plugin: the plugin that reads the dataset.
         root: where the dataset lies.
         images: number of images.
+        split: how training and test images are divided: "random", "person" or "given".
         training: number of training images.
         test: number of test images.
         labels: the labels in the label vector's order.
@@ -82,6 +86,7 @@ class DatasetReport:
     plugin: str
     root: str
     images: int = 0
+    split: str = ""
     training: int = 0
     test: int = 0
     labels: list[LabelReport] = field(default_factory=list)
@@ -107,10 +112,10 @@ class CheckedDataset:
     """A dataset's report, with what its contact sheet is drawn from: the readable examples and their labels (N, d)."""
 
     report: DatasetReport
-    examples: Sequence[Example]
-    labels: NDArray[np.float32]
-    names: Sequence[str]
-    options: PictureOptions
+    examples: Sequence[Example] = ()
+    labels: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    names: Sequence[str] = ()
+    options: PictureOptions = field(default_factory=PictureOptions)
 
 
 def check(config: Config, plugins: PluginManager, progress: Progress) -> list[CheckedDataset]:
@@ -122,73 +127,87 @@ def check(config: Config, plugins: PluginManager, progress: Progress) -> list[Ch
         progress: wraps a dataset's images while they are read; takes the dataset's name and its number of images.
 
     Raises:
-        RequestError: if a dataset cannot even be listed.
+        ConfigError: if no dataset is named.
     """
     check_named(config, plugins)
     return [_check(alias, table, config, plugins, progress) for alias, table in config.datasets.items()]
 
 
+def describe(source: Source) -> DatasetReport:
+    """Returns what is known of a dataset before its images are read: the counts, and what may make training worse."""
+    report = _count(source, source.dataset.name)
+    _assess_sides(report, source, find_copies(source.examples))
+    return report
+
+
 def _check(
     alias: str, table: DatasetConfig, config: Config, plugins: PluginManager, progress: Progress
 ) -> CheckedDataset:
-    dataset = build_dataset(alias, table, config.data.path, plugins)
-    report = DatasetReport(alias, table.plugin, str(dataset.root))
-    schema = LabelSchema(alias, list(dataset.attributes))
-    examples, *sides = _divide(dataset, list(dataset.examples()), table, report)
+    try:
+        dataset = build_dataset(alias, table, config.data.path, plugins)
+        schema, examples = LabelSchema(alias, list(dataset.attributes)), list(dataset.examples())
+    except RequestError as error:
+        root = table.location or str(Path(config.data.path) / table.plugin)
+        return CheckedDataset(DatasetReport(alias, table.plugin, root, problems=list(map(str, error.args))))
+    problems: list[str] = []
     labels, wrong = encode_leniently(schema, examples)
-    for index, error in wrong.items():
-        errors = report.violations if isinstance(error, ExclusiveLabelsError) else report.wrong_labels
-        errors[name_of(examples[index], dataset.root)] = str(error)
-    _count_labels(report, schema, labels, sides)
-    train, test = ({person for i in side if (person := examples[i].identity) is not None} for side in sides)
-    report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
-    size = config.data.image_size
-    report.store_bytes = store_bytes(report.images, size)
     options = PictureOptions.of(dataset, [example.image for example in examples])
-    readable = _read_images(report, options, examples, size, progress)
-    report.warnings += dataset.remarks
+    source = Source(alias, dataset, schema, examples, labels, range(len(examples)), [], options)
+    try:
+        chosen, train, test = divide(dataset, examples, table.limit)
+    except DataError as error:
+        problems.append(str(error) if examples else f"There are no images at '{dataset.root}'.")
+    else:
+        labels, wrong = encode_leniently(schema, chosen)
+        options = PictureOptions.of(dataset, [example.image for example in chosen])
+        source = Source(alias, dataset, schema, chosen, labels, train, test, options)
+        if len(train) > 1 and not wrong and not varies(labels[train]):
+            problems.append(nothing_to_translate(alias, dataset, len(train)))
+    report = _count(source, table.plugin)
+    report.problems = problems
+    for index, label_error in wrong.items():
+        errors = report.violations if isinstance(label_error, ExclusiveLabelsError) else report.wrong_labels
+        errors[source.name_of(index)] = str(label_error)
+    report.store_bytes = store_bytes(report.images, config.data.image_size)
+    readable, copies = _read_images(report, source, config.data.image_size, progress)
     _assess_images(report, table)
     _assess_examples(report, dataset)
-    _assess_labels(report, schema)
-    kept = [index for side in sides for index in side if index in readable]
-    return CheckedDataset(report, [examples[i] for i in kept], labels[kept], schema.names, options)
+    _assess_sides(report, source, copies)
+    kept = [index for side in (source.train, source.test) for index in side if index in readable]
+    examples = [source.examples[index] for index in kept]
+    return CheckedDataset(report, examples, source.labels[kept], schema.names, options)
 
 
-def _divide(
-    dataset: Dataset, examples: Sequence[Example], table: DatasetConfig, report: DatasetReport
-) -> tuple[Sequence[Example], list[int], list[int]]:
-    try:
-        examples, train, test = divide(dataset, examples, table.limit)
-    except DataError as error:
-        report.images = len(examples)
-        report.problems.append(str(error) if examples else f"There are no images at '{dataset.root}'.")
-        return examples, list(range(len(examples))), []
-    report.images, report.training, report.test = len(train) + len(test), len(train), len(test)
-    return examples, train, test
+def _count(source: Source, plugin: str) -> DatasetReport:
+    sides = source.train, source.test
+    report = DatasetReport(source.alias, plugin, str(source.dataset.root), sum(map(len, sides)))
+    report.split, (report.training, report.test) = source.dataset.test_split, map(len, sides)
+    report.warnings += source.dataset.remarks
+    train, test = ({person for i in side if (person := source.examples[i].identity) is not None} for side in sides)
+    report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
+    _count_labels(report, source)
+    return report
 
 
-def _count_labels(
-    report: DatasetReport, schema: LabelSchema, labels: NDArray[np.float32], sides: Sequence[list[int]]
-) -> None:
-    train, test = ((labels[side] == 1).sum(axis=0) for side in sides)
-    used = labels[[*sides[0], *sides[1]]]
-    counts = zip(schema.names, train, test, np.isnan(used).sum(axis=0), strict=True)
+def _count_labels(report: DatasetReport, source: Source) -> None:
+    train, test = (source.labels[side] for side in (source.train, source.test))
+    unknown = np.isnan(train).sum(axis=0) + np.isnan(test).sum(axis=0)
+    counts = zip(source.schema.names, (train == 1).sum(axis=0), (test == 1).sum(axis=0), unknown, strict=True)
     report.labels = [LabelReport(name, *map(int, numbers)) for name, *numbers in counts]
-    ones = (used == 1).astype(np.int64)
-    both = (ones.T @ ones).tolist()
-    report.together = {
-        name: dict(zip(schema.names, row, strict=True)) for name, row in zip(schema.names, both, strict=True)
-    }
+
+
+def _count_together(source: Source) -> dict[str, dict[str, int]]:
+    ones = (source.labels[[*source.train, *source.test]] == 1).astype(np.int64)
+    names = source.schema.names
+    rows = (ones.T @ ones).tolist()
+    return {name: dict(zip(names, row, strict=True)) for name, row in zip(names, rows, strict=True)}
 
 
 def _read_images(
-    report: DatasetReport,
-    options: PictureOptions,
-    examples: Sequence[Example],
-    image_size: int,
-    progress: Progress,
-) -> set[int]:
-    """Reads every image as ingestion would, and returns the indices of the readable ones."""
+    report: DatasetReport, source: Source, image_size: int, progress: Progress
+) -> tuple[set[int], list[list[int]]]:
+    """Reads every image as ingestion would, and returns the indices of the readable ones and of those with equal bytes."""
+    options, examples = source.options, source.examples
 
     def read(example: Example) -> tuple[str, str]:
         try:
@@ -199,20 +218,22 @@ def _read_images(
             return "", reason(error)
         return hashlib.blake2b(content, digest_size=16).hexdigest(), note
 
-    same: dict[str, list[str]] = defaultdict(list)
+    same: dict[str, list[int]] = defaultdict(list)
     readable = set()
     with ThreadPoolExecutor() as pool:
         for index, (digest, note) in enumerate(progress(report.alias, len(examples), in_order(pool, read, examples))):
-            name = name_of(examples[index], Path(report.root))
+            name = source.name_of(index)
             if not digest:
                 report.unreadable[name] = note
                 continue
             if note:
                 report.notes[name] = note
             readable.add(index)
-            same[digest].append(name)
-    report.duplicates = [names for names in same.values() if len(names) > 1]
-    return readable
+            same[digest].append(index)
+    copies = [indices for indices in same.values() if len(indices) > 1]
+    report.duplicates = [list(map(source.name_of, indices)) for indices in copies]
+    report.together = _count_together(source)
+    return readable, copies
 
 
 def _assess_images(report: DatasetReport, table: DatasetConfig) -> None:
@@ -229,9 +250,6 @@ def _assess_images(report: DatasetReport, table: DatasetConfig) -> None:
     for note in sorted(set(report.notes.values())):
         names = [name for name, other in report.notes.items() if other == note]
         warnings.append(f"{_images(names)}: {note}, such as on '{names[0]}'. Look at them with --sheet.")
-    if report.duplicates:
-        some = " = ".join(f"'{name}'" for name in report.duplicates[0][:3])
-        warnings.append(f"Repeated: {_images(report.duplicates)}, such as {some}.")
 
 
 def _assess_examples(report: DatasetReport, dataset: Dataset) -> None:
@@ -246,15 +264,16 @@ def _assess_examples(report: DatasetReport, dataset: Dataset) -> None:
         report.problems.append(f"{_images(report.wrong_labels)} with wrong labels, {_such_as(report.wrong_labels)}")
     if report.training == 1:
         report.problems.append("There is one training image: there is nothing to translate between.")
+
+
+def _assess_sides(report: DatasetReport, source: Source, copies: Sequence[Sequence[int]]) -> None:
+    _assess_copies(report, source, copies)
     if report.people_on_both_sides:
         count, some = len(report.people_on_both_sides), ", ".join(report.people_on_both_sides[:3])
         report.warnings.append(
             f"{count} of the people are on both sides of the split ({some}). "
             f"To divide them: {_setting(report, 'test_split', 'person')}"
         )
-
-
-def _assess_labels(report: DatasetReport, schema: LabelSchema) -> None:
     for label in report.labels:
         if not label.train + label.test:
             report.warnings.append(f"No image has '{label.name}': it cannot be learned.")
@@ -262,10 +281,36 @@ def _assess_labels(report: DatasetReport, schema: LabelSchema) -> None:
             report.warnings.append(f"No training image has '{label.name}', but {label.test} of the test images do.")
         elif label.train < FEWEST:
             report.warnings.append(f"'{label.name}' has {label.train} training images, fewer than {FEWEST}.")
-    for attribute, _ in schema.parts:
+        elif not label.test and report.test:
+            report.warnings.append(f"No test image has '{label.name}': what is learned of it cannot be measured.")
+    for attribute, _ in source.schema.parts:
         if attribute.size > 1 and SPLIT_NAMES.issuperset(name.lower() for name in attribute.label_names):
             names = ", ".join(attribute.label_names)
             report.warnings.append(f"The values of '{attribute.name}' ({names}) are names of splits, not of classes.")
+
+
+def _assess_copies(report: DatasetReport, source: Source, copies: Sequence[Sequence[int]]) -> None:
+    if not copies:
+        return
+    report.warnings.append(f"Repeated: {_images(copies)}, such as {_same(source, copies[0])}.")
+    labels, test = source.labels, set(source.test)
+    other = [group for group in copies if not np.array_equal(labels[group[:-1]], labels[group[1:]], equal_nan=True)]
+    if other:
+        first, second = (_words(source, index) for index in other[0][:2])
+        report.warnings.append(f"{_images(other)} with other labels on a copy: {first}, {second}. One is wrong.")
+    divided = [group for group in copies if len({index in test for index in group}) > 1]
+    if divided:
+        where = _same(source, divided[0])
+        report.warnings.append(f"{_images(divided)} for training with a copy among the test images, such as {where}.")
+
+
+def _same(source: Source, copies: Sequence[int]) -> str:
+    return " = ".join(f"'{source.name_of(index)}'" for index in copies[:3])
+
+
+def _words(source: Source, index: int) -> str:
+    values = zip(source.schema.names, source.labels[index], strict=True)
+    return f"'{source.name_of(index)}' is {', '.join(name for name, value in values if value == 1) or 'nothing'}"
 
 
 def _images(found: Sized) -> str:

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,6 +30,8 @@ from stargan_fw.interfaces.dataset import Crop, ImageSource
 # Changes when the same files would become other bytes. Stores of the earlier format are right if no image has
 # transparency or deep greys.
 FORMAT, EARLIER_FORMAT = "5", "4"
+
+READ_WHEN_REFUSED = 1000  # images
 
 BadImages: TypeAlias = Literal["error", "skip"]
 T = TypeVar("T")
@@ -102,6 +104,7 @@ class Ingestion:
 
     def _path_by(self, name: Callable[[ImageSource], str], version: str = FORMAT) -> Path:
         framing, options = self.framing, self.framing.options
+        missing: dict[ImageSource, str] = {}
         digest = hashlib.sha256(f"{version} {framing.image_size} {options.crop_size} {framing.maker}".encode())
         if version == FORMAT:
             digest.update(f"{options.fit} {options.background} {options.grey_range}\n".encode())
@@ -109,10 +112,11 @@ class Ingestion:
             try:
                 line = f"{name(image)}\0{fingerprint(image)}"
             except OSError as error:
-                if self.on_bad_image == "error":
-                    raise _bad_image(image, reason(error)) from None
+                missing[image] = reason(error)
                 line = f"{name(image)}\0{reason(error)}"
             digest.update(f"{line}\0{crop!r}\n".encode(errors="surrogateescape"))
+        if missing and self.on_bad_image == "error":
+            self._check_readable(missing | self._find_unreadable())
         return self.cache / f"{self.name}-{framing.image_size}px-{digest.hexdigest()[:16]}.arrow"
 
     @property
@@ -135,10 +139,28 @@ class Ingestion:
                     check_space(self.cache, self.needed)
                     self._write(progress)
         store = Store(self.path, self.framing.image_size)
-        if store.errors and self.on_bad_image == "error":
-            number, why = next(iter(store.errors.items()))
-            raise _bad_image(self.images[number], why)
+        self._check_readable({self.images[number]: why for number, why in store.errors.items()})
         return store
+
+    def _check_readable(self, errors: Mapping[ImageSource, str]) -> None:
+        """Raises DataError, which counts all images that cannot be read, unless they may be left out."""
+        if errors and self.on_bad_image == "error":
+            raise DataError(describe_unreadable(self.name, errors, len(self.images)))
+
+    def find_problems(self) -> list[str]:
+        """Returns what reading the first images shows, once the training is refused anyway, so that all is said at once."""
+        errors = self._find_unreadable() if self.on_bad_image == "error" else {}
+        return [describe_unreadable(self.name, errors, len(self.images))] if errors else []
+
+    def _find_unreadable(self) -> dict[ImageSource, str]:
+        errors: dict[ImageSource, str] = {}
+        for source in self.images[:READ_WHEN_REFUSED]:
+            try:
+                with open_image(source) as image:
+                    image.load()
+            except UNREADABLE as error:
+                errors[source] = reason(error)
+        return errors
 
     def _write(self, progress: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
         errors: dict[int, str] = {}
@@ -162,12 +184,11 @@ class Ingestion:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for number, (pixels, note) in enumerate(in_order(pool, decode, self._images_and_crops())):
                 if pixels is None:
-                    if self.on_bad_image == "error":
-                        raise _bad_image(self.images[number], note)
                     errors[number] = note
                 elif note:
                     notes[number] = note
                 yield bytes(store_bytes(1, size)) if pixels is None else pixels
+        self._check_readable({self.images[number]: why for number, why in errors.items()})
 
     def _images_and_crops(self) -> Iterable[tuple[ImageSource, Crop | None]]:
         return zip(self.images, self.framing.crops or itertools.repeat(None), strict=False)
@@ -178,11 +199,14 @@ def store_bytes(count: int, image_size: int) -> int:
     return count * image_size**2 * 3
 
 
-def _bad_image(source: ImageSource, why: str) -> DataError:
-    return DataError(
-        f"The image '{source}' cannot be read: {why}. "
-        'Replace it or take it out, or leave such images out with on_bad_image = "skip" of its dataset.'
+def describe_unreadable(alias: str, errors: Mapping[ImageSource, str], count: int) -> str:
+    """Says which of a dataset's `count` images cannot be read, why, and how they can be left out."""
+    named = "; ".join(
+        f"'{source}' cannot be read: {why.rstrip('.')}" for source, why in itertools.islice(errors.items(), 3)
     )
+    what = f"{len(errors)} of the {count} images of '{alias}': {named}" if len(errors) > 1 else f"The image {named}"
+    remedy = f"--set datasets.{alias}.on_bad_image=skip"
+    return f"{what}. Replace {'them' if len(errors) > 1 else 'it or take it out'}, or leave such images out: {remedy}"
 
 
 def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int = 64) -> Iterator[R]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from stargan_fw.data.cache import cache_folder, check_space
 from stargan_fw.data.images import PictureOptions, open_image, prepare
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.splits import divide
-from stargan_fw.errors import ConfigError, DataError, LabelError
+from stargan_fw.errors import ConfigError, DataError, LabelError, RequestError
 from stargan_fw.files import replacing
 from stargan_fw.interfaces.dataset import DrawsStandIn, EncodedImage
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema, LabelSpace
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from stargan_fw.plugin_manager import PluginManager
 
     DecodingProgress: TypeAlias = Callable[[str, int, Iterable[bytes]], Iterable[bytes]]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,24 @@ class Source:
         if not examples:
             raise DataError(f"The dataset '{alias}' has no images at '{dataset.root}'. Check its location (--data).")
         schema = LabelSchema(alias, list(dataset.attributes))
-        examples, train, test = divide(dataset, examples, config.limit)
+        problems = []
+        try:
+            examples, train, test = divide(dataset, examples, config.limit)
+        except DataError as error:
+            problems.append(str(error))
         labels, wrong = encode_leniently(schema, examples)
-        for index, error in wrong.items():
-            if dataset.on_contradiction != "unknown" or not isinstance(error, ExclusiveLabelsError):
-                raise DataError(f"The labels of '{examples[index].image}' in the dataset '{alias}': {error}") from None
+        first_of: dict[str, int] = {}  # one problem per kind of error
+        for index, label_error in wrong.items():
+            if dataset.on_contradiction != "unknown" or not isinstance(label_error, ExclusiveLabelsError):
+                first_of.setdefault(str(label_error), index)
+        problems += [
+            f"The labels of '{examples[index].image}' in the dataset '{alias}': {text}"
+            for text, index in itertools.islice(first_of.items(), 3)
+        ]
+        if not problems and not varies(labels[train]):
+            problems.append(nothing_to_translate(alias, dataset, len(train)))
+        if problems:
+            raise DataError.of(problems)
         options = PictureOptions.of(dataset, [example.image for example in examples])
         return cls(alias, dataset, schema, examples, labels, train, test, options)
 
@@ -148,9 +163,37 @@ def check_named(config: Config, plugins: PluginManager) -> None:
 
 
 def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
-    """Opens the configured datasets, in order; raises as `check_named` and `Source.open` do."""
+    """Opens the configured datasets, in order; raises as `check_named` and `Source.open` do, once for all datasets."""
     check_named(config, plugins)
-    return [Source.open(alias, table, config.data.path, plugins) for alias, table in config.datasets.items()]
+    sources: list[Source] = []
+    errors: dict[str, RequestError] = {}
+    for alias, table in config.datasets.items():
+        try:
+            sources.append(Source.open(alias, table, config.data.path, plugins))
+        except RequestError as error:
+            errors[alias] = error
+    if not errors:
+        return sources
+    problems = [f"{alias}: {problem}" for alias, error in errors.items() for problem in error.args]
+    ingestions = _ingestions(config, sources)
+    problems += [f"{each.name}: {problem}" for each in ingestions for problem in each.find_problems()]
+    if len(problems) == 1:
+        raise next(iter(errors.values()))
+    raise DataError.of(problems)
+
+
+def varies(labels: NDArray[np.float32]) -> bool:
+    """Returns whether any label (N, d) has different known values."""
+    return bool((np.fmin.reduce(labels) < np.fmax.reduce(labels)).any())
+
+
+def nothing_to_translate(alias: str, dataset: Dataset, count: int) -> str:
+    """Says that all training images have the same labels, and what to do."""
+    given = f", or divide them anew: --set datasets.{alias}.test_split=random" if dataset.test_split == "given" else ""
+    return (
+        f"All {count} training images of the dataset '{alias}' at '{dataset.root}' have the same labels: there is nothing "
+        f"to translate between. Add images with other labels{given}"
+    )
 
 
 def label_space(sources: Sequence[Source]) -> LabelSpace:
@@ -247,8 +290,22 @@ def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress
     Raises:
         DataError: if an image cannot be read, or the disk is too small.
     """
+    ingestions = _ingestions(config, sources)
+    check_space(cache_folder(config.data), sum(_of_all(lambda each: each.needed, ingestions)))
+
+    def run(ingestion: Ingestion) -> Store:
+        name, count = ingestion.name, len(ingestion.images)
+        store = ingestion.run(partial(progress, name, count) if progress else iter)
+        ingestion.framing.options.settle(store.notes.values())
+        return store
+
+    stores = _of_all(run, ingestions)
+    return {ingestion.name: store for ingestion, store in zip(ingestions, stores, strict=True)}
+
+
+def _ingestions(config: Config, sources: Sequence[Source]) -> list[Ingestion]:
     cache, size = cache_folder(config.data), config.data.image_size
-    ingestions = [
+    return [
         Ingestion(
             source.alias,
             [example.image for example in source.examples],
@@ -258,13 +315,22 @@ def decode(config: Config, sources: Sequence[Source], progress: DecodingProgress
         )
         for source in sources
     ]
-    check_space(cache, sum(ingestion.needed for ingestion in ingestions))
-    stores = {}
+
+
+def _of_all(work: Callable[[Ingestion], T], ingestions: Iterable[Ingestion]) -> list[T]:
+    """Returns the work's result for each ingestion, or raises what is wrong with any of them in one DataError."""
+    results: list[T] = []
+    problems: list[str] = []
+    unread: list[Ingestion] = []
     for ingestion in ingestions:
-        name, count = ingestion.name, len(ingestion.images)
-        stores[name] = ingestion.run(partial(progress, name, count) if progress else iter)
-        ingestion.framing.options.settle(stores[name].notes.values())
-    return stores
+        try:
+            results.append(work(ingestion))
+            unread += [] if ingestion.path.exists() else [ingestion]
+        except DataError as error:
+            problems += error.args
+    if problems:
+        raise DataError.of(problems + [problem for ingestion in unread for problem in ingestion.find_problems()])
+    return results
 
 
 def draw_stand_ins(

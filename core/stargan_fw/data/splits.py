@@ -1,14 +1,19 @@
 """Divides examples into training and test."""
 
+import hashlib
+import os
 import random
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
 
+from stargan_fw.data.images import UNREADABLE, encoded_bytes
 from stargan_fw.errors import DataError
-from stargan_fw.interfaces.dataset import Dataset, Example
+from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example, ImageSource
 
 # The split has a seed of its own, so that no training seed moves a test image into training.
 SPLIT_SEED = "stargan-fw split 1"
 LARGEST_TEST_SHARE = 0.2
+COMPARED = 10_000  # with more images, only those with the same path are found to be copies: a start must not take long
 
 
 def split(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], list[int]]:
@@ -52,8 +57,45 @@ def draw_limited(train: Sequence[int], count: int) -> list[int]:
     return sorted(shuffled[:count])
 
 
+def find_copies(examples: Sequence[Example]) -> list[list[int]]:
+    """Returns groups of examples that show the same picture: the same file, or files with the same content.
+
+    Contents are compared among up to `COMPARED` examples, where files have the same size.
+    """
+    images = [example.image for example in examples]
+    if len(images) > COMPARED and len(set(images)) == len(images):
+        return []
+    keys: Sequence[Hashable] = images
+    if len(images) <= COMPARED:
+        sizes = list(map(_size, images))
+        shared = Counter(sizes)
+        keys = [_content(image) if shared[size] > 1 else image for image, size in zip(images, sizes, strict=True)]
+    same: dict[Hashable, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys):
+        same[key].append(index)
+    return [group for group in same.values() if len(group) > 1]
+
+
+def _content(image: ImageSource) -> Hashable:
+    try:
+        return hashlib.blake2b(encoded_bytes(image), digest_size=16).digest()
+    except UNREADABLE:
+        return str(image)
+
+
+def _size(image: ImageSource) -> int:
+    return 0 if isinstance(image, EncodedImage) or not os.path.exists(image) else os.path.getsize(image)  # noqa: PTH110, PTH202
+
+
 def _random_test(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
-    return _draw(len(examples), dataset.test_size)
+    """Draws images, and keeps copies of a picture on the side of the first of them."""
+    held_out = _draw(len(examples), dataset.test_size)
+    for first, *others in find_copies(examples):
+        if first in held_out:
+            held_out.update(others)
+        else:
+            held_out.difference_update(others)
+    return held_out
 
 
 def _test_by_person(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
