@@ -12,40 +12,15 @@ from stargan_fw_plugins.datasets.split_names import means_split, names_splits
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # How spreadsheets, databases and pandas write that nothing is known.
-MISSING = frozenset(
-    [
-        "na",
-        "n/a",
-        "n.a.",
-        "n.a",
-        "#n/a",
-        "#na",
-        "nan",
-        "-nan",
-        "+nan",
-        "null",
-        "#null!",
-        "nil",
-        "nat",
-        "<na>",
-        "<nan>",
-        "<null>",
-        "<none>",
-        "(null)",
-        "(na)",
-        "(blank)",
-        "[null]",
-        "\\n",
-        "#value!",
-        "#ref!",
-        "#name?",
-        "#div/0!",
-        "#num!",
-        "-1.#ind",
-        "1.#qnan",
-        "1.#ind",
-    ]
+MISSING = _words(
+    "na n/a n.a. n.a #n/a #na nan -nan +nan null #null! nil nat <na> <nan> <null> <none> (null) (na) (blank) "
+    "[null] \\n #value! #ref! #name? #div/0! #num! -1.#ind 1.#qnan 1.#ind"
 )
 MARKS = re.compile(r"[-\u2010-\u2015\u2212_.?*\u2026\uff1f]+")  # a cell of dashes, dots or question marks
 # Words that say the same, or are a class: "none" of the glasses.
@@ -55,135 +30,21 @@ MISSING_OR_CLASS = frozenset(
 )
 YES, NO = frozenset({"true", "yes", "y", "1"}), frozenset({"false", "no", "n", "0", "-1"})
 SHORT_YES, SHORT_NO = frozenset({"true", "t"}), frozenset({"false", "f"})  # letters could be classes beside y and n
-NOTES = frozenset(
-    [
-        "caption",
-        "captions",
-        "note",
-        "notes",
-        "comment",
-        "comments",
-        "remark",
-        "remarks",
-        "description",
-        "descriptions",
-        "text",
-        "prompt",
-        "title",
-        "url",
-        "urls",
-        "link",
-        "date",
-        "time",
-        "datetime",
-        "timestamp",
-        "created",
-        "modified",
-        "updated",
-        "author",
-        "annotator",
-        "rater",
-        "worker",
-        "source",
-        "license",
-        "licence",
-        "credit",
-        "copyright",
-        "filename",
-        "filepath",
-        "path",
-        "file",
-        "hash",
-        "md5",
-        "sha1",
-        "sha256",
-        "uuid",
-        "guid",
-        "pixels",
-    ]
+NOTES = _words(
+    "caption captions note notes comment comments remark remarks description descriptions text prompt title url "
+    "urls link date time datetime timestamp created modified updated author annotator rater worker source license "
+    "licence credit copyright filename filepath path file hash md5 sha1 sha256 uuid guid pixels"
 )
-AMOUNTS = frozenset(
-    [
-        "age",
-        "ages",
-        "width",
-        "height",
-        "w",
-        "h",
-        "x",
-        "y",
-        "x1",
-        "x2",
-        "y1",
-        "y2",
-        "xmin",
-        "xmax",
-        "ymin",
-        "ymax",
-        "left",
-        "top",
-        "right",
-        "bottom",
-        "year",
-        "month",
-        "day",
-        "size",
-        "bytes",
-        "count",
-        "index",
-        "idx",
-        "row",
-        "id",
-        "ids",
-        "score",
-        "confidence",
-        "conf",
-        "prob",
-        "probability",
-        "lat",
-        "lon",
-        "latitude",
-        "longitude",
-        "valence",
-        "arousal",
-        "pitch",
-        "yaw",
-        "roll",
-        "weight",
-        "price",
-        "rating",
-        "quality",
-        "frame",
-        "seconds",
-        "duration",
-        "fold",
-        "folds",
-    ]
+AMOUNTS = _words(
+    "age ages width height w h x y x1 x2 y1 y2 xmin xmax ymin ymax left top right bottom year month day size "
+    "bytes count index idx row id ids score confidence conf prob probability lat lon latitude longitude valence "
+    "arousal pitch yaw roll weight price rating quality frame seconds duration fold folds"
 )
+CODED = _words("age ages rating quality")  # amounts that are often classes: 0 for children, 1 for adults
 CLASS_WORDS = frozenset({"class", "label", "category", "target", "emotion", "expression"})
-IDENTITIES = frozenset(
-    [
-        "identity",
-        "identityid",
-        "celebid",
-        "celebrity",
-        "person",
-        "personid",
-        "personname",
-        "patient",
-        "patientid",
-        "subject",
-        "subjectid",
-        "subjid",
-        "participant",
-        "participantid",
-        "individual",
-        "individualid",
-        "actor",
-        "actorid",
-        "speaker",
-        "speakerid",
-    ]
+IDENTITIES = _words(
+    "identity identityid celebid celebrity person personid personname patient patientid subject subjectid subjid "
+    "participant participantid individual individualid actor actorid speaker speakerid"
 )
 URL = re.compile(r"(https?|s3|gs|ftp|file|data):\S+", re.IGNORECASE)
 DATE = re.compile(
@@ -315,8 +176,8 @@ def judge(column: str, counts: Mapping[str, int]) -> Verdict:
     """
     words = name_words(column)
     if len(counts) < 2:
-        nothing = "no cell says anything"
-        return Verdict("left out", f"it says {_quote(counts)} in every row, or nothing" if counts else nothing)
+        said = f"it says {_quote(counts)} in every row, or nothing" if counts else "no cell says anything"
+        return Verdict("left out", said)
     if is_yes_or_no(counts) or set(counts) <= {"0", "1", "-1"}:
         about_split = names_splits(column) or any(map(means_split, words))
         return Verdict("doubtful", "by its name, it tells images for tests from others") if about_split else LABEL
@@ -332,7 +193,8 @@ def _judge_numbers(words: set[str], counts: Mapping[str, int]) -> Verdict:
     rows = sum(counts.values())
     numbers = sorted(map(float, counts))
     span = f"{len(counts)} numbers from {numbers[0]:g} to {numbers[-1]:g}"
-    amounts = words & AMOUNTS and not words & CLASS_WORDS
+    counted = numbers[0] in {0, 1} and numbers[-1] - numbers[0] == len(numbers) - 1 and len(numbers) <= 2 * FEW
+    amounts = words & AMOUNTS and not words & CLASS_WORDS and not (counted and words & CODED)
     if amounts or any(number % 1 for number in numbers) or len(counts) > MOST_NUMBERS:
         return Verdict("left out", f"{span}: amounts, not classes")
     if len(counts) > FEW and rows <= 2 * len(counts):

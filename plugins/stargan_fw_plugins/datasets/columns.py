@@ -182,11 +182,18 @@ class _Interpretation:
             return False
         verdict = kinds.judge(column, self._count(column))
         if verdict.kind == "left out":
-            self._say("left out", column, verdict.reason)
+            self._say("left out", column, verdict.reason + self._explain_blanks(column))
         elif verdict.kind == "doubtful":
             choices = (kinds.Choice("it is a label", learn=True), kinds.Choice("it is none", learn=False))
             self.doubts.add(column, kinds.Doubt(verdict.reason, choices))
         return verdict.kind != "left out"
+
+    def _explain_blanks(self, column: str) -> str:
+        """Returns how to learn a column that says yes, or nothing."""
+        counts = self._count(column)
+        if len(counts) != 1 or counts.total() == self.records.rows or not kinds.is_yes_or_no(counts):
+            return ""
+        return f" (if an empty cell means no: {self.doubts.line(values={column: {'': not kinds.means_yes(*counts)}})})"
 
     def _interpret_labels(self, names: Sequence[str]) -> dict[str, _Label]:
         labels = {}
@@ -195,7 +202,7 @@ class _Interpretation:
                 labels[name] = self._interpret_column(name)
             except DataError as error:
                 self.doubts.problems.append(str(error))
-        self.doubts.refuse(self.records.header, names)
+        self.doubts.refuse(self.records.header, names, self.findings)
         return labels
 
     def _interpret_column(self, column: str) -> _Label:
@@ -352,9 +359,9 @@ def _build_attribute(records: Records, column: str, build: Callable[[str], Attri
     try:
         return build(label_name(column))
     except LabelError as error:
-        raise DataError(
-            f"{records.header}, column {column}: {error}. Rename its values with `values.{column}`."
-        ) from None
+        values = f"Rename its values with `values.{column}`"
+        remedy = values if "values of" in str(error) else "Rename it in the table, or name other columns with `labels`"
+        raise DataError(f"{records.header}, column {column}: {error}. {remedy}.") from None
 
 
 def _build_group(group: str, columns: Iterable[str]) -> Attribute:

@@ -65,14 +65,18 @@ class Doubts:
             f"--set {shlex.quote(f'datasets.{self._alias}.{key}={to_toml(value)}')}" for key, value in settings.items()
         )
 
-    def refuse(self, header: str, columns: Sequence[str]) -> None:
+    def refuse(self, header: str, columns: Sequence[str], findings: Sequence[Finding]) -> None:
         """Raises DataError if anything is wrong or in doubt.
 
         Args:
             header: the place that names the columns.
             columns: the labels, with those in doubt.
+            findings: what was found out so far; the message names what was left out.
         """
         doubts = self._describe(header, columns)
+        left_out = "; ".join(finding.text for finding in findings if finding.kind == "left out")
+        if doubts and left_out:
+            doubts[-1] += f"\n  Left out: {left_out}."
         if self.problems or doubts:
             raise DataError.of([*self.problems, *doubts])
 

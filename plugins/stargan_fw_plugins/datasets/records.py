@@ -116,6 +116,9 @@ class CellTexts:
         self._records = records
         self._separator = options.separator
         self._people: set[str] = set()
+        self._last: tuple[str, Sequence[object]] | None = (
+            None  # the column that was read last, as reading takes a while
+        )
         self._names = {
             records.find(column, "values"): {as_text(raw): as_text(label) for raw, label in names.items()}
             for column, names in options.values.items()
@@ -172,7 +175,12 @@ class CellTexts:
         return [texts.get(kind, "") for kind in kinds]  # NaN is not found, since it equals nothing
 
     def _read(self, column: str) -> Sequence[object]:
-        cells = self._records.read(column)
+        if self._last is None or self._last[0] != column:
+            self._last = column, self._join(self._records.read(column))
+        return self._last[1]
+
+    def _join(self, cells: Sequence[object]) -> Sequence[object]:
+        """Returns the cells with lists of texts as one text, if a sign to divide them is known."""
         if self._separator is None:
             return cells
         return [self._separator.join(cell) if _is_list_of_texts(cell) else cell for cell in cells]  # type: ignore[arg-type]

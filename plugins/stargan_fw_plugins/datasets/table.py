@@ -122,6 +122,7 @@ class Table(Tabular):
     def image_column(self) -> str:
         if self._image is not None:
             return self.records.find(self._image, "image")
+        self._refuse_images_in_cells()
         usual = next((name for name in IMAGE_COLUMNS if name in self.records.names), None)
         return usual or self._find_image_column()
 
@@ -133,7 +134,7 @@ class Table(Tabular):
         for found in (holding, called):
             if len(found) == 1:
                 return found[0]
-        self._refuse_pictures_in_cells()
+        self._refuse_pixels_in_cells()
         problem = (
             f"the columns {', '.join(holding)} hold names of images"
             if holding
@@ -149,14 +150,22 @@ class Table(Tabular):
         cells = [cell for cell in islice(self.records.read(column), LOOKED_AT) if cell is not None and cell != ""]
         return sum(isinstance(cell, str) and bool(pattern.fullmatch(cell)) for cell in cells) * 2 > len(cells)
 
-    def _refuse_pictures_in_cells(self) -> None:
-        """Raises DataError if the pictures themselves stand in the cells."""
+    def _refuse_images_in_cells(self) -> None:
+        """Raises DataError if the images themselves stand in the cells, as files."""
         for name in self.records.names:
-            if name.endswith(".bytes") or any(isinstance(cell, bytes) for cell in islice(self.records.read(name), 5)):
+            if name.endswith(".bytes") or (name in IMAGE_COLUMNS and self._has_bytes(name)):
                 raise DataError(
                     f"{self.records.header}: the column '{name.removesuffix('.bytes')}' holds the images themselves, which"
-                    f" another plugin reads: --datasets {self.alias or 'NAME'}=huggingface:{find_table(self.root)}"
+                    f" another dataset reads: --datasets {self.alias or 'NAME'}=huggingface:{self._path}"
                 )
+
+    def _has_bytes(self, column: str) -> bool:
+        cells = islice(self.records.read(column), LOOKED_AT)
+        return any(isinstance(cell, bytes) for cell in cells)
+
+    def _refuse_pixels_in_cells(self) -> None:
+        """Raises DataError if the pixels of the images stand in the cells, as numbers."""
+        for name in self.records.names:
             if self._holds(name, PIXELS):
                 raise DataError(
                     f"{self.records.header}: the column '{name}' holds the pixels of the images as numbers, which are not"
