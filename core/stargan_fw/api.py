@@ -173,8 +173,9 @@ def prepare_training(config: Config, plugins: PluginManager, run: RunFolder) -> 
     Raises:
         RequestError: if the data cannot be used, or differs from the data that the run began with.
     """
-    plan = Plan.make(config, plugins)
-    request = TrainRequest(plan.config, plugins, run, resume=run.holds_run and bool(run.checkpoints.paths()))
+    resume = run.holds_run and bool(run.checkpoints.paths())
+    plan = Plan.make(config, plugins, run.splits() if resume else None)
+    request = TrainRequest(plan.config, plugins, run, resume=resume)
     request.check_data(plan.space, plan.sources)
     return Training(plan, request)
 
@@ -216,7 +217,10 @@ def held_out_images(
     config, plugins = run.config(), PluginManager.discover(tuple(plugin_files))
     tables = {alias: table for alias, table in config.datasets.items() if alias in datasets}
     check_plugins_named([("dataset", table.plugin) for table in tables.values()], config, plugins, run.path)
-    sources = [Source.open(alias, table, data or config.data.path, plugins) for alias, table in tables.items()]
+    sources = [
+        Source.open(alias, table, data or config.data.path, plugins, run.splits().get(alias))
+        for alias, table in tables.items()
+    ]
     check_splits(run, sources)
     skipped = {alias: set(split.get("skipped", ())) for alias, split in run.splits().items()}
     return [

@@ -117,7 +117,8 @@ class DatasetConfig(_WithOptions):
     @property
     def overrides(self) -> dict[str, Any]:
         """The dataset's class attributes that the configuration replaces."""
-        names = ("crop_size", "fit", "background", "grey_range", "test_split", "test_size", "on_contradiction")
+        shown = ("crop_size", "fit", "background", "grey_range")
+        names = (*shown, "test_split", "test_size", "on_contradiction", "on_bad_image")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 

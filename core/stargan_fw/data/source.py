@@ -99,7 +99,14 @@ class Source:
         return Framing(image_size, self.options, crops if any(crops) else (), maker)
 
     @classmethod
-    def open(cls, alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Source:
+    def open(
+        cls,
+        alias: str,
+        config: DatasetConfig,
+        data: str,
+        plugins: PluginManager,
+        recorded: Mapping[str, Any] | None = None,
+    ) -> Source:
         """Lists a dataset.
 
         Args:
@@ -107,6 +114,7 @@ class Source:
             config: the dataset's configuration table.
             data: the folder of datasets without a location of their own.
             plugins: have the dataset's class.
+            recorded: the dataset's entry in the `splits.json` of a run to continue.
 
         Raises:
             ConfigError: if an option is unknown.
@@ -120,7 +128,7 @@ class Source:
         schema = LabelSchema(alias, list(dataset.attributes))
         problems = []
         try:
-            examples, train, test = divide(dataset, examples, config.limit)
+            examples, train, test = divide(dataset, examples, config.limit, _held_out(dataset, examples, recorded))
         except DataError as error:
             problems.append(str(error))
         labels, wrong = encode_leniently(schema, examples)
@@ -162,14 +170,20 @@ def check_named(config: Config, plugins: PluginManager) -> None:
         raise ConfigError(f"No dataset is named. Name them with --datasets, separated by commas; there are: {known}.")
 
 
-def open_sources(config: Config, plugins: PluginManager) -> list[Source]:
-    """Opens the configured datasets, in order; raises as `check_named` and `Source.open` do, once for all datasets."""
+def open_sources(config: Config, plugins: PluginManager, recorded: Mapping[str, Any] | None = None) -> list[Source]:
+    """Opens the configured datasets, in order; raises as `check_named` and `Source.open` do, once for all datasets.
+
+    Args:
+        config: names the datasets.
+        plugins: have their classes.
+        recorded: the `splits.json` of a run to continue.
+    """
     check_named(config, plugins)
     sources: list[Source] = []
     errors: dict[str, RequestError] = {}
     for alias, table in config.datasets.items():
         try:
-            sources.append(Source.open(alias, table, config.data.path, plugins))
+            sources.append(Source.open(alias, table, config.data.path, plugins, (recorded or {}).get(alias)))
         except RequestError as error:
             errors[alias] = error
     if not errors:
@@ -194,6 +208,14 @@ def nothing_to_translate(alias: str, dataset: Dataset, count: int) -> str:
         f"All {count} training images of the dataset '{alias}' at '{dataset.root}' have the same labels: there is nothing "
         f"to translate between. Add images with other labels{given}"
     )
+
+
+def _held_out(dataset: Dataset, examples: Sequence[Example], recorded: Mapping[str, Any] | None) -> list[int]:
+    """Returns the examples that a continued run holds out: another release may divide a dataset in another way."""
+    if not recorded:
+        return []
+    names = set(recorded["test"])
+    return [index for index, example in enumerate(examples) if name_of(example, dataset.root) in names]
 
 
 def label_space(sources: Sequence[Source]) -> LabelSpace:

@@ -38,10 +38,13 @@ def split(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], lis
 
 
 def divide(
-    dataset: Dataset, examples: Sequence[Example], limit: int | None
+    dataset: Dataset, examples: Sequence[Example], limit: int | None, held_out: Sequence[int] = ()
 ) -> tuple[Sequence[Example], list[int], list[int]]:
-    """Splits the examples, drops training examples beyond `limit`, and returns the others with the split's indices."""
-    train, test = split(dataset, examples)
+    """Splits the examples, drops training examples beyond `limit`, and returns the others with the split's indices.
+
+    If `held_out` names the test examples, in ascending order, the dataset's own split does not count.
+    """
+    train, test = split(dataset, examples) if not held_out else _complement(len(examples), held_out)
     if limit is None or limit >= len(train):
         return examples, train, test
     train = draw_limited(train, limit)
@@ -85,6 +88,11 @@ def _content(image: ImageSource) -> Hashable:
 
 def _size(image: ImageSource) -> int:
     return 0 if isinstance(image, EncodedImage) or not os.path.exists(image) else os.path.getsize(image)  # noqa: PTH110, PTH202
+
+
+def _complement(count: int, held_out: Sequence[int]) -> tuple[list[int], list[int]]:
+    test = set(held_out)
+    return [i for i in range(count) if i not in test], list(held_out)
 
 
 def _random_test(dataset: Dataset, examples: Sequence[Example]) -> set[int]:

@@ -171,6 +171,8 @@ class Dataset(ABC):
             "person", else of images.
         on_contradiction: what to do if an image has several labels of an exclusive group: raise an `"error"`, or treat
             the group as `"unknown"`.
+        on_bad_image: an image that is absent or cannot be read is an `"error"`, or left out (`"skip"`). A dataset that
+            knows that images are absent can leave them out and say so in `remarks`.
     """
 
     name: ClassVar[str]
@@ -184,6 +186,7 @@ class Dataset(ABC):
     test_split: Literal["random", "person", "given"] = "random"
     test_size: float | int = 0.1
     on_contradiction: Literal["error", "unknown"] = "error"
+    on_bad_image: Literal["error", "skip"] = "error"
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -157,11 +157,14 @@ class Plan:
     steps: int
 
     @classmethod
-    def make(cls, config: Config, plugins: PluginManager) -> Plan:
-        """Checks a configuration against plugins and data; RequestError if either is wrong."""
+    def make(cls, config: Config, plugins: PluginManager, recorded: Mapping[str, Any] | None = None) -> Plan:
+        """Checks a configuration against plugins and data; RequestError if either is wrong.
+
+        A continued run holds out the images that it `recorded` in its `splits.json`.
+        """
         for name in config.training.trackers:  # checked here because a model opens without its trackers
             plugins.index("tracker").get(name)
-        sources = open_sources(config, plugins)
+        sources = open_sources(config, plugins, recorded)
         space = label_space(sources)
         torch.manual_seed(config.training.seed)
         method = build_method(config, space, plugins)

@@ -21,7 +21,7 @@ from stargan_fw.runs.split_record import check_splits
 from stargan_fw.training.run_changes import PRESET, Change, check_resumable, find_changes, without_free
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stargan_fw.data.source import Source
     from stargan_fw.interfaces import Method
@@ -108,6 +108,11 @@ class TrainRequest:
             raise RunError(
                 f"Another process has begun the run in '{self.run.path}'. Continue it with --resume, or name another --out."
             )
+
+    @property
+    def recorded_splits(self) -> Mapping[str, Any]:
+        """The split of a continued run's images, from its `splits.json`; empty for a new run."""
+        return self.run.splits() if self.resume else {}
 
     def check_data(self, space: LabelSpace, sources: Sequence[Source]) -> None:
         """Raises RunError if the labels of a continued run, or the split of its images, have changed since it began."""

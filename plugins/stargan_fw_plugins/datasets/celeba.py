@@ -1,9 +1,9 @@
 """CelebA: 202,599 aligned faces of 178 x 218 pixels with 40 binary attributes (Liu et al., 2015)."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.celeba_files import AttributeFile, read_values
+from stargan_fw_plugins.datasets.celeba_layout import ATTRIBUTE_FILE, IDENTITY_FILE, IMAGE_FOLDER, CelebAFiles
 from stargan_fw_plugins.datasets.location import suggest_location
+from stargan_fw_plugins.datasets.scaled_crop import ScaledSquare
 from stargan_fw_plugins.redrawn_faces import change_look, draw_portrait, read_seed, write_seed
 from stargan_fw_plugins.sample_faces import (
     FRINGES,
@@ -26,11 +28,8 @@ from stargan_fw_plugins.sample_faces import (
 )
 from stargan_fw_registry import Attribute, Binary, Exclusive, LabelValue
 
-IMAGE_FOLDER = "img_align_celeba"
-ATTRIBUTE_FILE = "list_attr_celeba.txt"
-IDENTITY_FILE = "identity_CelebA.txt"
-PARTITION_FILE = "list_eval_partition.txt"
 IMAGE_SIZE = (178, 218)
+SCALED = ScaledSquare(178, *IMAGE_SIZE)
 
 COLUMNS = tuple(
     """
@@ -43,27 +42,37 @@ COLUMNS = tuple(
 )
 PAPER_ATTRIBUTES = ["Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young"]
 HAIR_COLORS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-# 0 is the training, 1 the validation and 2 the test partition. Validation images are trained on: nothing is tuned on them.
-PARTITIONS: Mapping[str, SplitName] = {"0": "train", "1": "train", "2": "test"}
+# Validation images are trained on: nothing is tuned on them. If no image is in the test partition, they are the test.
+PARTITIONS: Mapping[str, str] = {"0": "train", "1": "validation", "2": "test"} | {
+    name: "validation" if name.startswith("val") else name for name in ("train", "val", "valid", "validation", "test")
+}
+SMILE = "Smiling"
+LABELS: Sequence[LabelValue] = (False, True, None)  # by NO, YES and UNKNOWN
+CODES_TOGETHER = 20  # columns of 3 values that make one number of 64 bits beside the number of a group
 
 IMAGES_PER_PERSON = 2
-SMILE = "Smiling"
 
 
 class CelebA(Dataset):
-    """CelebA as distributed.
+    """CelebA as distributed, and as people have it.
 
         root/img_align_celeba/000001.jpg …
         root/list_attr_celeba.txt         count, header of 40 names, then file and -1/1 each
         root/identity_CelebA.txt          optional: file and identity
         root/list_eval_partition.txt      optional: file and 0 (train), 1 (validation, trained on) or 2 (test)
 
+    Kaggle's CSV files are read too, and the files may lie in folders below, such as `Anno`, `Eval` and `Img`, `images` or a
+    doubly nested `img_align_celeba`. Images are matched without their endings, for the release in PNG. If there is a
+    partition, `test_split` becomes "given"; else 2,000 random images are held out, as in the paper. The crop of 178 of 178 x
+    218 pixels scales with larger pictures, such as those of CelebA-HQ.
+
     If two or more hair colours are selected, they are exclusive. All other attributes are binary. On the few images with
     two hair colours the hair is unknown (`on_contradiction`); their other labels stay.
 
     Args:
         root: the folder above.
-        attributes: which of the 40 attributes to learn, in label order; by default the paper's five.
+        attributes: which attributes of the file to learn, in label order; by default the paper's five. A file of one's
+            own that has none of CelebA's attributes is learned whole by default.
 
     Raises:
         ConfigError: an attribute is unknown or named twice, or none is selected.
@@ -71,15 +80,30 @@ class CelebA(Dataset):
 
     name = "celeba"
     crop_size = 178
-    test_split = "random"
+    test_split: Literal["random", "person", "given"] = "random"
     test_size = 2000
     on_contradiction = "unknown"
 
     def __init__(self, root: Path, *, attributes: list[str] = PAPER_ATTRIBUTES) -> None:
         super().__init__(root)
-        _check_selection(attributes)
+        self.files = CelebAFiles.find(root)
+        columns = AttributeFile.read_columns(self.files.attributes) if self.files.attributes else ()
+        if attributes == PAPER_ATTRIBUTES and columns and not set(COLUMNS).intersection(columns):
+            attributes = list(columns)
+        _check_selection(attributes, columns)
         self.selected = tuple(attributes)
         self.attributes: Sequence[Attribute] = _build_attributes(self.selected, _select_hair_group(self.selected))
+        self._remarks: list[str] = []
+        if self.files.partitions:
+            self.test_split = "given"
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        return self._remarks
+
+    @property
+    def own_crops(self) -> str:
+        return SCALED.describe() if self._scales(self.files.sample_images()) else ""
 
     def examples(self) -> Iterable[Example]:
         """Returns every image of the attribute file, in its order.
@@ -88,23 +112,84 @@ class CelebA(Dataset):
             DataError: the root is missing or one level off, an annotation file is broken or lacks a selected attribute,
                 or listed images are absent.
         """
-        _check_layout(self.root)
-        names, are_set = AttributeFile(self.root / ATTRIBUTE_FILE).read(self.selected)
-        people = read_values(self.root / IDENTITY_FILE, names)
-        partitions = read_values(self.root / PARTITION_FILE, names, PARTITIONS)
-        paths = _find_images(self.root / IMAGE_FOLDER, names)
-        return [
-            Example(path, labels, person, PARTITIONS[partition] if partition else None)
-            for path, labels, person, partition in zip(paths, self._labels(are_set), people, partitions, strict=True)
-        ]
+        self._remarks = []
+        attributes = _require_attributes(self.files)
+        names, values = AttributeFile(attributes).read(self.selected)
+        people, sides = self._read_people(names), self._read_partitions(names)
+        folder, paths = self.files.find_images(names)
+        absent = [name for name, path in zip(names, paths, strict=True) if path is None]
+        if absent:
+            self._leave_out(absent, len(names), attributes, folder)
+        present = [path for path in paths if path is not None]
+        crop = SCALED if self._scales(present) else None
+        rows = zip(paths, self._labels(values), people, self._choose_sides(sides, paths), strict=True)
+        return [Example(path, labels, person, side, crop) for path, labels, person, side in rows if path is not None]
 
-    def _labels(self, are_set: NDArray[np.bool_]) -> Iterable[Mapping[str, LabelValue]]:
+    def _scales(self, images: Sequence[str]) -> bool:
+        return self.crop_size == CelebA.crop_size and SCALED.is_needed(images)
+
+    def _labels(self, values: NDArray[np.int8]) -> Iterable[Mapping[str, LabelValue]]:
         """Returns the labels of each image; images with equal labels share one mapping."""
-        _, first, group_of = np.unique(
-            are_set @ (1 << np.arange(len(self.selected))), return_index=True, return_inverse=True
-        )
-        labels = [dict(zip(self.selected, bits, strict=True)) for bits in are_set[first].tolist()]
+        first, group_of = _group_rows(values)
+        labels = [{name: LABELS[code] for name, code in zip(self.selected, row, strict=True)} for row in values[first]]
         return map(labels.__getitem__, group_of.tolist())
+
+    def _read_people(self, names: Sequence[str]) -> Sequence[str | None]:
+        return self._read(self.files.identities, names, bool, "a file name and an identity")
+
+    def _read_partitions(self, names: Sequence[str]) -> Sequence[str | None]:
+        sides = self._read(self.files.partitions, names, _is_partition, "a file name and one of 0, 1, 2")
+        return [PARTITIONS[side.strip().lower()] if side else None for side in sides]
+
+    def _read(
+        self, path: Path | None, names: Sequence[str], check: Callable[[str], bool], expected: str
+    ) -> Sequence[str | None]:
+        if path is None:
+            return [None] * len(names)
+        values = read_values(path, names, check, expected)
+        unlisted = sum(value is None for value in values)
+        if unlisted:
+            count = "none" if unlisted == len(names) else f"{len(names) - unlisted}"
+            self._remarks.append(f"{path} lists {count} of the {len(names)} images.")
+        return values
+
+    def _choose_sides(self, sides: Sequence[str | None], paths: Sequence[str | None]) -> Sequence[SplitName | None]:
+        """Returns the sides of the split, and holds random images out if the partition has no test image that is here."""
+        if self.test_split != "given":
+            return [None] * len(sides)
+        present = {side for side, path in zip(sides, paths, strict=True) if path is not None} - {None}
+        test = "test" if "test" in present else "validation"
+        if test not in present or present == {test}:
+            self.test_split = CelebA.test_split
+            self._remarks.append(f"{self.files.partitions} divides no images that are here: random ones are held out.")
+        else:
+            self._check_partition(sides, paths)
+        sides_of: Mapping[str | None, SplitName | None] = {"train": "train", "validation": "train", test: "test"}
+        return [sides_of.get(side) for side in sides]
+
+    def _check_partition(self, sides: Sequence[str | None], paths: Sequence[str | None]) -> None:
+        missing = [path for side, path in zip(sides, paths, strict=True) if path is not None and side is None]
+        if missing:
+            raise DataError(
+                f"{self.files.partitions}: does not list {len(missing)} of the images, such as '{missing[0]}'. Complete it,"
+                " or hold random images out: --set datasets.celeba.test_split=random"
+            )
+        self._remarks.append(
+            f"The split is that of {self.files.partitions}; to hold 2,000 random images out, as in the paper:"
+            " --set datasets.celeba.test_split=random"
+        )
+
+    def _leave_out(self, absent: Sequence[str], listed: int, attributes: Path, folder: Path) -> None:
+        """Says that listed images are absent; DataError unless they may be left out and some are present."""
+        some = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
+        problem = f"{len(absent)} of the {listed} images that {attributes.name} lists are absent ({some})"
+        if len(absent) < listed and self.on_bad_image == "skip":
+            self._remarks.append(f"Left out: {problem}.")
+            return
+        remedy = f"Unpack the image archive so that {folder / absent[0]} exists"
+        if len(absent) < listed:
+            remedy += ", or train on the others: --set datasets.celeba.on_bad_image=skip"
+        raise DataError(f"{folder}: {problem}. {remedy}")
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
         """Draws the same person on the same background with another gender, hair, age or smile.
@@ -146,7 +231,6 @@ class CelebA(Dataset):
         _write_attributes(root / ATTRIBUTE_FILE, portraits)
         names = [portrait.path.name for portrait in portraits]
         _write_pairs(root / IDENTITY_FILE, {name: str(i // IMAGES_PER_PERSON + 1) for i, name in enumerate(names)})
-        _write_pairs(root / PARTITION_FILE, {name: _stand_in_partition(i, images) for i, name in enumerate(names)})
         write_seed(root, seed)
 
 
@@ -155,13 +239,30 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
     register(CelebA)
 
 
-def _check_selection(selected: Sequence[str]) -> None:
+def _group_rows(values: NDArray[np.int8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Returns the first row of each group of equal rows, and each row's group."""
+    first, group_of = np.zeros(min(1, len(values)), np.intp), np.zeros(len(values), np.intp)
+    for start in range(0, values.shape[1], CODES_TOGETHER):
+        part = values[:, start : start + CODES_TOGETHER]
+        codes = part @ 3 ** np.arange(part.shape[1]) + group_of * 3**CODES_TOGETHER
+        _, first, group_of = np.unique(codes, return_index=True, return_inverse=True)
+    return first, group_of
+
+
+def _is_partition(value: str) -> bool:
+    return value.strip().lower() in PARTITIONS
+
+
+def _check_selection(selected: Sequence[str], own: Sequence[str]) -> None:
+    """Raises ConfigError unless CelebA or the file of one's own, with the columns `own`, has the selected attributes."""
+    known = (*own, *(name for name in COLUMNS if name not in own))
     if not selected:
         raise ConfigError("celeba: `attributes` is empty. Name at least one attribute, or leave the key out.")
     for index, name in enumerate(selected):
-        if name not in COLUMNS:
+        if name not in known:
+            whose = "the attribute file" if own else "CelebA"
             raise ConfigError(
-                f"celeba: `attributes` names '{name}', which CelebA does not have; {closest(name, COLUMNS)}"
+                f"celeba: `attributes` names '{name}', which {whose} does not have; {closest(name, own or COLUMNS)}"
             )
         if name in selected[:index]:
             raise ConfigError(f"celeba: `attributes` names '{name}' twice. Remove one.")
@@ -185,39 +286,23 @@ def _build_attributes(selected: Sequence[str], hair: Sequence[str]) -> list[Attr
 
 
 def is_celeba(folder: Path) -> bool:
-    """Returns whether the folder holds CelebA's images and attribute file."""
-    return (folder / IMAGE_FOLDER).is_dir() and (folder / ATTRIBUTE_FILE).is_file()
+    """Returns whether the folder, or one two levels below, holds CelebA's attribute file."""
+    return CelebAFiles.find(folder, depth=2).attributes is not None
 
 
-def _check_layout(root: Path) -> None:
-    if is_celeba(root):
-        return
+def _require_attributes(files: CelebAFiles) -> Path:
+    """Returns the attribute file; DataError if there is none, or if the folder of images is something else."""
+    root, images = files.root, files.root / IMAGE_FOLDER
+    if files.attributes and (images.is_dir() or not images.exists()):
+        return files.attributes
     if root.is_dir():
-        absent = [name for name in (IMAGE_FOLDER, ATTRIBUTE_FILE) if not (root / name).exists()]
-        problem = f"holds no {' and no '.join(absent) or IMAGE_FOLDER + ' folder'}"
+        problem = f"holds no {IMAGE_FOLDER} folder" if files.attributes else f"holds no {ATTRIBUTE_FILE}"
     else:
         problem = "no such folder" if not root.exists() else "not a folder"
     raise DataError(
         f"{root}: {problem}. CelebA's folder holds {IMAGE_FOLDER}/ and {ATTRIBUTE_FILE}."
         f"{suggest_location(CelebA.name, root, is_celeba)}"
     )
-
-
-def _find_images(folder: Path, names: Sequence[str]) -> list[str]:
-    """Returns the paths of the listed images; raises DataError if some are absent. The folder is read once.
-
-    Paths are strings: making `Path` objects would take as long as everything else in the listing.
-    """
-    present = set(os.listdir(folder))  # noqa: PTH208 - strings, as above
-    absent = [name for name in names if name not in present]
-    if absent:
-        some = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
-        raise DataError(
-            f"{folder}: {len(absent)} of the {len(names)} images that {ATTRIBUTE_FILE} lists are absent ({some})."
-            f" Unpack the image archive so that {folder / absent[0]} exists."
-        )
-    start = os.path.join(folder, "")  # noqa: PTH118 - strings, as above
-    return [start + name for name in names]
 
 
 def _stand_in_portrait(folder: Path, index: int, seed: int) -> Portrait:
@@ -271,9 +356,3 @@ def _write_pairs(path: Path, pairs: Mapping[str, str]) -> None:
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
-
-
-def _stand_in_partition(index: int, images: int) -> str:
-    """Returns the partition of an image: as in CelebA, the last tenth is for tests, the tenth before for validation."""
-    share = index / images
-    return "0" if share < 0.8 else "1" if share < 0.9 else "2"

@@ -1,141 +1,211 @@
-"""Reads CelebA's annotation files: at once if they are well-formed, else line by line, to say what is wrong and where."""
+"""Reads CelebA's annotation files: at once if they are well-formed, else line by line, to say what is wrong and where.
+
+They are read as distributed (blanks between the fields, the attributes below a count) and as people have them: with a
+header instead of the count, with commas, semicolons or tabs, in UTF-16, and with 0 in place of -1.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import codecs
+import csv as lines_of_csv
+import os.path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from stargan_fw.data.images import is_image_name
 from stargan_fw.errors import DataError, closest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-VALUES = ("-1", "1")
+DELIMITERS = (",", ";", "\t")
+NO, YES, UNKNOWN = 0, 1, 2
+NO_VALUES = {"-1": NO, "-1.0": NO}
+ZEROS = {"0": NO, "0.0": NO, "false": NO}
+OTHERS = {"1": YES, "1.0": YES, "true": YES, "": UNKNOWN, "nan": UNKNOWN, "na": UNKNOWN}
+IMAGE_COLUMNS = frozenset({"image_id", "image", "file", "filename", "file_name", "name", "path"})
+BEGINNING = 2**16  # bytes, which hold the header
+UTF16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+class _Table(NamedTuple):
+    """The lines of a file below its count or header, and how they are divided into fields."""
+
+    rows: bytes
+    first: int
+    delimiter: str | None
+    width: int
 
 
 class AttributeFile:
     """`list_attr_celeba.txt`: a line with the count, a line with the column names, then a line per image.
+
+    A file of one's own may leave the count out, name the column of the images in its header, and be a CSV.
 
     Attributes:
         path: the file.
         columns: the names of its columns, in order.
 
     Raises:
-        DataError: the first line is not a count.
+        DataError: the file does not begin like an attribute file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
         self.path = path
-        first, header, self._rows = [*path.read_bytes().split(b"\n", 2), b"", b""][:3]
-        self._count = self._parse_count(_decode(first))
-        self.columns = _decode(header).split()
+        content = _plain(path.read_bytes() if content is None else content)
+        lines = [_decode(line) for line in content[:BEGINNING].split(b"\n", 3)[:3]] + [""] * 3
+        self._count = int(lines[0]) if lines[0].strip().isdigit() else None
+        start = 0 if self._count is None else 1
+        header, row = lines[start : start + 2]
+        delimiter = _find_delimiter(header)
+        self.columns, width = _fields(header, delimiter), len(_fields(row, delimiter))
+        self._header_line = start + 1
+        named = 0 < len(self.columns) == width and (self._count is None or self.columns[0].lower() in IMAGE_COLUMNS)
+        if not named and self._count is None and (delimiter or not self.columns or width != len(self.columns) + 1):
+            raise DataError(self._describe_beginning(lines[0]))
+        self.columns = self.columns[named:]
+        rows = content.split(b"\n", start + 1)[start + 1 :]
+        self._table = _Table(b"".join(rows), start + 2, delimiter, len(self.columns) + 1)
 
-    def read(self, columns: Sequence[str]) -> tuple[list[str], NDArray[np.bool_]]:
-        """Returns the images' file names, and which of `columns` are set on them, of shape (images, columns).
+    @classmethod
+    def read_columns(cls, path: Path) -> Sequence[str]:
+        """Returns the names of a file's columns without reading the rest; none if it does not begin as it must."""
+        try:
+            with path.open("rb") as opened:
+                return cls(path, opened.read(BEGINNING)).columns
+        except (DataError, OSError):
+            return ()
+
+    def read(self, columns: Sequence[str]) -> tuple[list[str], NDArray[np.int8]]:
+        """Returns the images' file names, and for `columns` NO, YES or UNKNOWN, of shape (images, columns).
 
         Raises:
-            DataError: a column is absent, a line cannot be read, or the number of lines is not the one in the first line.
+            DataError: a column is absent, a line cannot be read, an image is listed twice, or the number of lines is not
+                the one in the first line.
         """
         positions = [self._position(column) for column in columns]
-        names, are_set = self._read_at_once(positions) or self._read_line_by_line(positions)
-        if len(names) != self._count:
+        checked = positions if self._table.delimiter else range(1, self._table.width)
+        names, values = self._read_at_once(positions, checked) or self._read_line_by_line(positions, checked)
+        if self._count is not None and len(names) != self._count:
             raise DataError(
                 f"{self.path}, line 1: promises {self._count} images, but {len(names)} are listed."
                 " The file is incomplete or was edited: download it again, or correct the number."
             )
-        return names, are_set
+        self._check_repeated(names)
+        return names, values
 
-    def _read_at_once(self, positions: Sequence[int]) -> tuple[list[str], NDArray[np.bool_]] | None:
-        table = _parse_well_formed(self._rows, len(self.columns) + 1)
-        known = pa.array(VALUES)
-        if table is None or not all(pc.all(pc.is_in(values, known)).as_py() for values in table.columns[1:]):
+    def _read_at_once(
+        self, positions: Sequence[int], checked: Sequence[int]
+    ) -> tuple[list[str], NDArray[np.int8]] | None:
+        table = _parse_well_formed(self._table)
+        if table is None:
             return None
-        are_set = [pc.equal(table.column(position), "1").to_numpy() for position in positions]
-        return table.column(0).to_pylist(), np.stack(are_set, axis=1)
+        present = {value for position in checked for value in table.column(position).unique().to_pylist()}
+        codes = _codes(present)
+        if codes is None:
+            return None
+        known, numbers = pa.array(list(codes)), np.array(list(codes.values()), np.int8)
+        columns = [numbers[pc.index_in(table.column(position), known).to_numpy()] for position in positions]
+        return [name.strip() for name in table.column(0).to_pylist()], np.stack(columns, axis=1)
 
-    def _read_line_by_line(self, positions: Sequence[int]) -> tuple[list[str], NDArray[np.bool_]]:
-        names, are_set = [], []
-        for number, fields in _split_lines(self._rows, first=3):
-            if len(fields) != len(self.columns) + 1 or not set(VALUES).issuperset(fields[1:]):
-                raise DataError(self._describe_error(number, fields))
+    def _read_line_by_line(
+        self, positions: Sequence[int], checked: Sequence[int]
+    ) -> tuple[list[str], NDArray[np.int8]]:
+        lines = list(_split_lines(self._table))
+        codes = _codes({fields[p] for _, fields in lines for p in checked if p < len(fields)}, strict=False) or {}
+        names, values = [], []
+        for number, fields in lines:
+            wrong = next((p for p in checked if p < len(fields) and fields[p] not in codes), None)
+            if len(fields) != self._table.width or wrong is not None:
+                raise DataError(self._describe_error(number, fields, wrong))
             names.append(fields[0])
-            are_set.append([fields[position] == "1" for position in positions])
-        return names, np.array(are_set, dtype=bool).reshape(len(names), len(positions))
+            values.append([codes[fields[position]] for position in positions])
+        return names, np.array(values, dtype=np.int8).reshape(len(names), len(positions))
+
+    def _check_repeated(self, names: Sequence[str]) -> None:
+        if len(set(names)) == len(names):
+            return
+        seen: set[str] = set()
+        twice = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+        raise DataError(
+            f"{self.path}: lists {len(twice)} images more than once ({_some(twice)}). Which labels hold cannot be known:"
+            " leave one line of each."
+        )
 
     def _position(self, column: str) -> int:
         """Returns the column's index among the fields of a line; 0 is the file name."""
         if column not in self.columns:
+            choice = ",".join(f'"{name}"' for name in self.columns)
             raise DataError(
-                f"{self.path}, line 2: no column '{column}'. Restore the file, or leave '{column}' out of"
-                f" `attributes`; {closest(column, self.columns)}"
+                f"{self.path}, line {self._header_line}: no column '{column}'. Restore the file, or choose `attributes`"
+                f" among its columns: --set 'datasets.celeba.attributes=[{choice}]'; {closest(column, self.columns)}"
             )
         return self.columns.index(column) + 1
 
-    def _parse_count(self, line: str) -> int:
-        if not line.strip().isdigit():
-            raise DataError(
-                f"{self.path}, line 1: '{line.strip()[:40]}' is not the number of images."
-                " Expected CelebA's own file: a line with the count, a line with the 40 names, then a line per image."
-            )
-        return int(line)
+    def _describe_beginning(self, line: str) -> str:
+        return (
+            f"{self.path}, line 1: '{line.strip()[:40]}' is not the number of images."
+            " Expected CelebA's own file: a line with the count, a line with the 40 names, then a line per image;"
+            " or a CSV with a header."
+        )
 
-    def _describe_error(self, number: int, fields: Sequence[str]) -> str:
-        if len(fields) != len(self.columns) + 1:
+    def _describe_error(self, number: int, fields: Sequence[str], wrong: int | None) -> str:
+        if len(fields) != self._table.width or wrong is None:
             return (
                 f"{self.path}, line {number}: {len(fields) - 1} values instead of {len(self.columns)}."
                 " The line is cut short or damaged: download the file again."
             )
-        column, value = next(pair for pair in enumerate(fields) if pair[0] and pair[1] not in VALUES)
         return (
-            f"{self.path}, line {number}, column {self.columns[column - 1]}: '{value}' is not -1 or 1."
+            f"{self.path}, line {number}, column {self.columns[wrong - 1]}: '{fields[wrong]}' is not -1 or 1."
             " Correct the value, or download the file again."
         )
 
 
-def read_values(path: Path, names: Sequence[str], allowed: Iterable[str] = ()) -> Sequence[str | None]:
-    """Returns the value of each image in a file with two columns, file name and value.
+def read_values(path: Path, names: Sequence[str], check: Callable[[str], bool], expected: str) -> Sequence[str | None]:
+    """Returns the value of each image in a file with two columns, file name and value, or None if it is not listed.
 
-    A value is None if the file does not list the image or does not exist.
+    Images are matched by name, or else without their endings.
 
     Args:
         path: the file.
         names: the images' file names.
-        allowed: the values that the second column may have; if empty, any.
+        check: returns whether the second column may have a value.
+        expected: describes a line for an error message.
 
     Raises:
         DataError: a line does not have two fields, or a value is not allowed.
     """
-    if not path.exists():
-        return [None] * len(names)
-    listed, values = _read_pairs(path, frozenset(allowed))
+    listed, values = _read_pairs(path, check, expected)
     if listed == names:
         return values
-    value_of = dict(zip(listed, values, strict=True))
-    return [value_of.get(name) for name in names]
+    value_of = dict(zip(map(stem, listed), values, strict=True)) | dict(zip(listed, values, strict=True))
+    return [value_of.get(name) or value_of.get(stem(name)) for name in names]
 
 
-def _read_pairs(path: Path, allowed: frozenset[str]) -> tuple[list[str], list[str]]:
-    rows = path.read_bytes()
-    table = _parse_well_formed(rows, 2)
-    if table is None or (allowed and not allowed.issuperset(table.column(1).unique().to_pylist())):
-        return _read_pairs_line_by_line(path, rows, allowed)
-    return table.column(0).to_pylist(), table.column(1).to_pylist()
+def stem(name: str) -> str:
+    """Returns the name of an image without its folders and ending, in lower case."""
+    return os.path.splitext(os.path.basename(name.replace("\\", "/")))[0].lower()  # noqa: PTH119, PTH122 - fast
 
 
-def _read_pairs_line_by_line(path: Path, rows: bytes, allowed: frozenset[str]) -> tuple[list[str], list[str]]:
+def _read_pairs(path: Path, check: Callable[[str], bool], expected: str) -> tuple[list[str], list[str]]:
+    content = _plain(path.read_bytes())
+    header = _decode(content.split(b"\n", 1)[0])
+    delimiter = _find_delimiter(header)
+    start = int(_is_header(_fields(header, delimiter)))
+    table = _Table(b"".join(content.split(b"\n", start)[start:]), start + 1, delimiter, 2)
+    parsed = _parse_well_formed(table)
+    if parsed is not None and all(map(check, parsed.column(1).unique().to_pylist())):
+        return parsed.column(0).to_pylist(), parsed.column(1).to_pylist()
     names, values = [], []
-    for number, fields in _split_lines(rows, first=1):
-        if len(fields) != 2 or (allowed and fields[1] not in allowed):
-            expected = (
-                f"a file name and one of {', '.join(sorted(allowed))}" if allowed else "a file name and an identity"
-            )
+    for number, fields in _split_lines(table):
+        if len(fields) != 2 or not check(fields[1]):
             raise DataError(
                 f"{path}, line {number}: '{' '.join(fields)[:60]}' is not {expected}."
                 " Download the file again, or remove it: it is optional."
@@ -145,28 +215,74 @@ def _read_pairs_line_by_line(path: Path, rows: bytes, allowed: frozenset[str]) -
     return names, values
 
 
-def _parse_well_formed(rows: bytes, width: int) -> pa.Table | None:
-    """Returns `width` columns of texts; None if a line has another number of fields or is not UTF-8."""
-    # Positive numbers have a second blank before them, and some lines end in one.
-    plain = rows.replace(b"  ", b" ").replace(b" \n", b"\n")
-    names = [str(number) for number in range(width)]
+def _codes(present: set[str], *, strict: bool = True) -> dict[str, int] | None:
+    """Returns what each value means; None if one means nothing, or if not `strict`, without it.
+
+    A 0 means no if the file has no -1: beside -1 it may mean unknown.
+    """
+    spelled = {value: value.strip().lower() for value in present}
+    known = {**OTHERS, **(NO_VALUES if NO_VALUES.keys() & set(spelled.values()) else ZEROS)}
+    codes = {value: known[plain] for value, plain in spelled.items() if plain in known}
+    return None if strict and len(codes) < len(present) else codes
+
+
+def _parse_well_formed(table: _Table) -> pa.Table | None:
+    """Returns the columns as texts; None if a line has another number of fields or is not UTF-8."""
+    rows = table.rows
+    if not table.delimiter:  # positive numbers have a second blank before them, and some lines end in one
+        rows = rows.replace(b"  ", b" ").replace(b" \n", b"\n")
+    names = [str(number) for number in range(table.width)]
     try:
         return csv.read_csv(
-            pa.BufferReader(plain),
+            pa.BufferReader(rows),
             csv.ReadOptions(column_names=names),
-            csv.ParseOptions(delimiter=" ", quote_char=False),
+            csv.ParseOptions(delimiter=table.delimiter or " ", quote_char='"' if table.delimiter else False),
             csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
         )
     except pa.ArrowInvalid:
         return None
 
 
-def _split_lines(rows: bytes, first: int) -> Iterator[tuple[int, list[str]]]:
-    """Yields number and fields of each line that is not blank; the first line has the number `first`."""
-    for number, line in enumerate(_decode(rows).splitlines(), start=first):
-        fields = line.split()
-        if fields:
-            yield number, fields
+def _split_lines(table: _Table) -> Iterator[tuple[int, list[str]]]:
+    """Yields number and fields of each line that is not blank. A file name may hold blanks."""
+    for number, line in enumerate(_decode(table.rows).splitlines(), start=table.first):
+        if not line.strip():
+            continue
+        fields = _fields(line, table.delimiter)
+        if not table.delimiter and len(fields) > table.width:
+            *parts, last = " ".join(fields[: 1 - table.width]).split(" ")
+            if is_image_name(last) and not any(map(is_image_name, parts)):
+                fields = [" ".join([*parts, last]), *fields[1 - table.width :]]
+        yield number, fields
+
+
+def _fields(line: str, delimiter: str | None) -> list[str]:
+    if delimiter is None:
+        return line.split()
+    return [field.strip() for field in next(lines_of_csv.reader([line], delimiter=delimiter), [])]
+
+
+def _find_delimiter(header: str) -> str | None:
+    """Returns the delimiter of a header or a line, None for blanks."""
+    count, delimiter = max((header.count(delimiter), delimiter) for delimiter in DELIMITERS)
+    return delimiter if count else None
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Returns whether the first line of a file with two columns names them."""
+    return len(fields) == 2 and not is_image_name(fields[0]) and not any(map(str.isdigit, fields[1]))
+
+
+def _plain(content: bytes) -> bytes:
+    """Returns the content in UTF-8 without a byte order mark."""
+    encoding = UTF16.get(content[:2])
+    if encoding:
+        return content[: len(content) // 2 * 2].decode(encoding, errors="replace").encode()
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _decode(content: bytes) -> str:
