@@ -59,7 +59,7 @@ def test_the_images_of_one_person_are_held_out_together(sources):
 def test_a_new_image_is_another_split_and_is_not_held_out(run, sources, data):
     old = run.splits()["shapes"]["test"]
     first = min((data / "shapes").glob("*.png"))
-    shutil.copy(first, first.with_name("990000-person-disc-plain.png"))
+    first.with_name("990000-person-disc-plain.png").write_bytes(first.read_bytes() + b" ")  # no copy
 
     with pytest.raises(RunError, match="18 were trained on, now there are 19"):
         check_splits(run, sources())

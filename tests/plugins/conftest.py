@@ -43,7 +43,7 @@ def write_celeba(tmp_path):
         (root / "img_align_celeba").mkdir(parents=True)
         lines = [str(len(images) if count is None else count), " ".join(columns) + " "]
         for name, present in images.items():
-            (root / "img_align_celeba" / name).touch()
+            (root / "img_align_celeba" / name).write_text(name)
             lines.append(f"{name} " + " ".join("1" if column in present else "-1" for column in columns))
         (root / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
         return root

@@ -119,8 +119,8 @@ def write(tmp_path):
         for name, content in files.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        for name in names:
-            Image.new("RGB", size, (sum(name.encode()) % 200, 90, 90)).save(
+        for number, name in enumerate(names):
+            Image.new("RGB", size, (4 * number, 90, 255 - 4 * number)).save(
                 root / folder / name, "PNG" if name.endswith(".png") else "JPEG"
             )
         return root
