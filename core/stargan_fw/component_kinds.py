@@ -6,6 +6,7 @@ from stargan_fw.interfaces.component_kind import ComponentKind, ObjectKind, Toml
 KINDS = (
     ObjectKind("kind", hookspecs.register_kinds, "stargan_fw:ComponentKind"),
     ComponentKind("dataset", hookspecs.register_datasets, "stargan_fw:Dataset"),
+    ComponentKind("crop", hookspecs.register_crops, "stargan_fw:Crop"),
     ComponentKind("method", hookspecs.register_methods, "stargan_fw:Method", has_table=True),
     ComponentKind("generator", hookspecs.register_generators, "stargan_fw:Generator", has_table=True, in_model=True),
     ComponentKind(

@@ -85,6 +85,10 @@ def _check_range(values: list[float]) -> list[float]:
     return values
 
 
+Colour: TypeAlias = Annotated[str, Field(max_length=40), AfterValidator(_check_colour)]
+GreyRange: TypeAlias = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_check_range)]
+
+
 class DatasetConfig(_WithOptions):
     """`[datasets.<alias>]`: these keys, and the plugin's own.
 
@@ -106,8 +110,8 @@ class DatasetConfig(_WithOptions):
     location: PathText | None = None
     crop_size: int | None = Field(default=None, gt=0)
     fit: Literal["crop", "squeeze", "pad"] | None = None
-    background: Annotated[str, AfterValidator(_check_colour)] | None = None
-    grey_range: Annotated[list[float], AfterValidator(_check_range)] | None = None
+    background: Colour | None = None
+    grey_range: GreyRange | None = None
     test_split: Literal["random", "person", "given"] | None = None
     test_size: float | int | None = Field(default=None, gt=0)
     on_contradiction: Literal["error", "unknown"] | None = None

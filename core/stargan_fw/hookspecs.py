@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         AdversarialLoss,
         Command,
         ComponentKind,
+        Crop,
         Dataset,
         Discriminator,
         Embedding,
@@ -54,6 +55,11 @@ def register_kinds(register: Callable[[ComponentKind], None]) -> None:
 @hookspec
 def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
     """Registers datasets, for `--datasets`."""
+
+
+@hookspec
+def register_crops(register: Callable[[type[Crop]], None]) -> None:
+    """Registers crops, of which `translate --face detect` uses the one that is called "face"."""
 
 
 @hookspec

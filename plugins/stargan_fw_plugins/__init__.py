@@ -6,6 +6,7 @@ plugin_modules = (
     "stargan_fw_plugins.datasets.folder",
     "stargan_fw_plugins.datasets.table",
     "stargan_fw_plugins.datasets.huggingface",
+    "stargan_fw_plugins.face_crop",
     "stargan_fw_plugins.networks.stargan_generator",
     "stargan_fw_plugins.networks.stargan_discriminator",
     "stargan_fw_plugins.networks.attention_generator",

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from stargan_fw import Crop, Square
+from stargan_fw import Crop, Square, hookimpl
 from stargan_fw.errors import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -40,8 +40,13 @@ class DetectedFace(Crop):
         margin: side of the square as a multiple of the detection's side.
     """
 
+    name: ClassVar[str] = "face"
+
     otherwise: Crop | None = None
     margin: float = MARGIN
+
+    def __post_init__(self) -> None:
+        _cascade_folder()  # a missing OpenCV is said before any picture is read
 
     def find(self, image: Image.Image) -> Square | None:
         """Returns the square, with a note if no face is found."""
@@ -62,8 +67,12 @@ def make_face_crop(choice: FaceChoice, otherwise: Crop | None = None) -> Crop | 
     """
     if choice == "none":
         return otherwise
-    _cascade_folder()
     return DetectedFace(otherwise)
+
+
+@hookimpl
+def register_crops(register: Callable[[type[Crop]], None]) -> None:
+    register(DetectedFace)
 
 
 def describe_face_crop(choice: FaceChoice, otherwise: str = "") -> str:

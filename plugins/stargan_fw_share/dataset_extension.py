@@ -11,6 +11,7 @@ from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import evaluating
 from stargan_fw.models.adoption import adopt
 from stargan_fw.models.loading import build, open_model
+from stargan_fw.models.model_config import describe_pictures
 from stargan_fw.models.weights import CONFIG
 from stargan_fw_registry import LabelSchema, LabelSpace
 from stargan_fw_share.card import Facts
@@ -53,12 +54,14 @@ def extend_model(
     trained = open_model(model, plugins=files)
     added = _new_datasets(trained, list(config.datasets))
     datasets = {alias: build_dataset(alias, config.datasets[alias], config.data.path, plugins) for alias in added}
+    added_tables = {alias: config.datasets[alias] for alias in added}
     new = [LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()]
     old = trained.config
     changes = {
         "labels": LabelSpace([*old.space.schemas, *new]).to_dict(),
         "crops": old.crops | {alias: dataset.crop_size for alias, dataset in datasets.items()},
         "own_crops": old.own_crops | {alias: one.own_crops for alias, one in datasets.items() if one.own_crops},
+        "pictures": describe_pictures(config.model_copy(update={"datasets": added_tables}), plugins) | old.pictures,
     }
     extended = old.model_copy(update=changes)
     method = build(extended, trained.plugins, trained.path / CONFIG)

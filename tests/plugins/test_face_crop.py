@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from stargan_fw import Square
 from stargan_fw.data.images import prepare
@@ -152,3 +152,24 @@ def test_crops_are_told_in_words(small_data):
     assert CelebA(small_data / "celeba").own_crops == ""
     assert Folder(small_data, face="detect").own_crops == "a square 1.5 times as wide as the face that OpenCV finds"
     assert Folder(small_data).own_crops == ""
+
+
+def test_translate_squares_a_face_and_pastes_it_back(cli, trained_once, tmp_path):
+    look = replace(draw_look(seeded_random("portrait", 1)), facial_hair=None, glasses=None)
+    svg = portrait_svg(Portrait(None, look, "neutral", WALL, (HEAD, HEAD)))
+    photo = Image.new("RGB", (900, 1600), WALL)
+    photo.paste(rasterise(svg, (HEAD, HEAD), WALL), (450, 1100))
+    photo.save(tmp_path / "photo.png")
+    options = ("--to", "sad", "--size", "original", "--face", "detect", "-o")
+    assert cli("translate", trained_once, tmp_path / "photo.png", *options, tmp_path / "out.png").code == 0
+    with Image.open(tmp_path / "out.png") as result:
+        left, top, right, bottom = ImageChops.difference(result, photo).getbbox()
+    square = DetectedFace().find(photo)
+    assert (square.left, square.top) != ((900 - square.side) // 2, (1600 - square.side) // 2)
+    assert square.left <= left < right <= square.left + square.side
+    assert square.top <= top < bottom <= square.top + square.side
+    assert right - left > 0.8 * square.side
+
+    Image.new("RGB", (64, 64)).save(tmp_path / "black.png")
+    outcome = cli("translate", trained_once, tmp_path / "black.png", *options, tmp_path / "black-out.png")
+    assert f"1 picture: {NOTE}, such as on '{tmp_path / 'black.png'}'." in outcome.err

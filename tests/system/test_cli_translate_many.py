@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from stargan_fw.cli.outputs import FRAMES, Animation
+from stargan_fw.cli.outputs import FRAMES, Animation, Pictures
+from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_registry import Binary, LabelSchema, LabelSpace
 
 
@@ -117,14 +118,79 @@ def test_a_picture_that_turns_out_broken_is_left_out(cli, trained_once, folder, 
     outcome = cli("translate", trained_once, folder, "--to", "sad", "--batch-size", 2, "-o", tmp_path / "out")
     assert outcome.code == 1
     assert written(tmp_path / "out") == ["a/x-sad.png", "b/x-sad.png"]
-    first, second = outcome.err.strip().splitlines()
+    crop, first, second = outcome.err.strip().splitlines()
+    assert crop.startswith("The model was trained on ")
     assert first.startswith(f"Left out: The image '{folder / 'y.jpg'}' cannot be read: ")
     assert second == "Error: 1 of 3 pictures could not be read."
 
     alone = cli("translate", trained_once, folder / "y.jpg", "--to", "sad", "-o", tmp_path / "none")
     assert alone.code == 2
-    assert len(alone.err.strip().splitlines()) == 1
+    assert len(alone.err.strip().splitlines()) == 2
     assert not (tmp_path / "none").exists()
+
+
+def test_what_can_be_read_is_written_and_the_rest_is_named(cli, trained_once, folder, tmp_path):
+    (folder / "._y.jpg").write_bytes(b"\0\5\x16\7 Mac OS X")
+    (folder / "Thumbs.db").write_bytes(b"nothing")
+    (folder / "@eaDir").mkdir()
+    (folder / "@eaDir" / "y.jpg").write_bytes((folder / "y.jpg").read_bytes())
+    (folder / "page.jpg").write_text("<html>not found</html>", encoding="utf-8")
+    (folder / "empty.png").touch()
+    (folder / "x.png").mkdir()
+    (folder / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    outcome = cli("translate", trained_once, folder, tmp_path / "typo.jpg", "--to", "sad", "-o", folder / "out")
+    assert outcome.code == 1
+    assert written(folder / "out") == ["a/x-sad.png", "b/x-sad.png", "y-sad.png"]
+    named = {line.split("'")[1]: line.rpartition(": ")[2] for line in outcome.err.splitlines() if "Left out" in line}
+    assert named == {
+        str(folder / "page.jpg"): "no image, or one of an unknown format.",
+        str(folder / "empty.png"): "the file is empty.",
+        str(folder / "x.png"): "it is a folder.",
+        str(folder / "gone.jpg"): "No such file or directory.",
+        str(tmp_path / "typo.jpg"): "No such file or directory.",
+    }
+    assert outcome.err.endswith("Error: 5 of 8 pictures could not be read.\n")
+    again = cli("translate", trained_once, folder, "--to", "sad", "-o", folder / "out")
+    assert written(folder / "out") == ["a/x-sad.png", "b/x-sad.png", "y-sad.png"], "results are not read"
+    assert again.code == 1
+
+    none = cli(
+        "translate", trained_once, folder / "page.jpg", folder / "empty.png", "--to", "sad", "-o", tmp_path / "n"
+    )
+    assert none.code == 2
+    assert "None of the 2 pictures can be read." in none.err
+    assert "page.jpg" in none.err
+    assert "the file is empty" in none.err
+
+
+def test_two_pictures_or_edits_never_become_one_file(cli, trained_once, faces, tmp_path):
+    for name in ("a.jpg", "a.png"):
+        with Image.open(faces[0]) as picture:
+            picture.save(tmp_path / name)
+    outcome = cli("translate", trained_once, *tmp_path.glob("a.*"), "--to", "sad", "-o", tmp_path / "out")
+    assert outcome.code == 0
+    assert written(tmp_path / "out") == ["a_jpg-sad.png", "a_png-sad.png"]
+    paths = Pictures(["a/b", "a:b", "A_b", "a/b"], tmp_path, 1.0, "model").paths(Path("x.jpg"))
+    assert [path.name for path in paths] == ["x-a_b.png", "x-a_b~2.png", "x-A_b~3.png", "x-a_b.png"]
+
+
+def test_a_model_reads_pictures_as_it_was_trained(cli, tiny, small_data, tmp_path):
+    options = ["--set", "datasets.rafd.background=#0000ff", "--set", "datasets.rafd.fit=squeeze"]
+    tiny.run(small_data, tmp_path / "run", "--max-steps", 1, *options)
+    hidden = Image.new("RGBA", (64, 32), (255, 0, 0, 0))
+    hidden.paste((0, 255, 0, 255), (32, 0, 64, 32))
+    seen = Image.new("RGB", (64, 32), (0, 0, 255))
+    seen.paste((0, 255, 0), (32, 0, 64, 32))
+    side = RunFolder(tmp_path / "run").config().data.image_size
+    seen = seen.resize((side, side), Image.Resampling.BILINEAR)
+    hidden.save(tmp_path / "hidden.png")
+    seen.save(tmp_path / "seen.png")
+    assert cli("export", tmp_path / "run", tmp_path / "model").code == 0
+    for model in ("run", "model"):
+        edit = ("--to", "sad", "--current", "happy", "--precision", "fp32", "-o", tmp_path / model)
+        assert cli("translate", tmp_path / model, tmp_path / "hidden.png", tmp_path / "seen.png", *edit).code == 0
+        one, other = ((tmp_path / model / f"{name}-sad.png").read_bytes() for name in ("hidden", "seen"))
+        assert one == other
 
 
 REFUSED = {

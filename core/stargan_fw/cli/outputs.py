@@ -6,10 +6,13 @@ import glob
 import itertools
 import os
 import re
+import stat
 from abc import ABC, abstractmethod
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stargan_fw.data.images import IMAGE_SUFFIXES, UNREADABLE, is_image_name, is_junk, open_image, reason
 from stargan_fw.errors import DataError, LabelError
 from stargan_fw.files import replacing
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 FRAMES = 12  # per edit, of an animation
 MILLISECONDS = 80  # per frame
 QUALITY = 95  # JPEG and WebP
+# Endings of files that are written; others are read, too.
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
 
 class Output(ABC):
@@ -63,6 +68,10 @@ class Output(ABC):
                 folder cannot be written to.
         """
         plan = {source: self.paths(relative) for source, relative in files}
+        shared = Counter(path for paths in plan.values() for path in set(paths))
+        for source, relative in files:  # a.jpg and a.png
+            if any(shared[path] > 1 for path in plan[source]):
+                plan[source] = self.paths(relative.with_name(f"{relative.stem}_{relative.suffix[1:]}{relative.suffix}"))
         if self.out.suffix.lower() in SUFFIXES and not self.out.is_dir():
             plan = {source: self._as_one_file(plan) for source in plan}
         inputs = {source.resolve() for source in plan}
@@ -164,20 +173,21 @@ class Animation(Output):
 
 
 def _file_names(edits: Sequence[str]) -> list[str]:
-    """Returns each edit as a part of a file name, and raises DataError if two different edits get the same one."""
+    """Returns each edit as a part of a file name. Different edits get different ones, also if letters' case is ignored."""
     named: dict[str, str] = {}
-    for edit in edits:
-        first = named.setdefault(_file_name(edit), edit)
-        if first != edit:
-            raise DataError(
-                f"Files of the edits '{first}' and '{edit}' would both be called '{_file_name(edit)}'. Translate them one "
-                "after the other, each with an --out of its own."
-            )
-    return [_file_name(edit) for edit in edits]
+    taken: set[str] = set()
+    for edit in dict.fromkeys(edits):
+        name, number = _file_name(edit), 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{_file_name(edit)}~{number}"
+        taken.add(name.casefold())
+        named[edit] = name
+    return [named[edit] for edit in edits]
 
 
 def _file_name(edit: str) -> str:
-    return re.sub(r"[^\w=,.+-]", "_", edit)
+    return re.sub(r"[^\w=,.+-]|^\.+$", "_", edit)
 
 
 def check_picture_target(option: str, picture: Path) -> None:
@@ -212,49 +222,65 @@ def _check_writable(target: Path, option: str = "--out") -> None:
         raise DataError(f"'{folder}' {why}. Name another folder with {option}.")
 
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-
-
-def image_files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+def image_files(
+    paths: Sequence[Path], unreadable: list[DataError] | None = None, out: Path | None = None
+) -> Iterator[tuple[Path, Path]]:
     """Yields each picture once, with its path relative to the named folder, or to the part of a glob without wildcards.
 
+    Args:
+        paths: files, folders and globs.
+        unreadable: gets an error for each picture that cannot be read; None raises the first.
+        out: a folder of results, which are not read again.
+
     Raises:
-        DataError: if a path is missing or not a picture, or a folder or glob has no pictures.
+        DataError: if a picture cannot be read and none may be left out, or a folder or glob has no pictures.
     """
     seen: set[Path] = set()
     for path in paths:
-        for file, relative in _find_pictures(path):
-            if file not in seen:
-                seen.add(file)
-                _check_picture(file)
+        for file, relative in _find_pictures(path, out):
+            if file in seen:
+                continue
+            seen.add(file)
+            why = _why_unreadable(file)
+            if why is None:
                 yield file, relative
+            elif unreadable is None:
+                raise DataError(f"The image '{file}' cannot be read: {why}.")
+            elif not is_junk(file.name):
+                unreadable.append(DataError(f"The image '{file}' cannot be read: {why}."))
 
 
-def _find_pictures(path: Path) -> list[tuple[Path, Path]]:
+def _find_pictures(path: Path, out: Path | None) -> list[tuple[Path, Path]]:
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        return _relative_to(found, path, f"The folder '{path}' holds no pictures")
-    if path.exists() or not glob.has_magic(str(path)):
+        results = out.resolve() if out and path.resolve() in out.resolve().parents else None
+        found = sorted(file for file in path.rglob("*") if is_image_name(file.name))
+        kept = [
+            file
+            for file in found
+            if not any(map(is_junk, file.relative_to(path).parts)) and results not in file.resolve().parents
+        ]
+        return _relative_to(kept, path, f"The folder '{path}' holds no pictures")
+    if os.path.lexists(path) or not glob.has_magic(str(path)):
         return [(path, Path(path.name))]
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - takes absolute ones
-    found = [file for file in matches if file.suffix.lower() in SUFFIXES]
+    found = [file for file in matches if is_image_name(file.name)]
     fixed = list(path.parts[: next(i for i, part in enumerate(path.parts) if glob.has_magic(part))])
     return _relative_to(found, Path(*fixed), f"The glob '{path}' finds no pictures")
 
 
 def _relative_to(found: list[Path], folder: Path, message: str) -> list[tuple[Path, Path]]:
     if not found:
-        raise DataError(f"{message} ({', '.join(sorted(SUFFIXES))}).")
+        raise DataError(f"{message} ({', '.join(sorted(IMAGE_SUFFIXES))}).")
     return [(file, file.relative_to(folder)) for file in found]
 
 
-def _check_picture(file: Path) -> None:
-    """Reads the header, so that a file that is not a picture is refused before anything is written."""
-    from PIL import Image
-
-    from stargan_fw.data.images import UNREADABLE, reason
-
+def _why_unreadable(file: Path) -> str | None:
+    """Reads the header, so that a file that is no picture is known before anything is written."""
     try:
-        Image.open(file).close()
+        mode = file.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe would never end
+            return "it is a folder" if stat.S_ISDIR(mode) else "it is no file"
+        open_image(file).close()
     except UNREADABLE as error:
-        raise DataError(f"The image '{file}' cannot be read: {reason(error)}.") from None
+        return reason(error)
+    return None

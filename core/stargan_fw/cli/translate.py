@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Self
 
 import typer
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.cli.outputs import Output
     from stargan_fw.inference.figures import FigureRow
-    from stargan_fw.inference.inputs import ImageInput
+    from stargan_fw.inference.inputs import FileInput, ImageInput
     from stargan_fw.inference.pipeline import Translated
     from stargan_fw.inference.translator import Translator
     from stargan_fw_registry import Edit
@@ -46,6 +46,9 @@ def translate(
     size: Annotated[
         Literal["model", "original"], typer.Option(help="The model's size, or pasted into the original.")
     ] = "model",
+    face: Annotated[
+        Literal["detect", "none"], typer.Option(help="What to translate: the face that is found, or the middle.")
+    ] = "none",
     precision: PrecisionOption = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures per batch.")] = None,
     device: DeviceOption = None,
@@ -53,7 +56,7 @@ def translate(
 ) -> None:
     """Translate pictures to other labels. Labels that are not named keep the values that the model reads.
 
-    If a picture turns out to be broken, the command names it, continues with the others, and exits with code 1.
+    Pictures that cannot be read are named and left out, and the exit code is then 1, or 2 if no picture can be read.
     """
     from stargan_fw.cli import outputs
     from stargan_fw.inference.translator import Translator
@@ -62,29 +65,51 @@ def translate(
         raise RequestError("--grid, --gif and --keep-names exclude each other: use one of them.")
     kind = outputs.Grid if grid else outputs.Animation if gif else outputs.Pictures
     output = (outputs.NamedPictures if keep_names else kind)(to, out, strength, size)
-    files = list(outputs.image_files(images))
+    unreadable: list[DataError] = []
+    files = list(outputs.image_files(images, unreadable, out))
+    if not files:
+        _refuse_all(unreadable)
     plan = output.plan(files)
     translator = Translator.from_pretrained(
-        model, device=device, precision=precision, batch_size=batch_size, plugins=plugin or (), accelerate=True
+        model,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        plugins=plugin or (),
+        accelerate=True,
+        crop="face" if face == "detect" else None,
     )
-    _write_all(translator, output, plan, current)
+    _write_all(translator, output, plan, current, unreadable)
 
 
-def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list[Path]], current: str | None) -> None:
-    """Reads, translates and writes the pictures, a batch at a time."""
+def _write_all(
+    translator: "Translator",
+    output: "Output",
+    plan: dict[Path, list[Path]],
+    current: str | None,
+    unreadable: list[DataError],
+) -> None:
+    """Reads, translates and writes the pictures, a batch at a time. Adds those that turn out unreadable to a list."""
     from concurrent.futures import ThreadPoolExecutor
 
     from stargan_fw.inference.inputs import FileInput
     from stargan_fw.inference.pipeline import map_batches
 
-    unreadable: list[DataError] = []
+    listed = len(plan) + len(unreadable)
     targets = output.targets(translator.labels)
     translator.compile_for(len(targets) * len(plan))
-    files_of: dict[ImageInput, list[Path]] = {FileInput(source): paths for source, paths in plan.items()}
+    reading = translator.reading(targets)
+    if (trained_on := translator.own_crop(targets)) and reading.crop is None:
+        note(f"The model was trained on {trained_on}. For pictures that are not cropped like that, add --face detect.")
+    files_of: dict[ImageInput, list[Path]] = {FileInput(source, reading): paths for source, paths in plan.items()}
 
     def write(translated: "Translated") -> list[Path]:
         paths = files_of[translated.image]
-        output.write(translated, paths)
+        try:
+            output.write(translated, paths)
+        except DataError as error:  # it has vanished since it was read
+            unreadable.append(error)
+            return []
         return paths
 
     def leave_out(_: "ImageInput", error: DataError) -> None:
@@ -95,13 +120,28 @@ def _write_all(translator: "Translator", output: "Output", plan: dict[Path, list
         for written in map_batches(batches, write, pool):
             for paths in written:
                 progress.show(paths)
-    _report_unreadable(unreadable, len(plan))
+    _report_crops([image for image in files_of if isinstance(image, FileInput) and image.note])
+    _report_unreadable(unreadable, listed)
+
+
+def _report_crops(noted: "Sequence[FileInput]") -> None:
+    for text in sorted({image.note for image in noted}):
+        named = [image.path for image in noted if image.note == text]
+        note(f"{len(named)} picture{'s' * (len(named) > 1)}: {text}, such as on '{named[0]}'.")
+
+
+def _refuse_all(unreadable: Sequence[DataError]) -> NoReturn:
+    """Raises an error that names all pictures, none of which can be read: then the request was wrong."""
+    if len(unreadable) == 1:
+        raise unreadable[0]
+    lines = [f"None of the {len(unreadable)} pictures can be read." if unreadable else "There are no pictures."]
+    raise DataError("\n".join([*lines, *map(str, unreadable)]))
 
 
 def _report_unreadable(unreadable: Sequence[DataError], count: int) -> None:
-    """Reports unreadable pictures. Raises the first error if no picture was readable: then the request was wrong."""
+    """Reports unreadable pictures, and ends the program if there are any."""
     if len(unreadable) == count:
-        raise unreadable[0]
+        _refuse_all(unreadable)
     for error in unreadable:
         note(f"Left out: {error}")
     if unreadable:

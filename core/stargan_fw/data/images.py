@@ -38,7 +38,18 @@ JUNK = frozenset(
 ) | {"icon\r", "system volume information"}
 
 # What Pillow raises for broken images and, as `DecompressionBombError`, for headers that claim a dangerous number of pixels.
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
 UNREADABLE = (*_BROKEN, Image.DecompressionBombError)
 HEIC = b"ftyphe", b"ftypmi", b"ftypms"  # from byte 4 on
 
@@ -184,15 +195,17 @@ class PictureOptions:
     def region(self, image: Image.Image, crop: Crop | None = None) -> Region:
         """Returns the part of an upright RGB image to keep; arguments as for `square`."""
         square = crop.find(image) if crop else None
-        if square is None and self.fit != "crop":
-            return Region((0, 0, *image.size), padded=self.fit == "pad")
-        note = ""
         if square is None:
-            square = Square.centred(image.size, self.crop_size)
-            if self.crop_size is None and 2 * min(image.size) < max(image.size):
-                note = LONG
-        right, bottom = square.left + square.side, square.top + square.side
-        return Region((square.left, square.top, right, bottom), note=square.note or note)
+            return self.usual_region(image.size)
+        return Region((square.left, square.top, square.left + square.side, square.top + square.side), note=square.note)
+
+    def usual_region(self, size: tuple[int, int]) -> Region:
+        """Returns the part to keep of an image of this size without a crop of its own."""
+        if self.fit != "crop":
+            return Region((0, 0, *size), padded=self.fit == "pad")
+        square = Square.centred(size, self.crop_size)
+        box = square.left, square.top, square.left + square.side, square.top + square.side
+        return Region(box, note=LONG if self.crop_size is None and 2 * min(size) < max(size) else "")
 
     def cut(self, image: Image.Image, region: Region, side: int) -> Image.Image:
         """Returns a region of an upright RGB image as a square of `side` pixels."""

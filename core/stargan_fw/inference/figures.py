@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from stargan_fw.inference.inputs import Reading
     from stargan_fw.inference.target_labels import Current
     from stargan_fw_registry import LabelSpace
 
@@ -29,6 +30,8 @@ class Translates(Protocol):
 
     labels: LabelSpace
     image_size: int
+
+    def reading(self) -> Reading: ...
 
     def translate(self, images: Any, to: Any, *, current: Current = None) -> Any: ...
 
@@ -75,7 +78,7 @@ def draw_figure(
         else {domain.edit: domain.heading for domain in _shared_domains(rows, dataset)}
     )
     side = max(row.translator.image_size for row in rows)
-    inputs = [to_pictures(as_input(image).square(side))[0] for image in images]
+    inputs = [to_pictures(as_input(image, rows[0].translator.reading()).square(side))[0] for image in images]
     translated = [_columns(row, images, list(columns), current) for row in rows]
     cells = [
         [before, *(column[number] for column in of_row)]

@@ -1,4 +1,4 @@
-"""Pastes a translated square into its picture, at the picture's own resolution."""
+"""Pastes a translation into its picture, at the picture's own resolution."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ DETAIL_GOES, DETAIL_GONE = 0.05, 0.2
 
 
 def paste(original: Tensor, before: Tensor, edited: Tensor, *, fade: tuple[bool, bool] = (False, False)) -> Tensor:
-    """Returns the original square with the edit in it.
+    """Returns the original with the edit in it.
 
     The model's result is enlarged and gets the detail that the model never saw, original - enlarge(before). Without
     this detail the middle of a sharp picture would be blurred. The detail is left out where the change has a shape of
     its own, such as a new mouth, because there the old detail would shine through as a ghost.
 
     Args:
-        original: (B, 3, side, side) in [-1, 1].
-        before: (B, 3, s, s), the original at the model's size.
-        edited: (B, 3, s, s), the model's result.
+        original: (B, 3, H, W) in [-1, 1].
+        before: (B, 3, h, w), the original at the model's size.
+        edited: (B, 3, h, w), the model's result.
         fade: whether the picture goes on to the left and right, and above and below; the edit fades out there.
 
     Returns:
-        (B, 3, side, side) in [-1, 1].
+        (B, 3, H, W) in [-1, 1].
     """
-    side = original.shape[-1]
+    size = (original.shape[-2], original.shape[-1])
     before, edited = before.float(), edited.float()
-    detail = original - _enlarge(before, side)
-    ghosts = _enlarge(_ghost_mask(edited - before), side).clamp(0, 1)
-    change = _enlarge(edited - before, side) - ghosts * detail
-    across, down = (_ramp(side, original) if fades else torch.ones(side).to(original) for fades in fade)
+    detail = original - _enlarge(before, size)
+    ghosts = _enlarge(_ghost_mask(edited - before), size).clamp(0, 1)
+    change = _enlarge(edited - before, size) - ghosts * detail
+    across, down = (
+        _ramp(side, original) if fades else torch.ones(side).to(original)
+        for side, fades in zip(reversed(size), fade, strict=True)
+    )
     return (original + change * down[:, None] * across).clamp(-1, 1)
 
 
 def _ghost_mask(change: Tensor) -> Tensor:
-    """Returns (B, 1, s, s) from 0 to 1: the share of the old detail that a change (B, 3, s, s) has to hide."""
+    """Returns (B, 1, h, w) from 0 to 1: the share of the old detail that a change (B, 3, h, w) has to hide."""
     radius = max(2, change.shape[-1] // 32)
     varies = (change - _blur(change, radius)).abs().amax(dim=1, keepdim=True)
     varies = F.max_pool2d(varies, 3, 1, 1)
@@ -48,8 +51,8 @@ def _blur(images: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(F.pad(images, (radius,) * 4, mode="replicate"), 2 * radius + 1, 1)
 
 
-def _enlarge(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images, (side, side), mode="bicubic", antialias=True)
+def _enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(images, size, mode="bicubic", antialias=True)
 
 
 def _ramp(side: int, like: Tensor) -> Tensor:

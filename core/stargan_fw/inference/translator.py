@@ -8,7 +8,7 @@ from stargan_fw.compute.machine import accelerate_networks, choose_device
 from stargan_fw.errors import DataError
 from stargan_fw.inference.engine import Engine, PrecisionName
 from stargan_fw.inference.figures import FigureRow, draw_figure
-from stargan_fw.inference.inputs import as_input, is_single
+from stargan_fw.inference.inputs import USUAL, Reading, as_input, is_single
 from stargan_fw.inference.pipeline import Pipeline, Size
 from stargan_fw.inference.target_labels import Current, Target
 from stargan_fw.interfaces.method import variant_of
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from stargan_fw.interfaces import Method
+    from stargan_fw.data.images import PictureOptions
+    from stargan_fw.interfaces import Crop, Method
     from stargan_fw.models.weights import StoredWeights
     from stargan_fw_registry import LabelSpace
 
@@ -54,12 +55,16 @@ class Translator:
         *,
         precision: PrecisionName = "auto",
         batch_size: int | None = None,
+        pictures: Mapping[str, PictureOptions] | None = None,
+        own_crops: Mapping[str, str] | None = None,
+        crop: Crop | None = None,
     ) -> None:
         """Loads the weights of the method's translating networks; `from_pretrained` opens a stored model."""
         self.labels: LabelSpace = method.space
         self.image_size = method.image_size
         self._method, self._weights, self._device = method, weights, device
         self._precision, self._batch_size = precision, batch_size
+        self._pictures, self._own_crops, self._crop = pictures or {}, own_crops or {}, crop
         self._load(*method.translating)
         self._engine = Engine(method, device, precision=precision, batch_size=batch_size)
         self.pipeline = Pipeline(self.labels, self.image_size, self._engine, lambda: self._load(*method.reading))
@@ -74,6 +79,7 @@ class Translator:
         batch_size: int | None = None,
         plugins: Sequence[str | Path] = (),
         accelerate: bool = False,
+        crop: str | None = None,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
@@ -89,6 +95,8 @@ class Translator:
             plugins: plugin files to use besides the installed plugins.
             accelerate: whether to swap layers for faster ones, as the command line does. On a processor the first use
                 may start a compiler for their C code. Without acceleration every layer is torch's own.
+            crop: the name of a crop that finds what to translate in each picture, such as "face"; None translates the
+                middle, or the whole picture if the model was trained on that.
             revision: branch, tag or commit of a model on the Hub; None is "main".
             cache_dir: the folder for downloads; None is the Hub library's own.
             local_files_only: use earlier downloads only.
@@ -106,7 +114,16 @@ class Translator:
         chosen = choose_device(device)
         if accelerate:
             accelerate_networks(trained.method.networks.values(), trained.plugins, chosen)
-        return cls(trained.method, trained.weights, chosen, precision=precision, batch_size=batch_size)
+        return cls(
+            trained.method,
+            trained.weights,
+            chosen,
+            precision=precision,
+            batch_size=batch_size,
+            pictures=trained.pictures,
+            own_crops=trained.own_crops,
+            crop=trained.plugins.index("crop").get(crop)() if crop else None,
+        )
 
     @property
     def method(self) -> Method:
@@ -125,7 +142,27 @@ class Translator:
             LabelError: the model knows one dataset only, and so has no mask.
         """
         method = variant_of(self._method, part, setting)
-        return Translator(method, self._weights, self._device, precision=self._precision, batch_size=self._batch_size)
+        return Translator(
+            method,
+            self._weights,
+            self._device,
+            precision=self._precision,
+            batch_size=self._batch_size,
+            pictures=self._pictures,
+            own_crops=self._own_crops,
+            crop=self._crop,
+        )
+
+    def reading(self, targets: Sequence[Target] = ()) -> Reading:
+        """Returns how pictures are read: as those of the first target's dataset were in training, or of the first dataset."""
+        return Reading(self._pictures.get(self._dataset_of(targets), USUAL.options), self._crop)
+
+    def own_crop(self, targets: Sequence[Target]) -> str:
+        """Describes the squares that the first target's dataset was trained on; empty if they were the usual ones."""
+        return self._own_crops.get(self._dataset_of(targets), "")
+
+    def _dataset_of(self, targets: Sequence[Target]) -> str:
+        return targets[0].edit.dataset if targets else self.labels.datasets[0]
 
     def compile_for(self, images: int) -> None:
         """Compiles the network if that takes less time than it saves for this many images; call it before `pipeline`.
@@ -256,7 +293,8 @@ class Translator:
         if size not in get_args(Size):
             raise DataError(f"size = {size!r}: give {' or '.join(map(repr, get_args(Size)))}.")
         single = is_single(images)
-        inputs = [as_input(image) for image in ([images] if single else images)]
+        reading = self.reading(targets)
+        inputs = [as_input(image, reading) for image in ([images] if single else images)]
         self.compile_for(len(targets) * sum(image.count for image in inputs))
         rows = [image.results(size) for batch in self.pipeline.run(inputs, targets, current=current) for image in batch]
         columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in targets]

@@ -52,7 +52,12 @@ class Crop(ABC):
 
     The cache of decoded images is named after the crop's `repr`, so crops that choose different squares must have
     different `repr`s. A frozen dataclass does this.
+
+    Attributes:
+        name: what `register_crops` registers the crop by; only such crops, which need no arguments, have a name.
     """
+
+    name: ClassVar[str]
 
     @abstractmethod
     def find(self, image: Image.Image) -> Square | None:

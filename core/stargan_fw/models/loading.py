@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from stargan_fw.components import (
 from stargan_fw.config import Config
 from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, RunError, one_line
 from stargan_fw.models import hub
-from stargan_fw.models.model_config import ModelConfig, check_format, describe_model
+from stargan_fw.models.model_config import ModelConfig, check_format, describe_model, describe_pictures
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, StoredWeights, weights_in_file
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from stargan_fw.data.images import PictureOptions
     from stargan_fw.interfaces import Method
     from stargan_fw_registry import LabelSpace
 
@@ -48,6 +49,8 @@ class TrainedModel:
         weights: where each network's weights are, by the network's name; networks without weights are left out.
         plugins: the plugins that the model is built with.
         describe: makes the configuration. A run's datasets are opened for it, which may take a while.
+        pictures: how each dataset's pictures were read; a dataset that used the defaults may be left out.
+        own_crops: describes the squares of the datasets whose images had their own.
     """
 
     path: Path
@@ -55,6 +58,8 @@ class TrainedModel:
     weights: Mapping[str, StoredWeights]
     plugins: PluginManager
     describe: Callable[[], ModelConfig]
+    pictures: Mapping[str, PictureOptions] = field(default_factory=dict)
+    own_crops: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def config(self) -> ModelConfig:
@@ -151,9 +156,12 @@ def _open_run(run: RunFolder, plugins: PluginManager) -> TrainedModel:
         check_plugins_named(
             data_components(config), config, plugins, run.path
         )  # for the crops of the datasets' classes
-        return describe_model(complete_model(config, plugins), space, plugins)
+        return describe_model(complete_model(config, plugins), space, plugins, run.splits())
 
-    return TrainedModel(run.path, method, weights, plugins, describe)
+    splits = run.splits()
+    pictures = {alias: one.options for alias, one in describe_pictures(config, plugins, splits).items()}
+    own_crops = {alias: split["own_crops"] for alias, split in splits.items() if split.get("own_crops")}
+    return TrainedModel(run.path, method, weights, plugins, describe, pictures, own_crops)
 
 
 def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
@@ -166,7 +174,8 @@ def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
     for name in method.translating:
         version = weights[name].read_metadata(method.networks[name].state_dict()).get(FORMAT_KEY, "")
         check_format(int(version) if version.isdecimal() and len(version) < 9 else None, folder / TRANSLATING)
-    return TrainedModel(folder, method, weights, plugins, lambda: config)
+    pictures = {alias: one.options for alias, one in config.pictures.items()}
+    return TrainedModel(folder, method, weights, plugins, lambda: config, pictures, config.own_crops)
 
 
 def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stargan_fw.component_kinds import MODEL_COMPONENTS
-from stargan_fw.config import LARGEST_SIZE
+from stargan_fw.config import LARGEST_SIZE, Colour, GreyRange
+from stargan_fw.data.images import PictureOptions
 from stargan_fw.data.source import build_dataset
 from stargan_fw.errors import LabelError, ModelError, RequestError, one_line
 from stargan_fw.files import read_json, why_unreadable
+from stargan_fw.interfaces.dataset import Fit  # noqa: TC001 - pydantic evaluates it
 from stargan_fw.options import describe_error
 from stargan_fw.version import __version__
 from stargan_fw_registry import LabelSpace
@@ -83,6 +86,20 @@ class Need(_Strict):
         return "Name the file of its plugin with --plugin FILE"
 
 
+class Pictures(_Strict):
+    """How a dataset's pictures became squares in RGB; see the attributes of `stargan_fw.Dataset` of these names."""
+
+    fit: Fit = "crop"
+    background: Colour = "white"
+    grey_range: GreyRange | None = None
+
+    @property
+    def options(self) -> PictureOptions:
+        """The options to read pictures to translate with; `crop_size` is that of the training data and does not count."""
+        grey = (self.grey_range[0], self.grey_range[1]) if self.grey_range else None
+        return PictureOptions(None, self.fit, self.background, grey)
+
+
 class ModelConfig(_Strict):
     """`config.json`.
 
@@ -95,6 +112,7 @@ class ModelConfig(_Strict):
         crops: per dataset, the side in pixels of the centre crop that images had before the resize; None is the short side.
         own_crops: for each dataset that cropped its images by squares of their own, such as around faces, a description of
             them. `crops` holds for its other images.
+        pictures: how the datasets' pictures became squares in RGB; a dataset is left out if it used the defaults.
         method: the method, which owns the networks.
         components: what the method builds, by kind: "generator", "discriminator", "loss".
         plugins: the plugins that register all of these.
@@ -107,6 +125,7 @@ class ModelConfig(_Strict):
     labels: dict[str, Any]
     crops: dict[str, Annotated[int, Field(gt=0)] | None]
     own_crops: dict[str, Annotated[str, Field(pattern=SENTENCE)]] = {}
+    pictures: dict[str, Pictures] = {}
     method: Component
     components: dict[Annotated[str, Field(pattern=rf"^({'|'.join(MODEL_COMPONENTS)})$")], Component]
     plugins: list[Need]
@@ -117,11 +136,12 @@ class ModelConfig(_Strict):
             datasets = self.space.datasets
         except LabelError as error:
             raise ValueError(f"labels: {error}") from None
-        crops, own_crops = set(self.crops), set(self.own_crops)
-        for key, fits in (("crops", crops == set(datasets)), ("own_crops", own_crops <= set(datasets))):
-            if not fits:
-                named = ", ".join(getattr(self, key))
-                raise ValueError(f"{key} names {named}, but the labels are of {', '.join(datasets)}")
+        for key in ("crops", "own_crops", "pictures"):
+            named, known = set(getattr(self, key)), set(datasets)
+            if not (named == known if key == "crops" else named <= known):
+                raise ValueError(
+                    f"{key} names {', '.join(getattr(self, key))}, but the labels are of {', '.join(datasets)}"
+                )
         return self
 
     @property
@@ -141,7 +161,8 @@ class ModelConfig(_Strict):
 
     def to_json(self) -> str:
         """Returns the file's text."""
-        return json.dumps(self.model_dump(), indent=1, ensure_ascii=False) + "\n"
+        left_out = None if self.pictures else {"pictures"}  # so that earlier versions read the file
+        return json.dumps(self.model_dump(exclude=left_out), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> ModelConfig:
@@ -160,13 +181,36 @@ class ModelConfig(_Strict):
             raise ModelError(f"'{path}': {one_line(reason)}") from None
 
 
-def describe_model(config: Config, space: LabelSpace, plugins: PluginManager) -> ModelConfig:
+def describe_pictures(
+    config: Config, plugins: PluginManager, splits: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Pictures]:
+    """Returns how the pictures of each dataset became squares, without those that used the defaults.
+
+    Args:
+        config: the configuration.
+        plugins: have the datasets' classes; if one is not there, the configuration says what it can.
+        splits: what a run recorded about each dataset's images, such as the range of greys that was found.
+    """
+    found = {}
+    for alias, table in config.datasets.items():
+        kind = plugins.index("dataset").get(table.plugin) if table.plugin in plugins.index("dataset") else None
+        of_class = {key: getattr(kind, key, None) for key in Pictures.model_fields}
+        of_class["grey_range"] = of_class["grey_range"] or splits.get(alias, {}).get("grey_range")
+        known = {key: value for key, value in (of_class | table.overrides).items() if value is not None}
+        found[alias] = Pictures(**{key: known[key] for key in Pictures.model_fields if key in known})
+    return {alias: pictures for alias, pictures in found.items() if pictures != Pictures()}
+
+
+def describe_model(
+    config: Config, space: LabelSpace, plugins: PluginManager, splits: Mapping[str, Any] = MappingProxyType({})
+) -> ModelConfig:
     """Returns the `config.json` of the model that a configuration builds.
 
     Args:
         config: a complete configuration, as `stargan_fw.components.complete` returns it.
         space: the label space.
         plugins: the plugins that the configuration is built with.
+        splits: as `describe_pictures` takes them.
 
     Raises:
         ModelError: a component has an argument that a model's file cannot have.
@@ -187,6 +231,7 @@ def describe_model(config: Config, space: LabelSpace, plugins: PluginManager) ->
         labels=space.to_dict(),
         crops={alias: crop for alias, (crop, _) in crops.items()},
         own_crops={alias: own for alias, (_, own) in crops.items() if own},
+        pictures={a: one for a, one in describe_pictures(config, plugins, splits).items() if a in space.datasets},
         plugins=_required_plugins(parts, plugins),
         method=parts.pop("method"),
         components=parts,

@@ -37,6 +37,8 @@ class _Split(BaseModel):
     training: int
     training_hash: str = ""
     skipped: list[str] = []
+    grey_range: list[float] | None = None
+    own_crops: str = ""
 
 
 _SPLITS = TypeAdapter(dict[str, _Split])

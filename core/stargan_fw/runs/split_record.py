@@ -24,7 +24,7 @@ def describe_split(source: Source, store: Store | None = None) -> dict[str, Any]
 
     `test` has the names of the held-out examples, `training` the number of the others and `training_hash` a hash of their
     names; all three include unreadable images. If there is a store, `skipped` has the names of unreadable images, and
-    `grey_range` the range of deep greys, if there are any.
+    `grey_range` the range of deep greys, if there are any, and `own_crops` describes the examples' own crops.
     """
     digest = hashlib.sha256("\n".join(source.name_of(i) for i in source.train).encode(errors="surrogateescape"))
     split: dict[str, Any] = {
@@ -36,6 +36,7 @@ def describe_split(source: Source, store: Store | None = None) -> dict[str, Any]
         split["skipped"] = [source.name_of(i) for i in store.errors]
         grey = noted_range(store.notes.values())
         split |= {"grey_range": grey} if grey else {}
+        split |= {"own_crops": source.dataset.own_crops} if source.dataset.own_crops else {}
     return split
 
 
@@ -50,8 +51,8 @@ def check_splits(run: RunFolder, sources: Sequence[Source], stores: Mapping[str,
     before = run.splits()
     for source in sources:
         then, now = before.get(source.alias), describe_split(source, stores[source.alias] if stores else None)
-        now.pop("grey_range", None)  # another range means other images
-        if isinstance(then, dict) and any(key in then and then[key] != value for key, value in now.items()):
+        compared = now.keys() - {"grey_range", "own_crops"}  # these follow from the images and the configuration
+        if isinstance(then, dict) and any(key in then and then[key] != now[key] for key in compared):
             raise RunError(
                 f"The images of the dataset '{source.alias}' at '{source.dataset.root}' are not those that '{run.path}' "
                 f"began with: {_difference(then, now)}. Restore the data, or start a new run with another --out."
