@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from stargan_fw.data.check import log_warnings
 from stargan_fw.data.source import decode
 from stargan_fw_evaluate import metrics
 from stargan_fw_evaluate.candidate import (
@@ -114,6 +115,7 @@ def _prepare(
     config = data_config(candidates, list(dict.fromkeys([*names, *image_names, *read_names])), request)
     plugins = find_plugins(candidates, config, request)
     sources = {name: open_source(name, config, plugins, candidates) for name in config.datasets}
+    log_warnings(sources.values(), candidates[0].run.path)
     schemas = [source.schema for source in sources.values()]
     wanted = select_targets([one for name in names for one in list_targets(sources[name].schema)], request.to, schemas)
     targets = {name: [target for target in wanted if target.schema.name == name] for name in names}

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from stargan_fw.components import parameter_count
+from stargan_fw.data.check import log_warnings
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.errors import RequestError, RunError
 from stargan_fw.models.loading import open_model
@@ -117,6 +118,7 @@ def _sheet(run: RunFolder, config: Config, trained: TrainedModel) -> tuple[Image
     """Draws images that the run holds out, in every domain. Without them, the run's newest sample is taken instead."""
     try:
         sources, size = recorded_sources(run, trained.plugins), config.data.image_size
+        log_warnings(sources, run.path)
         sheet = SampleSheet.of_held_out(trained.method, sources, SHEET_ROWS, size, torch.device("cpu"))
         return sheet.draw(trained.method), "Held-out images, then each domain."
     except (RequestError, *UNREADABLE):

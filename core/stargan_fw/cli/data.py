@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from stargan_fw.data.check import DatasetReport
     from stargan_fw.plugin_manager import PluginManager
 
+SPLITS = {"random": "drawn at random", "person": "divided by person", "given": "as the data says"}
+
 app = typer.Typer(no_args_is_help=True, help="Check, prepare and draw data.")
 
 
@@ -142,11 +144,11 @@ def check(
         typer.echo(json_text(document))
     else:
         for report in reports:
-            _show_report(Console(), report)
+            show_report(Console(), report)
     if sheet:
         save_picture(draw_contact_sheet(checked), sheet)
     if problems:
-        raise DataError(" ".join(problems))
+        raise DataError.of(problems)
 
 
 def _merge(
@@ -174,7 +176,8 @@ def _track_reading(name: str, count: int, images: "Iterable[Any]") -> "Iterable[
     return track(images, escape(f"reading {name}"), count, console=console) if console.is_terminal else images
 
 
-def _show_report(console: "Console", report: "DatasetReport") -> None:
+def show_report(console: "Console", report: "DatasetReport") -> None:
+    """Prints a table of a dataset's labels, and what was found in it."""
     from rich.filesize import decimal as format_size
     from rich.markup import escape
     from rich.table import Table
@@ -182,12 +185,16 @@ def _show_report(console: "Console", report: "DatasetReport") -> None:
     title = f"{report.alias}: {report.training} training and {report.test} test images, {report.people} people named"
     table = Table("label", "training", "test", "unknown", "most often with", title=escape(title), title_justify="left")
     for label in report.labels:
-        others = {name: count for name, count in report.together[label.name].items() if name != label.name and count}
+        together = report.together.get(label.name, {})
+        others = {name: count for name, count in together.items() if name != label.name and count}
         most = sorted(others, key=lambda name: -others[name])[:2]
         beside = ", ".join(f"{name} {others[name]}" for name in most)
         table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
     console.print(table)
-    console.print(f"decoded: {format_size(report.store_bytes)}")
+    if report.split:
+        console.print(f"split: {SPLITS[report.split]}")
+    if report.store_bytes:
+        console.print(f"decoded: {format_size(report.store_bytes)}")
     lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
     lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
     for kind, line in lines:

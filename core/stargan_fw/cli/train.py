@@ -20,6 +20,7 @@ from stargan_fw.cli.command_options import (
     SetOption,
     configuration_layers,
 )
+from stargan_fw.errors import printable
 from stargan_fw.stop_signals import Stopped
 
 if TYPE_CHECKING:
@@ -78,7 +79,16 @@ def train(
             request.check_data(plan.space, plan.sources)
             adoption = request.adopt(plan.method)
         console = Console(quiet=ranks.rank() > 0)
-        _show_plan(console, plan)
+        given = {"--datasets": datasets, "--data": data, "--preset": preset, "--config": config}
+        if request.run.holds_run and not datasets:
+            given = {"--config": request.run.path / "config.toml"}
+        pairs = [
+            *given.items(),
+            *(("--set", text) for text in settings or ()),
+            *(("--plugin", file) for file in plugin or ()),
+        ]
+        arguments = [text for option, value in pairs if value for text in (option, str(value))]
+        _show_plan(console, plan, shlex.join(["stargan-fw", "data", "check", *arguments]), full=dry_run)
         if adoption and request.start:
             console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
         if resume and not request.resume:
@@ -115,16 +125,24 @@ def _run(
     )
 
 
-def _show_plan(console: "Console", plan: "Plan") -> None:
+def _show_plan(console: "Console", plan: "Plan", check_command: str, *, full: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from stargan_fw.cli.data import show_report
     from stargan_fw.components import parameter_count
+    from stargan_fw.data.check import describe, first_warnings
 
-    table = Table("dataset", "training", "test", "labels", title=f"{plan.steps} steps", title_justify="left")
-    for source in plan.sources:
-        labels = ", ".join(source.schema.names)
-        table.add_row(escape(source.alias), f"{len(source.train)}", f"{len(source.test)}", escape(labels))
+    table = Table("dataset", "training", "test", "split", "labels", title=f"{plan.steps} steps", title_justify="left")
+    reports = [describe(source) for source in plan.sources]
+    for report in reports:
+        labels = ", ".join(f"{label.name} {label.train + label.test}" for label in report.labels)
+        table.add_row(escape(report.alias), f"{report.training}", f"{report.test}", report.split, escape(labels))
     console.print(table)
+    if full:
+        for report in reports:
+            show_report(console, report)
+    for line in [] if full else first_warnings(reports, check_command):
+        console.print(printable(f"warning: {line}"), markup=False, highlight=False, soft_wrap=True)
     sizes = [f"{name} {parameter_count(network):,}" for name, network in plan.method.networks.items()]
     console.print(f"parameters: {', '.join(sizes)}", markup=False)

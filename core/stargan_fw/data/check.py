@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import shlex
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -24,7 +26,7 @@ from stargan_fw.data.source import (
     varies,
 )
 from stargan_fw.data.splits import divide, find_copies
-from stargan_fw.errors import DataError, RequestError
+from stargan_fw.errors import DataError, RequestError, printable
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, Iterable[Any]], Iterable[Any]]
 
+logger = logging.getLogger(__name__)
+
+FEW = 3  # warnings about a dataset that a training shows
 FEWEST = 16  # a label with fewer training images is hardly learned
 SPLIT_NAMES = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"})
 SIDE, GAP, LINE = 128, 4, 12  # the contact sheet, in pixels
@@ -138,6 +143,21 @@ def describe(source: Source) -> DatasetReport:
     report = _count(source, source.dataset.name)
     _assess_sides(report, source, find_copies(source.examples))
     return report
+
+
+def first_warnings(reports: Iterable[DatasetReport], command: str) -> list[str]:
+    """Returns a few lines of warnings per dataset, and the command that shows all of them; nothing if there are none."""
+    reports = list(reports)
+    lines = [f"{report.alias}: {warning}" for report in reports for warning in report.warnings[:FEW]]
+    hidden = sum(len(report.warnings[FEW:]) for report in reports)
+    return [*lines, f"{f'{hidden} more warnings' if hidden else 'Details'}: {command}"] if lines else []
+
+
+def log_warnings(sources: Iterable[Source], run: Path) -> None:
+    """Logs a few lines of warnings per dataset of a run, before a command uses the data."""
+    command = shlex.join(["stargan-fw", "data", "check", "--config", str(run / "config.toml")])
+    for line in first_warnings(map(describe, sources), command):
+        logger.warning("%s", printable(line))
 
 
 def _check(

@@ -72,7 +72,9 @@ def find_copies(examples: Sequence[Example]) -> list[list[int]]:
     if len(images) <= COMPARED:
         sizes = list(map(_size, images))
         shared = Counter(sizes)
-        keys = [_content(image) if shared[size] > 1 else image for image, size in zip(images, sizes, strict=True)]
+        keys = [
+            _content(image) if size and shared[size] > 1 else image for image, size in zip(images, sizes, strict=True)
+        ]
     same: dict[Hashable, list[int]] = defaultdict(list)
     for index, key in enumerate(keys):
         same[key].append(index)
@@ -87,7 +89,9 @@ def _content(image: ImageSource) -> Hashable:
 
 
 def _size(image: ImageSource) -> int:
-    return 0 if isinstance(image, EncodedImage) or not os.path.exists(image) else os.path.getsize(image)  # noqa: PTH110, PTH202
+    if isinstance(image, EncodedImage):
+        return -1
+    return 0 if not os.path.exists(image) else os.path.getsize(image)  # noqa: PTH110, PTH202
 
 
 def _complement(count: int, held_out: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -97,13 +101,14 @@ def _complement(count: int, held_out: Sequence[int]) -> tuple[list[int], list[in
 
 def _random_test(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
     """Draws images, and keeps copies of a picture on the side of the first of them."""
-    held_out = _draw(len(examples), dataset.test_size)
-    for first, *others in find_copies(examples):
-        if first in held_out:
-            held_out.update(others)
-        else:
-            held_out.difference_update(others)
-    return held_out
+    drawn = _draw(len(examples), dataset.test_size)
+    first_of = {index: group[0] for group in find_copies(examples) for index in group}
+    held_out = {index for index in range(len(examples)) if first_of.get(index, index) in drawn} if first_of else drawn
+    if 0 < len(held_out) < len(examples):
+        return held_out
+    pictures = [index for index in range(len(examples)) if first_of.get(index, index) == index]
+    drawn = {pictures[number] for number in _draw(len(pictures), dataset.test_size)}
+    return {index for index in range(len(examples)) if first_of.get(index, index) in drawn}
 
 
 def _test_by_person(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
