@@ -1,4 +1,6 @@
+import json
 import re
+from collections import Counter
 
 import pytest
 
@@ -87,9 +89,101 @@ def test_a_root_one_level_off_is_told_where_to_go(touch):
 def test_a_name_that_does_not_parse_is_told_with_the_pattern(touch):
     root = touch(ANGRY, "Rafd090_01_Caucasian_female_angry.jpg")
     message = error_of(root)
-    assert message.startswith(f"{root / 'Rafd090_01_Caucasian_female_angry.jpg'}: ")
+    assert "the expression of 1 of the 2 pictures is not known (Rafd090_01_Caucasian_female_angry.jpg)" in message
     assert "Rafd<angle>_<person>_" in message
-    assert "move it out" in message
+    assert message.endswith("move them out, or leave them out: --set datasets.rafd.on_bad_image=skip.")
+
+
+def test_unknown_names_are_left_out_if_that_is_asked_for(touch):
+    root = touch(ANGRY, *(f"other/{i}.png" for i in range(5)))
+    assert "5 of the 6 pictures is not known (other/0.png, other/1.png, other/2.png, …)" in error_of(root)
+    dataset = RaFD(root)
+    dataset.on_bad_image = "skip"
+    assert len(dataset.examples()) == 1
+    assert dataset.remarks[0].startswith("Left out: the expression of 5 of the 6 pictures")
+
+
+PEOPLE = [f"{number:02d}" for number in range(1, 5)]
+
+
+def names(
+    form="Rafd{angle:03d}_{person}_Caucasian_female_{expression}_{gaze}.jpg", expressions=EXPRESSIONS, angles=(90,)
+):
+    """Four people, each with every expression and gaze."""
+    return [
+        form.format(angle=angle, person=person, expression=expression, gaze=gaze, name=f"Rafd{angle:03d}_{person}")
+        for angle in angles
+        for person in PEOPLE
+        for expression in expressions
+        for gaze in ("left", "frontal", "right")
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.upper,
+        str.lower,
+        lambda name: name.replace("Rafd", "RaFD") if "_01_" in name else name,
+        lambda name: name.replace(".jpg", ".JPG") if "_angry_" in name else name,
+        lambda name: name.replace(".jpg", ".png"),
+        lambda name: name.replace(".jpg", ".bmp"),
+        lambda name: name.replace(".jpg", "_cropped.jpeg"),
+        lambda name: f"aligned_{name}",
+        lambda name: name.replace("_", "-"),
+        lambda name: f"{name[8:10]}/{name}",
+        lambda name: f"frontal/{name[8:10]}/{name}",
+        lambda name: f"RaFD/images/frontal/{name[8:10]}/{name.upper()}",
+    ],
+)
+def test_no_spelling_of_the_names_is_passed_over(touch, change):
+    examples = RaFD(touch(*map(change, names()), "Thumbs.db", "._x.jpg", "@eaDir/a.jpg", "read me.txt")).examples()
+    assert len(examples) == 96
+    assert Counter(example.labels["expression"] for example in examples) == dict.fromkeys(EXPRESSIONS, 12)
+    assert {example.identity for example in examples} == set(PEOPLE)
+
+
+def test_pictures_that_are_not_chosen_are_counted(touch):
+    dataset = RaFD(touch(*names(angles=(0, 90, 180))))
+    assert len(dataset.examples()) == 96
+    assert dataset.remarks[0].startswith("Left out: 192 of the 288 pictures, of other `angles`")
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_seven_expressions_are_said_with_the_way(touch, split):
+    seven = [expression for expression in EXPRESSIONS if expression != "contemptuous"]
+    files = names(expressions=seven)
+    if split:
+        files = [f"{'test' if '_04_' in name else 'train'}/{name.split('_')[4]}/{name}" for name in files]
+    dataset = RaFD(touch(*files))
+    assert len(dataset.examples()) == 84
+    (remark,) = dataset.remarks
+    assert remark.startswith("No picture is contemptuous: no model can learn it")
+    assert ("--datasets rafd=folder:" in remark) == split
+    option = json.loads(re.search(r"--set 'datasets\.rafd\.expressions=(.*?)'", remark)[1])
+    chosen = RaFD(dataset.root, expressions=option)
+    assert (len(chosen.examples()), list(chosen.remarks)) == (84, [])
+    assert list(chosen.attributes) == [Categorical("expression", seven)]
+
+
+def test_folders_of_the_split_in_capitals_and_nested(touch):
+    root = touch("Train/Angry/01/a.PNG", "Train/SAD/b.webp", "TEST/angry/c.jpg")
+    examples = RaFD(root).examples()
+    assert [(example.labels["expression"], example.split) for example in examples] == [
+        ("angry", "train"),
+        ("sad", "train"),
+        ("angry", "test"),
+    ]
+
+
+def test_pictures_beside_the_folders_of_expressions_are_counted(touch):
+    root = touch("train/angry/a.jpg", "test/sad/b.jpg", "train/c.jpg", "extra/d.jpg")
+    assert "of 2 of the 4 pictures is not known (extra/d.jpg, train/c.jpg)" in error_of(root)
+
+
+def test_class_folders_without_its_names_are_led_to_the_plugin_folder(touch):
+    root = touch("angry/1.jpg", "happy/2.jpg")
+    assert error_of(root).endswith(f"Or take the folders for classes: --datasets rafd=folder:{root}")
 
 
 @pytest.mark.parametrize("prefix", ["", "train/sad/"])

@@ -10,7 +10,7 @@ from stargan_fw import Dataset, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces import EncodedImage
 from stargan_fw.interfaces.dataset import SplitName
-from stargan_fw_plugins.datasets.celeba import HAIR_COLORS, PAPER_ATTRIBUTES, CelebA
+from stargan_fw_plugins.datasets.celeba import HAIR_COLORS, PAPER_ATTRIBUTES, SCALED, CelebA
 from stargan_fw_plugins.datasets.columns import Annotations
 from stargan_fw_plugins.datasets.huggingface_loading import load_splits
 from stargan_fw_plugins.datasets.labelled_columns import Tabular
@@ -88,7 +88,11 @@ class HuggingFace(Tabular):
 
     @property
     def own_crops(self) -> str:
-        return describe_face_crop(self._face)
+        return describe_face_crop(self._face, SCALED.describe() if self._may_scale else "")
+
+    @property
+    def _may_scale(self) -> bool:
+        return self._recipe == CelebA.name and self.crop_size == CelebA.crop_size
 
     def _preset_celeba(self, labels: list[str] | None, exclusive: dict[str, list[str]] | None) -> None:
         labels = PAPER_ATTRIBUTES if labels is None else labels
@@ -125,6 +129,8 @@ class HuggingFace(Tabular):
             for row in range(len(split)):
                 read = partial(_read_image, column, self.image_column, row)
                 images.append(EncodedImage(_format_location(self.root, name, row), f"{split._fingerprint} {row}", read))  # noqa: SLF001
+        if self._may_scale and self.crop is None and SCALED.is_needed(images):
+            self.crop = SCALED
         return images
 
     def row_splits(self, annotations: Annotations) -> Sequence[SplitName | None]:

@@ -1,7 +1,7 @@
 """RaFD: 67 people x 8 expressions x 3 gazes x 5 camera angles (Langner et al., 2010)."""
 
 import itertools
-import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +11,23 @@ from typing import Literal, NamedTuple
 from PIL import Image
 
 from stargan_fw import Crop, Dataset, Example, PortraitSquare, hookimpl
-from stargan_fw.errors import ConfigError, DataError, closest
+from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.location import suggest_location
+from stargan_fw_plugins.datasets.rafd_files import (
+    ANGLES,
+    EXPRESSIONS,
+    GAZES,
+    PATTERN,
+    SPLITS,
+    Photo,
+    expression_folders,
+    find_pictures,
+    find_side,
+    is_rafd,
+    is_split_by_folder,
+    parse_name,
+)
 from stargan_fw_plugins.face_crop import describe_face_crop, make_face_crop
 from stargan_fw_plugins.redrawn_faces import draw_portrait, read_seed, write_seed
 from stargan_fw_plugins.sample_faces import (
@@ -30,19 +44,10 @@ from stargan_fw_plugins.sample_faces import (
     vary_brightness,
     write_portraits,
 )
-from stargan_fw_registry import Categorical, LabelValue
+from stargan_fw_registry import Attribute, Categorical, LabelValue
 
-EXPRESSIONS = ("angry", "contemptuous", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
-ANGLES = (0, 45, 90, 135, 180)
 PAPER_ANGLES = [45, 90, 135]
-GAZES = ["left", "frontal", "right"]
-SPLITS: Sequence[SplitName] = ("train", "test")
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-
-PATTERN = "Rafd<angle>_<person>_<Caucasian|Moroccan|Kid>_<male|female>_<expression>_<left|frontal|right>.jpg"
-FILE_NAME = re.compile(
-    rf"Rafd(\d{{3}})_(\d+)_(?:Caucasian|Moroccan|Kid)_(?:male|female)_({'|'.join(EXPRESSIONS)})_({'|'.join(GAZES)})"
-)
+ALL_EXPRESSIONS = list(EXPRESSIONS)
 
 # Where the head is on a portrait as distributed (681 x 1024), by camera angle. At 0 and 45 degrees the camera sees the
 # right side of the face, which looks to the right of the picture. These are estimates with some room around the head:
@@ -66,19 +71,20 @@ FREE_FOREHEADS = tuple(top for top in LONG_TOPS if top not in FRINGES)
 BLACK: Color = (38, 38, 40)
 
 
-class Photo(NamedTuple):
-    """The parts of a file name: camera angle in degrees (90 is frontal), the person's number, expression and gaze."""
+class _Picture(NamedTuple):
+    """A picture with its expression, what its name says, and its side of the split, if it has one."""
 
-    angle: int
-    person: str
+    path: Path
     expression: str
-    gaze: str
+    photo: Photo | None
+    split: SplitName | None = None
 
 
 class RaFD(Dataset):
     """The Radboud Faces Database, in either of two layouts.
 
-    As distributed, directly in root or one folder below; it is then split by person:
+    As distributed, in root or in folders below; it is then split by person. Capitals and endings do not matter, and the
+    name may have more before and after, such as `_cropped`:
 
         root/Rafd090_01_Caucasian_female_angry_frontal.jpg …
 
@@ -97,6 +103,7 @@ class RaFD(Dataset):
             three. In the second layout files without an angle in their names are always taken.
         gazes: directions of gaze to take, of left, frontal and right. In the second layout files without a gaze in
             their names are always taken.
+        expressions: the expressions to learn, in label order; by default all eight. Pictures of others are left out.
         face: "geometry" crops as described above. "detect" crops to the face that OpenCV finds (the extra `faces`), and
             as described above if it finds none. "none" crops to the middle square.
 
@@ -106,7 +113,6 @@ class RaFD(Dataset):
     """
 
     name = "rafd"
-    attributes = (Categorical("expression", EXPRESSIONS),)
     crop_size = None
     test_split: Literal["random", "person", "given"] = "person"
     test_size = 0.1
@@ -117,13 +123,18 @@ class RaFD(Dataset):
         *,
         angles: list[int] = PAPER_ANGLES,
         gazes: list[str] = GAZES,
+        expressions: list[str] = ALL_EXPRESSIONS,
         face: Literal["geometry", "detect", "none"] = "geometry",
     ) -> None:
         super().__init__(root)
         _check_selection("angles", angles, ANGLES)
         _check_selection("gazes", gazes, GAZES)
+        _check_selection("expressions", expressions, EXPRESSIONS)
+        self.attributes: Sequence[Attribute] = (Categorical("expression", expressions),)
+        self._remarks: list[str] = []
         self.angles = tuple(angles)
         self.gazes = tuple(gazes)
+        self.expressions = tuple(expressions)
         self.face = face
         self._crops_by_angle = _make_crops(face)
         if is_split_by_folder(root):
@@ -136,36 +147,86 @@ class RaFD(Dataset):
         place = _describe_squares([FACE_SQUARES[angle] for angle in self.angles])
         return place if self.face == "geometry" else describe_face_crop("detect", place)
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        return self._remarks
+
     def examples(self) -> Iterable[Example]:
-        """Returns the images of the selected angles and gazes, sorted by path.
+        """Returns the images of the selected angles, gazes and expressions, sorted by path.
 
         Raises:
-            DataError: the root is missing or one level off, a name does not parse, or no image is selected.
+            DataError: the root is missing or one level off, names do not parse, or no image is selected.
         """
+        self._remarks = []
         _check_level(self.root)
-        examples = list(self._split_examples() if is_split_by_folder(self.root) else self._original_examples())
-        if not examples:
+        found = self._split_pictures() if is_split_by_folder(self.root) else self._original_pictures()
+        chosen = [picture for picture in found if self._selects(picture)]
+        if not chosen:
             raise DataError(self._describe_empty_selection())
-        return examples
+        self._say_what_is_missing(found, len(chosen))
+        return [
+            Example(
+                one.path,
+                {"expression": one.expression},
+                one.photo and one.photo.person,
+                one.split,
+                self._crop(one.photo),
+            )
+            for one in chosen
+        ]
 
-    def _original_examples(self) -> Iterator[Example]:
-        for path in _find_originals(self.root):
-            photo = _parse_name(path)
-            if photo is None:
-                raise DataError(
-                    f"{path}: the name is not of the form {PATTERN}. Rename the file or move it out of the folder."
-                )
-            if self._selects(photo):
-                yield Example(path, {"expression": photo.expression}, photo.person, crop=self._crop(photo))
+    def _original_pictures(self) -> list[_Picture]:
+        photos = {path: parse_name(path) for path in find_pictures(self.root)}
+        self._leave_out([path for path, photo in photos.items() if photo is None], len(photos))
+        return [_Picture(path, photo.expression, photo) for path, photo in photos.items() if photo]
 
-    def _split_examples(self) -> Iterator[Example]:
+    def _split_pictures(self) -> list[_Picture]:
+        pictures = []
         for split in SPLITS:
-            for folder in _expression_folders(self.root / split):
-                for path in _visible(folder.iterdir()):
-                    photo = _parse_name(path)
-                    if path.suffix.lower() in IMAGE_SUFFIXES and (photo is None or self._selects(photo)):
-                        person = photo.person if photo else None
-                        yield Example(path, {"expression": folder.name}, person, split, self._crop(photo))
+            side = find_side(self.root, split)
+            for folder in expression_folders(side) if side else ():
+                paths = find_pictures(folder)
+                pictures += [_Picture(path, folder.name.lower(), parse_name(path), split) for path in paths]
+        inside = {picture.path for picture in pictures}
+        everything = find_pictures(self.root)
+        self._leave_out([path for path in everything if path not in inside], len(everything))
+        return pictures
+
+    def _leave_out(self, unknown: Sequence[Path], count: int) -> None:
+        """Says which pictures have no expression; DataError unless they may be left out."""
+        if not unknown:
+            return
+        some = ", ".join(str(path.relative_to(self.root)) for path in unknown[:3]) + (", …" if len(unknown) > 3 else "")
+        problem = f"the expression of {len(unknown)} of the {count} pictures is not known ({some})"
+        if self.on_bad_image == "skip" and len(unknown) < count:
+            self._remarks.append(f"Left out: {problem}.")
+            return
+        own = any(path.parent.name.lower() in EXPRESSIONS for path in unknown)
+        classes = f" Or take the folders for classes: --datasets {self._as_folder}" if own else ""
+        skip = ", or leave them out: --set datasets.rafd.on_bad_image=skip" if len(unknown) < count else ""
+        raise DataError(
+            f"{self.root}: {problem}. RaFD's names are {PATTERN}. Rename the pictures, move them out{skip}.{classes}"
+        )
+
+    @property
+    def _as_folder(self) -> str:
+        return shlex.quote(f"{self.name}=folder:{self.root}")
+
+    def _say_what_is_missing(self, found: Sequence[_Picture], chosen: int) -> None:
+        if chosen < len(found):
+            self._remarks.append(
+                f"Left out: {len(found) - chosen} of the {len(found)} pictures, of other `angles`, `gazes` or `expressions`"
+                f" than {_comma_separated(self.angles)}; {_comma_separated(self.gazes)}; {_comma_separated(self.expressions)}."
+            )
+        there = {picture.expression for picture in found if self._selects(picture)}
+        missing = [expression for expression in self.expressions if expression not in there]
+        if missing:
+            choice = ",".join(f'"{expression}"' for expression in self.expressions if expression in there)
+            folders = f", or --datasets {self._as_folder}" if is_split_by_folder(self.root) else ""
+            self._remarks.append(
+                f"No picture is {' or '.join(missing)}: no model can learn it, and a translation to it means nothing."
+                f" To leave it out: --set 'datasets.rafd.expressions=[{choice}]'{folders}"
+            )
 
     def _crop(self, photo: Photo | None) -> Crop | None:
         """Returns how a photo is cropped; a photo without an angle in its name counts as frontal."""
@@ -175,12 +236,13 @@ class RaFD(Dataset):
             raise ConfigError('rafd: `crop_size` and `face = "detect"` exclude each other. Leave one out.')
         return None
 
-    def _selects(self, photo: Photo) -> bool:
-        return photo.angle in self.angles and photo.gaze in self.gazes
+    def _selects(self, picture: _Picture) -> bool:
+        photo = picture.photo
+        seen = photo is None or (photo.angle in self.angles and photo.gaze in self.gazes)
+        return seen and picture.expression in self.expressions
 
     def _describe_empty_selection(self) -> str:
-        paths = self.root.rglob("*") if is_split_by_folder(self.root) else _find_originals(self.root)
-        photos = [photo for photo in map(_parse_name, paths) if photo]
+        photos = [photo for photo in map(parse_name, find_pictures(self.root)) if photo]
         if not photos:
             return f"{self.root}: the folders of expressions hold no images. Put the cropped portraits into them."
         angles = ", ".join(str(angle) for angle in sorted({photo.angle for photo in photos}))
@@ -193,7 +255,7 @@ class RaFD(Dataset):
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
         """Draws the same person, gaze and wall with another expression; None for a photograph."""
         seed = read_seed(self.root)
-        photo = _parse_name(Path(str(example.image)))
+        photo = parse_name(Path(str(example.image)))
         if seed is None or photo is None:
             return None
         drawn = _stand_in_portrait(self.root, int(photo.person), photo.expression, photo.gaze, seed)
@@ -257,20 +319,13 @@ def _comma_separated(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values)
 
 
-def is_split_by_folder(root: Path) -> bool:
-    """Returns whether the folder has the layout that the reference implementation expects."""
-    return all((root / split).is_dir() for split in SPLITS)
-
-
-def is_rafd(folder: Path) -> bool:
-    """Returns whether the folder holds RaFD in either layout."""
-    return is_split_by_folder(folder) or any(_parse_name(path) for path in folder.glob("*.jpg"))
-
-
 def _check_level(root: Path) -> None:
     """Raises DataError unless `root` holds RaFD, or JPEGs that may be RaFD's."""
-    inside_split = root.name in SPLITS and is_split_by_folder(root.parent)
-    if is_split_by_folder(root) or (not inside_split and _find_originals(root)):
+    inside_split = root.name.lower() in SPLITS and is_split_by_folder(root.parent)
+    below = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+    if is_split_by_folder(root) or (
+        not inside_split and not any(map(is_split_by_folder, below)) and find_pictures(root)
+    ):
         return
     if inside_split:
         problem = f"only one side of the split in {root.parent}"
@@ -279,40 +334,9 @@ def _check_level(root: Path) -> None:
     else:
         problem = "not a folder" if root.exists() else "no such folder"
     raise DataError(
-        f"{root}: {problem}. RaFD's folder holds {PATTERN}, or train/<expression>/ and test/<expression>/."
+        f"{root}: {problem}. RaFD's folder holds {PATTERN}.jpg, or train/<expression>/ and test/<expression>/."
         f"{suggest_location(RaFD.name, root, is_rafd)}"
     )
-
-
-def _find_originals(root: Path) -> list[Path]:
-    """Returns the JPEGs directly in `root` and one folder below, each level sorted."""
-    return [path for pattern in ("*.jpg", "*/*.jpg") for path in _visible(root.glob(pattern))]
-
-
-def _visible(paths: Iterable[Path]) -> list[Path]:
-    """Returns the paths sorted, without hidden files such as `._x.jpg`."""
-    return sorted(path for path in paths if not path.name.startswith("."))
-
-
-def _parse_name(path: Path) -> Photo | None:
-    """Returns the parts of the file's name; None if it is no name of RaFD's."""
-    match = FILE_NAME.fullmatch(path.stem)
-    if match is None:
-        return None
-    angle, person, expression, gaze = match.groups()
-    return Photo(int(angle), person, expression, gaze)
-
-
-def _expression_folders(side: Path) -> list[Path]:
-    """Returns the folders of one side of the split; DataError if the name of one is no expression."""
-    folders = [path for path in _visible(side.iterdir()) if path.is_dir()]
-    for folder in folders:
-        if folder.name not in EXPRESSIONS:
-            raise DataError(
-                f"{folder}: '{folder.name}' is not an expression of RaFD. Rename the folder or move it out;"
-                f" {closest(folder.name, EXPRESSIONS)}"
-            )
-    return folders
 
 
 def _person_numbers(count: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from stargan_fw_plugins.datasets.rafd import EXPRESSIONS
+from stargan_fw_plugins.datasets.rafd_files import EXPRESSIONS
 from stargan_fw_reproduce.experiment import Figure, Measured, PlannedRun, Table
 
 OTHERS = tuple(name for name in EXPRESSIONS if name != "neutral")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from stargan_fw import hookimpl
-from stargan_fw_plugins.datasets.rafd import EXPRESSIONS
+from stargan_fw_plugins.datasets.rafd_files import EXPRESSIONS
 from stargan_fw_reproduce.experiment import Claim, Experiment, ExperimentContext, Section, SheetRow, Table
 from stargan_fw_reproduce.experiments.expressions import by_expression, errors, mean, written
 from stargan_fw_reproduce.experiments.planned_runs import JOINT, STARGAN

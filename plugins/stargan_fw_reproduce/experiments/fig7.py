@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from stargan_fw import hookimpl
-from stargan_fw_plugins.datasets.rafd import EXPRESSIONS
+from stargan_fw_plugins.datasets.rafd_files import EXPRESSIONS
 from stargan_fw_reproduce.experiment import (
     Claim,
     Experiment,
