@@ -8,6 +8,7 @@ ranks. Without `torchrun` there is one rank, and nothing here costs anything.
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
 
 from stargan_fw.errors import ConfigError, RequestError
 
@@ -27,6 +29,7 @@ Value = TypeVar("Value")
 
 # How long a rank waits for another one: others may decode millions of images before the first step.
 PATIENCE = timedelta(days=1)
+SECONDS_FOR_A_MESSAGE = 10.0
 
 
 def _joined() -> bool:
@@ -69,13 +72,28 @@ def joined(device: torch.device) -> Iterator[torch.device]:
         if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) <= count:
             backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(backend, timeout=PATIENCE, **_own_part_of_the_store())
     except (RuntimeError, ValueError) as error:  # torch's own errors derive from RuntimeError
         raise ConfigError(f"The processes that torchrun started cannot be joined: {error}") from None
     try:
         yield device
     finally:
         dist.destroy_process_group()
+
+
+def _own_part_of_the_store() -> dict[str, Any]:
+    """Returns a part of torchrun's store for this attempt alone, on one machine: the rest has addresses of earlier attempts.
+
+    torchrun keeps its store when it restarts processes (`--max-restarts`), and the new ones would connect to the old. Its
+    agents on several machines may count restarts differently; docs/scale.md has the setting that gives them a new store.
+    """
+    here, all_ranks = os.environ.get("LOCAL_WORLD_SIZE"), os.environ["WORLD_SIZE"]
+    if here != all_ranks or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return {}
+    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)  # type: ignore[attr-defined]  # torch exports it when built with it
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    own = PrefixStore(f"attempt {attempt}", store)
+    return {"store": own, "rank": int(os.environ["RANK"]), "world_size": int(all_ranks)}
 
 
 @contextmanager
@@ -112,9 +130,10 @@ def together() -> Iterator[None]:
     if first is None:
         return
     if rank():
-        # torchrun ends all processes as soon as one fails, so rank 0 must fail first to have time for its message.
+        # torchrun ends all processes as soon as one fails, so rank 0 must fail first to have time for its message. The
+        # signal that then ends this process ends the sleep.
         with suppress(BaseException):
-            dist.barrier()
+            time.sleep(SECONDS_FOR_A_MESSAGE)
         raise SystemExit(2 if first[1] else 1)
     if error:
         raise error

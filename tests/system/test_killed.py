@@ -32,9 +32,11 @@ def begin(tiny, small_data):
     """Starts the program on a run folder, which need not exist: `begin(out) -> Popen`; several ranks by torchrun."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
-    def start(out: Path, ranks: int = 1) -> subprocess.Popen:
+    def start(out: Path, ranks: int = 1, *options: str) -> subprocess.Popen:
         settings = [argument for setting in (*SETTINGS, f"training.steps={STEPS}") for argument in ("--set", setting)]
-        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
+        torchrun = (
+            ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", *options] if ranks > 1 else []
+        )
         program = [sys.executable, *torchrun, "-m", "stargan_fw"]
         return subprocess.Popen(
             [*program, *tiny.command(small_data, out, *settings, "--resume")],
@@ -162,6 +164,17 @@ def test_a_disturbed_run_ends_with_the_bits_of_an_undisturbed_one(
         check_same(out, whole, metrics, tensors)
         runs += 1
     logger.info("%s: %d times in %d runs, %d times in the write of a checkpoint", number.name, disturbed, runs, torn)
+
+
+def test_torchrun_restarts_ranks_of_which_one_is_killed(begin, undisturbed, tmp_path, metrics, tensors):
+    whole, _ = undisturbed(2)
+    out = tmp_path / "run"
+    with begin(out, 2, "--max-restarts=1") as process:
+        wait_for(process, lambda: len(written(out)) > 1)
+        os.kill(ranks_of(process)[1], signal.SIGKILL)
+        _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    check_same(out, whole, metrics, tensors)
 
 
 def test_a_folder_in_use_is_refused_at_once_and_free_at_once(begin, tmp_path):
