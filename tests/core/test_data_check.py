@@ -26,9 +26,9 @@ class Things(Dataset):
         for path in sorted(self.root.glob("*.png")):
             number, *words = path.stem.split("-")
             labels = {name: name in words for name in ("red", "green", "inverted")}
-            yield Example(
-                path, {**labels, "inverted": "what" if "wrong" in words else labels["inverted"]}, identity=number
-            )
+            odd = {"wrong": "what", "unsure": -1}
+            inverted = next((odd[word] for word in words if word in odd), labels["inverted"])
+            yield Example(path, {**labels, "inverted": inverted}, identity=number)
 
 
 @pytest.fixture
@@ -171,3 +171,13 @@ def test_too_little_to_divide_is_a_problem(draw, report, count):
 def test_no_dataset_is_refused():
     with pytest.raises(ConfigError, match="No dataset is named"):
         check(merge([]), PluginManager(), lambda name, count, images: images)
+
+
+def test_a_label_that_is_0_and_minus_1_may_mean_unknown(draw, report):
+    draw(*(f"{number}-red" for number in range(6)), "6-green-inverted", "7-green-unsure")
+    assert any("'inverted' is 0 on some images and -1 on others" in warning for warning in report().warnings)
+
+
+def test_a_label_that_is_only_minus_1_means_no(draw, report):
+    draw(*(f"{number}-red-unsure" for number in range(6)), "6-green-inverted", "7-green-inverted")
+    assert not any("on others" in warning for warning in report().warnings)

@@ -96,6 +96,10 @@ def test_what_stands_around_the_cells_is_nothing(table, text):
     assert read(table("a.csv", text)) == [("a.jpg", "cat"), ("b.jpg", "dog")]
 
 
+def test_what_is_no_text_is_named(table):
+    assert "not a text: it has zero bytes" in refusal(table("a.csv", b"image,x\na.jpg,\0\0\0\0\nb.jpg,1\n"))
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a.lst", "a.csv", "a.tsv"])
 @pytest.mark.parametrize("sign", [" ", "\t", ",", ";", "    "])
 def test_a_list_of_files_and_labels_needs_no_header(table, name, sign):

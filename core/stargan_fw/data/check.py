@@ -202,11 +202,22 @@ def _count(source: Source, plugin: str) -> DatasetReport:
     sides = source.train, source.test
     report = DatasetReport(source.alias, plugin, str(source.dataset.root), sum(map(len, sides)))
     report.split, (report.training, report.test) = source.dataset.test_split, map(len, sides)
-    report.warnings += source.dataset.remarks
+    report.warnings += [*source.dataset.remarks, *_find_uncertain(source)]
     train, test = ({person for i in side if (person := source.examples[i].identity) is not None} for side in sides)
     report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
     _count_labels(report, source)
     return report
+
+
+def _find_uncertain(source: Source) -> list[str]:
+    """Returns a warning for each label that is 0 on some images and -1 on others: both mean no, but -1 may mean unknown."""
+    distinct = {id(example.labels): example.labels for example in source.examples}  # plugins share them
+    odd = {name for labels in distinct.values() if -1 in labels.values() for name in labels if labels[name] == -1}
+    return [
+        f"'{name}' is 0 on some images and -1 on others, and both mean no. If -1 means unknown, it has to be None."
+        for name in sorted(odd)
+        if any(labels.get(name) == 0 for labels in distinct.values())
+    ]
 
 
 def _count_labels(report: DatasetReport, source: Source) -> None:

@@ -217,12 +217,13 @@ class _Interpretation:
         known = list(dict.fromkeys([*declared, *_sort(counts)]))
         self._doubt_values(column, known)
         if kinds.is_yes_or_no(known):
-            values: list[LabelValue] = [kinds.means_yes(text) if text else None for text in texts]
-            label = _Label([_build_attribute(self.records, column, Binary)], {label_name(column): values})
-            self._say_label(
-                column, "yes or no", Counter("yes" if value else "no" for value in values if value is not None)
-            )
-            return label
+            meaning: dict[str, LabelValue] = {text: kinds.means_yes(text) for text in known}
+            said: Counter[str] = Counter()
+            for text, count in counts.items():
+                said["yes" if meaning[text] else "no"] += count
+            self._say_label(column, "yes or no", said)
+            values = {label_name(column): [meaning.get(text) for text in texts]}
+            return _Label([_build_attribute(self.records, column, Binary)], values)
         if self.doubts.has(column):  # refused in the end, with what else is wrong
             return _Label([], {})
         if set(known) > set(declared):

@@ -13,7 +13,7 @@ from stargan_fw.errors import DataError, closest
 from stargan_fw_plugins.datasets.column_kinds import MISSING_OR_CLASS, find_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 WHOLE = re.compile(r"([-+]?\d+)\.0*")
 
@@ -160,9 +160,10 @@ class CellTexts:
             DataError: a cell is no text, number or boolean, or `values` seems to misspell one.
         """
         cells = self._read(column)
-        kinds = [(type(cell), cell) for cell in cells]  # apart by type: True, 1 and 1.0 are equal
+        # Apart by type, as True, 1 and 1.0 are equal; most columns are of texts, which need no such pairs.
+        kinds = cells if set(map(type, cells)) == {str} else [(type(cell), cell) for cell in cells]
         try:
-            raw = {kind: as_text(kind[1]) for kind in dict.fromkeys(kinds)}
+            raw = {kind: as_text(kind[1] if isinstance(kind, tuple) else kind) for kind in dict.fromkeys(kinds)}
         except TypeError:
             row = self._find_odd(cells) or 0
             raise DataError(
@@ -186,8 +187,10 @@ class CellTexts:
         return [self._separator.join(cell) if _is_list_of_texts(cell) else cell for cell in cells]  # type: ignore[arg-type]
 
     @staticmethod
-    def _find_odd(cells: Iterable[object]) -> int | None:
+    def _find_odd(cells: Sequence[object]) -> int | None:
         plain = (str, int, float, type(None))
+        if all(issubclass(kind, plain) for kind in set(map(type, cells))):
+            return None
         return next((row for row, cell in enumerate(cells) if not isinstance(cell, plain)), None)
 
     def _missing(self, column: str, known: set[str]) -> set[str]:

@@ -61,7 +61,11 @@ def _read_separated(path: Path, encoding: str | None) -> Records:
     lines = Lines(path, text)
     location = f"{path}, line 1"
     header = _name_columns(location, lines)
-    rows = [(number, _fit(f"{path}, line {number}", cells, header)) for number, cells in lines.rows]
+    width = len(header)
+    rows = [
+        (number, cells if len(cells) == width else _fit(f"{path}, line {number}", cells, header))
+        for number, cells in lines.rows
+    ]
     if lines.header is None:
         notes = [*notes, f"'{path.name}' has no header: its columns are called {', '.join(header)}"]
     columns = dict(zip(header, map(list, zip(*(cells for _, cells in rows), strict=True)), strict=True)) if rows else {}

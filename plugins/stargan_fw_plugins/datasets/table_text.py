@@ -39,8 +39,16 @@ def read_text(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
             what fits.
 
     Raises:
-        DataError: the text is in another encoding.
+        DataError: the text is in another encoding, or is no text.
     """
+    text, notes = _decode(path, encoding)
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{path}, line {line}: not a text: it has zero bytes. Save the table as CSV in UTF-8.")
+    return text, notes
+
+
+def _decode(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
     data = path.read_bytes()
     if encoding is not None:
         try:
@@ -66,7 +74,11 @@ def _guess_utf_16(data: bytes) -> str | None:
     """Returns the encoding of UTF-16 without a byte order mark: every other byte of ASCII characters is zero."""
     start = data[:4000]
     for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if len(start) > 3 and start[first::2].count(0) > len(start) // 4 and not start[1 - first :: 2].count(0):
+        if (
+            len(start) > 3
+            and start[first::2].count(0) > len(start) // 4
+            and start[1 - first :: 2].count(0) <= len(start) // 100
+        ):
             return name
     return None
 
@@ -115,8 +127,9 @@ class Lines:
         start = 0
         try:
             for cells in reader:
-                if start >= skipped and any(map(str.strip, cells)) and not cells[0].startswith("#"):
-                    yield start + 1, [cell.strip() for cell in cells]
+                stripped = [cell.strip() for cell in cells]
+                if start >= skipped and any(stripped) and not stripped[0].startswith("#"):
+                    yield start + 1, stripped
                 start = reader.line_num
         except csv.Error as error:
             raise DataError(f"{self._path}, line {reader.line_num}: not a table: {error}. Correct the line.") from None
