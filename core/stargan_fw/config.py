@@ -26,6 +26,10 @@ LARGEST_SIZE = 2**14  # pixels
 
 Choice: TypeAlias = Literal["auto", "on", "off"]  # "auto" depends on the machine
 
+# A name in a key of `--set` that holds dots or equals signs is in quotes, as in TOML.
+_KEY = re.compile(r"""[^."'=]++|"[^"]*+"|'[^']*+'""")
+_QUOTED_KEY = re.compile(rf"""(?=[^=]*["'])((?:{_KEY.pattern})(?:\.(?:{_KEY.pattern}))*+)=(.*)""", re.DOTALL)
+
 
 class _Strict(BaseModel):
     # TOML has inf and nan.
@@ -318,10 +322,12 @@ class Layer:
         """Reads the pairs `key=value` of `--set`; a value that is not TOML is a string. Other texts raise ConfigError."""
         values: dict[str, Any] = {}
         for setting in settings:
-            key, equals, text = setting.partition("=")
+            quoted = _QUOTED_KEY.fullmatch(setting)
+            key, equals, text = (quoted[1], "=", quoted[2]) if quoted else setting.partition("=")
             if not equals or not key.strip():
                 raise ConfigError(f"--set {setting}: expected key=value, such as training.batch_size=4.")
-            _set_key(values, key.strip(), _value(text), f"--set {setting}")
+            names = [name.strip("\"'") for name in _KEY.findall(key)] if quoted else key.strip().split(".")
+            _set_key(values, names, _value(text), f"--set {setting}")
         return cls("--set", values)
 
     @classmethod
@@ -330,12 +336,12 @@ class Layer:
         values: dict[str, Any] = {}
         for key, value in keys.items():
             if value is not None:
-                _set_key(values, key, value, source)
+                _set_key(values, key.split("."), value, source)
         return cls(source, values)
 
 
-def _set_key(table: dict[str, Any], key: str, value: Any, source: str) -> None:
-    *tables, last = key.split(".")
+def _set_key(table: dict[str, Any], path: Sequence[str], value: Any, source: str) -> None:
+    *tables, last = path
     for name in tables:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from stargan_fw.errors import ConfigError, DataError, LabelError, closest
+from stargan_fw_registry import quote_name
 from stargan_fw_registry.edits import Edit, parse_edit
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def list_targets(schema: LabelSchema) -> list[LabelTarget]:
     for attribute, part in schema.parts:
         for label, name in zip(attribute.label_names, schema.names[part], strict=True):
             for value in (1.0, 0.0) if attribute.size == 1 else (1.0,):
-                text = name if value else f"{name}=0"
+                text = quote_name(name) if value else f"{quote_name(name)}=0"
                 change = {label: bool(value)} if label in attribute.keys else {attribute.name: label}
                 position = schema.position(name)
                 edit = parse_edit(f"{schema.name}.{text}", [schema])

@@ -15,6 +15,7 @@ from stargan_fw.cli.command_options import (
     SetOption,
     configuration_layers,
 )
+from stargan_fw_registry import read_quoted, split_quoted
 
 
 def import_(
@@ -36,7 +37,7 @@ def import_(
     layers = configuration_layers({"data.path": data}, settings=settings, plugin=plugin)
     config, plugins = data_request(layers, datasets=datasets, preset=None)
     if attributes:
-        config = with_attributes(config, [name.strip() for name in attributes.split(",")], plugins)
+        config = with_attributes(config, [read_quoted(name)[0] for name in split_quoted(attributes)], plugins)
     import_model(generator, target, config, plugins, discriminator=discriminator, image_size=image_size)
     typer.echo(target)
 

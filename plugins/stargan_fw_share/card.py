@@ -14,6 +14,7 @@ from huggingface_hub import ModelCardData
 from stargan_fw.errors import LabelError
 from stargan_fw.models.hub import CARD, SHEET
 from stargan_fw_evaluate import as_markdown
+from stargan_fw_registry import quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ def write_card(folder: Path, config: ModelConfig, facts: Facts, *, reads_labels:
         reads_labels=reads_labels,
         sheet_file=SHEET,
         datasets=" and ".join(filter(None, [", ".join(datasets[:-1]), datasets[-1]])),
-        examples={attribute.kind: attribute.name for schema in schemas for attribute in schema.attributes},
+        examples={attribute.kind: quote_name(attribute.name) for schema in schemas for attribute in schema.attributes},
         edit=_example_edit(config.space),
         measured=as_markdown([facts.evaluation]).strip() if facts.evaluation else "",
     )
@@ -111,7 +112,7 @@ def render(template: str, **values: Any) -> str:
 
 def _example_edit(space: LabelSpace) -> str:
     """Returns an edit that the label space can read."""
-    name = space.schemas[0].names[0]
+    name = quote_name(space.schemas[0].names[0])
     try:
         space.resolve(name)
     except LabelError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stargan_fw.errors import ConfigError, DataError, closest
+from stargan_fw_registry import quote_name, read_quoted, split_quoted
 
 if TYPE_CHECKING:
     import random
@@ -56,7 +58,7 @@ class Question:
     @property
     def edit(self) -> str:
         """The edit that the models are given: "celeba.Blond_Hair=1,celeba.Male=0"."""
-        return ",".join(f"{self.task.dataset}.{label}={value}" for label, value in self.changes)
+        return ",".join(f"{self.task.dataset}.{quote_name(label)}={value}" for label, value in self.changes)
 
 
 def default_tasks(schema: LabelSchema) -> list[Task]:
@@ -73,7 +75,7 @@ def parse_tasks(text: str, schemas: Sequence[LabelSchema]) -> list[Task]:
     Raises:
         ConfigError: a name that no dataset has or several have, attributes of two datasets, or a task twice.
     """
-    tasks = [_parse_task(item.strip(), schemas) for item in text.split(",")]
+    tasks = [_parse_task(item.strip(), schemas) for item in split_quoted(text)]
     twice = next((task for task in tasks if tasks.count(task) > 1), None)
     if twice:
         raise ConfigError(f"--tasks {text}: '{twice.name}' comes twice. Remove one.")
@@ -81,14 +83,14 @@ def parse_tasks(text: str, schemas: Sequence[LabelSchema]) -> list[Task]:
 
 
 def _parse_task(item: str, schemas: Sequence[LabelSchema]) -> Task:
-    names = [name.strip() for name in item.split("+")]
     attributes = {
         schema.name: {key: a.name for a in schema.attributes for key in (a.name, f"{schema.name}.{a.name}")}
         for schema in schemas
     }
-    fitting = [dataset for dataset, known in attributes.items() if all(name in known for name in names)]
+    known = {name for names_of_one in attributes.values() for name in names_of_one}
+    names = [_unquote(name) for name in ([item] if _unquote(item) in known else item.split("+"))]
+    fitting = [dataset for dataset, own in attributes.items() if all(name in own for name in names)]
     if len(fitting) != 1:
-        known = {name for names_of_one in attributes.values() for name in names_of_one}
         unknown = next((name for name in names if name not in known), None)
         why = "several datasets have it: prefix it with one" if fitting else "one task changes labels of one dataset"
         raise ConfigError(
@@ -179,8 +181,8 @@ class Wording:
         labels = {key for schema in schemas for name in schema.names for key in (name, f"{schema.name}.{name}")}
         found = {}
         for item in items:
-            change, _, words = item.partition(":")
-            label, _, value = (part.strip() for part in change.partition("="))
+            change, value, words = _read_words(item)
+            label = _unquote(change)
             if value not in {"0", "1"} or not words.strip():
                 raise ConfigError(f"--say '{item}': expected LABEL=0:WORDS or LABEL=1:WORDS, as in 'Male=0:a woman'.")
             if label not in labels:
@@ -193,3 +195,14 @@ class Wording:
         plain = label.replace("_", " ").replace(".", " ")
         default = plain if value else f"not {plain}"
         return self.words.get(f"{dataset}.{label}={value}", self.words.get(f"{label}={value}", default))
+
+
+def _unquote(name: str) -> str:
+    key, value = read_quoted(name)
+    return key if value is None else name.strip()
+
+
+def _read_words(item: str) -> tuple[str, str, str]:
+    """Returns the label, the value and the words of `LABEL=VALUE:WORDS`; a label may hold any of the signs."""
+    found = re.match(r"(.+?)=\s*([01])\s*:(.*)", item, re.DOTALL)
+    return (found[1], found[2], found[3]) if found else (item, "", "")

@@ -15,3 +15,4 @@ from .label_errors import (
     UnknownNameError as UnknownNameError,
 )
 from .label_space import LabelSchema as LabelSchema, LabelSpace as LabelSpace
+from .names import quote_name as quote_name, read_quoted as read_quoted, split_quoted as split_quoted

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from stargan_fw_registry.json_checks import read_fields, read_object
 from stargan_fw_registry.label_errors import ExclusiveLabelsError, LabelError
-from stargan_fw_registry.names import check_name, check_names, closest
+from stargan_fw_registry.names import check_name, check_names, closest, compose, quote_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ class Attribute(ABC):
         name: what edits and error messages call the attribute.
 
     Raises:
-        LabelError: a name is empty, occurs twice, begins or ends with a blank, or contains one of `.,=/`.
+        LabelError: a name is empty, occurs twice, begins or ends with a blank, or cannot be shown.
     """
 
     kind: ClassVar[str]
@@ -93,10 +93,15 @@ class Attribute(ABC):
             LabelError: the value is missing, or the attribute has no such value.
         """
         if value is None:
-            raise LabelError(f"{self.name!r} needs a value: write it as '{self.name}={self.label_names[0]}'")
-        if value not in self.label_names:
-            raise LabelError(f"{self._cannot_be(value)}; {closest(value, self.label_names)}")
-        return self.switch(self.label_names.index(value), on=True)
+            raise LabelError(
+                f"{self.name!r} needs a value: write it as '{quote_name(self.name)}={quote_name(self.label_names[0])}'"
+            )
+        position = next((i for i, label in enumerate(self.label_names) if compose(label) == compose(value)), None)
+        if value in self.label_names:
+            position = self.label_names.index(value)
+        if position is None:
+            raise LabelError(f"{self._cannot_be(value)}; {closest(value, map(quote_name, self.label_names))}")
+        return self.switch(position, on=True)
 
     @abstractmethod
     def decode(self, logits: Tensor) -> Tensor:

@@ -8,18 +8,22 @@ An edit is a comma-separated list of parts, all of one dataset:
 - `group=` clears every member of an exclusive group.
 
 A part may begin with the dataset's name, as in `pets.cat`, and must if several datasets have a label of that name.
+
+A name with a comma or an equals sign is written in quotes, as in `"black,white"` or `coat="A=B"`, and a quote inside of
+such a name twice. (A shell takes quotes away: write `--to '"black,white"'`.) What can be read without quotes is read so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from stargan_fw_registry.label_errors import LabelError
-from stargan_fw_registry.names import closest
+from stargan_fw_registry.names import closest, quote_name, read_quoted, split_quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 FLIP = "flip"
@@ -83,7 +87,7 @@ class _Meaning(NamedTuple):
     key: str
 
     def __str__(self) -> str:
-        return f"{self.schema.name}.{self.key}"
+        return f"{self.schema.name}.{quote_name(self.key)}"
 
 
 def parse_edit(text: str, schemas: Sequence[EditableLabels]) -> Edit:
@@ -97,12 +101,46 @@ def parse_edit(text: str, schemas: Sequence[EditableLabels]) -> Edit:
         LabelError: a part names no label, an unknown or an ambiguous one; a value does not suit its label; or two
             parts name the same label, two values of one attribute, or two datasets.
     """
-    parts = [_read_part(part, text) for part in text.split(",")]
+    errors = []
+    for read in _readings(text, schemas):
+        try:
+            return _parse(read(), schemas)
+        except LabelError as error:
+            errors.append(error)
+    quoted = len(errors) > 1 and any(quote in text for quote in "\"'")
+    raise errors[1 if quoted else 0]
+
+
+def _parse(parts: Sequence[_Part], schemas: Sequence[EditableLabels]) -> Edit:
     meanings = [_meanings(part, schemas) for part in parts]
     shared = _shared_datasets(meanings)
     return _combine(
         [_only_meaning([meaning for meaning in possible if meaning.schema.name in shared]) for possible in meanings]
     )
+
+
+def _readings(text: str, schemas: Sequence[EditableLabels]) -> Iterator[Callable[[], list[_Part]]]:
+    """Yields the ways to read an edit: by its signs alone, then with quotes, then as one name that holds such signs."""
+    yield lambda: [_read_part(part, text) for part in text.split(",")]
+    if '"' in text or "'" in text:
+        yield lambda: [_read_quoted_part(part, text) for part in split_quoted(text)]
+    known = {key for schema in schemas for own in schema.edit_keys for key in (own, f"{schema.name}.{own}")}
+    longest = max(map(len, known))
+    ends = [position for position, sign in enumerate(text[: longest + 2]) if sign == "="]
+    for end in [len(text), *ends]:
+        if text[:end].strip() in known:
+            yield partial(_read_whole, text, end)
+
+
+def _read_whole(text: str, end: int) -> list[_Part]:
+    return [_Part(text.strip(), text[:end].strip(), text[end + 1 :].strip() if end < len(text) else None)]
+
+
+def _read_quoted_part(part: str, text: str) -> _Part:
+    key, value = read_quoted(part)
+    if not key:
+        raise LabelError(f"edit {text!r} names no label in {part!r}: write it as 'label' or 'label=0'")
+    return _Part(part.strip(), key, value)
 
 
 def _read_part(part: str, text: str) -> _Part:
@@ -122,7 +160,7 @@ def _meanings(part: _Part, schemas: Sequence[EditableLabels]) -> list[_Meaning]:
     # A dataset's prefix wins over an attribute of the same name, or there would be no way to write the former.
     found = prefixed or [_Meaning(part, schema, key) for schema in schemas for key in schema.resolve_key(part.key)]
     if not found:
-        known = {key for schema in schemas for key in (*schema.edit_keys, *_prefixed(schema, part.key))}
+        known = {quote_name(key) for schema in schemas for key in (*schema.edit_keys, *_prefixed(schema, part.key))}
         datasets = ", ".join(schema.name for schema in schemas)
         raise LabelError(f"no label {part.key!r} in {datasets}; {closest(part.key, known)}")
     return found

@@ -17,7 +17,7 @@ from stargan_fw_registry.attributes import Attribute, LabelValue
 from stargan_fw_registry.edits import Edit, parse_edit
 from stargan_fw_registry.json_checks import read_fields, read_list
 from stargan_fw_registry.label_errors import LabelError
-from stargan_fw_registry.names import check_distinct, check_name, closest
+from stargan_fw_registry.names import RESERVED, check_distinct, check_name, closest, compose, quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class LabelSchema:
     attributes: Sequence[Attribute]
 
     def __post_init__(self) -> None:
-        check_name(self.name, "the name of a dataset")
+        check_name(self.name, "the name of a dataset", RESERVED)
         object.__setattr__(self, "attributes", tuple(self.attributes))
         if not self.attributes:
             raise LabelError(f"dataset {self.name!r} has no attributes: give at least one")
@@ -59,6 +59,8 @@ class LabelSchema:
                 raise LabelError(f"dataset {self.name!r}: {attribute!r} is not an attribute")
         keys = itertools.chain.from_iterable(attribute.keys for attribute in self.attributes)
         check_distinct(keys, f"labels of dataset {self.name!r}")
+        groups = [attribute.name for attribute, part in self.parts if attribute.name not in self.names[part]]
+        check_distinct([*self.names, *groups], f"labels of dataset {self.name!r}, with those of its attributes")
 
     @property
     def dim(self) -> int:
@@ -141,7 +143,9 @@ class LabelSchema:
         """Returns the edit keys that `key` may stand for: itself, or every "attribute.key" if several labels share it."""
         if key in self._targets:
             return (key,)
-        return tuple(known for known in self.names if known.endswith(f".{key}"))
+        labels = zip(self.names, (label for a in self.attributes for label in a.label_names), strict=True)
+        sharing = tuple(name for name, label in labels if label == key != name)
+        return sharing or tuple(known for known in self._targets if compose(known) == compose(key))
 
     def assign(self, key: str, value: str | None) -> dict[str, float]:
         """Returns the new value, 0 or 1, of each label that `key=value` changes; `value` is None if there is no `=`."""
@@ -220,7 +224,7 @@ class LabelSpace:
     @property
     def names(self) -> tuple[str, ...]:
         """The name of each label with its dataset's as a prefix, in order; each is a valid edit."""
-        return tuple(f"{schema.name}.{name}" for schema in self.schemas for name in schema.names)
+        return tuple(f"{schema.name}.{quote_name(name)}" for schema in self.schemas for name in schema.names)
 
     @property
     def unified_names(self) -> tuple[str, ...]:

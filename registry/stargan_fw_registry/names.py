@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from stargan_fw_registry.label_errors import LabelError
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RESERVED = ".,=/"
-"""Characters that no name may contain, since edits (`dataset.label=value,label`) and paths use them."""
+"""Characters that no dataset's name may contain, since edits (`dataset.label=value,label`), keys and paths use them."""
 
 LISTED = 12
 """The number of known names that an error message lists before it counts the others."""
@@ -32,12 +33,71 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def check_name(name: object, what: str) -> str:
+# A quoted run, from one separator of an edit to the next, or else the text up to the next separator.
+_RUN = re.compile(
+    r"""\s*+(?:"(?P<double>(?:[^"]|"")++)"|'(?P<single>(?:[^']|'')++)')\s*+(?=[,=.]|\Z)|[^,=.]*+""", re.DOTALL
+)
+
+
+def quote_name(name: str) -> str:
+    """Returns a name as an edit writes it: in quotes if it holds a comma or an equals sign, or begins with a quote."""
+    if not re.search(r"""[,=]|(?:^|\.)\s*["']""", name):
+        return name
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def split_quoted(text: str) -> list[str]:
+    """Returns the parts of a text between commas; commas inside of quotes divide nothing, and the quotes stay."""
+    parts, start, position = [], 0, 0
+    while position <= len(text):
+        position = _run_at(text, position).end()
+        if text[position : position + 1] in {",", ""}:
+            parts.append(text[start:position])
+            start = position + 1
+        position += 1
+    return parts
+
+
+def read_quoted(part: str) -> tuple[str, str | None]:
+    """Returns the key and the value, or None, of a part `key=value` or `key` of an edit, without the quotes."""
+    sides, position = [""], 0
+    while position <= len(part):
+        run = _run_at(part, position)
+        position = run.end()
+        sides[-1] += _content(run)
+        if part[position : position + 1] == "=" and len(sides) == 1:
+            sides.append("")
+        else:
+            sides[-1] += part[position : position + 1]
+        position += 1
+    key, value = sides[0].strip(), sides[1].strip() if len(sides) > 1 else None
+    return key, value
+
+
+def _run_at(text: str, position: int) -> re.Match[str]:
+    run = _RUN.match(text, position)
+    assert run, "the pattern matches an empty text, too"
+    return run
+
+
+def _content(run: re.Match[str]) -> str:
+    if (double := run["double"]) is not None:
+        return double.replace('""', '"')
+    return run[0] if (single := run["single"]) is None else single.replace("''", "'")
+
+
+def compose(name: str) -> str:
+    """Returns a name with its accents in one character each: macOS writes them apart in files' names."""
+    return unicodedata.normalize("NFC", name)
+
+
+def check_name(name: object, what: str, reserved: str = "") -> str:
     """Returns `name` if it is a valid name.
 
     Args:
         name: any object.
         what: what the name belongs to; the error message begins with it.
+        reserved: characters that the name may not contain.
 
     Raises:
         LabelError: the name is not a string, is empty, begins or ends with a blank, or contains a reserved character or
@@ -51,8 +111,8 @@ def check_name(name: object, what: str) -> str:
         raise LabelError(f"{what} {name!r} begins or ends with a blank: remove it")
     if not is_printable(name):
         raise LabelError(f"{what} {name!r} contains a control character, or another that cannot be shown: rename it")
-    if any(character in name for character in RESERVED):
-        raise LabelError(f"{what} {name!r} contains one of {RESERVED!r}, which edits reserve: rename it")
+    if any(character in name for character in reserved):
+        raise LabelError(f"{what} {name!r} contains one of {reserved!r}, which edits reserve: rename it")
     return name
 
 

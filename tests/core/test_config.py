@@ -365,3 +365,17 @@ def test_rearranged_layers_are_told_as_they_were_written():
     written = [Layer("--set", {"datasets": {"pets": {"limit": 1}}})]
     with pytest.raises(ConfigError, match=r"^--set: datasets\.pets\.limit = 1"):
         merge([dataset_layer("pets", written)], written)
+
+
+@pytest.mark.parametrize(
+    ("setting", "values"),
+    [
+        ('datasets.a.values."St. B=x".y=1', {"datasets": {"a": {"values": {"St. B=x": {"y": 1}}}}}),
+        ("a.'b.c'=2", {"a": {"b.c": 2}}),
+        ('a.b="c.d=e"', {"a": {"b": "c.d=e"}}),
+        ("a.b='x=\"y\"'", {"a": {"b": 'x="y"'}}),
+        ("a.b=it's", {"a": {"b": "it's"}}),
+    ],
+)
+def test_a_key_may_hold_names_in_quotes(setting, values):
+    assert Layer.from_settings([setting]).values == values

@@ -7,7 +7,7 @@ from PIL import Image
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.folder import Folder
 from stargan_fw_plugins.datasets.folder_layout import read_class_of_split, read_split_name
-from stargan_fw_registry import Categorical
+from stargan_fw_registry import Categorical, quote_name
 
 
 def error_of(root, **options):
@@ -299,6 +299,26 @@ def test_a_folder_of_images_trains(train, tmp_path):
                 Image.new("RGB", (40, 48), color).save(tmp_path / "colors" / split / color / f"{number}.png")
     outcome = train("--max-steps", 1, datasets=f"colors=folder:{tmp_path / 'colors'}")
     assert outcome.code == 0, outcome.err
+
+
+def test_classes_of_any_name_are_trained_and_named_in_edits(cli, train, tmp_path):
+    names = ["St. Bernard", "A=B", "black,white", 'o\'neil "x" [y]', "笑顔", "trailing."]
+    for name in names:
+        for number in range(4):
+            (tmp_path / "dogs" / name).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 48), (60 * number, len(name), 9)).save(tmp_path / "dogs" / name / f"{number}.png")
+    outcome = train("--max-steps", 1, datasets=f"dogs=folder:{tmp_path / 'dogs'}")
+    assert outcome.code == 0, outcome.err
+    edits = [quote_name(name) for name in names]
+    shown = [argument for edit in edits for argument in ("--to", edit)]
+    picture = tmp_path / "dogs" / "A=B" / "0.png"
+    outcome = cli("translate", tmp_path / "run", picture, *shown, "--current", "A=B", "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert len(list((tmp_path / "out").iterdir())) == len(names)
+    outcome = cli("export", tmp_path / "run", tmp_path / "model")
+    assert outcome.code == 0, outcome.err
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert """--to '"A=B"'""" in card
 
 
 def test_a_bad_root_is_a_wrong_request(train, tmp_path):

@@ -35,7 +35,10 @@ def translate(
     *,
     to: Annotated[
         list[str],
-        typer.Option(metavar="LABELS", help="'label', 'label=0', 'label=flip', 'dataset.label'; several with commas."),
+        typer.Option(
+            metavar="LABELS",
+            help="'label', 'label=0', 'label=flip', 'dataset.label'; several with commas; quotes around commas in names.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a file for one picture.")] = Path("translated"),
     grid: Annotated[bool, typer.Option("--grid", help="One picture of the input and all edits.")] = False,

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from stargan_fw.interfaces.method import read_labels, translate_if_possible
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
+from stargan_fw_registry import quote_name, read_quoted, split_quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,12 +48,12 @@ class Domain:
     @property
     def edit(self) -> str:
         """The edit, as `Translator.translate` takes it."""
-        return f"{self.dataset}.{self.label}" + ("=flip" if self.flips else "")
+        return f"{self.dataset}.{quote_name(self.label)}" + ("=flip" if self.flips else "")
 
     def target(self, space: LabelSpace, labels: Tensor) -> Tensor:
         """Returns the edited labels (B, d) for labels (B, d) of 0 and 1; NaN counts as 0 in a flipped label."""
         if not self.flips:
-            return space.edit(self.dataset, labels, f"{self.dataset}.{self.label}")
+            return space.edit(self.dataset, labels, self.edit)
         position = space.schema(self.dataset).position(self.label)
         flipped = labels.clone()
         flipped[:, position] = 1 - labels[:, position].nan_to_num()
@@ -163,8 +164,8 @@ def draw_sheet(
 
 def format_heading(edit: str) -> str:
     """Returns the text above the column of an edit: "flip young" for "young=flip"."""
-    parts = (part.strip() for part in edit.split(","))
-    return ", ".join(f"flip {part.removesuffix('=flip')}" if part.endswith("=flip") else part for part in parts)
+    parts = [(*read_quoted(part), part.strip()) for part in split_quoted(edit)]
+    return ", ".join(f"flip {key}" if value == "flip" else key if value is None else part for key, value, part in parts)
 
 
 def _wrap(heading: str) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stargan_fw.errors import ConfigError, DataError, LabelError, ModelError
+from stargan_fw_registry import quote_name, split_quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -48,7 +49,7 @@ class Arrow:
     @property
     def key(self) -> str:
         """The name of the arrow's networks; without dots, which separate modules in a state dict."""
-        return f"{self.source.dataset}: {self.source.name} to {self.target.name}".replace(".", "/")
+        return f"{self.source.dataset}: {self.source.name} to {self.target.name}".replace("/", "//").replace(".", "/")
 
     @property
     def reversed(self) -> Arrow:
@@ -192,7 +193,7 @@ def _indices(domain: Domain, labels: Tensor) -> Tensor:
 
 def _build_domains(schema: LabelSchema, part: slice) -> tuple[Domain, ...]:
     positions = range(part.start, part.stop)
-    positive = [Domain(schema.name, position, 1.0, schema.names[position]) for position in positions]
+    positive = [Domain(schema.name, position, 1.0, quote_name(schema.names[position])) for position in positions]
     if len(positive) > 1:
         return tuple(positive)
     return Domain(schema.name, part.start, 0.0, f"{positive[0].name}=0"), positive[0]
@@ -201,7 +202,9 @@ def _build_domains(schema: LabelSchema, part: slice) -> tuple[Domain, ...]:
 def _parse_sources(space: LabelSpace, source: str) -> Iterator[tuple[tuple[str, int], Domain]]:
     """Yields each configured source as the dataset and start of its attribute, and the domain."""
     seen: dict[tuple[str, int], Domain] = {}
-    for text in filter(None, (part.strip() for part in source.split(","))):
+    known = {name for schema in space.schemas for name in schema.names}
+    parts = [quote_name(source)] if source in known else split_quoted(source)
+    for text in filter(None, map(str.strip, parts)):
         try:
             edit = space.resolve(text)
         except LabelError as error:
