@@ -187,7 +187,7 @@ def _file_names(edits: Sequence[str]) -> list[str]:
 
 
 def _file_name(edit: str) -> str:
-    return re.sub(r"[^\w=,.+-]|^\.+$", "_", edit)
+    return re.sub(r"[^\w=,.+-]|\.+$", "_", edit.replace('"', ""))  # Windows drops dots at the end of a folder's name
 
 
 def check_picture_target(option: str, picture: Path) -> None:

@@ -37,7 +37,7 @@ def translate(
         list[str],
         typer.Option(
             metavar="LABELS",
-            help="'label', 'label=0', 'label=flip', 'dataset.label'; several with commas; quotes around commas in names.",
+            help="'label', 'label=0', 'label=flip', 'dataset.label'; several with commas; names with commas in quotes.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a file for one picture.")] = Path("translated"),

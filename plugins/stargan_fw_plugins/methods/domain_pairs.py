@@ -203,8 +203,8 @@ def _parse_sources(space: LabelSpace, source: str) -> Iterator[tuple[tuple[str, 
     """Yields each configured source as the dataset and start of its attribute, and the domain."""
     seen: dict[tuple[str, int], Domain] = {}
     known = {name for schema in space.schemas for name in schema.names}
-    parts = [quote_name(source)] if source in known else split_quoted(source)
-    for text in filter(None, map(str.strip, parts)):
+    texts = [quote_name(source)] if source in known else split_quoted(source)
+    for text in filter(None, map(str.strip, texts)):
         try:
             edit = space.resolve(text)
         except LabelError as error:
