@@ -22,7 +22,8 @@ from stargan_fw.data.ingest import Ingestion
 from stargan_fw.data.source import open_sources
 from stargan_fw.data.store import write_store
 from stargan_fw.plugin_manager import PluginManager
-from stargan_fw_plugins.datasets.celeba import ATTRIBUTE_FILE, COLUMNS, IDENTITY_FILE, IMAGE_FOLDER, PARTITION_FILE
+from stargan_fw_plugins.datasets.celeba import COLUMNS
+from stargan_fw_plugins.datasets.celeba_layout import ATTRIBUTE_FILE, IDENTITY_FILE, IMAGE_FOLDER, PARTITION_FILE
 
 SIDE, LIMIT_SECONDS, LINKS = 4, 2.0, 30_000
 
@@ -38,8 +39,8 @@ def draw(root: Path, count: int) -> None:
             first = path
         else:
             os.link(first, path)
-    cells = " ".join(["-1", "1"] * (len(COLUMNS) // 2))
-    lines = [str(count), " ".join(COLUMNS), *(f"{name} {cells}" for name in names), ""]
+    cells = [" ".join(pair * (len(COLUMNS) // 2)) for pair in (["-1", "1"], ["1", "-1"])]
+    lines = [str(count), " ".join(COLUMNS), *(f"{name} {cells[i % 2]}" for i, name in enumerate(names)), ""]
     (root / ATTRIBUTE_FILE).write_text("\n".join(lines), encoding="utf-8")
     for file in (IDENTITY_FILE, PARTITION_FILE):
         rows = [f"{name} {number % 3}" for number, name in enumerate(names)]

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from stargan_fw_plugins.sample_faces import (
     write_portraits,
 )
 from stargan_fw_registry import Attribute, Binary, Exclusive, LabelValue
+
+T = TypeVar("T")
 
 IMAGE_SIZE = (178, 218)
 SCALED = ScaledSquare(178, *IMAGE_SIZE)
@@ -116,14 +119,17 @@ class CelebA(Dataset):
         attributes = _require_attributes(self.files)
         names, values = AttributeFile(attributes).read(self.selected)
         people, sides = self._read_people(names), self._read_partitions(names)
+        labels = self._labels(values)
         folder, paths = self.files.find_images(names)
-        absent = [name for name, path in zip(names, paths, strict=True) if path is None]
-        if absent:
-            self._leave_out(absent, len(names), attributes, folder)
+        if None in paths:
+            here = [path is not None for path in paths]
+            absent = list(compress(names, (path is None for path in paths)))
+            self._leave_out(absent, names, folder)
+            people, sides, labels = _keep(people, here), _keep(sides, here), _keep(labels, here)
         present = [path for path in paths if path is not None]
         crop = SCALED if self._scales(present) else None
-        rows = zip(paths, self._labels(values), people, self._choose_sides(sides, paths), strict=True)
-        return [Example(path, labels, person, side, crop) for path, labels, person, side in rows if path is not None]
+        rows = zip(present, labels, people, self._choose_sides(sides, present), strict=True)
+        return [Example(path, shown, person, side, crop) for path, shown, person, side in rows]
 
     def _scales(self, images: Sequence[str]) -> bool:
         return self.crop_size == CelebA.crop_size and SCALED.is_needed(images)
@@ -139,7 +145,8 @@ class CelebA(Dataset):
 
     def _read_partitions(self, names: Sequence[str]) -> Sequence[str | None]:
         sides = self._read(self.files.partitions, names, _is_partition, "a file name and one of 0, 1, 2")
-        return [PARTITIONS[side.strip().lower()] if side else None for side in sides]
+        meanings: Mapping[str | None, str] = {side: PARTITIONS[side.strip().lower()] for side in set(sides) if side}
+        return list(map(meanings.get, sides))
 
     def _read(
         self, path: Path | None, names: Sequence[str], check: Callable[[str], bool], expected: str
@@ -147,17 +154,17 @@ class CelebA(Dataset):
         if path is None:
             return [None] * len(names)
         values = read_values(path, names, check, expected)
-        unlisted = sum(value is None for value in values)
+        unlisted = values.count(None)
         if unlisted:
             count = "none" if unlisted == len(names) else f"{len(names) - unlisted}"
             self._remarks.append(f"{path} lists {count} of the {len(names)} images.")
         return values
 
-    def _choose_sides(self, sides: Sequence[str | None], paths: Sequence[str | None]) -> Sequence[SplitName | None]:
+    def _choose_sides(self, sides: Sequence[str | None], paths: Sequence[str]) -> Sequence[SplitName | None]:
         """Returns the sides of the split, and holds random images out if the partition has no test image that is here."""
         if self.test_split != "given":
             return [None] * len(sides)
-        present = {side for side, path in zip(sides, paths, strict=True) if path is not None} - {None}
+        present = set(sides) - {None}
         test = "test" if "test" in present else "validation"
         if test not in present or present == {test}:
             self.test_split = CelebA.test_split
@@ -165,13 +172,13 @@ class CelebA(Dataset):
         else:
             self._check_partition(sides, paths)
         sides_of: Mapping[str | None, SplitName | None] = {"train": "train", "validation": "train", test: "test"}
-        return [sides_of.get(side) for side in sides]
+        return list(map(sides_of.get, sides))
 
-    def _check_partition(self, sides: Sequence[str | None], paths: Sequence[str | None]) -> None:
-        missing = [path for side, path in zip(sides, paths, strict=True) if path is not None and side is None]
-        if missing:
+    def _check_partition(self, sides: Sequence[str | None], paths: Sequence[str]) -> None:
+        if None in sides:
             raise DataError(
-                f"{self.files.partitions}: does not list {len(missing)} of the images, such as '{missing[0]}'. Complete it,"
+                f"{self.files.partitions}: does not list {sides.count(None)} of the images, such as "
+                f"'{paths[sides.index(None)]}'. Complete it,"
                 " or hold random images out: --set datasets.celeba.test_split=random"
             )
         self._remarks.append(
@@ -179,17 +186,17 @@ class CelebA(Dataset):
             " --set datasets.celeba.test_split=random"
         )
 
-    def _leave_out(self, absent: Sequence[str], listed: int, attributes: Path, folder: Path) -> None:
-        """Says that listed images are absent; DataError unless they may be left out and some are present."""
+    def _leave_out(self, absent: Sequence[str], names: Sequence[str], folder: Path) -> None:
+        """Says that listed images are absent; DataError unless they may be left out and some are there."""
         some = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
-        problem = f"{len(absent)} of the {listed} images that {attributes.name} lists are absent ({some})"
-        if len(absent) < listed and self.on_bad_image == "skip":
+        file = self.files.attributes.name if self.files.attributes else ATTRIBUTE_FILE
+        problem = f"{len(absent)} of the {len(names)} images that {file} lists are absent ({some})"
+        others = len(absent) < len(names)
+        if others and self.on_bad_image == "skip":
             self._remarks.append(f"Left out: {problem}.")
             return
-        remedy = f"Unpack the image archive so that {folder / absent[0]} exists"
-        if len(absent) < listed:
-            remedy += ", or train on the others: --set datasets.celeba.on_bad_image=skip"
-        raise DataError(f"{folder}: {problem}. {remedy}")
+        skip = ", or train on the others: --set datasets.celeba.on_bad_image=skip" if others else ""
+        raise DataError(f"{folder}: {problem}. Unpack the image archive so that {folder / absent[0]} exists{skip}")
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
         """Draws the same person on the same background with another gender, hair, age or smile.
@@ -237,6 +244,10 @@ class CelebA(Dataset):
 @hookimpl
 def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
     register(CelebA)
+
+
+def _keep(items: Iterable[T], here: Sequence[bool]) -> Sequence[T]:
+    return list(compress(items, here))
 
 
 def _group_rows(values: NDArray[np.int8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

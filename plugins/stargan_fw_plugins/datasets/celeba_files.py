@@ -113,7 +113,8 @@ class AttributeFile:
             return None
         known, numbers = pa.array(list(codes)), np.array(list(codes.values()), np.int8)
         columns = [numbers[pc.index_in(table.column(position), known).to_numpy()] for position in positions]
-        return [name.strip() for name in table.column(0).to_pylist()], np.stack(columns, axis=1)
+        names: list[str] = table.column(0).to_pylist()
+        return [name.strip() for name in names] if self._table.delimiter else names, np.stack(columns, axis=1)
 
     def _read_line_by_line(
         self, positions: Sequence[int], checked: Sequence[int]
