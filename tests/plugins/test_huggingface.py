@@ -194,6 +194,22 @@ def test_the_recipe_for_celeba_takes_every_style(write, style, nested):
     assert (first.identity, second.identity) == ("2880", "2881")
 
 
+@pytest.mark.parametrize("size, side", [((1024, 1024), 836), ((356, 436), 356), ((178, 218), None)])
+def test_the_recipe_scales_its_crop_with_larger_pictures(write, size, side):
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, "PNG")
+    image, names = (
+        {"bytes": buffer.getvalue(), "path": "a.png"},
+        ["Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young"],
+    )
+    rows = [{"image": image, **dict.fromkeys(names, yes)} for yes in (False, True)]
+    dataset = HuggingFace(write(train=rows), recipe="celeba")
+    crops = [example.crop for example in dataset.examples()]
+    with Image.open(buffer) as image:
+        assert [crop and crop.find(image).side for crop in crops] == [side, side]
+    assert "larger than 178 x 218" in dataset.own_crops
+
+
 def test_the_recipe_takes_other_attributes(write):
     rows = [{"Smiling": True, "Gray_Hair": False, "Blond_Hair": True}]
     root = write(train=rows)
