@@ -27,8 +27,6 @@ from reference_step import ReferenceDiscriminator, ReferenceGenerator
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from stargan_fw.cli.outputs import Pictures
-from stargan_fw.cli.translate import _write_all
 from stargan_fw.inference import engine
 from stargan_fw.inference.translator import Translator
 from stargan_fw.models.weights import StoredWeights
@@ -39,6 +37,8 @@ from stargan_fw_plugins.methods.stargan import StarGAN
 from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator
 from stargan_fw_plugins.networks.stargan_generator import StarGANGenerator
 from stargan_fw_registry import Binary, Exclusive, LabelSchema, LabelSpace
+from stargan_fw_translate.outputs import Pictures
+from stargan_fw_translate.translate_command import _write_all
 
 SIDE, BATCH, EDIT = 128, 16, "Blond_Hair,Male=0"  # the classifier reads the age, which the edit leaves open
 SPACE = LabelSpace(

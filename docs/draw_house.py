@@ -20,6 +20,7 @@ ROOTS = {
     "stargan_fw_import": "plugins",
     "stargan_fw_share": "plugins",
     "stargan_fw_evaluate": "plugins",
+    "stargan_fw_translate": "plugins",
     "stargan_fw": "core",
     "stargan_fw_registry": "registry",
 }

@@ -4,6 +4,7 @@ import pytest
 import torch
 from fake_plugins import Shapes, Swap
 
+from stargan_fw import Translator
 from stargan_fw.components import build_method, complete
 from stargan_fw.config import Layer, merge
 from stargan_fw.data.source import draw_stand_ins
@@ -66,11 +67,10 @@ def test_a_method_has_the_variants_that_it_offers(build):
             variant_of(build(kind), part, setting)
 
 
-def test_a_sheet_of_a_method_without_a_mask_is_refused(cli, trained_once, small_data, tmp_path):
-    picture = min((small_data / "shapes").glob("*.png"))
-    outcome = cli("sheet", trained_once, picture, "-o", tmp_path / "sheet.png", "--mask", "wrong")
-    assert (outcome.code, "'swap' has no mask: there is no wrong one" in outcome.err) == (2, True)
-    assert not (tmp_path / "sheet.png").exists()
+def test_the_translator_of_a_method_without_a_mask_has_no_variant(trained_once):
+    translator = Translator.from_pretrained(trained_once, device="cpu")
+    with pytest.raises(ModelError, match="'swap' has no mask: there is no wrong one"):
+        translator.variant("mask", "wrong")
 
 
 class Photographs(Shapes):

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from stargan_fw import Translator
+from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 
 EDITS = ["square", "inverted=flip", "red"]
@@ -126,26 +127,13 @@ def test_without_a_default_preset_those_there_are_are_named(train, monkeypatch, 
     assert not (tmp_path / "run").exists()
 
 
-def test_translate(cli, trained_once, pictures, tmp_path):
-    edits = [part for edit in EDITS for part in ("--to", edit)]
-    outcome = cli("translate", trained_once, *pictures, *edits, "-o", tmp_path / "out", "--precision", "fp32")
+def test_a_figure_has_a_row_per_picture_and_a_column_per_domain(trained_once, pictures):
+    row = FigureRow(Translator.from_pretrained(trained_once, device="cpu", precision="fp32"))
+    three, one = draw_figure([row], pictures), draw_figure([row], pictures[:1], EDITS)
 
-    assert outcome.code == 0, outcome.err
-    written = sorted((tmp_path / "out").rglob("*.png"))
-    assert len(written) == len(pictures) * len(EDITS)
-    assert len(outcome.out.splitlines()) == len(written)
-    for path in written:
-        with Image.open(path) as picture:
-            assert picture.size == (16, 16)
-
-
-def test_sheet_of_pictures_and_of_what_a_run_holds_out(cli, trained_once, pictures, tmp_path):
-    for name, given in {"a": pictures, "b": []}.items():
-        outcome = cli("sheet", trained_once, *given, "-o", tmp_path / f"{name}.png")
-        assert outcome.code == 0, outcome.err
-    with Image.open(tmp_path / "a.png") as three, Image.open(tmp_path / "b.png") as eight:
-        assert three.width == eight.width  # the input, four shapes and three colours
-        assert three.height < eight.height
+    assert three.width > 7 * 16  # the input, four shapes and three colours
+    assert three.height > 2 * one.height
+    assert three.width > one.width
 
 
 def test_a_model_folder_gives_the_bits_of_its_run(exported_once, trained_once):

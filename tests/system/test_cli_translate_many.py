@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from stargan_fw.cli.outputs import FRAMES, Animation, Pictures
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_registry import Binary, LabelSchema, LabelSpace
+from stargan_fw_translate.outputs import FRAMES, Animation, Pictures
 
 
 @pytest.fixture
@@ -227,6 +227,8 @@ def test_inputs_are_not_written_over(cli, trained_once, folder):
 
 
 def test_a_terminal_is_told_how_much_was_written(cli, trained_once, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("stargan_fw.cli.translate.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr(
+        "stargan_fw_translate.translate_command.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    )
     outcome = cli("translate", trained_once, folder, "--to", "sad", "-o", tmp_path / "out")
     assert outcome.out == f"3 files: {tmp_path / 'out'}\n"

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stargan_fw import Command, hookimpl
-from stargan_fw.cli import data, plugins, train, translate
+from stargan_fw.cli import data, plugins, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 COMMANDS = (
     Command("train", train.train, in_ranks=True),
-    Command("translate", translate.translate),
-    Command("sheet", translate.sheet),
     Command("data", data.app),
     Command("plugins", plugins.app),
 )

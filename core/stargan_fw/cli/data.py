@@ -128,9 +128,9 @@ def check(
     """Look for problems in the data before training. Exit code 2 if training could not work."""
     from rich.console import Console
 
-    from stargan_fw.cli.outputs import check_picture_target, save_picture
     from stargan_fw.data.check import check as check_datasets, draw_contact_sheet
     from stargan_fw.errors import DataError
+    from stargan_fw.rendering.pictures import check_picture_target, save_picture
 
     if sheet:
         check_picture_target("--sheet", sheet)

@@ -1,8 +1,10 @@
-"""Converts pictures to tensors and back, and into `data:` addresses."""
+"""Converts pictures to tensors and back, and writes them to files and into `data:` addresses."""
 
 import base64
 import io
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+
+from stargan_fw.errors import DataError
+from stargan_fw.files import replacing
 
 
 def to_tensor(images: Iterable[Image.Image]) -> Tensor:
@@ -48,3 +53,32 @@ def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
     encoded = io.BytesIO()
     picture.save(encoded, kind.upper(), **options)
     return f"data:image/{kind};base64,{base64.b64encode(encoded.getvalue()).decode()}"
+
+
+def check_picture_target(option: str, picture: Path) -> None:
+    """Raises DataError unless a picture can be written to this file; call it before the work that the picture takes."""
+    if Image.registered_extensions().get(picture.suffix.lower()) not in Image.SAVE:
+        raise DataError(f"{option} {picture}: no picture can be written to a file of this name. End it in .png.")
+    if picture.is_dir():
+        raise DataError(f"{option} {picture}: is a folder. Name a file that ends in .png.")
+    check_writable(picture, option)
+
+
+def check_writable(target: Path, option: str = "--out") -> None:
+    """Raises DataError if a file cannot be made in its folder, or in the folder above those that are still to be made."""
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        why = "cannot be written to" if folder.is_dir() else "is a file"
+        raise DataError(f"'{folder}' {why}. Name another folder with {option}.")
+
+
+def save_picture(picture: Image.Image, path: Path, **options: Any) -> None:
+    """Writes a picture whole or not at all, in the format of the file's ending, and makes its folder.
+
+    Args:
+        picture: the picture.
+        path: the file, which `check_picture_target` would allow.
+        options: those of Pillow's `Image.save` for this format.
+    """
+    with replacing(path) as partial:
+        picture.save(partial, Image.registered_extensions()[path.suffix.lower()], **options)

@@ -10,11 +10,13 @@ import stat
 from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stargan_fw.data.images import IMAGE_SUFFIXES, UNREADABLE, is_image_name, is_junk, open_image, reason
 from stargan_fw.errors import DataError, LabelError
-from stargan_fw.files import replacing
+from stargan_fw.inference.target_labels import Target
+from stargan_fw.rendering.pictures import check_writable, save_picture
+from stargan_fw.rendering.sheets import draw_sheet, format_heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stargan_fw.inference.pipeline import Size, Translated
-    from stargan_fw.inference.target_labels import Target
     from stargan_fw_registry import LabelSpace
 
 
@@ -56,8 +57,6 @@ class Output(ABC):
 
     def targets(self, space: LabelSpace) -> list[Target]:
         """Returns the translations to compute, and raises LabelError if an edit is unknown."""
-        from stargan_fw.inference.target_labels import Target
-
         return [Target.make(space, edit, None, self.strength) for edit in self.edits]
 
     def plan(self, files: Sequence[tuple[Path, Path]]) -> dict[Path, list[Path]]:
@@ -82,7 +81,7 @@ class Output(ABC):
                     raise DataError(f"'{path}' is read, and would be written over. Name another folder with --out.")
                 if taken.setdefault(path, source) != source:
                     raise DataError(f"'{taken[path]}' and '{source}' would both become '{path}'. Translate them apart.")
-        _check_writable(next(iter(plan.values()))[0])
+        check_writable(next(iter(plan.values()))[0])
         return plan
 
     def _as_one_file(self, plan: Mapping[Path, Sequence[Path]]) -> list[Path]:
@@ -135,8 +134,6 @@ class Grid(Stills):
         return [self.out / relative.with_name(f"{relative.stem}-grid.png")]
 
     def pictures(self, translated: Translated) -> list[Image.Image]:
-        from stargan_fw.rendering.sheets import draw_sheet, format_heading
-
         row = [translated.input(self.size), *translated.results(self.size)]
         return [draw_sheet([row], ["input", *map(format_heading, self.edits)])]
 
@@ -148,8 +145,6 @@ class Animation(Output):
     """
 
     def targets(self, space: LabelSpace) -> list[Target]:
-        from stargan_fw.inference.target_labels import Target
-
         if len(self.edits) > 1 and self.strength != 1:
             raise LabelError("--gif goes from one edit to the next in full: leave --strength out, or give one --to")
         ups = [self.strength * frame / FRAMES for frame in range(FRAMES)]
@@ -188,38 +183,6 @@ def _file_names(edits: Sequence[str]) -> list[str]:
 
 def _file_name(edit: str) -> str:
     return re.sub(r"[^\w=,.+-]|\.+$", "_", edit.replace('"', ""))  # Windows drops dots at the end of a folder's name
-
-
-def check_picture_target(option: str, picture: Path) -> None:
-    """Raises DataError unless a picture can be written to this file; call it before the work that the picture takes."""
-    from PIL import Image
-
-    if Image.registered_extensions().get(picture.suffix.lower()) not in Image.SAVE:
-        raise DataError(f"{option} {picture}: no picture can be written to a file of this name. End it in .png.")
-    if picture.is_dir():
-        raise DataError(f"{option} {picture}: is a folder. Name a file that ends in .png.")
-    _check_writable(picture, option)
-
-
-def save_picture(picture: Image.Image, path: Path, **options: Any) -> None:
-    """Writes a picture whole or not at all, in the format of the file's ending, and makes its folder.
-
-    Args:
-        picture: the picture.
-        path: the file, which `check_picture_target` would allow.
-        options: those of Pillow's `Image.save` for this format.
-    """
-    from PIL import Image
-
-    with replacing(path) as partial:
-        picture.save(partial, Image.registered_extensions()[path.suffix.lower()], **options)
-
-
-def _check_writable(target: Path, option: str = "--out") -> None:
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        why = "cannot be written to" if folder.is_dir() else "is a file"
-        raise DataError(f"'{folder}' {why}. Name another folder with {option}.")
 
 
 def image_files(

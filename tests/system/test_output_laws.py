@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from stargan_fw.cli.outputs import SUFFIXES, Animation, Grid, NamedPictures, Pictures
 from stargan_fw.errors import DataError
+from stargan_fw_translate.outputs import SUFFIXES, Animation, Grid, NamedPictures, Pictures
 
 # A busy machine says nothing about the code.
 quick = settings(

@@ -1,12 +1,13 @@
 """`stargan-fw translate` and `stargan-fw sheet`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Self
 
 import typer
 
+from stargan_fw import Command, hookimpl
 from stargan_fw.cli.command_options import CurrentOption, DeviceOption, PluginOption, PrecisionOption
 from stargan_fw.cli.notes import note
 from stargan_fw.errors import DataError, RequestError
@@ -14,12 +15,12 @@ from stargan_fw.errors import DataError, RequestError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from stargan_fw.cli.outputs import Output
     from stargan_fw.inference.figures import FigureRow
     from stargan_fw.inference.inputs import FileInput, ImageInput
     from stargan_fw.inference.pipeline import Translated
     from stargan_fw.inference.translator import Translator
     from stargan_fw_registry import Edit
+    from stargan_fw_translate.outputs import Output
 
 SHEET_IMAGES = 4  # per dataset, if no images are named
 
@@ -61,8 +62,8 @@ def translate(
 
     Pictures that cannot be read are named and left out, and the exit code is then 1, or 2 if no picture can be read.
     """
-    from stargan_fw.cli import outputs
     from stargan_fw.inference.translator import Translator
+    from stargan_fw_translate import outputs
 
     if grid + gif + keep_names > 1:
         raise RequestError("--grid, --gif and --keep-names exclude each other: use one of them.")
@@ -178,8 +179,8 @@ def sheet(
 
     For example: --to label,other=flip --to other=flip,third=flip.
     """
-    from stargan_fw.cli.outputs import check_picture_target, save_picture
     from stargan_fw.inference.figures import draw_figure
+    from stargan_fw.rendering.pictures import check_picture_target, save_picture
 
     check_picture_target("--out", out)
     models = [model, *(against or ())]
@@ -237,7 +238,7 @@ def _choose_pictures(
 ) -> "tuple[Sequence[Path | Image.Image], str | Sequence[Edit] | None]":
     """Returns the pictures of a sheet with their current labels; some test images of the run if none are named."""
     if images:
-        from stargan_fw.cli.outputs import image_files
+        from stargan_fw_translate.outputs import image_files
 
         return [file for file, _ in image_files(images)], current
     if not (Path(model) / "config.toml").exists():
@@ -291,3 +292,10 @@ class _Progress:
         self._written += len(paths)
         for path in paths if self._lines else ():
             typer.echo(path)
+
+
+@hookimpl
+def register_commands(register: Callable[[Command], None]) -> None:
+    """Registers the commands in the order of `--help`."""
+    register(Command("translate", translate, after="train"))
+    register(Command("sheet", sheet, after="translate"))
