@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+from collections import Counter
 
 import datasets
 import pyarrow as pa
@@ -159,8 +160,8 @@ def test_an_imagefolder_is_read(tmp_path, metadata):
         rows = [{"file_name": f"{kind}/0.png", "young": young} for kind, young in (("cat", 1), ("dog", -1))]
         (tmp_path / "pets" / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     dataset = HuggingFace(tmp_path / "pets")
-    expected = [{"young": True}, {"young": False}] if metadata else [{"label": "cat"}, {"label": "dog"}]
-    assert labels(dataset) == expected
+    young = [{"young": True}, {"young": False}] if metadata else [{}, {}]
+    assert labels(dataset) == [young[0] | {"label": "cat"}, young[1] | {"label": "dog"}]
     assert [example.image.read() for example in dataset.examples()] == [png(0), png(1)]
 
 
@@ -288,7 +289,7 @@ def test_a_location_that_cannot_be_is_told(tmp_path):
     assert "no such file or folder, and not an id of the Hub" in error_of(tmp_path / "nowhere")
     assert "no location. Name it, as in --datasets" in error_of(tmp_path / "huggingface", error=ConfigError)
     (tmp_path / "x.csv").touch()
-    assert "not a parquet file. Name a parquet file" in error_of(tmp_path / "x.csv")
+    assert "not a parquet file. Name a parquet or arrow file" in error_of(tmp_path / "x.csv")
     (tmp_path / "x.parquet").write_text("hello")
     assert "the datasets library cannot load it: Parquet" in error_of(tmp_path / "x.parquet")
     (tmp_path / "empty").mkdir()
@@ -305,3 +306,88 @@ def test_without_the_library_the_extra_is_named(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets.exceptions", None)
     with pytest.raises(PluginError, match=r"pip install 'stargan-fw\[huggingface\]'"):
         list(HuggingFace(write(train=[{"x": True}])).examples())
+
+
+def picture(path, number):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png(number))
+
+
+def folder_counts(root, **options):
+    dataset = HuggingFace(root, **options)
+    (attribute,) = dataset.attributes
+    found = Counter((str(example.labels[attribute.name]), example.split) for example in dataset.examples())
+    return list(attribute.label_names), found
+
+
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the library's
+@pytest.mark.parametrize("metadata", ["csv", "jsonl", None])
+@pytest.mark.parametrize("split", [False, True])
+def test_class_folders_stay_classes_beside_a_metadata_file(tmp_path, metadata, split):
+    root, files = tmp_path / "pets", []
+    for side in ("train", "test") if split else ("",):
+        for number in range(8):
+            files.append(f"{side}/{'cat' if number % 2 else 'dog'}/{number}.png".lstrip("/"))
+            picture(root / files[-1], number + 10 * (side == "test"))
+    notes = [f"seen on a long walk number {number}" for number in range(len(files))]
+    for side in ("train", "test") if split else ("",):
+        own = [(f.removeprefix(f"{side}/"), note) for f, note in zip(files, notes, strict=True) if f.startswith(side)]
+        if metadata == "csv":
+            lines = ["file_name,note", *(",".join(row) for row in own)]
+            (root / side / "metadata.csv").write_text("\n".join(lines))
+        elif metadata == "jsonl":
+            rows = [json.dumps({"file_name": name, "note": note}) for name, note in own]
+            (root / side / "metadata.jsonl").write_text("\n".join(rows))
+    classes, found = folder_counts(root)
+    assert classes == ["cat", "dog"]
+    sides = ("train", "test") if split else ("train",)
+    assert found == {(kind, side): 4 for kind in ("cat", "dog") for side in sides}
+
+
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the library's
+def test_labels_of_a_metadata_file_are_learned_beside_class_folders(tmp_path):
+    rows = []
+    for number in range(12):
+        kind = "cat" if number % 2 else "dog"
+        picture(tmp_path / "pets" / kind / f"{number}.png", number)
+        rows.append(f"{kind}/{number}.png,{'yes' if number % 3 else 'no'}")
+    (tmp_path / "pets" / "metadata.csv").write_text("\n".join(["file_name,old", *rows]))
+    dataset = HuggingFace(tmp_path / "pets")
+    assert list(dataset.attributes) == [Binary("old"), Categorical("label", ["cat", "dog"])]
+    assert Counter(example.labels["old"] for example in dataset.examples()) == {True: 8, False: 4}
+
+
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the library's
+def test_a_metadata_column_that_repeats_the_folders_is_learned_once(tmp_path):
+    rows = []
+    for number in range(8):
+        kind = "cat" if number % 2 else "dog"
+        picture(tmp_path / "pets" / kind / f"{number}.png", number)
+        rows.append(f"{kind}/{number}.png,{kind}")
+    (tmp_path / "pets" / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    assert folder_counts(tmp_path / "pets") == (["cat", "dog"], {("cat", "train"): 4, ("dog", "train"): 4})
+
+
+def test_splits_are_never_classes(tmp_path):
+    for number in range(8):
+        picture(tmp_path / "pets" / ("train" if number % 2 else "test") / f"{number}.png", number)
+    assert "no label" in error_of(tmp_path / "pets") or "no column" in error_of(tmp_path / "pets")
+
+
+def test_what_systems_leave_behind_is_no_class(tmp_path):
+    for number in range(8):
+        picture(tmp_path / "pets" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
+    picture(tmp_path / "pets" / "@eaDir" / "x.png", 9)
+    assert folder_counts(tmp_path / "pets") == (["cat", "dog"], {("cat", "train"): 4, ("dog", "train"): 4})
+
+
+def test_splits_that_the_library_does_not_see_are_said_with_a_line_that_works(tmp_path):
+    for number, name in enumerate(["trainA", "trainB", "testA", "testB"] * 2):
+        picture(tmp_path / "pets" / name / f"{number}.png", number)
+    assert error_of(tmp_path / "pets").endswith(f"Use --datasets folder:{tmp_path / 'pets'}")

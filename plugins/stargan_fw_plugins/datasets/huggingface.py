@@ -30,6 +30,7 @@ class HuggingFace(Tabular):
     and None is unknown. The label of a nested column has the last part of its name. If there are splits for training
     and for tests, `test_split` becomes "given"; without a test split, the validation split is the test split. Images
     are not decoded here: their bytes are read row by row when needed. The library has its own cache (`HF_HOME`).
+    The class folders of a local imagefolder are labels beside its metadata file, too, and train/ and test/ never are.
 
     Args:
         root: the Hub id, folder or parquet file.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stargan_fw.errors import DataError, PluginError
+from stargan_fw_plugins.datasets.imagefolder import keep_class_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +62,8 @@ def _load(location: Path, config_name: str | None, revision: str | None) -> dict
     if any((location / name).is_file() for name in SAVED):
         loaded = datasets.load_from_disk(str(location))
         return dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {"train": loaded}
-    return dict(datasets.load_dataset(**_loader_arguments(location, config_name, revision)))
+    loaded = dict(datasets.load_dataset(**_loader_arguments(location, config_name, revision)))
+    return keep_class_folders(location, loaded) if location.is_dir() else loaded
 
 
 def _store_streams(location: Path, config_name: str | None, revision: str | None, first: int | None) -> dict[str, Any]:
@@ -102,9 +104,10 @@ def _fetch_image(image: Any) -> Any:
 def _loader_arguments(location: Path, config_name: str | None, revision: str | None) -> dict[str, Any]:
     """Returns the arguments that name the data to the library."""
     if location.is_file():
-        if location.suffix.lower() != ".parquet":
-            raise DataError(f"{location}: not a parquet file. Name a parquet file, a folder or a Hub id.")
-        return {"path": "parquet", "data_files": str(location)}
+        kind = location.suffix.lower().removeprefix(".")
+        if kind not in {"parquet", "arrow"}:
+            raise DataError(f"{location}: not a parquet file. Name a parquet or arrow file, a folder or a Hub id.")
+        return {"path": kind, "data_files": str(location)}
     if location.is_dir():
         return {"path": str(location), "name": config_name}
     if not HUB_ID.fullmatch(location.as_posix()):
