@@ -10,7 +10,8 @@ An edit is a comma-separated list of parts, all of one dataset:
 A part may begin with the dataset's name, as in `pets.cat`, and must if several datasets have a label of that name.
 
 A name with a comma or an equals sign is written in quotes, as in `"black,white"` or `coat="A=B"`, and a quote inside of
-such a name twice. (A shell takes quotes away: write `--to '"black,white"'`.) What can be read without quotes is read so.
+such a name twice. (A shell takes quotes away: write `--to '"black,white"'`.) If no name holds a comma or an equals sign,
+what can be read without quotes is read so.
 """
 
 from __future__ import annotations
@@ -107,8 +108,7 @@ def parse_edit(text: str, schemas: Sequence[EditableLabels]) -> Edit:
             return _parse(read(), schemas)
         except LabelError as error:
             errors.append(error)
-    quoted = len(errors) > 1 and any(quote in text for quote in "\"'")
-    raise errors[1 if quoted else 0]
+    raise errors[0]
 
 
 def _parse(parts: Sequence[_Part], schemas: Sequence[EditableLabels]) -> Edit:
@@ -120,11 +120,12 @@ def _parse(parts: Sequence[_Part], schemas: Sequence[EditableLabels]) -> Edit:
 
 
 def _readings(text: str, schemas: Sequence[EditableLabels]) -> Iterator[Callable[[], list[_Part]]]:
-    """Yields the ways to read an edit: by its signs alone, then with quotes, then as one name that holds such signs."""
-    yield lambda: [_read_part(part, text) for part in text.split(",")]
-    if '"' in text or "'" in text:
-        yield lambda: [_read_quoted_part(part, text) for part in split_quoted(text)]
+    """Yields the ways to read an edit, the first that fits counts: with quotes, without, as one name with such signs."""
     known = {key for schema in schemas for own in schema.edit_keys for key in (own, f"{schema.name}.{own}")}
+    ways = [lambda: [_read_part(part, text) for part in text.split(",")]]
+    if '"' in text or "'" in text:
+        ways.append(lambda: [_read_quoted_part(part, text) for part in split_quoted(text)])
+    yield from reversed(ways) if any("," in key or "=" in key for key in known) else ways
     longest = max(map(len, known))
     ends = [position for position, sign in enumerate(text[: longest + 2]) if sign == "="]
     for end in [len(text), *ends]:

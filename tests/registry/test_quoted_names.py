@@ -62,7 +62,8 @@ def test_an_edit_that_can_be_read_without_quotes_is_read_so():
     space = LabelSpace([LabelSchema("a", [Binary(name) for name in ("x", "y", "x,y", '"x"', "x=0")])])
     assert dict(space.resolve("x,y").assignments) == {"x": 1, "y": 1}
     assert dict(space.resolve('"x,y"').assignments) == {"x,y": 1}
-    assert dict(space.resolve('"x"').assignments) == {'"x"': 1}
+    assert dict(space.resolve('"x"').assignments) == {"x": 1}
+    assert dict(space.resolve('"""x"""').assignments) == {'"x"': 1}
     assert dict(space.resolve("x=0").assignments) == {"x": 0}
     assert dict(space.resolve('"x=0"').assignments) == {"x=0": 1}
     assert dict(space.resolve('"x,y"=0,x').assignments) == {"x,y": 0, "x": 1}
@@ -82,6 +83,13 @@ def test_an_edit_that_can_be_read_without_quotes_is_read_so():
 def test_a_name_that_is_mistyped_is_suggested_as_an_edit_writes_it(text, message):
     with pytest.raises(LabelError, match=message):
         SPACE.resolve(text)
+
+
+def test_quotes_are_signs_like_others_if_no_name_needs_them():
+    space = LabelSpace([LabelSchema("a", [Binary(name) for name in ("x", '"x"', '"y', 'z"')])])
+    assert dict(space.resolve('"x"').assignments) == {'"x"': 1}
+    assert dict(space.resolve('"y,z"').assignments) == {'"y': 1, 'z"': 1}
+    assert dict(space.resolve("'x'").assignments) == {"x": 1}
 
 
 def test_accents_may_be_composed_or_not():
@@ -114,7 +122,10 @@ def spaces(draw):
             schemas.append(LabelSchema(dataset, kinds))
         except LabelError:
             assume(False)
-    return LabelSpace(schemas)
+    space = LabelSpace(schemas)
+    known = {key for schema in schemas for key in schema.edit_keys}
+    assume(not known & {quote_name(key) for key in known if quote_name(key) != key})
+    return space
 
 
 @quick
