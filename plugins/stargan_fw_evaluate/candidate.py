@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 ROUNDS = 5
 
 
+SQUARES = ("crop_size", "fit", "background", "grey_range")  # settings that decide what the pixels of a dataset are
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A run that is evaluated, with its configuration and label space.
@@ -208,7 +211,8 @@ def describe_other_settings(candidates: Sequence[Candidate], config: Config, plu
         for name in (name for name in config.datasets if name in candidate.config.datasets):
             tables = (one.datasets[name] for one in (config, candidate.config))
             measured, trained = (
-                {"crop_size": table.crop_size, **dataset_options(name, table, plugins)} for table in tables
+                {key: getattr(table, key) for key in SQUARES} | dataset_options(name, table, plugins)
+                for table in tables
             )
             if differing := [key for key, value in measured.items() if trained.get(key) != value]:
                 notes.append(

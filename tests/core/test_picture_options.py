@@ -2,14 +2,17 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from stargan_fw.data.images import (
+    FLAT,
     FRAMES,
     LONG,
+    LOST_BITS,
     PictureOptions,
     is_image_name,
     noted_range,
@@ -197,6 +200,25 @@ def test_of_several_frames_the_first_is_taken_and_that_is_said():
         opened = reopened(frames[0], form, save_all=True, append_images=frames[1:])
         square, note = PictureOptions().square(opened, 4)
         assert (square.getpixel((0, 0)), note) == (RED, FRAMES)
+
+
+def test_what_is_nearly_one_colour_is_said():
+    assert PictureOptions().square(Image.new("RGB", (9, 9), (7, 7, 29)), 8)[1] == FLAT
+    assert PictureOptions().square(striped().resize((9, 9)), 8)[1] == ""
+
+
+def test_colours_of_sixteen_bits_lose_some_which_is_said():
+    rows = np.zeros((2, 2, 3), dtype=">u2")
+    rows[0] = 0x80FF
+    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    chunks = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+    square, note = PictureOptions().square(Image.open(io.BytesIO(png)), 2)
+    assert np.asarray(square)[..., 0].tolist() == [[128, 128], [0, 0]]
+    assert note == LOST_BITS
 
 
 def test_cmyk_of_both_polarities():

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from stargan_fw.interfaces.dataset import Crop, Dataset, Fit, ImageSource
 
+FLATTEST = 24  # of 255: an image whose values all lie closer together is noted
+
 Range: TypeAlias = tuple[float, float]
 Box: TypeAlias = tuple[int, int, int, int]
 
@@ -50,13 +52,15 @@ _BROKEN = (
     struct.error,
     zlib.error,
 )
-UNREADABLE = (*_BROKEN, Image.DecompressionBombError)
+UNREADABLE = (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning)
 HEIC = b"ftyphe", b"ftypmi", b"ftypms"  # from byte 4 on
 
 # Notes about images, which are listed once with the number of images.
 GREYS = "grey of more than 8 bits: {:.10g} became black and {:.10g} white, on all images alike (grey_range)"
 _GREYS = re.compile(r"grey of more than 8 bits: (\S+) became black and (\S+) white")
 LONG = 'less than half of the image is used, its middle square; fit = "squeeze" or "pad" uses all of it'
+FLAT = "nearly black, nearly white or all one grey"
+LOST_BITS = "colours of 16 bits lose the last 8: if the image is too dark, scale it before"
 FRAMES = "the first of several pages or frames is used"
 
 
@@ -178,18 +182,22 @@ class PictureOptions:
             side: in pixels.
             crop: finds a better part than the centre crop, or None.
         """
-        notes = [FRAMES] if image.format != "MPO" and getattr(image, "is_animated", False) else []
-        deep = is_deep(image)
+        notes = [GREYS.format(*self._range_for(image))] if is_deep(image) else []
+        if image.format != "MPO" and getattr(image, "is_animated", False):
+            notes.append(FRAMES)
+        if image.mode in {"RGB", "RGBA"} and "16" in str(getattr(image, "tile", "")):
+            notes.append(LOST_BITS)
         picture = self.upright(image)
-        if deep:
-            notes.insert(0, GREYS.format(*(self.grey_range or self._found_range(image))))
         region = self.region(picture, crop)
-        return self.cut(picture, region, side), "; ".join([*notes, *filter(None, [region.note])])
+        square = self.cut(picture, region, side)
+        if np.ptp(np.asarray(square)) < FLATTEST:
+            notes.append(FLAT)
+        return square, "; ".join([*notes, *filter(None, [region.note])])
 
     def upright(self, image: Image.Image) -> Image.Image:
         """Returns an image of any mode in RGB, on the background, turned as its EXIF data says."""
         if is_deep(image):
-            image = _eight_bits(image, self.grey_range or self._found_range(image))
+            image = _eight_bits(image, self._range_for(image))
         return _without_transparency(ImageOps.exif_transpose(image), self.background)
 
     def region(self, image: Image.Image, crop: Crop | None = None) -> Region:
@@ -224,7 +232,9 @@ class PictureOptions:
         if found:
             self._found[:] = [found]
 
-    def _found_range(self, image: Image.Image) -> Range:
+    def _range_for(self, image: Image.Image) -> Range:
+        if self.grey_range:
+            return self.grey_range
         if not self.images:
             return _enclosing_range([_extremes(image)])
         with self._searching:

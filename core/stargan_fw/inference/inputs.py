@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from stargan_fw.data.images import UNREADABLE, PictureOptions, open_image, prepare, reason
+from stargan_fw.data.images import UNREADABLE, PictureOptions, is_deep, open_image, prepare, reason
 from stargan_fw.errors import DataError
 from stargan_fw.inference.pasting import paste
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
@@ -40,6 +40,9 @@ class Reading:
 
 
 USUAL = Reading()
+
+
+OWN_RANGE = "its greys of more than 8 bits are scaled by its own values, as the model was trained on no such pictures"
 
 
 class ImageInput(ABC):
@@ -72,7 +75,7 @@ class _OnePicture(ImageInput):
     """A picture that Pillow opens, as often as it is needed, so that large pictures do not stay in memory.
 
     Attributes:
-        note: a remark about the part of the picture that the crop found, once the picture is read.
+        note: a remark about how the picture was read, once it is.
     """
 
     note = ""
@@ -93,6 +96,8 @@ class _OnePicture(ImageInput):
             picture = self._reading.options.upright(opened)
             self._region = region = self._reading.options.region(picture, self._reading.crop)
             self.note = region.note if self._reading.crop else ""
+            if is_deep(opened) and self._reading.options.grey_range is None:
+                self.note = OWN_RANGE
             return to_tensor([self._reading.options.cut(picture, region, side)])
 
     def output(self, edited: Tensor) -> Any:
