@@ -1,5 +1,6 @@
 """Tables as people have them: what is a label, what is unknown, what is a split, and what only a person can say."""
 
+import json
 import re
 import shlex
 
@@ -322,3 +323,34 @@ def test_a_value_that_is_neither_yes_nor_no_is_told(build):
     message = refusal(build(columns, values={"x": {"M": True, "F": False}}))
     assert "'X' is neither yes nor no" in message
     assert count(build(columns, **pasted(message)), "x") == {True: 3, False: 3, None: 3}
+
+
+def test_tables_that_are_called_like_splits_are_one(tmp_path):
+    for side, rows in (("train", 8), ("val", 4)):
+        (tmp_path / side).mkdir()
+        lines = ["file,gender,race"]
+        for row in range(rows):
+            (tmp_path / side / f"{row}.jpg").touch()
+            lines.append(f"{side}/{row}.jpg,{('Male', 'Female')[row % 2]},{('A', 'B')[row // 2 % 2]}")
+        (tmp_path / f"faces_label_{side}.csv").write_text("\n".join(lines))
+    dataset = Table(tmp_path)
+    assert [example.split for example in dataset.examples()] == ["train"] * 8 + ["test"] * 4
+    assert dataset.test_split == "given"
+    assert [attribute.name for attribute in dataset.attributes] == ["gender", "race"]
+    (tmp_path / "faces_label_val.csv").write_text("file,sex\nval/0.jpg,Male\n")
+    assert "differ in the columns gender, race, sex" in refusal(Table(tmp_path))
+
+
+def test_lists_in_cells_are_several_labels(tmp_path):
+    rows = [["smiling", "hat"], ["smiling"], [], None]
+    for row in range(len(rows)):
+        (tmp_path / f"{row}.jpg").touch()
+    lines = [json.dumps({"image": f"{row}.jpg", "sex": "fm"[row % 2], "tags": tags}) for row, tags in enumerate(rows)]
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines))
+    plain = Table(tmp_path)
+    assert [attribute.name for attribute in plain.attributes] == ["sex"]
+    line = said(plain, "left out")
+    assert "list, not texts or numbers (to learn each of the texts: " in line
+    dataset = Table(tmp_path, **pasted(line.removesuffix(")")))
+    assert count(dataset, "smiling") == {True: 2, False: 1, None: 1}
+    assert count(dataset, "hat") == {True: 1, False: 2, None: 1}

@@ -178,7 +178,9 @@ class _Interpretation:
         if column in self.grouped or self.cells.is_configured(column) or self.records.classes.get(column):
             return True
         if not self.cells.are_plain(column):
-            self._say("left out", column, f"{self.cells.describe(column)}, not texts or numbers")
+            self._say(
+                "left out", column, f"{self.cells.describe(column)}, not texts or numbers{self._explain_lists(column)}"
+            )
             return False
         verdict = kinds.judge(column, self._count(column))
         if verdict.kind == "left out":
@@ -187,6 +189,11 @@ class _Interpretation:
             choices = (kinds.Choice("it is a label", learn=True), kinds.Choice("it is none", learn=False))
             self.doubts.add(column, kinds.Doubt(verdict.reason, choices))
         return verdict.kind != "left out"
+
+    def _explain_lists(self, column: str) -> str:
+        """Returns how to learn a column of lists of texts."""
+        lists = self.cells.are_lists_of_texts(column)
+        return f" (to learn each of the texts: {self.doubts.line(separator='|')})" if lists else ""
 
     def _explain_blanks(self, column: str) -> str:
         """Returns how to learn a column that says yes, or nothing."""

@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from stargan_fw.errors import DataError, closest
 from stargan_fw_plugins.datasets.column_kinds import MISSING_OR_CLASS, find_missing
@@ -153,6 +153,10 @@ class CellTexts:
         cells = self._read(column)
         return type(cells[self._find_odd(cells) or 0]).__name__
 
+    def are_lists_of_texts(self, column: str) -> bool:
+        """Returns whether all cells of a column are lists of texts, or nothing."""
+        return all(cell is None or _is_list_of_texts(cell) for cell in self._read(column))
+
     def texts(self, column: str) -> list[str]:
         """Returns a column as texts.
 
@@ -184,7 +188,10 @@ class CellTexts:
         """Returns the cells with lists of texts as one text, if a sign to divide them is known."""
         if self._separator is None:
             return cells
-        return [self._separator.join(cell) if _is_list_of_texts(cell) else cell for cell in cells]  # type: ignore[arg-type]
+        sign = self._separator  # at the end, too: an empty list says that there is none of the labels
+        return [
+            "".join(f"{part}{sign}" for part in cell) or sign if _is_list_of_texts(cell) else cell for cell in cells
+        ]
 
     @staticmethod
     def _find_odd(cells: Sequence[object]) -> int | None:
@@ -227,5 +234,5 @@ class CellTexts:
                 )
 
 
-def _is_list_of_texts(cell: object) -> bool:
+def _is_list_of_texts(cell: object) -> TypeGuard[list[str]]:
     return isinstance(cell, list) and all(isinstance(part, str) for part in cell)

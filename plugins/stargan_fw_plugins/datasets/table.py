@@ -17,7 +17,7 @@ from stargan_fw_plugins.datasets.image_paths import ImageFolder
 from stargan_fw_plugins.datasets.labelled_columns import Tabular
 from stargan_fw_plugins.datasets.records import ColumnOptions, Records
 from stargan_fw_plugins.datasets.row_filter import filter_rows
-from stargan_fw_plugins.datasets.table_reading import find_table, read_table
+from stargan_fw_plugins.datasets.table_reading import find_tables, read_tables
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 
 IMAGE_COLUMNS = ("image", "file_name", "path", "filename")
@@ -64,7 +64,7 @@ class Table(Tabular):
     and PublicTest, `test_split` becomes "given". If a column such as `patient` says who is on each image, it becomes
     "person".
 
-    Texts are read in UTF-8, UTF-16 or Windows-1252, with commas, semicolons, tabs, bars or blanks between the cells; a list
+    In a folder with train.csv and test.csv, or names like these, each is a split. Texts are read in UTF-8, UTF-16 or Windows-1252, with commas, semicolons, tabs, bars or blanks between the cells; a list
     of `file label` needs no header. Images that several rows name are one: labels on which these rows disagree are unknown.
 
     Args:
@@ -196,12 +196,16 @@ class Table(Tabular):
         return [*super().findings, *(Finding("role", note) for note in self._image_notes)]
 
     @cached_property
+    def _paths(self) -> list[Path]:
+        return find_tables(self.root)
+
+    @property
     def _path(self) -> Path:
-        return find_table(self.root)
+        return self._paths[0]
 
     @cached_property
     def records(self) -> Records:
-        records = read_table(self._path, self._encoding)
+        records = read_tables(self._paths, self._encoding)
         if self._where is None:
             return records
         kept = filter_rows(records, self._where)

@@ -2,7 +2,9 @@
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME, is_number
 from stargan_fw_plugins.datasets.records import Records
+from stargan_fw_plugins.datasets.split_names import means_split
 from stargan_fw_plugins.datasets.table_text import DECIMAL_COMMA, Lines, read_text
 
 USUAL_NAMES = frozenset({"metadata", "labels"})
@@ -18,8 +21,8 @@ PLAIN_TEXTS = frozenset({".txt", ".lst", ".list", ".tab"})  # which may be anyth
 NO_NAME = "\0"  # begins the name of a column without one
 
 
-def find_table(location: Path) -> Path:
-    """Returns `location` if it is a table, or the one table in the folder.
+def find_tables(location: Path) -> list[Path]:
+    """Returns `location` if it is a table, or the one table in the folder, or those that are called like its splits.
 
     Raises:
         DataError: there is no table, or several without a usual name.
@@ -28,7 +31,7 @@ def find_table(location: Path) -> Path:
         if location.suffix.lower() not in READERS:
             advice = " Save it as CSV." if location.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"} else ""
             raise DataError(f"{location}: not a table.{advice} Name a file that ends in {', '.join(READERS)}.")
-        return location
+        return [location]
     if not location.is_dir():
         raise DataError(f"{location}: no such file or folder. Name the table with --datasets table:FILE.")
     found_here = sorted(p for p in location.iterdir() if p.suffix.lower() in READERS and not p.name.startswith("."))
@@ -36,9 +39,51 @@ def find_table(location: Path) -> Path:
     usual = [path for path in tables if path.stem.lower() in USUAL_NAMES]
     for found in (tables, usual):
         if len(found) == 1:
-            return found[0]
+            return found
+    if len(tables) > 1 and len({_find_split(path) for path in tables}) == len(tables) and all(map(_find_split, tables)):
+        return tables
     held = f"several tables: {', '.join(path.name for path in tables)}" if tables else f"no {', '.join(READERS)} file"
     raise DataError(f"{location}: the folder holds {held}. Name the one with --datasets table:FILE.")
+
+
+def _find_split(path: Path) -> str:
+    """Returns the word in a table's name that is one of a split, if there is exactly one: of faces_val.csv, val."""
+    found = [word for word in re.findall(r"[^\W_]+", path.stem) if means_split(word)]
+    return found[0].casefold() if len(found) == 1 else ""
+
+
+def read_tables(paths: Sequence[Path], encoding: str | None = None) -> Records:
+    """Reads one table, or several as one, with the split of each in the column `split`; raises as `read_table` does.
+
+    Raises:
+        DataError: the tables have different columns.
+    """
+    tables = [read_table(path, encoding) for path in paths]
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    odd = next((table for table in tables if set(table.names) != set(first.names)), None)
+    if odd is not None:
+        different = ", ".join(sorted(set(first.names) ^ set(odd.names)))
+        raise DataError(
+            f"{paths[0].parent}: {', '.join(path.name for path in paths)} are called like splits, but differ in the columns"
+            f" {different}. Name the one to learn with --datasets table:FILE."
+        )
+    starts = [0, *accumulate(table.rows for table in tables)]
+
+    def read(column: str) -> list[object]:
+        if column == "split" and column not in first.names:
+            return [_find_split(path) for path, table in zip(paths, tables, strict=True) for _ in range(table.rows)]
+        return [cell for table in tables for cell in table.read(column)]
+
+    def locate(row: int) -> str:
+        index = bisect_right(starts, row) - 1
+        return tables[index].locate(row - starts[index])
+
+    names = [*first.names, *(["split"] if "split" not in first.names else [])]
+    notes = [note for table in tables for note in table.notes]
+    notes.append(f"the tables {', '.join(path.name for path in paths)} were read as one, each as a split")
+    return Records(first.header, names, starts[-1], read, locate, notes=notes)
 
 
 def read_table(path: Path, encoding: str | None = None) -> Records:
