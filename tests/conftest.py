@@ -6,6 +6,7 @@ Nothing here imports a plugin before a test asks for its data: `tests/core` runs
 
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,17 @@ TINY = [
     "--set",
     "discriminator.conv_dim=4",
 ]
+
+
+# A process in the background inherits ignored signals, and the program leaves ignored signals alone: tests must not depend on
+# how they were started.
+for _number, _handler in {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}.items():
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @dataclass
