@@ -5,7 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart test test-lowest lint house mutants fuzz week clean
+.PHONY: install quickstart test test-lowest lint house mutants fuzz mutate-data week clean
 
 install: .venv/installed
 
@@ -55,6 +55,10 @@ mutants: .venv/installed
 MINUTES ?= 30
 fuzz: .venv/installed
 	$(BIN)/python benchmarks/fuzz.py --minutes $(MINUTES) $(FUZZ)
+
+# Writes 1,000 tables, lists and folders as people have them, and fails if a label is read that they do not mean.
+mutate-data: .venv/installed
+	$(BIN)/python benchmarks/mutate_data.py
 
 # Trains for many tiny steps, and fails if memory, descriptors, threads or log files grow without end.
 STEPS ?= 20000

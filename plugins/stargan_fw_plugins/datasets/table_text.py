@@ -124,11 +124,12 @@ class Lines:
         if blanks:
             source = (" ".join(line.split()) + "\n" for line in source)
         reader = csv.reader(source, delimiter=self.delimiter, quotechar=quote, strict=True, skipinitialspace=True)
-        start = 0
+        start = width = 0
         try:
             for cells in reader:
                 stripped = [cell.strip() for cell in cells]
-                if start >= skipped and any(stripped) and not stripped[0].startswith("#"):
+                if start >= skipped and any(stripped) and not _is_comment(stripped, width):
+                    width = width or len(cells)
                     yield start + 1, stripped
                 start = reader.line_num
         except csv.Error as error:
@@ -142,6 +143,11 @@ class Lines:
             cells = above.split() if self.delimiter == " " else [cell.strip() for cell in above.split(self.delimiter)]
             return cells if width and len(cells) == width else None
         return self.rows.pop(0)[1]
+
+
+def _is_comment(cells: Sequence[str], width: int) -> bool:
+    """Returns whether a row is a remark. A row of cells may begin with a spreadsheet's `#N/A`, or with a file `#1.png`."""
+    return cells[0].startswith("#") and (len(cells) != width or cells[0][1:2].strip() == "")
 
 
 def _find_delimiter(path: Path, lines: Sequence[str]) -> str:
