@@ -190,7 +190,8 @@ def show_report(console: "Console", report: "DatasetReport") -> None:
         most = sorted(others, key=lambda name: -others[name])[:2]
         beside = ", ".join(f"{name} {others[name]}" for name in most)
         table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
-    console.print(table)
+    if report.labels:
+        console.print(table)
     if report.split:
         console.print(f"split: {SPLITS[report.split]}")
     if report.store_bytes:
@@ -198,4 +199,5 @@ def show_report(console: "Console", report: "DatasetReport") -> None:
     lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
     lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
     for kind, line in lines:
-        console.print(printable(f"{kind}: {line}"), markup=False, highlight=False, soft_wrap=True)
+        text = "\n".join(map(printable, f"{kind}: {line}".split("\n")))
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
