@@ -13,6 +13,7 @@ from stargan_fw.data.images import (
     FRAMES,
     LONG,
     LOST_BITS,
+    SMALL,
     PictureOptions,
     is_image_name,
     noted_range,
@@ -246,3 +247,8 @@ def test_what_is_no_picture_is_named(content, why):
 def test_names_of_pictures_and_junk():
     assert all(map(is_image_name, ["a.JPG", "b.jfif", "c.avif", "d.HEIC", "e.Tiff"]))
     assert not any(map(is_image_name, ["._a.jpg", ".DS_Store", "Thumbs.db", "a.txt", ".jpg", "jpg"]))
+
+
+@pytest.mark.parametrize("side, note", [(178, ""), (356, ""), (1024, SMALL)])
+def test_a_crop_size_for_smaller_pictures_is_said(side, note):
+    assert PictureOptions(crop_size=178).square(Image.new("RGB", (side, side + 9)), 16)[1] == note

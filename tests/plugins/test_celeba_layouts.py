@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -298,3 +299,34 @@ def test_pictures_before_alignment_are_not_taken_for_aligned_ones(write):
     root = write({"list_attr_celeba.txt": official()}, "img_celeba")
     with pytest.raises(DataError, match="60 of the 60 images"):
         open_source(root)
+
+
+def test_images_that_are_not_listed_are_counted(write):
+    for folder in ("img_align_celeba", "images"):
+        files = {"list_attr_celeba.txt": official(names=NAMES[:50])}
+        dataset = CelebA(write(files, folder))
+        assert len(dataset.examples()) == 50
+        (remark,) = dataset.remarks
+        assert re.search(rf"Left out: 10 images in .*{folder} that list_attr_celeba.txt does not list", remark)
+        shutil.rmtree(dataset.root)
+
+
+def test_two_attribute_files_are_asked_about(write):
+    root = write(
+        {"a b/list_attr_celeba.txt": official(), "c/list_attr_celeba.csv": KAGGLE["list_attr_celeba.csv"]}, "c/images"
+    )
+    with pytest.raises(DataError, match=r"2 attribute files.*--datasets 'celeba:.*/a b' or --datasets celeba:.*/c$"):
+        open_source(root)
+    assert len(open_source(root / "c").examples) == COUNT
+
+
+def test_a_column_of_numbers_before_the_images_is_no_label(write):
+    lines = [[str(i), *row] for i, row in enumerate(rows(["Male", "Young"]))]
+    root = write({"list_attr_celeba.csv": csv("", ["image_id", "Male", "Young"], lines)}, "images")
+    source = open_source(root, attributes=["Male", "Young"])
+    assert source.labels.tolist() == [[is_set(i, "Male"), is_set(i, "Young")] for i in range(COUNT)]
+
+
+def test_the_whole_picture_is_used_if_that_is_asked_for(write):
+    root = write({"list_attr_celeba.txt": official()}, "images", size=(256, 256))
+    assert {example.crop for example in open_source(root, fit="pad").examples} == {None}

@@ -204,3 +204,11 @@ def test_expression_folders_without_images_are_told(touch):
 def test_an_unknown_expression_folder_is_told_with_the_closest(touch):
     root = touch("train/anger/a.jpg", "test/angry/b.jpg")
     assert re.match(rf"{root / 'train/anger'}: .* Rename .*did you mean 'angry'\?", error_of(root))
+
+
+def test_pictures_in_two_formats_are_said(touch):
+    dataset = RaFD(touch(*names(), *(f"png/{name.replace('jpg', 'png')}" for name in names()[:3])))
+    assert len(dataset.examples()) == 99
+    assert dataset.remarks[0].startswith(
+        "Repeated: 3 pictures are there in several folders or formats, such as person 01"
+    )

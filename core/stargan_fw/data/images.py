@@ -61,6 +61,7 @@ _GREYS = re.compile(r"grey of more than 8 bits: (\S+) became black and (\S+) whi
 LONG = 'less than half of the image is used, its middle square; fit = "squeeze" or "pad" uses all of it'
 FLAT = "nearly black, nearly white or all one grey"
 LOST_BITS = "colours of 16 bits lose the last 8: if the image is too dark, scale it before"
+SMALL = "less than a quarter of the image is used, its middle square of crop_size pixels"
 FRAMES = "the first of several pages or frames is used"
 
 
@@ -213,7 +214,9 @@ class PictureOptions:
             return Region((0, 0, *size), padded=self.fit == "pad")
         square = Square.centred(size, self.crop_size)
         box = square.left, square.top, square.left + square.side, square.top + square.side
-        return Region(box, note=LONG if self.crop_size is None and 2 * min(size) < max(size) else "")
+        if self.crop_size is None:
+            return Region(box, note=LONG if 2 * min(size) < max(size) else "")
+        return Region(box, note=SMALL if 2 * self.crop_size < min(size) else "")
 
     def cut(self, image: Image.Image, region: Region, side: int) -> Image.Image:
         """Returns a region of an upright RGB image as a square of `side` pixels."""

@@ -1,5 +1,6 @@
 """CelebA: 202,599 aligned faces of 178 x 218 pixels with 40 binary attributes (Liu et al., 2015)."""
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import compress
@@ -120,7 +121,9 @@ class CelebA(Dataset):
         names, values = AttributeFile(attributes).read(self.selected)
         people, sides = self._read_people(names), self._read_partitions(names)
         labels = self._labels(values)
-        folder, paths = self.files.find_images(names)
+        folder, paths, others = self.files.find_images(names)
+        if others:
+            self._remarks.append(f"Left out: {others} images in {folder} that {attributes.name} does not list.")
         if None in paths:
             here = [path is not None for path in paths]
             absent = list(compress(names, (path is None for path in paths)))
@@ -132,7 +135,7 @@ class CelebA(Dataset):
         return [Example(path, shown, person, side, crop) for path, shown, person, side in rows]
 
     def _scales(self, images: Sequence[str]) -> bool:
-        return self.crop_size == CelebA.crop_size and SCALED.is_needed(images)
+        return self.crop_size == CelebA.crop_size and self.fit == "crop" and SCALED.is_needed(images)
 
     def _labels(self, values: NDArray[np.int8]) -> Iterable[Mapping[str, LabelValue]]:
         """Returns the labels of each image; images with equal labels share one mapping."""
@@ -304,6 +307,9 @@ def is_celeba(folder: Path) -> bool:
 def _require_attributes(files: CelebAFiles) -> Path:
     """Returns the attribute file; DataError if there is none, or if the folder of images is something else."""
     root, images = files.root, files.root / IMAGE_FOLDER
+    if len(files.rivals) > 1:
+        ways = " or ".join(f"--datasets {shlex.quote(f'celeba:{path.parent}')}" for path in files.rivals[:3])
+        raise DataError(f"{root}: holds {len(files.rivals)} attribute files. Name the folder of one: {ways}")
     if files.attributes and (images.is_dir() or not images.exists()):
         return files.attributes
     if root.is_dir():

@@ -65,14 +65,17 @@ class AttributeFile:
         start = 0 if self._count is None else 1
         header, row = lines[start : start + 2]
         delimiter = _find_delimiter(header)
-        self.columns, width = _fields(header, delimiter), len(_fields(row, delimiter))
+        fields, width = _fields(header, delimiter), len(_fields(row, delimiter))
         self._header_line = start + 1
-        named = 0 < len(self.columns) == width and (self._count is None or self.columns[0].lower() in IMAGE_COLUMNS)
-        if not named and self._count is None and (delimiter or not self.columns or width != len(self.columns) + 1):
+        images = next((i for i, field in enumerate(fields) if field.lower() in IMAGE_COLUMNS), None)
+        named = 0 < len(fields) == width and (self._count is None or images is not None)
+        if not named and self._count is None and (delimiter or not fields or width != len(fields) + 1):
             raise DataError(self._describe_beginning(lines[0]))
-        self.columns = self.columns[named:]
+        self._names = (images or 0) if named else 0  # pandas writes a column of numbers before that of the images
+        self._fields = fields if named else ["", *fields]
+        self.columns = [name for i, name in enumerate(self._fields) if name and i != self._names]
         rows = content.split(b"\n", start + 1)[start + 1 :]
-        self._table = _Table(b"".join(rows), start + 2, delimiter, len(self.columns) + 1)
+        self._table = _Table(b"".join(rows), start + 2, delimiter, len(self._fields))
 
     @classmethod
     def read_columns(cls, path: Path) -> Sequence[str]:
@@ -91,7 +94,7 @@ class AttributeFile:
                 the one in the first line.
         """
         positions = [self._position(column) for column in columns]
-        checked = positions if self._table.delimiter else range(1, self._table.width)
+        checked = positions if self._table.delimiter else [self._fields.index(name) for name in self.columns]
         names, values = self._read_at_once(positions, checked) or self._read_line_by_line(positions, checked)
         if self._count is not None and len(names) != self._count:
             raise DataError(
@@ -113,7 +116,7 @@ class AttributeFile:
             return None
         known, numbers = pa.array(list(codes)), np.array(list(codes.values()), np.int8)
         columns = [numbers[pc.index_in(table.column(position), known).to_numpy()] for position in positions]
-        names: list[str] = table.column(0).to_pylist()
+        names: list[str] = table.column(self._names).to_pylist()
         return [name.strip() for name in names] if self._table.delimiter else names, np.stack(columns, axis=1)
 
     def _read_line_by_line(
@@ -126,7 +129,7 @@ class AttributeFile:
             wrong = next((p for p in checked if p < len(fields) and fields[p] not in codes), None)
             if len(fields) != self._table.width or wrong is not None:
                 raise DataError(self._describe_error(number, fields, wrong))
-            names.append(fields[0])
+            names.append(fields[self._names])
             values.append([codes[fields[position]] for position in positions])
         return names, np.array(values, dtype=np.int8).reshape(len(names), len(positions))
 
@@ -141,14 +144,14 @@ class AttributeFile:
         )
 
     def _position(self, column: str) -> int:
-        """Returns the column's index among the fields of a line; 0 is the file name."""
+        """Returns the column's index among the fields of a line."""
         if column not in self.columns:
             choice = ",".join(f'"{name}"' for name in self.columns)
             raise DataError(
                 f"{self.path}, line {self._header_line}: no column '{column}'. Restore the file, or choose `attributes`"
                 f" among its columns: --set 'datasets.celeba.attributes=[{choice}]'; {closest(column, self.columns)}"
             )
-        return self.columns.index(column) + 1
+        return self._fields.index(column)
 
     def _describe_beginning(self, line: str) -> str:
         return (
@@ -164,7 +167,7 @@ class AttributeFile:
                 " The line is cut short or damaged: download the file again."
             )
         return (
-            f"{self.path}, line {number}, column {self.columns[wrong - 1]}: '{fields[wrong]}' is not -1 or 1."
+            f"{self.path}, line {number}, column {self._fields[wrong]}: '{fields[wrong]}' is not -1 or 1."
             " Correct the value, or download the file again."
         )
 

@@ -39,12 +39,14 @@ class CelebAFiles:
         attributes: the attribute file.
         identities: the file of people.
         partitions: the file of training, validation and test images.
+        rivals: the attribute files of several folders, if none of them is nearer to the root than the others.
     """
 
     root: Path
     attributes: Path | None
     identities: Path | None
     partitions: Path | None
+    rivals: Sequence[Path] = ()
 
     @classmethod
     def find(cls, root: Path, depth: int = DEPTH) -> CelebAFiles:
@@ -53,10 +55,12 @@ class CelebAFiles:
             depth = 0
         walked = _walk(root, depth, skipped=LARGE_FOLDERS)
         paths = [os.path.join(folder, name) for folder, names in walked for name in names]  # noqa: PTH118 - fast
-        return cls(root, *(_first(paths, pattern) for pattern in (ATTRIBUTES, IDENTITIES, PARTITIONS)))
+        attributes = _first(paths, ATTRIBUTES)
+        rivals = _find_rivals(paths, attributes)
+        return cls(root, attributes, _first(paths, IDENTITIES), _first(paths, PARTITIONS), rivals)
 
-    def find_images(self, names: Sequence[str]) -> tuple[Path, list[str | None]]:
-        """Returns the folder of the images, and the path of each listed image, None if the image is absent.
+    def find_images(self, names: Sequence[str]) -> tuple[Path, list[str | None], int]:
+        """Returns the folder of the images, the path of each listed one, None if it is absent, and the number of others.
 
         Images are found by name, or else without their endings: a list says 000001.jpg, and 000001.png is there. Paths are
         strings: making `Path` objects would take as long as everything else in the listing.
@@ -66,7 +70,8 @@ class CelebAFiles:
             present = set(os.listdir(usual))  # noqa: PTH208 - strings, as above
             if present.issuperset(names):
                 start = os.path.join(usual, "")  # noqa: PTH118 - strings, as above
-                return usual, [start + name for name in names]
+                unlisted = present.difference(names) if len(present) > len(names) else ()
+                return usual, [start + name for name in names], sum(map(is_image_name, unlisted))
         walked = _walk(self.root, DEPTH, skipped=WILD_FOLDERS)
         folders = {folder: [name for name in files if is_image_name(name)] for folder, files in walked}
         best: tuple[int, Path, list[str | None]] = (0, usual, [None] * len(names))
@@ -76,7 +81,9 @@ class CelebAFiles:
                 best = max(best, (sum(path is not None for path in paths), Path(tree), paths), key=lambda one: one[0])
             if best[0]:
                 break
-        return best[1:]
+        count, folder, paths = best
+        others = sum(map(len, _below(str(folder), folders).values())) - count if count else 0
+        return folder, paths, others
 
     def sample_images(self) -> list[str]:
         """Returns some of the images, without reading the attribute file."""
@@ -101,7 +108,17 @@ def _walk(root: Path, depth: int, skipped: frozenset[str] = frozenset()) -> Iter
 def _first(paths: Sequence[str], pattern: re.Pattern[str]) -> Path | None:
     """Returns the path of this name that is nearest to the root; of several, a text file before a table."""
     found = [Path(path) for path in paths if pattern.fullmatch(os.path.basename(path))]  # noqa: PTH119 - fast
-    return min(found, key=lambda path: (len(path.parts), path.suffix.lower() != ".txt", path), default=None)
+    return min(
+        found, key=lambda path: (len(path.parts), path.suffix.lower() != ".txt", len(path.name), path), default=None
+    )
+
+
+def _find_rivals(paths: Sequence[str], chosen: Path | None) -> list[Path]:
+    """Returns an attribute file per folder of the chosen file's depth, if there are several."""
+    found = [Path(path) for path in paths if ATTRIBUTES.fullmatch(os.path.basename(path))]  # noqa: PTH119 - fast
+    level = [path for path in found if chosen and len(path.parts) == len(chosen.parts)]
+    rivals = list({path.parent: path for path in level}.values())
+    return rivals if len(rivals) > 1 else []
 
 
 def _image_trees(root: Path, folders: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
@@ -110,15 +127,20 @@ def _image_trees(root: Path, folders: Mapping[str, Sequence[str]]) -> tuple[list
     return sorted(named, key=lambda folder: IMAGE_FOLDERS.index(Path(folder).name.lower())), list(folders)
 
 
+def _below(tree: str, folders: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Returns the folders of a tree, with their images."""
+    start = os.path.join(tree, "")  # noqa: PTH118 - strings, as above
+    return {folder: files for folder, files in folders.items() if folder == tree or folder.startswith(start)}
+
+
 def _match(names: Sequence[str], tree: str, folders: Mapping[str, Sequence[str]]) -> list[str | None]:
     exact: dict[str, str] = {}
     without_ending: dict[str, str] = {}
-    for folder, files in folders.items():
-        if folder == tree or folder.startswith(os.path.join(tree, "")):  # noqa: PTH118 - strings, as above
-            start = os.path.join(folder, "")  # noqa: PTH118
-            below = start[len(tree) :].replace(os.sep, "/").lstrip("/")
-            for name in files:
-                exact.setdefault(below + name, start + name)
-                exact.setdefault(name, start + name)
-                without_ending.setdefault(stem(name), start + name)
+    for folder, files in _below(tree, folders).items():
+        start = os.path.join(folder, "")  # noqa: PTH118 - strings, as above
+        below = start[len(tree) :].replace(os.sep, "/").lstrip("/")
+        for name in files:
+            exact.setdefault(below + name, start + name)
+            exact.setdefault(name, start + name)
+            without_ending.setdefault(stem(name), start + name)
     return [exact.get(name.replace("\\", "/")) or without_ending.get(stem(name)) for name in names]

@@ -93,7 +93,7 @@ class HuggingFace(Tabular):
 
     @property
     def _may_scale(self) -> bool:
-        return self._recipe == CelebA.name and self.crop_size == CelebA.crop_size
+        return self._recipe == CelebA.name and self.crop_size == CelebA.crop_size and self.fit == "crop"
 
     def _preset_celeba(self, labels: list[str] | None, exclusive: dict[str, list[str]] | None) -> None:
         labels = PAPER_ATTRIBUTES if labels is None else labels

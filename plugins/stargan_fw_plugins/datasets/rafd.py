@@ -2,6 +2,7 @@
 
 import itertools
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -217,6 +218,13 @@ class RaFD(Dataset):
             self._remarks.append(
                 f"Left out: {len(found) - chosen} of the {len(found)} pictures, of other `angles`, `gazes` or `expressions`"
                 f" than {_comma_separated(self.angles)}; {_comma_separated(self.gazes)}; {_comma_separated(self.expressions)}."
+            )
+        photos = Counter(picture.photo for picture in found if picture.photo)
+        again = [photo for photo, count in photos.items() if count > 1]
+        if again:
+            self._remarks.append(
+                f"Repeated: {len(again)} pictures are there in several folders or formats, such as person {again[0].person}, "
+                f"{again[0].expression}, {again[0].angle} degrees, looking {again[0].gaze}."
             )
         there = {picture.expression for picture in found if self._selects(picture)}
         missing = [expression for expression in self.expressions if expression not in there]
