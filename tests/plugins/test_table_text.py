@@ -4,6 +4,8 @@ import shlex
 import subprocess
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -113,9 +115,22 @@ def test_a_list_of_files_and_labels_needs_no_header(table, name, sign):
 
 
 def test_a_decimal_comma_is_yes_and_no_too(table):
-    path = table("a.csv", "image;x\na.jpg;1,0\nb.jpg;0,0\nc.jpg;\n")
-    assert list(Table(path).attributes) == [Binary("x")]
-    assert read(path) == [("a.jpg", True), ("b.jpg", False), ("c.jpg", None)]
+    for text in ("image;x\na.jpg;1,0\nb.jpg;0,0\nc.jpg;\n", 'image,x\na.jpg,"1,0"\nb.jpg,"0,0"\nc.jpg,\n'):
+        path = table("a.csv", text)
+        assert list(Table(path).attributes) == [Binary("x")]
+        assert read(path) == [("a.jpg", True), ("b.jpg", False), ("c.jpg", None)]
+
+
+def test_an_index_of_pandas_may_name_the_images(table, tmp_path):
+    assert read(table("a.csv", ",x\na.jpg,1\nb.jpg,0\n")) == [("a.jpg", True), ("b.jpg", False)]
+    frame = pa.table({"x": [True, False], "__index_level_0__": ["a.jpg", "b.jpg"]})
+    pq.write_table(frame, tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet") == [("a.jpg", True), ("b.jpg", False)]
+
+
+def test_a_list_without_header_and_endings_is_not_guessed(table):
+    message = refusal(table("a.csv", "a,cat\nb,dog\nc,cat\n"))
+    assert "The columns are a, cat. If this is no header, write one" in message
 
 
 @pytest.mark.parametrize("column", ["Path", "file", "img", "Image Path", "subDirectory_filePath", "anything"])

@@ -142,7 +142,8 @@ class Table(Tabular):
         )
         line = self._line(image=(holding or ["COLUMN"])[0])
         raise DataError(
-            f"{self.records.header}: {problem}. Name the column of image paths: {line} There are {', '.join(names[:12])}."
+            f"{self.records.header}: {problem}. The columns are {', '.join(names[:12])}. If this is no header, write one, such as"
+            f" 'image,label'; or else name the column of image paths: {line}"
         )
 
     def _holds(self, column: str, pattern: re.Pattern[str]) -> bool:

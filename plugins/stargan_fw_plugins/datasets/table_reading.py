@@ -122,7 +122,7 @@ def _read_separated(path: Path, encoding: str | None) -> Records:
     names = [name for name in header if not name.startswith(NO_NAME)]
 
     def read(name: str) -> Sequence[object]:
-        return columns[name] if lines.delimiter == "," else _read_decimal_commas(columns[name])
+        return _read_decimal_commas(columns[name])
 
     return Records(location, names, len(rows), read, lambda row: f"{path}, line {rows[row][0]}", notes=notes)
 
@@ -137,6 +137,8 @@ def _name_columns(location: str, lines: Lines) -> list[str]:
             ["label"] if len(first) == 2 else [f"column{index + 1}" for index in range(len(first)) if index != image]
         )
         header = ["image" if index == image else next(others) for index in range(len(first))]
+    if lines.rows and not header[0] and IMAGE_NAME.fullmatch(lines.rows[0][1][0]):  # the index of a pandas table
+        header = ["image" if "image" not in header else "index", *header[1:]]
     _check_header(location, header)
     return [name or f"{NO_NAME}{index}" for index, name in enumerate(header)]
 
@@ -217,7 +219,11 @@ def _read_parquet(path: Path, _: str | None) -> Records:
     while any(pa.types.is_struct(column.type) for column in table.schema):
         table = table.flatten()
     _check_header(str(path), table.column_names)
-    names = [name for name in table.column_names if not name.startswith("__index_level_")]  # pandas' row numbers
+    names = [
+        name
+        for name in table.column_names
+        if not name.startswith("__index_level_") or pa.types.is_string(table.schema.field(name).type)
+    ]  # without pandas' row numbers, but with an index of files
 
     def read(name: str) -> list[object]:
         return list(table.column(name).to_pylist())
