@@ -50,6 +50,10 @@ class _WithOptions(BaseModel):
 def _check_path(path: str) -> str:
     if "\0" in path:
         raise ValueError("no path can hold a zero byte")
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        raise ValueError(
+            "a name in the path is not UTF-8, which a run could not record: rename it, or name a link to it"
+        )
     return path
 
 

@@ -297,6 +297,8 @@ def test_a_file_that_cannot_be_read(tmp_path, content, message):
         ("folder:http://host/a?b=c:d", {"folder": {"plugin": "folder", "location": "http://host/a?b=c:d"}}),
         ("cats=folder:/a=b", {"cats": {"plugin": "folder", "location": "/a=b"}}),
         ("shapes:", {"shapes": {"plugin": "shapes"}}),
+        ('cats=folder:"/a,b"', {"cats": {"plugin": "folder", "location": "/a,b"}}),
+        ('folder:/a"b', {"folder": {"plugin": "folder", "location": '/a"b'}}),
     ],
 )
 def test_an_item_of_datasets(text, item):
@@ -305,6 +307,7 @@ def test_an_item_of_datasets(text, item):
 
 def test_items_keep_their_order():
     assert list(parse_datasets("colours, shapes,b=shapes")) == ["colours", "shapes", "b"]
+    assert list(parse_datasets('a=x:"/1,2" ,b=x:/3"4,c=x:"5,6"')) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("text", ["", "shapes,", "=shapes", "cats=", ":somewhere", "cats=:somewhere"])

@@ -1,4 +1,5 @@
 import os
+import shlex
 from collections import Counter
 
 import pytest
@@ -289,6 +290,32 @@ def test_a_class_whose_name_is_not_utf_8_is_refused(touch):
     write(root, os.fsdecode(b"caf\xe9/a.jpg"))
     with pytest.raises(DataError, match="cannot be shown: rename it"):
         counts_of(Folder(root))
+
+
+def test_a_location_that_is_not_utf_8_is_refused_at_once(cli, train, touch):
+    root = touch("cat/a.jpg", "dog/a.jpg").rename(os.fsdecode(os.fsencode(touch().parent) + b"/caf\xe9"))
+    for outcome in (train(datasets=f"folder:{root}"), cli("data", "check", "--json", "--datasets", f"folder:{root}")):
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "is not UTF-8" in outcome.err
+        outcome.err.encode()
+
+
+def test_images_whose_names_are_not_utf_8_are_trained_on(train, tmp_path):
+    for kind in ("cat", "dog"):
+        (tmp_path / "pets" / kind).mkdir(parents=True)
+        for number in range(4):
+            name = os.fsdecode(b"caf\xe9%d.png" % number)
+            Image.new("RGB", (40, 48), (60 * number, len(kind), 9)).save(tmp_path / "pets" / kind / name)
+    outcome = train("--max-steps", 1, datasets=f"folder:{tmp_path / 'pets'}")
+    assert outcome.code == 0, outcome.err
+
+
+def test_advice_about_a_path_with_a_comma_works(cli, touch):
+    root = touch("my, pets/cat/a.jpg", "my, pets/dog/b.jpg")
+    for path in (root / "my, pets").glob("*/*"):
+        Image.new("RGB", (40, 48), (len(path.name), 3, 9)).save(path)
+    advice = shlex.split(error_of(root).rpartition("Use ")[2])
+    assert "labels" in cli("data", "check", "--json", *advice).out
 
 
 def test_a_folder_of_images_trains(train, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from stargan_fw.models.adoption import Adoption
     from stargan_fw.models.loading import TrainedModel
     from stargan_fw_registry import LabelSpace
+
+_ITEM = re.compile(r"""(?:^|(?<=,))(?:[^,:]*+:"[^"]+"\s*(?=,|$)|[^,]*+)""")
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,8 @@ def _replace_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Lay
 def parse_datasets(text: str) -> dict[str, dict[str, str]]:
     """Reads `--datasets`: items `plugin`, `plugin:location` or `alias=plugin:location`, separated by commas.
 
+    A location with a comma is in quotes: `pets=folder:"/data/a,b"`.
+
     Returns:
         Alias → the keys "plugin" and, if the item has one, "location".
 
@@ -258,8 +263,9 @@ def parse_datasets(text: str) -> dict[str, dict[str, str]]:
         ConfigError: if an item is empty or an alias comes twice.
     """
     tables: dict[str, dict[str, str]] = {}
-    for item in map(str.strip, text.split(",")):
+    for item in map(str.strip, _ITEM.findall(text)):
         name, _, location = item.partition(":")  # first: a location may have an equals sign
+        location = quoted[1] if (quoted := re.fullmatch('"([^"]+)"', location)) else location
         alias, equals, plugin = name.partition("=")
         plugin = plugin if equals else alias
         if not plugin or not alias:

@@ -88,7 +88,8 @@ class Folder(Dataset):
         try:
             layout = read_layout(self.root, self.levels, pool=chosen in {"random", "person"})
         except DataError as error:
-            remedy = "" if "--" in str(error) else suggest_folder(self.name, self.root)
+            plugin = f"{self.alias}={self.name}" if self.alias not in {"", self.name} else self.name
+            remedy = "" if "--" in str(error) else suggest_folder(plugin, self.root)
             raise DataError(self._name_alias(f"{error}{remedy}")) from None
         if chosen is None and None not in layout.sides:
             self.test_split = "given"
@@ -97,7 +98,7 @@ class Folder(Dataset):
         return layout
 
     def _name_alias(self, message: str) -> str:
-        return message.replace("datasets.ALIAS.", f"datasets.{getattr(self, 'alias', '') or self.name}.")
+        return message.replace("datasets.ALIAS.", f"datasets.{self.alias or self.name}.")
 
 
 @hookimpl

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -18,6 +17,7 @@ from stargan_fw_plugins.datasets.folder_tree import (
     fold_name,
     read_tree,
 )
+from stargan_fw_plugins.datasets.location import write_location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -334,7 +334,7 @@ def suggest_folder(plugin: str, root: Path) -> str:
             read_layout(folder, None)
         except DataError:
             continue
-        return f" Use --datasets {shlex.quote(f'{plugin}:{folder}')}"
+        return f" Use --datasets {write_location(plugin, folder)}"
     return ""
 
 

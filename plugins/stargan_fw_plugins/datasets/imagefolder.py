@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw.data.images import is_junk
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.folder_layout import read_layout, read_split_name
+from stargan_fw_plugins.datasets.location import write_location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,5 +106,5 @@ def _check_sides(root: Path, splits: Mapping[str, Any], files: Mapping[str, Sequ
     if None not in layout.sides and len({parts[0] for own in files.values() for parts in own}) > 1:
         raise DataError(
             f"{root}: the names of the folders divide the images into training and tests, which the datasets library does"
-            f" not see. Use --datasets {shlex.quote(f'folder:{root}')}"
+            f" not see. Use --datasets {write_location('folder', root)}"
         )

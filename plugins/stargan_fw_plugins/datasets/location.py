@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,10 +20,15 @@ def suggest_location(plugin: str, root: Path, is_layout: Callable[[Path], bool])
     """
     found = find_nearby(root, is_layout)
     if found is not None:
-        return f" It seems to be one level off: use --datasets {plugin}:{found}"
+        return f" It seems to be one level off: use --datasets {write_location(plugin, found)}"
     return (
         f" Name the right folder with --datasets {plugin}:FOLDER, or draw stand-in data with 'stargan-fw data sample'."
     )
+
+
+def write_location(plugin: str, path: Path) -> str:
+    """Returns a dataset as a shell takes it after `--datasets`."""
+    return shlex.quote(f'{plugin}:"{path}"' if "," in str(path) else f"{plugin}:{path}")
 
 
 def find_nearby(root: Path, is_layout: Callable[[Path], bool]) -> Path | None:
