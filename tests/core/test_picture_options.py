@@ -251,4 +251,4 @@ def test_names_of_pictures_and_junk():
 
 @pytest.mark.parametrize("side, note", [(178, ""), (356, ""), (1024, SMALL)])
 def test_a_crop_size_for_smaller_pictures_is_said(side, note):
-    assert PictureOptions(crop_size=178).square(Image.new("RGB", (side, side + 9)), 16)[1] == note
+    assert PictureOptions(crop_size=178).usual_region((side, side + 9)).note == note
