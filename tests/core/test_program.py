@@ -6,7 +6,6 @@ import tomllib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from stargan_fw import Translator
 from stargan_fw.inference.figures import FigureRow, draw_figure
@@ -143,35 +142,6 @@ def test_a_model_folder_gives_the_bits_of_its_run(exported_once, trained_once):
     )
     for edit in EDITS:
         assert torch.equal(model.translate(images, to=edit), run.translate(images, to=edit))
-
-
-def test_data_sample_check_prepare_and_clean(cli, tmp_path):
-    data = tmp_path / "data"
-    assert cli("data", "sample", data, "--images", "12", "--people", "3").code == 0
-    assert {path.name for path in data.iterdir()} == {"shapes", "colours"}
-
-    where = ("--data", data, "--datasets", "shapes,colours")
-    outcome = cli("data", "check", *where, "--json", "--sheet", tmp_path / "sheet.png")
-    document = json.loads(outcome.out)
-    assert document["ok"], document
-    assert list(document["datasets"]) == ["shapes", "colours"]
-    assert (tmp_path / "sheet.png").exists()
-
-    assert cli("data", "prepare", *where).code == 0
-    outcome = cli("data", "clean", "--data", data)
-    assert "removed 2 stores" in outcome.out
-
-
-def test_what_check_finds_is_told_and_exits_with_2(cli, small_data, tmp_path):
-    (tmp_path / "shapes").mkdir()
-    for number in range(8):
-        Image.new("RGB", (24, 24)).save(tmp_path / f"shapes/{number}-person-disc-plain.png")
-    (tmp_path / "shapes/8-person-disc-plain.png").write_text("no picture")
-
-    outcome = cli("data", "check", "--data", tmp_path, "--datasets", "shapes")
-
-    assert outcome.code == 2
-    assert "8-person-disc-plain.png" in outcome.out + outcome.err
 
 
 def test_plugins_list(cli):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stargan_fw import Command, hookimpl
-from stargan_fw.cli import data, plugins, train
+from stargan_fw.cli import plugins, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 COMMANDS = (
     Command("train", train.train, in_ranks=True),
-    Command("data", data.app),
     Command("plugins", plugins.app),
 )
 

@@ -1,9 +1,16 @@
-"""Text for the user: notes on standard error, so that standard output holds only results, and JSON for programs."""
+"""Text for the user: notes on standard error, so that standard output holds only results, JSON for programs, and tables."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stargan_fw.errors import is_printable, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stargan_fw.data.check import DatasetReport
+
+SPLITS = {"random": "drawn at random", "person": "divided by person", "given": "as the data says"}
 
 
 def note(text: str) -> None:
@@ -24,3 +31,30 @@ def json_text(document: Any) -> str:
 
 def _escape(character: str) -> str:
     return character if is_printable(character) else f"\\u{ord(character):04x}"
+
+
+def show_report(console: "Console", report: "DatasetReport") -> None:
+    """Prints a table of a dataset's labels, and what was found in it."""
+    from rich.filesize import decimal as format_size
+    from rich.markup import escape
+    from rich.table import Table
+
+    title = f"{report.alias}: {report.training} training and {report.test} test images, {report.people} people named"
+    table = Table("label", "training", "test", "unknown", "most often with", title=escape(title), title_justify="left")
+    for label in report.labels:
+        together = report.together.get(label.name, {})
+        others = {name: count for name, count in together.items() if name != label.name and count}
+        most = sorted(others, key=lambda name: -others[name])[:2]
+        beside = ", ".join(f"{name} {others[name]}" for name in most)
+        table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
+    if report.labels:
+        console.print(table)
+    if report.split:
+        console.print(f"split: {SPLITS[report.split]}")
+    if report.store_bytes:
+        console.print(f"decoded: {format_size(report.store_bytes)}")
+    lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
+    lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
+    for kind, line in lines:
+        text = "\n".join(map(printable, f"{kind}: {line}".split("\n")))
+        console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -20,6 +20,7 @@ from stargan_fw.cli.command_options import (
     SetOption,
     configuration_layers,
 )
+from stargan_fw.cli.notes import show_report
 from stargan_fw.errors import printable
 from stargan_fw.stop_signals import Stopped
 
@@ -129,7 +130,6 @@ def _show_plan(console: "Console", plan: "Plan", check_command: str, *, full: bo
     from rich.markup import escape
     from rich.table import Table
 
-    from stargan_fw.cli.data import show_report
     from stargan_fw.components import parameter_count
     from stargan_fw.data.check import describe, first_warnings
 

@@ -1,4 +1,4 @@
-"""Finds what would spoil a training in its datasets, before hours are spent on them, and draws their contact sheet."""
+"""Finds what would spoil a training in its datasets, before hours are spent on them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
-from stargan_fw.data.images import UNREADABLE, PictureOptions, encoded_bytes, open_image, prepare, reason
+from stargan_fw.data.images import UNREADABLE, PictureOptions, encoded_bytes, open_image, reason
 from stargan_fw.data.ingest import in_order, store_bytes
 from stargan_fw.data.source import (
     Source,
     build_dataset,
     check_named,
     encode_leniently,
-    name_of,
     nothing_to_translate,
     varies,
 )
@@ -30,7 +28,7 @@ from stargan_fw.errors import DataError, RequestError, printable
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 
     from numpy.typing import NDArray
 
@@ -45,10 +43,6 @@ logger = logging.getLogger(__name__)
 FEW = 3  # warnings about a dataset that a training shows
 FEWEST = 16  # a label with fewer training images is hardly learned
 SPLIT_NAMES = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"})
-SIDE, GAP, LINE = 128, 4, 12  # the contact sheet, in pixels
-COLUMNS, ROWS = 8, 3  # of pictures, the rows per dataset
-INK, BACKGROUND = (30, 30, 30), (255, 255, 255)
-WIDEST, LINES = 21, 5  # characters and lines that fit below an image
 
 
 @dataclass
@@ -355,52 +349,3 @@ def _such_as(reasons: Mapping[str, str]) -> str:
 
 def _setting(report: DatasetReport, key: str, value: str) -> str:
     return f"--set datasets.{report.alias}.{key}={value}"
-
-
-def draw_contact_sheet(checked: Sequence[CheckedDataset]) -> Image.Image:
-    """Draws some images per dataset, cropped as for training, above their labels; `?` is unknown."""
-    cells = [cell for dataset in checked for cell in _cells(dataset)]
-    height = SIDE + LINES * LINE + GAP
-    rows = max(1, -(-len(cells) // COLUMNS))
-    sheet = Image.new("RGB", (COLUMNS * (SIDE + GAP) + GAP, rows * height + GAP), BACKGROUND)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
-    for number, (image, caption) in enumerate(cells):
-        row, column = divmod(number, COLUMNS)
-        left, top = GAP + column * (SIDE + GAP), GAP + row * height
-        sheet.paste(image, (left, top))
-        draw.multiline_text((left, top + SIDE), caption, INK, font, spacing=1)
-    return sheet
-
-
-def _cells(dataset: CheckedDataset) -> Iterator[tuple[Image.Image, str]]:
-    for index in _select_cells(dataset, COLUMNS * ROWS):
-        example = dataset.examples[index]
-        with open_image(example.image) as opened:
-            image = prepare(opened, SIDE, dataset.options, example.crop)
-        values = list(zip(dataset.names, dataset.labels[index], strict=True))
-        note = _note(dataset, example)
-        words = [f"({note})"] if note else []
-        words += [name for name, value in values if value == 1]
-        words += [f"{name}?" for name, value in values if np.isnan(value)]
-        lines = [dataset.report.alias, *(word[:WIDEST] for word in words)]
-        if len(lines) > LINES:
-            lines[LINES - 1 :] = [f"and {len(lines) - LINES + 1} more"]
-        yield image, "\n".join(lines)
-
-
-def _select_cells(dataset: CheckedDataset, count: int) -> list[int]:
-    """Returns up to `count` examples: some with notes, one of each label, and others, drawn with a fixed seed.
-
-    Every n-th example would not do: if images are sorted by label, it would show a few labels only.
-    """
-    order = np.random.default_rng(0).permutation(len(dataset.examples))
-    noted = [index for index in order if _note(dataset, dataset.examples[index])] if dataset.report.notes else []
-    chosen = noted[: count // 3]
-    for has_label in (dataset.labels == 1).T:
-        if has_label.any() and not has_label[chosen].any():
-            chosen.append(order[has_label[order]][0])
-    return sorted(list(dict.fromkeys([*chosen, *order]))[:count])
-
-
-def _note(dataset: CheckedDataset, example: Example) -> str | None:
-    return dataset.report.notes.get(name_of(example, Path(dataset.report.root)))

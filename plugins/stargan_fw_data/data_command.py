@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stargan_fw import Command, hookimpl
 from stargan_fw.cli.command_options import (
     CacheOption,
     ConfigOption,
@@ -18,19 +19,13 @@ from stargan_fw.cli.command_options import (
     SetOption,
     configuration_layers,
 )
-from stargan_fw.cli.notes import json_text
-from stargan_fw.errors import printable
+from stargan_fw.cli.notes import json_text, show_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.console import Console
+    from collections.abc import Callable, Iterable
 
     from stargan_fw.config import Config
-    from stargan_fw.data.check import DatasetReport
     from stargan_fw.plugin_manager import PluginManager
-
-SPLITS = {"random": "drawn at random", "person": "divided by person", "given": "as the data says"}
 
 app = typer.Typer(no_args_is_help=True, help="Check, prepare and draw data.")
 
@@ -128,9 +123,10 @@ def check(
     """Look for problems in the data before training. Exit code 2 if training could not work."""
     from rich.console import Console
 
-    from stargan_fw.data.check import check as check_datasets, draw_contact_sheet
+    from stargan_fw.data.check import check as check_datasets
     from stargan_fw.errors import DataError
     from stargan_fw.rendering.pictures import check_picture_target, save_picture
+    from stargan_fw_data.contact_sheet import draw_contact_sheet
 
     if sheet:
         check_picture_target("--sheet", sheet)
@@ -176,28 +172,7 @@ def _track_reading(name: str, count: int, images: "Iterable[Any]") -> "Iterable[
     return track(images, escape(f"reading {name}"), count, console=console) if console.is_terminal else images
 
 
-def show_report(console: "Console", report: "DatasetReport") -> None:
-    """Prints a table of a dataset's labels, and what was found in it."""
-    from rich.filesize import decimal as format_size
-    from rich.markup import escape
-    from rich.table import Table
-
-    title = f"{report.alias}: {report.training} training and {report.test} test images, {report.people} people named"
-    table = Table("label", "training", "test", "unknown", "most often with", title=escape(title), title_justify="left")
-    for label in report.labels:
-        together = report.together.get(label.name, {})
-        others = {name: count for name, count in together.items() if name != label.name and count}
-        most = sorted(others, key=lambda name: -others[name])[:2]
-        beside = ", ".join(f"{name} {others[name]}" for name in most)
-        table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
-    if report.labels:
-        console.print(table)
-    if report.split:
-        console.print(f"split: {SPLITS[report.split]}")
-    if report.store_bytes:
-        console.print(f"decoded: {format_size(report.store_bytes)}")
-    lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
-    lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
-    for kind, line in lines:
-        text = "\n".join(map(printable, f"{kind}: {line}".split("\n")))
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+@hookimpl
+def register_commands(register: "Callable[[Command], None]") -> None:
+    """Registers the commands as a group, the first that `--help` lists after all single commands."""
+    register(Command("data", app, after="train"))

@@ -1,0 +1,1 @@
+"""The command `data`: drawing stand-ins for datasets, checking data before training, and decoding it."""
