@@ -9,6 +9,7 @@ import re
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from stargan_fw.interfaces.dataset import Crop, Dataset, Fit, ImageSource
 
 FLATTEST = 24  # of 255: an image whose values all lie closer together is noted
+
+with suppress(ImportError):
+    importlib.import_module("pillow_heif").register_heif_opener()
 
 Range: TypeAlias = tuple[float, float]
 Box: TypeAlias = tuple[int, int, int, int]
@@ -84,17 +88,9 @@ def open_image(image: ImageSource | bytes) -> Image.Image:
         start = encoded_bytes(image)[:16]
         if not start:
             raise OSError("the file is empty") from None
-        if not start[4:].startswith(HEIC):
-            raise
-        return _open_heic(file)
-
-
-def _open_heic(file: io.BytesIO | Path | str) -> Image.Image:
-    try:
-        importlib.import_module("pillow_heif").register_heif_opener()
-    except ImportError:
-        raise OSError("HEIC, which Pillow reads with an extension: pip install pillow-heif") from None
-    return Image.open(file)
+        if start[4:].startswith(HEIC):
+            raise OSError("HEIC, which Pillow reads with an extension: pip install pillow-heif") from None
+        raise
 
 
 def encoded_bytes(image: ImageSource | bytes) -> bytes:
