@@ -168,8 +168,25 @@ def test_captions_and_patients_are_no_labels(build):
     assert list(dataset.attributes) == [Categorical("species", ["cat", "dog"])]
     assert {example.identity for example in dataset.examples()} == {f"P{row:02}" for row in range(15)}
     assert dataset.test_split == "person"
-    assert "column 'patient': who is on an image: 15 people" in said(dataset, "role")
+    assert "column 'patient': who is on an image, 15 people on 30 of 30 images" in said(dataset, "role")
     assert "column 'caption'" in said(dataset, "left out")
+
+
+def test_what_was_found_out_is_summed_up(build):
+    dataset = build(
+        {
+            "species": ["cat", "dog"] * 15,
+            "note": ["a"] * 30,
+            "age": list(range(30)),
+            "Usage": ["Training", "PublicTest"] * 15,
+        }
+    )
+    dataset.examples()
+    left_out = "column 'note': it says 'a' in every row, or nothing; column 'age': 30 numbers from 0 to 29: amounts, not classes"
+    assert dataset.remarks == [
+        f"Left out: {left_out}.",
+        "Inferred: column 'Usage': the split: Training 15 (train), PublicTest 15 (test).",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -142,8 +142,8 @@ class _Interpretation:
             self.cells.read_as_people(identity)
             self._texts.pop(identity, None)
             people = Counter(filter(None, self._read(identity)))
-            unnamed = self.records.rows - people.total()
-            self._say("role", identity, f"who is on an image: {len(people)} people, {unnamed} images of nobody named")
+            named_on = f"{len(people)} people on {people.total()} of {self.records.rows} images"
+            self._say("role", identity, f"who is on an image, {named_on}")
         return identity, split
 
     def _find_role(self, role: str, named: set[str | None]) -> str | None:

@@ -31,10 +31,10 @@ class Finding:
 
 
 def sum_up(findings: Sequence[Finding]) -> list[str]:
-    """Returns sentences for a person who knows the labels: one for all that was left out, and each of the others."""
-    left_out = "; ".join(finding.text for finding in findings if finding.kind == "left out")
-    others = [finding.text for finding in findings if finding.kind in {"role", "warning"}]
-    return [f"{text[0].upper()}{text[1:]}." for text in [*others, *([f"left out: {left_out}"] if left_out else [])]]
+    """Returns sentences for a person who sees the labels: what was left out, how the rest was read, and each warning."""
+    left_out, read = ("; ".join(each.text for each in findings if each.kind == kind) for kind in ("left out", "role"))
+    warnings = [f"{each.text[0].upper()}{each.text[1:]}" for each in findings if each.kind == "warning"]
+    return [*([f"Left out: {left_out}."] if left_out else []), *([f"Inferred: {read}."] if read else []), *warnings]
 
 
 class Doubts:
