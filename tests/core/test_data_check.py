@@ -181,3 +181,21 @@ def test_a_label_that_is_0_and_minus_1_may_mean_unknown(draw, report):
 def test_a_label_that_is_only_minus_1_means_no(draw, report):
     draw(*(f"{number}-red-unsure" for number in range(6)), "6-green-inverted", "7-green-inverted")
     assert not any("on others" in warning for warning in report().warnings)
+
+
+def test_a_copy_with_another_label_is_named(draw, report):
+    root = draw(*names("red", 20), *names("green", 20, 20))
+    shutil.copy(root / "2-red.png", root / "90-green.png")
+
+    text = " ".join(report().warnings)
+
+    assert "1 image with other labels on a copy: '2-red.png' is red, '90-green.png' is green. One is wrong." in text
+
+
+def test_the_same_labels_everywhere_are_a_problem(draw, report):
+    draw(*names("red", 20))
+
+    (problem,) = report().problems
+
+    assert problem.startswith("All 15 training images of the dataset 'things' at ")
+    assert "there is nothing to translate between" in problem

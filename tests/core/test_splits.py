@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stargan_fw import Dataset, Example
-from stargan_fw.data.splits import split
+from stargan_fw.data.splits import find_copies, split
 from stargan_fw.errors import DataError
 
 
@@ -132,3 +132,28 @@ def test_people_may_have_numbers():
 
     assert {type(example.identity) for example in numbered} == {str}
     assert split(faces("person", 0.25), numbered) == split(faces("person", 0.25), named)
+
+
+def test_copies_stay_on_the_side_of_the_first(tmp_path):
+    examples = []
+    for number in range(40):
+        content = bytes([number, 7]) if number < 30 else bytes([number - 30, 7])  # ten are copies under other names
+        (tmp_path / f"{number}.png").write_bytes(content)
+        examples.append(Example(tmp_path / f"{number}.png"))
+    examples.append(examples[3])
+
+    train, test = split(faces("random", 0.3), examples)
+
+    assert sorted([*train, *test]) == list(range(41))
+    for first, second in [*((number, number + 30) for number in range(10)), (3, 40)]:
+        assert (first in test) == (second in test)
+    assert find_copies(examples)[3] == [3, 33, 40]
+
+
+def test_without_copies_the_draw_is_what_it_was(tmp_path):
+    for number in range(30):
+        (tmp_path / f"{number}.png").write_bytes(bytes([number]))
+
+    found = split(faces("random"), [Example(tmp_path / f"{number}.png") for number in range(30)])
+
+    assert found == split(faces("random"), photographs(30))

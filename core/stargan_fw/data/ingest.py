@@ -105,6 +105,7 @@ class Ingestion:
     def _path_by(self, name: Callable[[ImageSource], str], version: str = FORMAT) -> Path:
         framing, options = self.framing, self.framing.options
         missing: dict[ImageSource, str] = {}
+        last, shown = None, repr(None)
         digest = hashlib.sha256(f"{version} {framing.image_size} {options.crop_size} {framing.maker}".encode())
         if version == FORMAT:
             digest.update(f"{options.fit} {options.background} {options.grey_range}\n".encode())
@@ -114,7 +115,9 @@ class Ingestion:
             except OSError as error:
                 missing[image] = reason(error)
                 line = f"{name(image)}\0{reason(error)}"
-            digest.update(f"{line}\0{crop!r}\n".encode(errors="surrogateescape"))
+            if crop is not last:
+                last, shown = crop, repr(crop)  # slow, and most images of a dataset have the same crop
+            digest.update(f"{line}\0{shown}\n".encode(errors="surrogateescape"))
         if missing and self.on_bad_image == "error":
             self._check_readable(missing | self._find_unreadable())
         return self.cache / f"{self.name}-{framing.image_size}px-{digest.hexdigest()[:16]}.arrow"
