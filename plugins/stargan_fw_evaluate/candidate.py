@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -229,11 +229,27 @@ def open_source(name: str, config: Config, plugins: PluginManager, candidates: S
         DataError: the data is missing or broken.
         RunError: a run has other labels, or was trained on an image that is a test image now.
     """
-    source = Source.open(name, config.datasets[name], config.data.path, plugins)
+    source = _divide_as_recorded(
+        Source.open(name, config.datasets[name], config.data.path, plugins), config, candidates
+    )
     for candidate in candidates:
         if name in candidate.labels.datasets:
             _check(candidate, source)
     return source
+
+
+def _divide_as_recorded(source: Source, config: Config, candidates: Sequence[Candidate]) -> Source:
+    """Returns the source with the first run's test images, if files that lie there now divide the dataset otherwise."""
+    recorded = next((one.run.splits()[source.alias] for one in candidates if source.alias in one.run.splits()), None)
+    usual = config.datasets[source.alias].test_split or type(source.dataset).test_split
+    if recorded is None or source.dataset.test_split == usual or config.datasets[source.alias].limit:
+        return source
+    names = list(map(source.name_of, range(len(source.examples))))
+    held_out = set(recorded["test"])
+    if not held_out.issubset(names) or held_out == {names[index] for index in source.test}:
+        return source
+    train = [index for index, name in enumerate(names) if name not in held_out]
+    return replace(source, train=train, test=[index for index, name in enumerate(names) if name in held_out])
 
 
 def _check(candidate: Candidate, source: Source) -> None:
