@@ -348,6 +348,21 @@ def test_classes_of_any_name_are_trained_and_named_in_edits(cli, train, tmp_path
     assert """--to '"A=B"'""" in card
 
 
+def test_a_run_begun_before_folders_were_asked_about_goes_on(train, tmp_path):
+    for number, place in enumerate(PEOPLE):
+        (tmp_path / "faces" / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 48), (20 * number, 7, 9)).save(tmp_path / "faces" / place)
+    datasets = f"faces=folder:{tmp_path / 'faces'}"
+    assert train("--max-steps", 1, "--set", "datasets.faces.levels=class", datasets=datasets).code == 0
+    config = tmp_path / "run" / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace('levels = "class"\n', ""), encoding="utf-8")
+    assert train("--max-steps", 2, "--resume", datasets=datasets).code == 2
+    outcome = train("--max-steps", 2, "--resume", "--set", "datasets.faces.levels=class", datasets=datasets)
+    assert outcome.code == 0, outcome.err
+    outcome = train("--max-steps", 3, "--resume", "--set", "datasets.faces.levels=identity/class", datasets=datasets)
+    assert outcome.code == 2, "these are other labels"
+
+
 def test_a_bad_root_is_a_wrong_request(train, tmp_path):
     outcome = train(datasets=f"folder:{tmp_path / 'nowhere'}")
     assert (outcome.code, outcome.out) == (2, "")

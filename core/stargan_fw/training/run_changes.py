@@ -34,22 +34,26 @@ FREE_EVERYWHERE = {
     "training.trackers",
 }
 # How long and how fast a run learns, and how its steps are computed.
-FREE_ON_RESUME = FREE_EVERYWHERE | {
-    "training.steps",
-    "training.epochs",
-    "training.decay",
-    "training.learning_rate",
-    "training.beta1",
-    "training.beta2",
-    *(f"training.optimizers.*.{name}" for name in ("rate", "beta1", "beta2", "weight_decay", "clip")),
-    "training.on_non_finite",
-    "training.max_skipped",
-    "training.precision",
-    "training.micro_batch_size",
-    "training.compile",
-    "training.graphs",
-    "training.channels_last",
-}
+FREE_ON_RESUME = (
+    FREE_EVERYWHERE
+    | {
+        "training.steps",
+        "training.epochs",
+        "training.decay",
+        "training.learning_rate",
+        "training.beta1",
+        "training.beta2",
+        *(f"training.optimizers.*.{name}" for name in ("rate", "beta1", "beta2", "weight_decay", "clip")),
+        "training.on_non_finite",
+        "training.max_skipped",
+        "training.precision",
+        "training.micro_batch_size",
+        "training.compile",
+        "training.graphs",
+        "training.channels_last",
+        "datasets.*.levels",  # what folders mean may be asked now and was not when the run began; its labels are compared anyway
+    }
+)
 LENGTH = {"training.steps", "training.epochs"}
 PRESET = "the preset "  # begins the source of a preset's layer
 
