@@ -115,7 +115,7 @@ def test_a_list_of_files_and_labels_needs_no_header(table, name, sign):
 
 
 def test_a_decimal_comma_is_yes_and_no_too(table):
-    for text in ("image;x\na.jpg;1,0\nb.jpg;0,0\nc.jpg;\n", 'image,x\na.jpg,"1,0"\nb.jpg,"0,0"\nc.jpg,\n'):
+    for text in ("image;x\na.jpg;1,0\nb.jpg;0,0\nc.jpg;NA\n", 'image,x\na.jpg,"1,0"\nb.jpg,"0,0"\nc.jpg,\n'):
         path = table("a.csv", text)
         assert list(Table(path).attributes) == [Binary("x")]
         assert read(path) == [("a.jpg", True), ("b.jpg", False), ("c.jpg", None)]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stargan_fw.errors import DataError
-from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME, is_number
+from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME, MISSING_OR_CLASS, find_missing, is_number
 from stargan_fw_plugins.datasets.records import Records
 from stargan_fw_plugins.datasets.split_names import means_split
 from stargan_fw_plugins.datasets.table_text import DECIMAL_COMMA, Lines, read_text
@@ -153,7 +153,8 @@ def _fit(location: str, cells: list[str], header: Sequence[str]) -> list[str]:
 
 def _read_decimal_commas(cells: Sequence[str]) -> Sequence[object]:
     """Returns cells with decimal points if all are numbers with decimal commas, or empty."""
-    filled = {cell for cell in cells if cell}
+    known = set(cells)
+    filled = {cell for cell in known - find_missing(known) if cell and cell.casefold() not in MISSING_OR_CLASS}
     if any(map(DECIMAL_COMMA.fullmatch, filled)) and all(is_number(cell.replace(",", ".")) for cell in filled):
         return [cell.replace(",", ".") for cell in cells]
     return cells
