@@ -122,7 +122,9 @@ def test_without_opencv_or_its_cascades_the_extra_is_named(monkeypatch, tmp_path
 
 @pytest.mark.parametrize("face", ["geometry", "detect"])
 def test_check_prepare_and_sheet(cli, portraits, tmp_path, face):
-    Image.new("RGB", PORTRAIT, WALL).save(portraits / file_name(90, person=9))
+    for person in (1, 4, 5, 7):
+        (portraits / file_name(45, person=person)).rename(portraits / file_name(45, "happy", person=person))
+    Image.linear_gradient("L").resize(PORTRAIT).save(portraits / file_name(90, person=9))
     where = ("--datasets", "rafd", "--data", tmp_path, "--set", f"datasets.rafd.face={face}", "--image-size", "64")
     outcome = cli("data", "check", *where, "--json", "--sheet", tmp_path / "sheet.png")
     assert outcome.code == 0, outcome.err
