@@ -111,9 +111,9 @@ def test_a_dataset_is_its_own_plugin_where_none_is_named():
 def test_only_what_is_given_overrides_a_dataset():
     config = merge([in_file(datasets={"a": {"crop_size": 100, "test_size": 5}, "b": {"test_size": 0.5}})])
 
-    assert config.datasets["a"].overrides == {"crop_size": 100, "test_size": 5}
+    assert config.datasets["a"].overrides == {"crop_size": 100, "test_size": 5, "on_bad_image": "error"}
     assert isinstance(config.datasets["a"].overrides["test_size"], int)
-    assert config.datasets["b"].overrides == {"test_size": 0.5}
+    assert config.datasets["b"].overrides == {"test_size": 0.5, "on_bad_image": "error"}
 
 
 @pytest.mark.parametrize(

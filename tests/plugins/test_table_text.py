@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -182,7 +183,7 @@ def test_pixels_in_cells_are_named_and_converted_by_the_line(table, tmp_path):
     rows = [f"{k % 2},{' '.join(map(str, pixels.ravel()))},{usage[k]}" for k, pixels in enumerate(pictures)]
     message = refusal(table("fer.csv", "emotion,pixels,Usage\n" + "\n".join(rows), ()))
     assert "the column 'pixels' holds the pixels of the images as numbers, which are not read" in message
-    command = shlex.split(message[message.index("python -c ") : message.index(" Then use")])
+    command = shlex.split(message[message.index(shlex.quote(sys.executable)) : message.index(" Then use")])
     subprocess.run(command, check=True)
     written = Table(tmp_path / "fer-images" / "labels.csv")
     assert [example.split for example in written.examples()] == ["train", "train", "train", "test"]

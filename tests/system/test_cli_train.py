@@ -349,9 +349,14 @@ def test_a_longer_run_and_other_rates_are_taken_over(train, trained, metrics):
     assert json.loads((trained / "changes.jsonl").read_text())["step"] == 4
     assert tomllib.loads((trained / "config.toml").read_text())["training"]["steps"] == 6
 
+    leftover = (
+        trained / "checkpoints" / ".step-00000004.0a1b2c3d.partial"
+    )  # a process was killed while it removed this one
+    leftover.mkdir()
     outcome = train("--resume", "--set", "training.steps=6", "--set", "training.learning_rate=1e-5", out=trained)
     assert outcome.code == 0
     assert "is complete: nothing is left to do." in outcome.out
+    assert not leftover.exists()
 
 
 def test_resume_with_other_datasets_and_settings(train, trained):

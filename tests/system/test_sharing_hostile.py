@@ -347,7 +347,8 @@ def test_memory_is_bounded(exported, trained, small_data, tmp_path):
 
     codes, megabytes = json.loads(done.stdout.splitlines()[-1])
     assert codes == [2] * len(bombs), done.stderr
-    assert len(done.stderr.splitlines()) == len(bombs)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]  # others warn of the data
+    assert len(errors) == len(bombs), done.stderr
     assert megabytes < 300
     assert not (tmp_path / "out").exists()
 

@@ -211,10 +211,14 @@ class Checkpoints:
         self._check_finite(path, tensors)
         size = sum(value.nbytes for values in tensors.values() for value in values.values())
         with self.writing(path, size):
-            for leftover in self._folder.glob(".step-*.partial"):  # from a killed process
-                remove(leftover)
+            self.remove_leftovers()
             self._write_files(path, tensors, state)
             then()
+
+    def remove_leftovers(self) -> None:
+        """Removes what a killed process has written or removed in part. Call it only while this process holds the run."""
+        for leftover in self._folder.glob(".step-*.partial"):
+            remove(leftover)
 
     def _write_files(self, path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: str) -> None:
         with replacing(path, flush=True) as partial:

@@ -7,7 +7,7 @@ folder, and trains.
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from stargan_fw.compute.machine import Precision, accelerate_networks, captures_
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader, check_shares
 from stargan_fw.data.source import Source, decode, label_space, open_sources
-from stargan_fw.errors import ConfigError, DataError, PluginError
+from stargan_fw.errors import ConfigError, DataError, PluginError, RunError
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.checkpoint import restoring
 from stargan_fw.runs.split_record import check_splits, describe_split
@@ -80,6 +80,9 @@ def run_training(
     last = min(plan.steps, max_steps or plan.steps)
     newest = ranks.from_first(lambda: _newest_step(request))
     if newest >= last:
+        if ranks.rank() == 0:
+            with suppress(RunError, OSError), run.hold():  # another process may hold it
+                run.checkpoints.remove_leftovers()
         return newest, newest
     with ExitStack() as closing:
         with ranks.together():

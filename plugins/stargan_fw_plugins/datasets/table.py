@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -235,4 +236,4 @@ def _conversion(path: Path, column: str) -> str:
         "[Image.frombytes('L',(k,k),b).save(f'{d}/{i}.png') for i,(k,b) in enumerate(zip(s,p))];"
         "w.writerows([f'{i}.png',*(x[k] for k in n)] for i,x in enumerate(r))"
     )
-    return f"python -c {shlex.quote(program)}"
+    return f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}"
