@@ -25,6 +25,8 @@ from stargan_fw.errors import printable
 from stargan_fw.stop_signals import Stopped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import torch
     from rich.console import Console
 
@@ -83,19 +85,20 @@ def train(
         given = {"--datasets": datasets, "--data": data, "--preset": preset, "--config": config}
         if request.run.holds_run and not datasets:
             given = {"--config": request.run.path / "config.toml"}
-        pairs = [
-            *given.items(),
-            *(("--set", text) for text in settings or ()),
-            *(("--plugin", file) for file in plugin or ()),
-        ]
-        arguments = [text for option, value in pairs if value for text in (option, str(value))]
-        _show_plan(console, plan, shlex.join(["stargan-fw", "data", "check", *arguments]), full=dry_run)
+        _show_plan(console, plan, _check_command(given, settings or (), plugin or ()), full=dry_run)
         if adoption and request.start:
             console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
         if resume and not request.resume:
             console.print(f"{request.run.path} has no checkpoint yet: the run begins.", markup=False, soft_wrap=True)
         if not dry_run:
             _run(console, plan, request, chosen, max_steps)
+
+
+def _check_command(given: "Mapping[str, object]", settings: "Iterable[str]", plugins: "Iterable[Path]") -> str:
+    """Returns the command that shows all warnings of the data."""
+    pairs = [*given.items(), *(("--set", text) for text in settings), *(("--plugin", file) for file in plugins)]
+    arguments = [text for option, value in pairs if value for text in (option, str(value))]
+    return shlex.join(["stargan-fw", "data", "check", *arguments])
 
 
 def _run(
