@@ -175,3 +175,9 @@ def test_all_pairs_of_signs_survive():
     for name in names:
         assert dict(space.resolve(f"d.{quote_name(name)}").assignments)[name] == 1
         assert dict(space.resolve(f"c={quote_name(name)}").assignments)[name] == 1
+
+
+@pytest.mark.parametrize("value", ["0", "1", " 0", "1 "])
+def test_a_value_may_follow_a_name_with_an_equals_sign_without_quotes(value):
+    for text in (f"1.5=x={value}", f"pets.1.5=x ={value}", f" 1.5=x= {value}"):
+        assert dict(SPACE.resolve(text).assignments) == {"1.5=x": float(value)}
