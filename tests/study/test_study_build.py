@@ -156,6 +156,7 @@ def test_changed_data_and_other_splits_are_refused(cli, two, tmp_path):
     outcome = cli("study", "build", two[1], changed, "-o", tmp_path / "out")
     assert outcome.code == 2
     assert "are not those that" in outcome.err
+    assert "24 were trained on, now there are 25" in outcome.err
 
 
 def test_a_file_in_the_way_is_refused(cli, two, tmp_path):

@@ -66,7 +66,7 @@ class FiniteSteps:
             phase: the phase's name.
             dataset: the dataset of the batch.
             step: the number of the step.
-            terms: the phase's losses by name, of this rank, summed over its micro-batches.
+            terms: the phase's losses by name, summed over micro-batches and averaged over all ranks.
 
         Returns:
             Whether the step was taken. If not, the weights and the optimiser's state are as before.
@@ -75,7 +75,7 @@ class FiniteSteps:
             TrainingError: if something is not finite, and this update must not be left out.
         """
         norm = optimizer.gradient_norm()
-        found = [norm, *(term.detach().reshape(()).to(norm) for term in ranks.average(list(terms.values())))]
+        found = [norm, *(term.detach().reshape(()).to(norm) for term in terms.values())]
         length, *values = torch.stack(found).tolist()  # one copy: each waits for the device
         if math.isfinite(length) and all(map(math.isfinite, values)):
             optimizer.step(norm=norm)

@@ -250,11 +250,12 @@ class Trainer:
             for name, term in losses.terms.items():
                 terms[name] = terms[name] + term.detach() if name in terms else term.detach()
             if losses.last:
-                finished = {f"{phase}/{name}": term for name, term in unfinished.pop(phase).items()}
-                ranks.agree(f"phase {phase} with the losses {', '.join(finished)}")
+                del unfinished[phase]
+                ranks.agree(f"phase {phase} with the losses {', '.join(terms)}")
                 ranks.average_gradients(optimizer.parameters)
-                values.update(finished)
-                if self.finite_steps.take(optimizer, phase, batch.dataset, self.step, terms):
+                means = dict(zip(terms, ranks.average(list(terms.values())), strict=True))
+                values.update({f"{phase}/{name}": mean for name, mean in means.items()})
+                if self.finite_steps.take(optimizer, phase, batch.dataset, self.step, means):
                     updated.update(self.networks_of[phase])
         if unfinished:
             raise RuntimeError(f"The method '{self.method.name}' yielded no last losses of: {', '.join(unfinished)}.")
@@ -317,7 +318,6 @@ class Trainer:
 
     def save(self) -> None:
         """Writes a checkpoint in the background; `run.checkpoints.wait` waits for it."""
-        pending = {dataset: _numbers(values) for dataset, values in self.pending.items()}
         if self.run is None:
             return
         tensors: dict[str, dict[str, Tensor]] = {
@@ -330,16 +330,13 @@ class Trainer:
         }
         if self.average:
             tensors["ema"] = self.average.weights
+        pending = {dataset: _numbers(values) for dataset, values in self.pending.items()}
         state = {"step": self.step, "updates": self.updates, "pending": pending, **self.finite_steps.state()}
         self.run.checkpoints.save(self.step, tensors, state, self.config.keep_checkpoints, self.config.keep_every)
 
     def resume(self) -> None:
         """Continues from the newest checkpoint, which rank 0 reads; RunError if there is none, or if it cannot be read."""
         checkpoint = ranks.from_first(self._newest)
-        files = [*self.method.networks, "optimizers", *(["ema"] if self.average else [])]
-        missing = next((name for name in files if name not in checkpoint.tensors), None)
-        if missing:
-            raise RunError(f"The newest checkpoint of the run has no {missing}.safetensors. Remove it.")
         for name, network in self.method.networks.items():
             network.load_state_dict(checkpoint.tensors[name])
         for phase, optimizer in self._own_optimizers().items():
@@ -358,7 +355,12 @@ class Trainer:
     def _newest(self) -> Checkpoint:
         if self.run is None:
             raise RuntimeError("Only rank 0 reads checkpoints.")
-        return self.run.checkpoints.load()
+        checkpoint = self.run.checkpoints.load()
+        files = [*self.method.networks, "optimizers", *(["ema"] if self.average else [])]
+        missing = next((name for name in files if name not in checkpoint.tensors), None)
+        if missing:
+            raise RunError(f"The newest checkpoint of '{self.run.path}' has no {missing}.safetensors. Remove it.")
+        return checkpoint
 
     def _uncompiled(self) -> AbstractContextManager[object]:
         """Draws a sheet without captured graphs: its batches have another size, and all its columns stay in memory."""
@@ -388,11 +390,6 @@ def _step_seed(seed: int, step: int) -> int:
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Averages losses over the ranks, and copies them from the device, which waits for it.
-
-    A number that is not finite becomes None, since JSON has no such numbers.
-    """
-    losses = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
-    averages = ranks.average(list(losses.values()))
-    numbers = {**values, **{name: value.item() for name, value in zip(losses, averages, strict=True)}}
+    """Copies losses from the device, which waits for it. A number that is not finite becomes None, as JSON has none such."""
+    numbers = {name: value.item() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
     return {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
