@@ -15,7 +15,8 @@ from fuzz_changes import change_bytes, change_header, change_json, change_lines,
 
 from stargan_fw.cli.main import main as run_program
 from stargan_fw.components import complete
-from stargan_fw.config import DatasetConfig, Layer, merge
+from stargan_fw.config import DatasetConfig
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.data.source import Source
 from stargan_fw.models.loading import open_model
 from stargan_fw.models.weights import StoredWeights

@@ -25,7 +25,7 @@ from reference_step import ReferenceStep
 
 from stargan_fw.components import complete
 from stargan_fw.compute.machine import choose_device, compile_where_it_pays, wait_for
-from stargan_fw.config import Layer
+from stargan_fw.config_layers import Layer
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.process import HUGE_PAGES, keep_freed_memory
 from stargan_fw.training.train_request import data_request

@@ -16,7 +16,8 @@ from stargan_fw.compute.machine import (
     steps_worth_compiling as _steps_worth_compiling,
     wait_for,
 )
-from stargan_fw.config import Config, Layer
+from stargan_fw.config import Config
+from stargan_fw.config_layers import Layer
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.source import Source, build_dataset, open_sources
 from stargan_fw.errors import DataError

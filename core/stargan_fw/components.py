@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from stargan_fw.component_kinds import CONFIG_TABLES
-from stargan_fw.config import with_source
+from stargan_fw.config_layers import with_source
 from stargan_fw.errors import ConfigError, PluginError
 from stargan_fw.options import OptionError, check_options
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from stargan_fw.config import ComponentConfig, Config, DatasetConfig, Layer
+    from stargan_fw.config import ComponentConfig, Config, DatasetConfig
+    from stargan_fw.config_layers import Layer
     from stargan_fw.interfaces import AdversarialLoss, Discriminator, Embedding, Generator, Method
     from stargan_fw.plugin_manager import PluginManager
     from stargan_fw_registry import LabelSpace

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from stargan_fw.components import build_method, complete
 from stargan_fw.compute.machine import Precision
-from stargan_fw.config import Layer
+from stargan_fw.config_layers import Layer
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.models.loading import open_model

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stargan_fw.components import build_method, complete, count_config_parameters, count_parameters
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.errors import ConfigError
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_registry import Binary, LabelSchema, LabelSpace, UnknownNameError

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from stargan_fw import config as config_module
 from stargan_fw.components import complete
-from stargan_fw.config import Config, Layer, merge
+from stargan_fw.config import Config
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.errors import ConfigError, is_printable
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.training.train_request import dataset_layer, parse_datasets

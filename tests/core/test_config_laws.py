@@ -8,7 +8,8 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
-from stargan_fw.config import Config, Layer, merge
+from stargan_fw.config import Config
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.errors import ConfigError
 from stargan_fw.options import OptionError, check_options
 from stargan_fw.training.train_request import dataset_layer, parse_datasets

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from stargan_fw import Crop, Dataset, Example, Square
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.data.check import check
 from stargan_fw.errors import ConfigError
 from stargan_fw.plugin_manager import PluginManager

@@ -6,7 +6,7 @@ from fake_plugins import Shapes, Swap
 
 from stargan_fw import Translator
 from stargan_fw.components import build_method, complete
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.data.source import draw_stand_ins
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw.interfaces import HasVariants, ReadsLabels

@@ -10,7 +10,7 @@ import sys
 import pytest
 from PIL import Image
 
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.errors import ConfigError, RunError, TrainingError
 from stargan_fw.runs import run_folder as run_folder_module
 from stargan_fw.runs.run_folder import RunFolder

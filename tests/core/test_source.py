@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from stargan_fw import Dataset, Example
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.data.ingest import Ingestion
 from stargan_fw.data.source import Source, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError

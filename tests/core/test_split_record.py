@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.data.source import label_space, open_sources
 from stargan_fw.errors import RunError
 from stargan_fw.plugin_manager import PluginManager

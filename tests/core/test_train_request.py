@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from stargan_fw.config import ComponentConfig, DataConfig, DatasetConfig, Layer, TrainingConfig
+from stargan_fw.config import ComponentConfig, DataConfig, DatasetConfig, TrainingConfig
+from stargan_fw.config_layers import Layer
 from stargan_fw.errors import ConfigError, RunError
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.training.run_changes import FREE_ON_RESUME, check_same_run, find_changes, is_free

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.data.ingest import Ingestion
 from stargan_fw.data.source import Source, decode
 from stargan_fw.interfaces.dataset import Crop, Square

@@ -10,7 +10,7 @@ import torch
 
 from stargan_fw import evaluating
 from stargan_fw.components import build_method, complete
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.interfaces import ReadsLabels
 from stargan_fw.options import options_model
 from stargan_fw.plugin_manager import PluginManager

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from stargan_fw.components import complete, count_config_parameters
-from stargan_fw.config import Layer, merge
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_registry import Binary, Categorical, LabelSchema, LabelSpace
 

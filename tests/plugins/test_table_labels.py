@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stargan_fw.config import Layer
+from stargan_fw.config_layers import Layer
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw_plugins.datasets.table import Table
 from stargan_fw_registry import Binary, Categorical

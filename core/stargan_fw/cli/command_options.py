@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from stargan_fw.config import Layer
+    from stargan_fw.config_layers import Layer
 
 _size_help = "Side of the model's images in pixels."
 _precision = typer.Option(help="Number format of networks; auto is bf16 if the hardware multiplies it.")
@@ -79,7 +79,7 @@ def configuration_layers(
     Raises:
         ConfigError: if the file cannot be read, or a setting is not KEY=VALUE.
     """
-    from stargan_fw.config import Layer
+    from stargan_fw.config_layers import Layer
 
     files = [str(path) for path in plugin] if plugin else None
     layers = [Layer.from_file(config)] if config else []

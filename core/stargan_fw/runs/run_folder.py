@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from stargan_fw.config import Config, Layer, merge
+from stargan_fw.config import Config
+from stargan_fw.config_layers import Layer, merge
 from stargan_fw.errors import LabelError, RunError, one_line
 from stargan_fw.files import read_json, replacing, why_unreadable, write_text
 from stargan_fw.options import first_mistake

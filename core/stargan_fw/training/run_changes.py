@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from stargan_fw.components import complete, dataset_options
-from stargan_fw.config import Layer, has_key
+from stargan_fw.config_layers import Layer, has_key
 from stargan_fw.errors import RunError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from stargan_fw.components import (
     complete,
     data_components,
 )
-from stargan_fw.config import Config, Layer, get_table, merge, merge_into
+from stargan_fw.config_layers import Layer, get_table, merge, merge_into
 from stargan_fw.errors import ConfigError, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
@@ -24,6 +24,7 @@ from stargan_fw.training.run_changes import PRESET, Change, check_resumable, fin
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from stargan_fw.config import Config
     from stargan_fw.data.source import Source
     from stargan_fw.interfaces import Method
     from stargan_fw.models.adoption import Adoption
