@@ -39,7 +39,7 @@ def export_run(run: RunFolder, target: Path, *, plugins: Sequence[Path] = (), li
     Args:
         run: a run of `stargan-fw train`.
         target: the folder, which appears whole or not at all.
-        plugins: plugin files to use besides those that the run names.
+        plugins: plugin files to use besides the installed plugins.
         licence: the Hub's name of the model's licence; None leaves it open.
 
     Raises:
@@ -59,7 +59,7 @@ def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = (), lice
     Args:
         model: a run folder or a model folder.
         target: the folder, which appears whole or not at all.
-        plugins: plugin files to use besides those that a run names.
+        plugins: plugin files to use besides the installed plugins.
         licence: the Hub's name of the model's licence; None leaves it open.
 
     Raises:

@@ -85,7 +85,8 @@ def train(
         given = {"--datasets": datasets, "--data": data, "--preset": preset, "--config": config}
         if request.run.holds_run and not datasets:
             given = {"--config": request.run.path / "config.toml"}
-        _show_plan(console, plan, _check_command(given, settings or (), plugin or ()), full=dry_run)
+        if ranks.rank() == 0:  # reads files to find copies
+            _show_plan(console, plan, _check_command(given, settings or (), plugin or ()), full=dry_run)
         if adoption and request.start:
             console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
         if resume and not request.resume:

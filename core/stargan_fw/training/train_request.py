@@ -40,7 +40,7 @@ class TrainRequest:
 
     Attributes:
         config: the complete configuration.
-        plugins: the plugins, with the plugin files that the configuration names.
+        plugins: the plugins, with the plugin files that the user names.
         run: the run folder.
         resume: whether to continue the run in the folder from its newest checkpoint.
         start: the model that a new run begins with, or None.
