@@ -18,6 +18,7 @@ from stargan_fw_plugins.datasets.folder_tree import (
     read_tree,
 )
 from stargan_fw_plugins.datasets.location import write_location
+from stargan_fw_plugins.datasets.split_names import KINDS, sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,11 +30,6 @@ Levels: TypeAlias = Literal["class", "class/identity", "identity/class"]
 Side: TypeAlias = "SplitName | None"
 
 LAYOUT = "An image folder holds a folder of images for each class, or train/ and test/ which hold those."
-KINDS = {
-    **dict.fromkeys(("training", "train", "trn"), "train"),
-    **dict.fromkeys(("testing", "test", "tst", "privatetest"), "test"),
-    **dict.fromkeys(("validation", "valid", "val", "dev", "evaluation", "eval", "publictest"), "val"),
-}
 # Words beside that of a split which say nothing: "train_images", "TestSet", "val2017".
 FILLER = r"(?:sets?|splits?|data|dataset|images?|imgs?|pictures?|pics|photos?|faces|folder|dir|\d+)"
 WORDS = "|".join(sorted(KINDS, key=len, reverse=True))
@@ -154,18 +150,12 @@ def _order(first: str, second: str) -> tuple[str, str]:
     return KINDS[second.casefold()], first
 
 
-def _meaning(kinds: Iterable[str]) -> dict[str, SplitName]:
-    """Returns the side of each kind of split: nothing is tuned on validation images, so tests come first."""
-    validation: SplitName = "train" if "test" in set(kinds) else "test"
-    return {"train": "train", "val": validation, "test": "test"}
-
-
 def _read_splits(tree: ImageTree) -> dict[Side, list[ImageTree]]:
     """Returns the folders of classes by side, training first; the side is None if there is no split."""
     if paired := _read_paired(tree):
         return paired
     kinds = {folder.name: read_split_name(folder.name) for folder in tree.folders}
-    sides = _meaning(kind for kind in kinds.values() if kind)
+    sides = sides_of(kind for kind in kinds.values() if kind)
     if len({sides[kind] for kind in kinds.values() if kind}) > 1:
         _check_beside(tree, [name for name, kind in kinds.items() if kind])
         return _by_side((sides[kind], folder.folders) for folder in tree.folders if (kind := kinds[folder.name]))
@@ -175,7 +165,7 @@ def _read_splits(tree: ImageTree) -> dict[Side, list[ImageTree]]:
 def _read_paired(tree: ImageTree) -> dict[Side, list[ImageTree]]:
     """Returns the folders of trainA, trainB, testA, testB by side, named by their class, if those are what there is."""
     pairs = {folder.name: pair for folder in tree.folders if (pair := read_class_of_split(folder.name))}
-    sides = _meaning(kind for kind, _ in pairs.values())
+    sides = sides_of(kind for kind, _ in pairs.values())
     classes: dict[str, set[str]] = {"train": set(), "test": set()}
     for kind, label in pairs.values():
         classes[sides[kind]].add(fold_name(label))
@@ -191,7 +181,7 @@ def _read_inner(tree: ImageTree) -> dict[Side, list[ImageTree]]:
     """Returns the folders of cat/train, cat/test, dog/train, dog/test by side, named by their class."""
     inner = [(folder, part) for folder in tree.folders for part in folder.folders]
     kinds = {part.path: read_split_name(part.name) for _, part in inner}
-    sides = _meaning(kind for kind in kinds.values() if kind)
+    sides = sides_of(kind for kind in kinds.values() if kind)
     found = [(sides[kind], [replace(part, name=folder.name)]) for folder, part in inner if (kind := kinds[part.path])]
     whole = len(tree.folders) > 1 and len(found) == len(inner) and all(folder.folders for folder in tree.folders)
     return _by_side(found) if whole and len({side for side, _ in found}) > 1 else {}
@@ -281,7 +271,7 @@ def _too_few(tree: ImageTree, layout: Layout) -> str:
 def _side_of(tree: ImageTree, folder: ImageTree) -> Side:
     kinds = [kind for other in tree.folders if (kind := read_split_name(other.name))]
     kind = read_split_name(folder.name)
-    return _meaning(kinds)[kind] if kind else None
+    return sides_of(kinds)[kind] if kind else None
 
 
 def _remark_loose(tree: ImageTree, sides: Mapping[Side, Sequence[ImageTree]]) -> Iterator[str]:

@@ -14,14 +14,18 @@ TRAIN = frozenset({"train", "training"})
 TEST = frozenset({"test", "testing"})
 VALIDATION = frozenset({"val", "valid", "validation", "dev"})
 KNOWN = TRAIN | VALIDATION | TEST
+# Words for a kind of split, as parts of folders' names too.
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys((*TRAIN, "trn"), "train"),
+    **dict.fromkeys((*TEST, "tst", "privatetest"), "test"),
+    **dict.fromkeys((*VALIDATION, "evaluation", "eval", "publictest"), "val"),
+}
 # In the cells of a column there are more, without the signs between their words.
 CELLS: Mapping[str, str] = {
-    **dict.fromkeys(TRAIN | {"trainset", "trainingset", "trainsplit", "trn", "tr", "learn", "learning"}, "train"),
-    **dict.fromkeys(
-        TEST | {"testset", "testingset", "testsplit", "tst", "te", "privatetest", "holdout", "heldout"}, "test"
-    ),
-    **dict.fromkeys(VALIDATION | {"valset", "validationset", "devset", "development", "publictest"}, "val"),
-    **dict.fromkeys(("eval", "evaluation", "evalset"), "val"),
+    **KINDS,
+    **dict.fromkeys(("trainset", "trainingset", "trainsplit", "tr", "learn", "learning"), "train"),
+    **dict.fromkeys(("testset", "testingset", "testsplit", "te", "holdout", "heldout"), "test"),
+    **dict.fromkeys(("valset", "validationset", "devset", "development", "evalset"), "val"),
 }
 COLUMNS = frozenset(["split", "splits", "usage", "subset", "partition", "part", "set", "phase", "fold"])
 
@@ -42,10 +46,7 @@ def names_splits(column: str) -> bool:
 
 
 def resolve_splits(names: Iterable[str]) -> dict[str, SplitName]:
-    """Returns "train" or "test" for each name that is one of a split.
-
-    Nothing is tuned on validation images, so they are trained on. If there is no test split, they are the test images.
-    """
+    """Returns "train" or "test" for each name that is one of a split, as `sides_of` has it."""
     return _resolve({name: CELLS[name.casefold()] for name in names if is_split(name)})
 
 
@@ -69,10 +70,18 @@ def is_split_column(column: str, cells: Iterable[str]) -> bool:
     return bool(texts) and sides.keys() == texts and (len(set(sides.values())) > 1 or _simplify(column) in COLUMNS)
 
 
+def sides_of(kinds: Iterable[str]) -> dict[str, SplitName]:
+    """Returns the side of each kind of split, "train", "test" and "val", if there are these kinds.
+
+    Nothing is tuned on validation images, so they are trained on. If there is no test split, they are the test images.
+    """
+    validation: SplitName = "train" if "test" in kinds else "test"
+    return {"train": "train", "test": "test", "val": validation}
+
+
 def _resolve(kinds: Mapping[str, str]) -> dict[str, SplitName]:
-    validation: SplitName = "train" if "test" in kinds.values() else "test"
-    meaning: dict[str, SplitName] = {"train": "train", "test": "test", "val": validation}
-    return {name: meaning[kind] for name, kind in kinds.items()}
+    sides = sides_of(kinds.values())
+    return {name: sides[kind] for name, kind in kinds.items()}
 
 
 def _simplify(text: str) -> str:
