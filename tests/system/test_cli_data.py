@@ -1,6 +1,8 @@
 """`data check`, `data prepare` and `data clean` as a user calls them."""
 
 import json
+import re
+import shlex
 import shutil
 from types import SimpleNamespace
 
@@ -197,3 +199,26 @@ def test_the_disk_must_hold_all_datasets_together(cli, data, tmp_path, monkeypat
     assert not (tmp_path / "cache").exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=size))
     assert cli("data", "prepare", *where, *options).code == 0
+
+
+@pytest.mark.parametrize(
+    ("dataset", "spoil", "key"),
+    [
+        ("celeba", lambda root: (root / "img_align_celeba" / "000003.jpg").unlink(), "on_bad_image=skip"),
+        ("celeba", lambda root: swap(root / "list_attr_celeba.txt", "Young", "Jung"), "attributes="),
+        ("rafd", lambda root: next(root.glob("*.jpg")).rename(root / "somebody.jpg"), "on_bad_image=skip"),
+    ],
+    ids=["absent image", "renamed attribute", "unknown expression"],
+)
+def test_a_remedy_names_the_dataset_as_the_user_does_and_works(cli, small_data, tmp_path, dataset, spoil, key):
+    root = shutil.copytree(small_data / dataset, tmp_path / "data")
+    spoil(root)
+    command = ("data", "check", "--datasets", f"faces={dataset}:{root}")
+    outcome = cli(*command)
+    assert outcome.code == 2
+    (setting,) = re.findall(rf"--set (?:'datasets\.faces\.{key}[^']*'|datasets\.faces\.{key}[^\s.;]*)", outcome.err)
+    assert cli(*command, *shlex.split(setting)).code == 0
+
+
+def swap(path, old, new):
+    path.write_text(path.read_text().replace(old, new))

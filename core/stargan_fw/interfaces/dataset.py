@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,6 +196,10 @@ class Dataset(ABC):
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def option(self, setting: str) -> str:
+        """Returns the option that sets a key of this dataset, for a line to paste: `--set datasets.pets.limit=100`."""
+        return f"--set {shlex.quote(f'datasets.{self.alias or self.name}.{setting}')}"
 
     @property
     def own_crops(self) -> str:

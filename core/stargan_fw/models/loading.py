@@ -153,9 +153,8 @@ def _open_run(run: RunFolder, plugins: PluginManager) -> TrainedModel:
     weights = {name: StoredWeights(checkpoint / file, successor=run.checkpoints.latest) for name, file in files.items()}
 
     def describe() -> ModelConfig:
-        check_plugins_named(
-            data_components(config), config, plugins, run.path
-        )  # for the crops of the datasets' classes
+        # The crops are those of the datasets' classes.
+        check_plugins_named(data_components(config), config, plugins, run.path)
         return describe_model(complete_model(config, plugins), space, plugins, run.splits())
 
     splits = run.splits()

@@ -24,7 +24,7 @@ from stargan_fw_registry import LabelSpace
 
 # The lock's file may stay behind, and means nothing then. Beside it is a note of who holds the lock, for messages alone.
 LOCK, HOLDER = ".lock", ".lock.json"
-LARGEST_LABELS, LARGEST_SPLITS = 2**22, 2**25  # bytes
+LARGEST_NOTE, LARGEST_LABELS, LARGEST_SPLITS = 2**12, 2**22, 2**25  # bytes
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class RunFolder:
 
     def _holder(self) -> str:
         try:
-            note = json.loads((self.path / HOLDER).read_text(encoding="utf-8"))
+            note = read_json(self.path / HOLDER, LARGEST_NOTE)
             return one_line(f"process {note['process']} on '{note['host']}', since {note['since']},")
         except (OSError, ValueError, TypeError, KeyError):  # not written yet, or not allowed to be read
             return "another process"
@@ -232,13 +232,8 @@ class RunFolder:
 
 
 def _step_of(line: bytes) -> float:
+    """Returns the step of a row; infinity if the line is none, as the last one of a run that was killed while it wrote."""
     try:
         return int(json.loads(line)["step"])
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        RecursionError,
-    ):  # an incomplete last line: the run was killed while it wrote
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return float("inf")

@@ -118,7 +118,7 @@ class CelebA(Dataset):
         """
         self._remarks = []
         attributes = _require_attributes(self.files)
-        names, values = AttributeFile(attributes).read(self.selected)
+        names, values = AttributeFile(attributes, dataset=self.alias or self.name).read(self.selected)
         people, sides = self._read_people(names), self._read_partitions(names)
         labels = self._labels(values)
         folder, paths, others = self.files.find_images(names)
@@ -182,11 +182,11 @@ class CelebA(Dataset):
             raise DataError(
                 f"{self.files.partitions}: does not list {sides.count(None)} of the images, such as "
                 f"'{paths[sides.index(None)]}'. Complete it,"
-                " or hold random images out: --set datasets.celeba.test_split=random"
+                f" or hold random images out: {self.option('test_split=random')}"
             )
         self._remarks.append(
             f"The split is that of {self.files.partitions}; to hold 2,000 random images out, as in the paper:"
-            " --set datasets.celeba.test_split=random"
+            f" {self.option('test_split=random')}"
         )
 
     def _leave_out(self, absent: Sequence[str], names: Sequence[str], folder: Path) -> None:
@@ -198,7 +198,7 @@ class CelebA(Dataset):
         if others and self.on_bad_image == "skip":
             self._remarks.append(f"Left out: {problem}.")
             return
-        skip = ", or train on the others: --set datasets.celeba.on_bad_image=skip" if others else ""
+        skip = f", or train on the others: {self.option('on_bad_image=skip')}" if others else ""
         raise DataError(f"{folder}: {problem}. Unpack the image archive so that {folder / absent[0]} exists{skip}")
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:

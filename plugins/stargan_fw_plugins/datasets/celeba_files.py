@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv as lines_of_csv
 import os.path
+import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,6 +50,11 @@ class AttributeFile:
 
     A file of one's own may leave the count out, name the column of the images in its header, and be a CSV.
 
+    Args:
+        path: the file.
+        content: its bytes, if they are read already; the beginning is enough for `columns`.
+        dataset: the dataset's name in the configuration, for lines to paste.
+
     Attributes:
         path: the file.
         columns: the names of its columns, in order.
@@ -57,7 +63,8 @@ class AttributeFile:
         DataError: the file does not begin like an attribute file.
     """
 
-    def __init__(self, path: Path, content: bytes | None = None) -> None:
+    def __init__(self, path: Path, content: bytes | None = None, *, dataset: str = "celeba") -> None:
+        self._dataset = dataset
         self.path = path
         content = _plain(path.read_bytes() if content is None else content)
         lines = [_decode(line) for line in content[:BEGINNING].split(b"\n", 3)[:3]] + [""] * 3
@@ -147,9 +154,10 @@ class AttributeFile:
         """Returns the column's index among the fields of a line."""
         if column not in self.columns:
             choice = ",".join(f'"{name}"' for name in self.columns)
+            setting = shlex.quote(f"datasets.{self._dataset}.attributes=[{choice}]")
             raise DataError(
                 f"{self.path}, line {self._header_line}: no column '{column}'. Restore the file, or choose `attributes`"
-                f" among its columns: --set 'datasets.celeba.attributes=[{choice}]'; {closest(column, self.columns)}"
+                f" among its columns: --set {setting}; {closest(column, self.columns)}"
             )
         return self._fields.index(column)
 

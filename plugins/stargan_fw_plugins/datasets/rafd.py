@@ -204,14 +204,14 @@ class RaFD(Dataset):
             return
         own = any(path.parent.name.lower() in EXPRESSIONS for path in unknown)
         classes = f" Or take the folders for classes: --datasets {self._as_folder}" if own else ""
-        skip = ", or leave them out: --set datasets.rafd.on_bad_image=skip" if len(unknown) < count else ""
+        skip = f", or leave them out: {self.option('on_bad_image=skip')}" if len(unknown) < count else ""
         raise DataError(
             f"{self.root}: {problem}. RaFD's names are {PATTERN}. Rename the pictures, move them out{skip}.{classes}"
         )
 
     @property
     def _as_folder(self) -> str:
-        return shlex.quote(f"{self.name}=folder:{self.root}")
+        return shlex.quote(f"{self.alias or self.name}=folder:{self.root}")
 
     def _say_what_is_missing(self, found: Sequence[_Picture], chosen: int) -> None:
         if chosen < len(found):
@@ -230,10 +230,11 @@ class RaFD(Dataset):
         missing = [expression for expression in self.expressions if expression not in there]
         if missing:
             choice = ",".join(f'"{expression}"' for expression in self.expressions if expression in there)
+            others = self.option(f"expressions=[{choice}]")
             folders = f", or --datasets {self._as_folder}" if is_split_by_folder(self.root) else ""
             self._remarks.append(
                 f"No picture is {' or '.join(missing)}: no model can learn it, and a translation to it means nothing."
-                f" To leave it out: --set 'datasets.rafd.expressions=[{choice}]'{folders}"
+                f" To leave it out: {others}{folders}"
             )
 
     def _crop(self, photo: Photo | None) -> Crop | None:
