@@ -1,3 +1,4 @@
+import gc
 import io
 import json
 import sys
@@ -14,6 +15,7 @@ from stargan_fw.errors import ConfigError, DataError, PluginError
 from stargan_fw.options import options_model
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_plugins.datasets.huggingface import HuggingFace
+from stargan_fw_plugins.datasets.table import Table
 from stargan_fw_registry import Binary, Categorical, Exclusive
 
 PAPER = [Exclusive("hair", ["Black_Hair", "Blond_Hair", "Brown_Hair"]), Binary("Male"), Binary("Young")]
@@ -224,6 +226,71 @@ def test_images_alone_are_told(write):
     root = write(train=[{}])
     assert "no column is left to be a label" in error_of(root)
     assert "no column 'Black_Hair', which `exclusive.hair` names" in error_of(root, recipe="celeba")
+
+
+def test_a_condition_keeps_rows_of_all_splits_with_their_own_images(write):
+    rows = [{"n": number, "kind": "ab"[number % 2]} for number in range(8)]
+    root = write(train=rows, test=rows[:4])
+    dataset = HuggingFace(root, where="n in [1, 2, 5]", labels=["kind"])
+    examples = list(dataset.examples())
+    assert [(example.labels["kind"], example.split) for example in examples] == [
+        ("b", "train"), ("a", "train"), ("b", "train"), ("b", "test"), ("a", "test"),
+    ]  # fmt: skip
+    assert [example.image.read() for example in examples] == [png(number) for number in (1, 2, 5, 1, 2)]
+    assert str(examples[3].image) == f"{root}, split test, row 1"
+    everything = {str(e.image): e.image.fingerprint for e in HuggingFace(root, labels=["kind"]).examples()}
+    assert all(everything[str(example.image)] == example.image.fingerprint for example in examples)
+    assert 'where = "n in [1, 2, 5]" keeps 5 of 12 rows' in " ".join(dataset.remarks)
+    assert "no column 'm', which `where` names" in error_of(root, where="m > 3")
+
+
+def test_a_class_that_a_condition_leaves_out_is_no_class(save):
+    root = save({"kind": datasets.ClassLabel(names=["dog", "cow", "cat", "elk"])}, kind=[0, 1, 2, 0])
+    dataset = HuggingFace(root, where="kind != cow")
+    assert list(dataset.attributes) == [Categorical("kind", ["dog", "cat", "elk"])]
+    assert labels(dataset) == [{"kind": "dog"}, {"kind": "cat"}, {"kind": "dog"}]
+
+
+def test_a_cell_may_hold_several_labels(write):
+    root = write(train=[{"tags": tags} for tags in ("smiling|hat", "smiling", "hat", None)])
+    dataset = HuggingFace(root, separator="|")
+    assert list(dataset.attributes) == [Binary("hat"), Binary("smiling")]
+    assert [tuple(row.values()) for row in labels(dataset)] == [
+        (True, True),
+        (False, True),
+        (True, False),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_lists_of_texts_and_of_classes_are_several_labels(save, typed):
+    kinds = datasets.ClassLabel(names=["hat", "beard", "smiling"]) if typed else datasets.Value("string")
+    cells = [[2, 0], [2], [], None] if typed else [["smiling", "hat"], ["smiling"], [], None]
+    root = save({"sex": datasets.Value("string"), "tags": datasets.List(kinds)}, sex=list("fmfm"), tags=cells)
+    plain = HuggingFace(root)
+    assert "datasets.NAME.separator=" in " ".join(plain.remarks)
+    dataset = HuggingFace(root, separator="|")
+    assert [row["hat"] for row in labels(dataset)] == [True, False, False, None]
+    assert [row["smiling"] for row in labels(dataset)] == [True, True, False, None]
+
+
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the library's
+@pytest.mark.parametrize(
+    ("sign", "encoding"), [(",", "utf-16"), (",", "cp1252"), (";", "utf-8"), ("\t", "utf-8"), (";", "cp1252")]
+)
+def test_a_metadata_file_of_windows_is_named_with_a_dataset_that_reads_it(tmp_path, sign, encoding):
+    lines = [f"file_name{sign}Größe"]
+    for number in range(8):
+        picture(tmp_path / "pets" / f"{number}.png", number)
+        lines.append(f"{number}.png{sign}{['klein', 'groß'][number % 2]}")
+    (tmp_path / "pets" / "metadata.csv").write_bytes("\r\n".join(lines).encode(encoding))
+    message = error_of(tmp_path / "pets")
+    gc.collect()  # files that the library leaves open
+    assert message.endswith(f"Use --datasets table:{tmp_path / 'pets'}")
+    assert list(Table(tmp_path / "pets").attributes) == [Categorical("Größe", ["groß", "klein"])]
 
 
 def test_the_column_of_images_is_told(write, tmp_path):

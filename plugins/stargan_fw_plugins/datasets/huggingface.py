@@ -1,10 +1,11 @@
 """The dataset `huggingface`: images that the library `datasets` of Hugging Face can load."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from stargan_fw import Dataset, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
@@ -15,8 +16,11 @@ from stargan_fw_plugins.datasets.columns import Annotations
 from stargan_fw_plugins.datasets.huggingface_loading import load_splits
 from stargan_fw_plugins.datasets.labelled_columns import Tabular
 from stargan_fw_plugins.datasets.records import ColumnOptions, Records
+from stargan_fw_plugins.datasets.row_filter import filter_rows
 from stargan_fw_plugins.datasets.split_names import is_split, resolve_splits
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
+
+_T = TypeVar("_T")
 
 
 class HuggingFace(Tabular):
@@ -43,6 +47,9 @@ class HuggingFace(Tabular):
         values: column → new names of its values, such as `{Male = {"1" = "male", "-1" = "female"}}`; the name "" means
             unknown.
         identity: the column that says who is on an image; by default `identity` or `celeb_id`, if there is one.
+        where: keeps the rows for which it holds, such as `expression < 8 and label in [cat, dog]`.
+        separator: what divides several labels in one cell, such as "|"; each is yes or no then. Cells with lists of
+            texts or of classes are several labels with any separator.
         streaming: reads row by row instead of downloading whole files, and stores the `first` images of each split.
         first: reads only this many images of each split. (The key `limit` bounds the training images of any dataset.)
         recipe: "celeba" sets what the dataset `celeba` has, however the columns are written: the paper's five
@@ -68,6 +75,8 @@ class HuggingFace(Tabular):
         exclusive: dict[str, list[str]] | None = None,
         values: dict[str, dict[str, str | bool | int]] | None = None,
         identity: str | None = None,
+        where: str | None = None,
+        separator: str | None = None,
         streaming: bool = False,
         first: int | None = None,
         recipe: Literal["celeba"] | None = None,
@@ -75,7 +84,8 @@ class HuggingFace(Tabular):
     ) -> None:
         super().__init__(root)
         _check_first(first, streaming=streaming)
-        self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity)
+        self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity, None, separator)
+        self._where = where
         self.crop = make_face_crop(face)
         self._face = face
         self._image = image
@@ -100,14 +110,14 @@ class HuggingFace(Tabular):
         hair = [name for name in labels if name in HAIR_COLORS]
         if exclusive is None:
             exclusive = {"hair": hair} if len(hair) > 1 else {}
-        self.column_options = ColumnOptions(labels, exclusive, self.column_options.values, self.column_options.identity)
+        self.column_options = replace(self.column_options, labels=labels, exclusive=exclusive)
         self.crop_size = CelebA.crop_size
         self.test_split = CelebA.test_split
         self.test_size = CelebA.test_size
 
     @cached_property
     def records(self) -> Records:
-        return _build_records(self.root, self._splits, self.image_column)
+        return filter_rows(_build_records(self.root, self._splits, self.image_column), self._where)
 
     @cached_property
     def image_column(self) -> str:
@@ -121,15 +131,16 @@ class HuggingFace(Tabular):
         return self._image
 
     def images(self) -> Sequence[EncodedImage]:
-        """Returns readers of the images' bytes, split by split."""
+        """Returns readers of the bytes of each row's image, split by split."""
         from datasets import Image  # noqa: PLC0415 - a second that only those who use it wait for
 
-        images = []
+        images: list[EncodedImage] = []
         for name, split in self._splits.items():
             column = split.select_columns(self.image_column).cast_column(self.image_column, Image(decode=False))
             for row in range(len(split)):
                 read = partial(_read_image, column, self.image_column, row)
                 images.append(EncodedImage(_format_location(self.root, name, row), f"{split._fingerprint} {row}", read))  # noqa: SLF001
+        images = self._keep(images)
         if self._may_scale and self.crop is None and SCALED.is_needed(images):
             self.crop = SCALED
         return images
@@ -139,7 +150,12 @@ class HuggingFace(Tabular):
         if any(annotations.splits):
             return annotations.splits
         side_of = resolve_splits(self._splits)
-        return [side_of.get(name) for name, split in self._splits.items() for _ in range(len(split))]
+        return self._keep([side_of.get(name) for name, split in self._splits.items() for _ in range(len(split))])
+
+    def _keep(self, rows: list[_T]) -> list[_T]:
+        """Returns what belongs to the rows that `where` keeps, of something for each row of all splits."""
+        kept = self.records.kept
+        return rows if kept is None else [rows[row] for row in kept]
 
     @cached_property
     def _splits(self) -> Mapping[str, Any]:
@@ -218,18 +234,27 @@ def _build_records(root: Path, splits: Mapping[str, Any], image: str) -> Records
     flat = [split.remove_columns(image).flatten() for split in splits.values()]
     features = flat[0].features
     classes = {name: feature.names for name, feature in features.items() if isinstance(feature, ClassLabel)}
+    inner = {name: getattr(feature, "feature", None) for name, feature in features.items()}  # of columns of lists
+    lists = {name: feature.names for name, feature in inner.items() if isinstance(feature, ClassLabel)}
     starts = [0, *accumulate(map(len, splits.values()))]
 
     def read(column: str) -> list[object]:
         cells = [cell for part in flat for cell in part.select_columns(column)[:][column]]
-        names = classes.get(column)
-        return [None if cell is None or cell < 0 else names[cell] for cell in cells] if names else cells
+        if column in classes:
+            return [_name_class(cell, classes[column]) for cell in cells]
+        if column in lists:
+            return [cell and [_name_class(part, lists[column]) for part in cell] for cell in cells]
+        return cells
 
     def locate(row: int) -> str:
         index = next(index for index, start in enumerate(starts[1:]) if row < start)
         return _format_location(root, list(splits)[index], row - starts[index])
 
     return Records(str(root), list(features), starts[-1], read, locate, classes)
+
+
+def _name_class(number: int | None, names: Sequence[str]) -> str | None:
+    return None if number is None or number < 0 else names[number]
 
 
 def _format_location(root: Path, split: str, row: int) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from stargan_fw.errors import DataError, PluginError
 from stargan_fw_plugins.datasets.imagefolder import keep_class_folders
+from stargan_fw_plugins.datasets.location import write_location
+from stargan_fw_plugins.datasets.table_reading import find_tables, read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,10 +123,24 @@ def _loader_arguments(location: Path, config_name: str | None, revision: str | N
 def _raise_data_error(location: Path, error: Exception) -> NoReturn:
     cause = error.__cause__ or error
     message = " ".join(str(cause).split()).rstrip(".")
-    remedy = (
-        "Set `config_name` to one." if "onfig" in message and "available" in message.lower() else "Check the location."
-    )
+    remedy = "Check the location."
+    if "onfig" in message and "available" in message.lower():
+        remedy = "Set `config_name` to one."
+    elif location.is_dir() and _is_readable_table(location):
+        remedy = (
+            "The dataset `table` reads this folder's table in other encodings and with other separators, and learns its"
+            f" columns, but no names of folders. Use --datasets {write_location('table', location)}"
+        )
     raise DataError(f"{location}: the datasets library cannot load it: {message}. {remedy}") from None
+
+
+def _is_readable_table(folder: Path) -> bool:
+    """Returns whether a folder has a table that the dataset `table` can read."""
+    try:
+        read_tables(find_tables(folder))
+    except DataError:
+        return False
+    return True
 
 
 @contextmanager

@@ -30,6 +30,7 @@ class Records:
         locate: returns the place of a row, for messages: "labels.csv, line 7".
         classes: column → all its values, in order, if the table declares them.
         notes: how the file was read, if that is not certain: "read as Windows-1252".
+        kept: the numbers of the rows in the whole table, if some were left out.
     """
 
     header: str
@@ -39,6 +40,7 @@ class Records:
     locate: Callable[[int], str]
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    kept: Sequence[int] | None = None
 
     def find(self, name: str, option: str) -> str:
         """Returns the column `name`, or the nested one with this last part.
@@ -63,7 +65,14 @@ class Records:
         def locate(row: int) -> str:
             return self.locate(rows[row])
 
-        return Records(self.header, self.names, len(rows), read, locate, self.classes, self.notes)
+        classes = {column: self._classes_of(column, rows) for column in self.classes}
+        return Records(self.header, self.names, len(rows), read, locate, classes, self.notes, rows)
+
+    def _classes_of(self, column: str, rows: Sequence[int]) -> list[str]:
+        """Returns the declared values of a column without those that only other rows have."""
+        cells = self.read(column)
+        gone = set(cells) - {cells[row] for row in rows}
+        return [name for name in self.classes[column] if name not in gone]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stargan_fw.errors import ConfigError, DataError
@@ -28,8 +29,8 @@ TOKEN = re.compile(
 GRAMMAR = 'Write column, operator and value, joined by `and`: where = "expression < 8 and usage in [train, test]".'
 
 
-def filter_rows(records: Records, where: str) -> Records:
-    """Returns the rows for which a condition holds.
+def filter_rows(records: Records, where: str | None) -> Records:
+    """Returns the rows for which a condition holds, with a note that counts them; all rows if there is no condition.
 
     Each comparison is a column, one of == != < <= > >= in, and a value; `in` takes several in brackets. Names and values
     with blanks or signs stand in quotes. Texts are compared in any case, numbers as numbers; a missing value equals
@@ -39,6 +40,8 @@ def filter_rows(records: Records, where: str) -> Records:
         ConfigError: the condition cannot be understood.
         DataError: there is no such column, no row is left, or a cell that is compared with a number is none.
     """
+    if where is None:
+        return records
     kept = list(range(records.rows))
     for column, sign, values in _parse(where):
         name = records.find(column, "where")
@@ -53,7 +56,8 @@ def filter_rows(records: Records, where: str) -> Records:
         kept = [row for row in kept if holds[cells[row]]]
     if not kept:
         raise DataError(f'{records.header}: where = "{where}" keeps none of the {records.rows} rows. Change it.')
-    return records.keep(kept)
+    note = f'where = "{where}" keeps {len(kept)} of {records.rows} rows'
+    return replace(records.keep(kept), notes=[*records.notes, note])
 
 
 def _read(records: Records, column: str) -> list[str]:

@@ -5,7 +5,6 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -65,8 +64,8 @@ class Table(Tabular):
     and PublicTest, `test_split` becomes "given". If a column such as `patient` says who is on each image, it becomes
     "person".
 
-    In a folder with train.csv and test.csv, or names like these, each is a split. Texts are read in UTF-8, UTF-16 or Windows-1252, with commas, semicolons, tabs, bars or blanks between the cells; a list
-    of `file label` needs no header. Images that several rows name are one: labels on which these rows disagree are unknown.
+    In a folder with train.csv and test.csv, or names like these, each is a split. Texts are read in UTF-8, UTF-16 or
+    Windows-1252, with commas, semicolons, tabs, bars or blanks between the cells; a list of `file label` needs no header. Images that several rows name are one: labels on which these rows disagree are unknown.
 
     Args:
         root: the table, or the folder that holds it.
@@ -207,12 +206,7 @@ class Table(Tabular):
 
     @cached_property
     def records(self) -> Records:
-        records = read_tables(self._paths, self._encoding)
-        if self._where is None:
-            return records
-        kept = filter_rows(records, self._where)
-        note = f'where = "{self._where}" keeps {kept.rows} of {records.rows} rows'
-        return replace(kept, notes=[*kept.notes, note])
+        return filter_rows(read_tables(self._paths, self._encoding), self._where)
 
 
 @hookimpl
