@@ -188,7 +188,7 @@ def test_a_location_without_a_table_is_told(write, tmp_path):
     assert "holds no .csv, .tsv, " in error_of(tmp_path)
     assert "nowhere: no such file or folder" in error_of(tmp_path / "nowhere")
     assert "notes.md: not a table" in error_of(write("notes.md", "x"))
-    assert "labels.xlsx: not a table. Save it as CSV." in error_of(write("labels.xlsx", "x"))
+    assert "labels.xlsx: a .xlsx file is not read. Convert it" in error_of(write("labels.xlsx", "x"))
 
 
 @pytest.mark.parametrize(

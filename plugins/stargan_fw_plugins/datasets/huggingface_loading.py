@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from stargan_fw.errors import DataError, PluginError
 from stargan_fw_plugins.datasets.imagefolder import keep_class_folders
 from stargan_fw_plugins.datasets.location import write_location
-from stargan_fw_plugins.datasets.table_reading import find_tables, read_tables
+from stargan_fw_plugins.datasets.table_files import find_tables
+from stargan_fw_plugins.datasets.table_reading import read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,8 @@ from stargan_fw_plugins.datasets.image_paths import ImageFolder
 from stargan_fw_plugins.datasets.labelled_columns import Tabular
 from stargan_fw_plugins.datasets.records import ColumnOptions, Records
 from stargan_fw_plugins.datasets.row_filter import filter_rows
-from stargan_fw_plugins.datasets.table_reading import find_tables, read_tables
+from stargan_fw_plugins.datasets.table_files import find_tables
+from stargan_fw_plugins.datasets.table_reading import read_tables
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 
 IMAGE_COLUMNS = ("image", "file_name", "path", "filename")
@@ -52,7 +53,7 @@ LOOKED_AT = 200  # cells that tell what a column holds
 
 
 class Table(Tabular):
-    """Images that a table lists: CSV, TSV, JSON lines or parquet, or a folder that holds one.
+    """Images that a table lists: CSV, TSV, JSON, parquet or Arrow, packed or not, or a folder that holds one.
 
         file_name,young,species
         images/1.jpg,yes,cat
@@ -170,7 +171,7 @@ class Table(Tabular):
             if self._holds(name, PIXELS):
                 raise DataError(
                     f"{self.records.header}: the column '{name}' holds the pixels of the images as numbers, which are not"
-                    f" read. Write the images into files first, with a table beside them: {_conversion(self._path, name)}"
+                    f" read. Write the images into files first, with a table beside them: {_conversion(self._path, name, self._encoding)}"
                     f" Then use --datasets {self.alias or 'NAME'}=table:{_converted(self._path)}"
                 )
 
@@ -215,19 +216,20 @@ def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
 
 
 def _converted(path: Path) -> Path:
-    return path.parent / f"{path.stem}-images" / "labels.csv"
+    return path.parent / f"{path.name.partition('.')[0]}-images" / "labels.csv"
 
 
-def _conversion(path: Path, column: str) -> str:
+def _conversion(path: Path, column: str, encoding: str | None) -> str:
     """Returns a command that writes the pixels in the cells of a table as images, and a table that names them."""
     folder = _converted(path).parent
+    named = f",{encoding!r}" if encoding else ""
     program = (
-        "import csv,math,os,re;from PIL import Image;"
-        f"d={str(folder)!r};c={column!r};os.makedirs(d,exist_ok=True);csv.field_size_limit(10**9);"
-        f"r=list(csv.DictReader(open({str(path)!r},encoding='utf-8-sig')));"
-        "n=[k for k in r[0] if k!=c];w=csv.writer(open(d+'/labels.csv','w',newline=''));w.writerow(['image',*n]);"
-        "p=[bytes(map(int,re.findall(r'[0-9]+',x[c]))) for x in r];s=[math.isqrt(len(b)) for b in p];"
+        "import csv,math,os,re;from pathlib import Path;from PIL import Image;"
+        "from stargan_fw_plugins.datasets.table_reading import read_table;"
+        f"d={str(folder)!r};c={column!r};os.makedirs(d,exist_ok=True);t=read_table(Path({str(path)!r}){named});"
+        "n=[k for k in t.names if k!=c];w=csv.writer(open(d+'/labels.csv','w',newline='',encoding='utf-8'));"
+        "p=[bytes(map(int,re.findall(r'[0-9]+',x))) for x in t.read(c)];s=[math.isqrt(len(b)) for b in p];"
         "[Image.frombytes('L',(k,k),b).save(f'{d}/{i}.png') for i,(k,b) in enumerate(zip(s,p))];"
-        "w.writerows([f'{i}.png',*(x[k] for k in n)] for i,x in enumerate(r))"
+        "w.writerows([['image',*n],*zip([f'{i}.png' for i in range(len(p))],*map(t.read,n))])"
     )
     return f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}"

@@ -1,55 +1,22 @@
-"""Reads tables: CSV, TSV, JSON lines and parquet."""
+"""Reads tables: CSV, TSV, JSON, parquet and Arrow."""
 
-import json
-import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import feather
 
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME, MISSING_OR_CLASS, find_missing, is_number
 from stargan_fw_plugins.datasets.records import Records
-from stargan_fw_plugins.datasets.split_names import means_split
+from stargan_fw_plugins.datasets.table_files import find_split, is_packed, read_bytes, table_kind
+from stargan_fw_plugins.datasets.table_json import read_json, read_json_lines
 from stargan_fw_plugins.datasets.table_text import DECIMAL_COMMA, Lines, read_text
 
-USUAL_NAMES = frozenset({"metadata", "labels"})
-PLAIN_TEXTS = frozenset({".txt", ".lst", ".list", ".tab"})  # which may be anything: a folder's table has another ending
 NO_NAME = "\0"  # begins the name of a column without one
-
-
-def find_tables(location: Path) -> list[Path]:
-    """Returns `location` if it is a table, or the one table in the folder, or those that are called like its splits.
-
-    Raises:
-        DataError: there is no table, or several without a usual name.
-    """
-    if location.is_file():
-        if location.suffix.lower() not in READERS:
-            advice = " Save it as CSV." if location.suffix.lower() in {".xlsx", ".xls", ".ods", ".numbers"} else ""
-            raise DataError(f"{location}: not a table.{advice} Name a file that ends in {', '.join(READERS)}.")
-        return [location]
-    if not location.is_dir():
-        raise DataError(f"{location}: no such file or folder. Name the table with --datasets table:FILE.")
-    found_here = sorted(p for p in location.iterdir() if p.suffix.lower() in READERS and not p.name.startswith("."))
-    tables = [path for path in found_here if path.suffix.lower() not in PLAIN_TEXTS] or found_here
-    usual = [path for path in tables if path.stem.lower() in USUAL_NAMES]
-    for found in (tables, usual):
-        if len(found) == 1:
-            return found
-    if len(tables) > 1 and len({_find_split(path) for path in tables}) == len(tables) and all(map(_find_split, tables)):
-        return tables
-    held = f"several tables: {', '.join(path.name for path in tables)}" if tables else f"no {', '.join(READERS)} file"
-    raise DataError(f"{location}: the folder holds {held}. Name the one with --datasets table:FILE.")
-
-
-def _find_split(path: Path) -> str:
-    """Returns the word in a table's name that is one of a split, if there is exactly one: of faces_val.csv, val."""
-    found = [word for word in re.findall(r"[^\W_]+", path.stem) if means_split(word)]
-    return found[0].casefold() if len(found) == 1 else ""
 
 
 def read_tables(paths: Sequence[Path], encoding: str | None = None) -> Records:
@@ -73,7 +40,7 @@ def read_tables(paths: Sequence[Path], encoding: str | None = None) -> Records:
 
     def read(column: str) -> list[object]:
         if column == "split" and column not in first.names:
-            return [_find_split(path) for path, table in zip(paths, tables, strict=True) for _ in range(table.rows)]
+            return [find_split(path) for path, table in zip(paths, tables, strict=True) for _ in range(table.rows)]
         return [cell for table in tables for cell in table.read(column)]
 
     def locate(row: int) -> str:
@@ -93,7 +60,7 @@ def read_table(path: Path, encoding: str | None = None) -> Records:
         DataError: the file is no table, damaged or empty.
     """
     try:
-        records = READERS[path.suffix.lower()](path, encoding)
+        records = READERS[table_kind(path)](path, encoding)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from None
     if not records.rows:
@@ -179,44 +146,25 @@ def _check_width(location: str, cells: Sequence[str], header: Sequence[str]) -> 
         )
 
 
-def _read_json_lines(path: Path, encoding: str | None) -> Records:
-    rows, lines = [], []
-    text, notes = read_text(path, encoding)
-    for number, line in enumerate(re.split("\r\n|\r|\n", text), start=1):
-        if line.strip():
-            rows.append(dict(_flatten(_parse_object(f"{path}, line {number}", line))))
-            lines.append(number)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-
-    def read(name: str) -> list[object]:
-        return [row.get(name) for row in rows]
-
-    return Records(str(path), names, len(rows), read, lambda row: f"{path}, line {lines[row]}", notes=notes)
-
-
-def _parse_object(location: str, line: str) -> dict[str, object]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{location}: not JSON: {error}. Every line is one object.") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{location}: not a table: a JSON {type(value).__name__}. Every line is one object.")
-    return value
-
-
-def _flatten(row: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
-    for name, value in row.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
 def _read_parquet(path: Path, _: str | None) -> Records:
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(pa.BufferReader(read_bytes(path)) if is_packed(path) else path, partitioning=None)
     except pa.ArrowException as error:
         raise DataError(f"{path}: not a parquet file, or a damaged one: {str(error).splitlines()[0]}") from None
+    return _read_columns(path, table)
+
+
+def _read_arrow(path: Path, _: str | None) -> Records:
+    data = read_bytes(path)
+    try:
+        if data.startswith((b"ARROW1", b"FEA1")):
+            return _read_columns(path, feather.read_table(pa.BufferReader(data)))
+        return _read_columns(path, pa.ipc.open_stream(data).read_all())
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: not an Arrow file, or a damaged one: {str(error).splitlines()[0]}") from None
+
+
+def _read_columns(path: Path, table: pa.Table) -> Records:
     while any(pa.types.is_struct(column.type) for column in table.schema):
         table = table.flatten()
     _check_header(str(path), table.column_names)
@@ -239,7 +187,9 @@ READERS: Mapping[str, Callable[[Path, str | None], Records]] = {
     ".lst": _read_separated,
     ".list": _read_separated,
     ".tab": _read_separated,
-    ".jsonl": _read_json_lines,
-    ".ndjson": _read_json_lines,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".json": read_json,
     ".parquet": _read_parquet,
+    **dict.fromkeys((".feather", ".arrow", ".ipc"), _read_arrow),
 }

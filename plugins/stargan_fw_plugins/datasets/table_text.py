@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME
+from stargan_fw_plugins.datasets.table_files import read_bytes, table_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def read_text(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
 
 
 def _decode(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
-    data = path.read_bytes()
+    data = read_bytes(path)
     if encoding is not None:
         try:
             return data.decode(encoding).removeprefix("\ufeff"), []
@@ -152,7 +153,7 @@ def _is_comment(cells: Sequence[str], width: int) -> bool:
 
 def _find_delimiter(path: Path, lines: Sequence[str]) -> str:
     """Returns what divides the cells: in a .csv, the sign that is in every line as often, or else often in the first."""
-    if path.suffix.lower() == ".tsv" and any("\t" in line for line in lines[:1]):
+    if table_kind(path) == ".tsv" and any("\t" in line for line in lines[:1]):
         return "\t"
     filled = [line for line in lines if line.strip() and not line.startswith("#")]
     counts = {sign: [_count(line, sign) for line in filled] for sign in DELIMITERS}
