@@ -1,7 +1,8 @@
 """Compares a training step with the reference's formulation: images per second, peak memory, and the cost of labels.
 
-    python benchmarks/training_step.py [--size 128] [--precision auto] [--rounds 5] [--labels 5,8] [--compile off]
-    python benchmarks/training_step.py --cost-of 192,8        # 200 labels against 13, both ours
+    python benchmarks/training_step.py [--size 128] [--precision auto] [--rounds 5] [--labels 5,8] [--set KEY=VALUE …]
+    python benchmarks/training_step.py --cost-of 192,8                       # 200 labels against 13, both ours
+    python benchmarks/training_step.py --against training.precision=fp32     # ours as it is against ours so
 
 A round is `n_critic` updates of the critic and one of the generator on batches of 16. The two sides take turns, and the
 medians of the rounds are compared. Each side is a process that waits while the other works, because our command line makes
@@ -24,25 +25,25 @@ import torch
 from reference_step import ReferenceStep
 
 from stargan_fw.components import complete
-from stargan_fw.compute.machine import choose_device, compile_where_it_pays, wait_for
+from stargan_fw.compute.machine import choose_device, wait_for
 from stargan_fw.config_layers import Layer
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.process import HUGE_PAGES, keep_freed_memory
+from stargan_fw.training.session import compile_trained
 from stargan_fw.training.train_request import data_request
 from stargan_fw_bench.measurement import peak_bytes
-from stargan_fw_bench.speed_trial import STEPS, cycle, rehearse
+from stargan_fw_bench.speed_trial import cycle, rehearse
 
 BATCH, CRITIC = 16, 5
 
 
 def ours(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
     """Returns a cycle of the project's trainer, with one dataset per number in `--labels`."""
-    settings = [f"data.image_size={options.size}", f"training.precision={options.precision}"]
-    config, plugins = data_request([Layer.from_settings(settings)], datasets=None, preset=None)
+    settings = [f"data.image_size={options.size}", f"training.precision={options.precision}", *options.set]
+    config, plugins = data_request([Layer.from_settings(settings)], datasets=None, preset=options.preset)
     device = choose_device(options.device)
     trainer = rehearse(complete(config, plugins), plugins, options.labels, device, folder)
-    networks = [trainer.method.networks[name] for name in trainer.method.compilable]
-    compile_where_it_pays(networks, options.compile, trainer.precision, STEPS)
+    compile_trained(trainer)
     # Only the first dataset is trained on: taking turns would make a round longer, and all datasets cost the same.
     trainer.loaders = dict(list(trainer.loaders.items())[:1])
     trainer.dataset_schedule = type(trainer.dataset_schedule)({next(iter(trainer.loaders)): 1})
@@ -156,7 +157,9 @@ def main() -> None:
     parser.add_argument("--labels", type=numbers, default=[5, 8])
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--cost-of", type=numbers, help="numbers of labels to compare with --labels")
-    parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"])
+    parser.add_argument("--against", help="a setting of ours to compare with")
+    parser.add_argument("--preset")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--device")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-memory", action="store_true")
@@ -170,12 +173,15 @@ def main() -> None:
         few, many = (",".join(map(str, labels)) for labels in (options.labels, options.cost_of))
         contenders = {f"{labels} labels": Contender("ours", "--labels", labels) for labels in (few, many)}
         print(f"cost of {many} labels: {compare(contenders, options):.3f} of {few}", flush=True)
+    elif options.against:
+        contenders = {"ours": Contender("ours"), options.against: Contender("ours", "--set", options.against)}
+        print(f"ratio {compare(contenders, options):.2f}", flush=True)
     else:
         contenders = {name: Contender(name) for name in ("ours", "reference")}
         print(f"ratio {compare(contenders, options):.2f}", flush=True)
     for contender in contenders.values():
         contender.stop()
-    if not options.no_memory and not options.cost_of:
+    if not (options.no_memory or options.cost_of or options.against):
         compare_memory()
 
 

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stargan_fw.components import ParameterCount, check_plugins_named, complete, count_config_parameters
 from stargan_fw.compute.machine import (
-    Precision,
     choose_device,
-    steps_worth_compiling as _steps_worth_compiling,
     wait_for,
 )
 from stargan_fw.config import Config
@@ -71,7 +69,6 @@ __all__ = [
     "read_picture",
     "scale_pixels",
     "show_progress",
-    "steps_worth_compiling",
     "wait_for",
     "write_text",
 ]
@@ -179,11 +176,6 @@ def prepare_training(config: Config, plugins: PluginManager, run: RunFolder) -> 
     request = TrainRequest(plan.config, plugins, run, resume=resume)
     request.check_data(plan.space, plan.sources)
     return Training(plan, request)
-
-
-def steps_worth_compiling(config: Config, device: torch.device) -> int | None:
-    """Returns the least number of steps for which a run compiles its networks; None if it never does."""
-    return _steps_worth_compiling(Precision.choose(config.training.precision, device))
 
 
 @dataclass(frozen=True)

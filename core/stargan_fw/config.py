@@ -162,11 +162,13 @@ class TrainingConfig(_Strict):
         strategy: "alternate" takes the datasets in turn, "proportional" in proportion to their images.
         decay: the share of the steps, at the end, over which the rate falls linearly to zero.
         seed: the seed of everything random.
-        precision: "auto" is bf16 if the device multiplies bf16 matrices in hardware, else fp32.
-        compile: "auto" compiles the networks if there is a compiler and the run is long enough to gain from it.
-        graphs: "auto" captures compiled networks in CUDA graphs, on NVIDIA's GPUs, and goes on without them if that fails.
-        accelerate: "auto" swaps layers for ones that compute the same faster on the device; "off" keeps all layers.
-        channels_last: the memory layout of networks and images; "auto" is channels last in bf16 on CUDA.
+        precision: "auto" is bf16 on GPUs of NVIDIA that multiply bf16 matrices in hardware, else fp32.
+        compile: "on" compiles the networks that the method lets compile; "auto" does so only if tuning found it faster.
+        graphs: "on" captures compiled networks in CUDA graphs, on NVIDIA's GPUs; "auto" only if tuning found it faster.
+        accelerate: "auto" swaps layers for ones that were measured to compute the same faster on such a device, "on" also
+            for ones that nobody measured there; "off" keeps all layers.
+        channels_last: the memory layout of networks and images; "auto" is the plain one, unless tuning found the other faster.
+        tune: before the first step, try which of the above that are "auto" is fastest here and right, and train so.
         ema: the decay of the moving average of the generator's weights, which follows the generator's updates; 0 is off.
         flip: probability of a horizontal flip.
         on_non_finite: if a loss or gradient is NaN or infinite, "stop" ends the training before that update; "skip" leaves
@@ -197,8 +199,9 @@ class TrainingConfig(_Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Choice = "auto"
     graphs: Choice = "auto"
-    accelerate: Literal["auto", "off"] = "auto"
+    accelerate: Choice = "auto"
     channels_last: Choice = "auto"
+    tune: bool = False
     ema: float = Field(default=0.0, ge=0, lt=1)
     flip: float = Field(default=0.5, ge=0, le=1)
     on_non_finite: Literal["stop", "skip"] = "stop"

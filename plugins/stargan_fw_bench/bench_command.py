@@ -48,7 +48,7 @@ def bench(
 
     from stargan_fw.api import choose_device, compile_trained, configure_layers
     from stargan_fw_bench.measurement import measure, profile_training
-    from stargan_fw_bench.speed_trial import STEPS, rehearse
+    from stargan_fw_bench.speed_trial import rehearse
 
     layers = configuration_layers({"training.precision": precision}, config=config, settings=settings, plugin=plugin)
     complete, plugins = configure_layers(layers, preset=preset)
@@ -57,7 +57,7 @@ def bench(
         raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist.")
     with TemporaryDirectory() as folder:
         trainer = rehearse(complete, plugins, counts, place, Path(folder))
-        report = measure(trainer, lambda: compile_trained(trainer, STEPS), rounds)
+        report = measure(trainer, lambda: compile_trained(trainer), rounds)
         parts = profile_training(trainer, profile) if profile else []
     if as_json:
         costliest = [{"part": name, "share": share} for name, share in parts]

@@ -64,8 +64,8 @@ def rehearse(
     method.prepare()
     for network in method.networks.values():
         network.to(device)
-    if training.accelerate == "auto":
-        accelerate_networks(method.networks.values(), plugins, device)
+    if training.accelerate != "off":
+        accelerate_networks(method.networks.values(), plugins, device, unmeasured=training.accelerate == "on")
     loaders = {name: _loader(method, space.schema(name), config, folder) for name in space.datasets}
     return Trainer(
         method,
@@ -128,32 +128,31 @@ class Throughput:
     save: float
 
 
-def measure_throughput(config: Config, plugins: PluginManager, device: torch.device, steps: int) -> Throughput:
+def measure_throughput(config: Config, plugins: PluginManager, device: torch.device) -> Throughput:
     """Trains for some seconds at several points of a run, on its own data. Only decoded images stay on disk.
 
     Args:
         config: the complete configuration.
         plugins: have the configuration's components.
         device: the device to train on.
-        steps: the length of the run, which determines its schedule and whether its networks are compiled.
 
     Raises:
         RequestError: if the run cannot begin.
     """
-    training = config.training.model_copy(update={"steps": steps, "epochs": None, "trackers": []})
+    training = config.training.model_copy(update={"steps": STEPS, "epochs": None, "trackers": []})
     plan = Plan.make(config.model_copy(update={"training": training}), plugins)
     stores = decode(plan.config, plan.sources)
     plan.check_readable(stores, device)
     with tempfile.TemporaryDirectory() as folder:
         quiet, run = Progress(Console(quiet=True)), RunFolder(Path(folder))
         with plan.trainer(run, stores, device, plugins, quiet) as trainer:
-            return _throughput(trainer, steps)
+            return _throughput(trainer)
 
 
-def _throughput(trainer: Trainer, steps: int) -> Throughput:
+def _throughput(trainer: Trainer) -> Throughput:
     setup, rates = 0.0, []
     for point in range(POINTS):
-        trainer.step = int((point + 0.5) / POINTS * steps)
+        trainer.step = int((point + 0.5) / POINTS * STEPS)
         warm, count = _timed(trainer, 0.0)
         seconds, taken = _timed(trainer, SECONDS)
         rates.append(seconds / taken)

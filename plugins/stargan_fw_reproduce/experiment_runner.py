@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stargan_fw.api import Stopped, prepare_training
-from stargan_fw_bench import Throughput
+from stargan_fw_bench import Throughput, measure_throughput
 from stargan_fw_reproduce.experiment_report import Report
 from stargan_fw_reproduce.local_context import LocalContext, reproduce_command, train_command
-from stargan_fw_reproduce.run_length import RunRecord, StepTimer, find_throughput, steps_within
+from stargan_fw_reproduce.run_length import RunRecord, StepTimer, steps_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,7 +100,7 @@ def set_missing_lengths(
         if run.planned in measured or run.planned in known or (equal and known):
             continue
         console.print(f"{run.planned.title}: measuring how fast it trains", markup=False, soft_wrap=True)
-        measured[run.planned] = find_throughput(run.config, run.plugins, device, seconds)
+        measured[run.planned] = measure_throughput(run.config, run.plugins, device)
         gc.collect()
     common = next(iter(known.values()), None) or _common_steps(reproduction, measured, seconds) if equal else None
     for run in missing:

@@ -9,23 +9,18 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from stargan_fw import Tracker
-from stargan_fw.api import check_format, steps_worth_compiling, write_text
+from stargan_fw.api import check_format, write_text
 from stargan_fw.errors import RunError
-from stargan_fw_bench import measure_throughput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import torch
-
-    from stargan_fw.api import Config, PluginManager
     from stargan_fw_bench import Throughput
 
 RECORD_FILE = "reproduce.json"
 FORMAT = 1  # of the record
 SECONDS_BETWEEN_WRITES = 5.0  # of the record: a process that is killed loses at most as much of the time
-STEPS_WITHOUT_COMPILING = 1000  # of a run that is measured as if its networks were not compiled
 SAVES, MOST_STEPS_BETWEEN_SAVES = 10, 1000
 
 
@@ -109,21 +104,3 @@ def steps_within(throughput: Throughput, seconds: float) -> int:
     few = (left - SAVES * throughput.save) / throughput.step
     many = left / (throughput.step + throughput.save / MOST_STEPS_BETWEEN_SAVES)
     return max(1, int(many if few > SAVES * MOST_STEPS_BETWEEN_SAVES else few))
-
-
-def find_throughput(config: Config, plugins: PluginManager, device: torch.device, seconds: float) -> Throughput:
-    """Measures how fast a run trains, again with compiled networks if the run is long enough to have them compiled.
-
-    Args:
-        config: the run's complete configuration.
-        plugins: the plugins with the run's components.
-        device: the device to train on.
-        seconds: how long the run may train.
-
-    Raises:
-        RequestError: the run cannot begin.
-    """
-    worth = steps_worth_compiling(config, device)
-    found = measure_throughput(config, plugins, device, worth - 1 if worth else STEPS_WITHOUT_COMPILING)
-    steps = steps_within(found, seconds)
-    return measure_throughput(config, plugins, device, steps) if worth and steps >= worth else found

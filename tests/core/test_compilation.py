@@ -23,7 +23,7 @@ def modes(monkeypatch):
     found = []
     monkeypatch.setattr("stargan_fw.compute.machine._compile", lambda network, mode: found.append(mode))
     monkeypatch.setattr("stargan_fw.compute.machine._cpp_compiler", lambda: "g++")
-    monkeypatch.setattr(compilation, "captures_graphs", lambda choice, device: choice != "off")
+    monkeypatch.setattr(compilation, "has_graphs", lambda device: True)
     return found
 
 
@@ -47,10 +47,10 @@ def same(one, other):
 def test_trying_graphs_changes_nothing(trainer, modes, monkeypatch):
     begun = []
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(1))
-    plain, captured = trainer("training.graphs=off"), trainer()
+    plain, captured = trainer(), trainer("training.graphs=on")
 
-    assert compile_trained(plain, 10)
-    assert compile_trained(captured, 10)
+    assert compile_trained(plain)
+    assert compile_trained(captured)
 
     assert modes == [None, "reduce-overhead"]
     assert (captured.step, set(captured.updates.values())) == (0, {0})
@@ -68,10 +68,10 @@ def test_where_graphs_fail_training_goes_on_without(trainer, modes, monkeypatch,
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nand more")
 
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", begin)
-    plain, failed = trainer("training.graphs=off"), trainer()
+    plain, failed = trainer(), trainer("training.graphs=on")
 
     with caplog.at_level(logging.WARNING):
-        assert compile_trained(failed, 10)
+        assert compile_trained(failed)
 
     assert modes == ["reduce-overhead", None]
     (record,) = caplog.records
@@ -85,22 +85,37 @@ def test_where_graphs_fail_training_goes_on_without(trainer, modes, monkeypatch,
 
 def test_a_try_that_fails_halfway_leaves_no_gradients(trainer, modes, monkeypatch):
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
-    plain, failed = trainer("training.graphs=off"), trainer()
+    plain, failed = trainer(), trainer("training.graphs=on")
     adam = failed.optimizers["g"].optimizer
 
     def step():
         raise AssertionError
 
     monkeypatch.setattr(adam, "step", step)
-    assert compile_trained(failed, 10)
+    assert compile_trained(failed)
 
     assert modes[-1] is None
     assert same(weights_after_a_cycle(plain), weights_after_a_cycle(failed))
 
 
+def test_a_device_without_graphs_launches_kernels_one_by_one(trainer, modes, monkeypatch, caplog):
+    monkeypatch.setattr(compilation, "has_graphs", lambda device: False)
+    with caplog.at_level(logging.WARNING):
+        assert compile_trained(trainer("training.graphs=on"))
+    assert modes == [None]
+    assert [record.getMessage() for record in caplog.records] == [
+        "training.graphs = on: only CUDA has graphs, and kernels are launched one by one on cpu."
+    ]
+
+
+def test_nothing_is_compiled_of_itself(trainer, modes):
+    assert not compile_trained(trainer("training.compile=auto"))
+    assert modes == []
+
+
 def test_graphs_of_nothing_are_no_graphs(trainer, modes, caplog):
     with caplog.at_level(logging.WARNING):
-        assert not compile_trained(trainer("training.graphs=on", "training.compile=off"), 10)
+        assert not compile_trained(trainer("training.graphs=on", "training.compile=off"))
     assert [record.getMessage() for record in caplog.records] == [
         "training.graphs = on: nothing is compiled, and so nothing is captured. Set training.compile to on."
     ]
@@ -110,8 +125,8 @@ def test_sheets_are_drawn_without_graphs(trainer, modes, monkeypatch):
     stances = []
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
     monkeypatch.setattr(torch.compiler, "set_stance", lambda stance: stances.append(stance) or nullcontext())
-    captured = trainer()
-    compile_trained(captured, 10)
+    captured = trainer("training.graphs=on")
+    compile_trained(captured)
     monkeypatch.setattr(captured.sample, "draw", lambda method: stances.append("drawn"))
     monkeypatch.setattr(captured.run, "save_sample", lambda step, sheet: None)
     captured.draw_sample()
@@ -129,7 +144,6 @@ def test_channels_last_goes_on_where_a_checkpoint_ends(trainer):
 
 
 def test_channels_last_trains_the_same(trainer):
-    """In fp32: bf16, which "auto" takes where a processor has it, rounds by a 256th, and in another order channels last."""
     settings = ("training.precision=fp32", "training.compile=off")
     plain, last = (trainer(f"training.channels_last={choice}", *settings) for choice in ("off", "on"))
     for _ in range(2):

@@ -14,11 +14,11 @@ from stargan_fw.compute import machine
 from stargan_fw.compute.machine import (
     Precision,
     accelerate_networks,
-    captures_graphs,
+    automatic,
     choose_device,
     choose_layout,
     choose_micro_batch,
-    compile_where_it_pays,
+    compile_networks,
     copy_to,
     has_bf16,
     prefers_channels_last,
@@ -103,10 +103,29 @@ def test_bf16_is_where_the_processor_has_it(tmp_path, monkeypatch, flags, there)
     assert has_bf16(CPU) is there
 
 
-def test_precision_is_as_named_or_as_the_processor_has_it(monkeypatch):
-    for there, automatic in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr(machine, "has_bf16", lambda _, there=there: there)
-        assert [str(Precision.choose(name, CPU)) for name in ("auto", "fp32", "bf16")] == [automatic, "fp32", "bf16"]
+PLAIN = {"precision": "fp32", "accelerate": "off", "channels_last": "off", "compile": "off", "graphs": "off"}
+
+
+@pytest.mark.parametrize("flags", ["", "avx512_bf16", "avx512_bf16 amx_bf16"])
+def test_a_processor_computes_in_fp32_whatever_it_multiplies(tmp_path, monkeypatch, flags):
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
+    assert automatic(CPU) == {**PLAIN, "accelerate": "on", "channels_last": "keep"}
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "precision"), [("cuda", True, "bf16"), ("cuda", False, "fp32"), ("mps", True, "fp32")]
+)
+def test_what_nobody_measured_is_off_on_gpus(monkeypatch, device, there, precision):
+    monkeypatch.setattr(machine, "has_bf16", lambda _: there)
+    assert automatic(torch.device(device)) == {**PLAIN, "precision": precision}
+
+
+def test_precision_is_as_named_or_as_the_device_has_it(monkeypatch):
+    monkeypatch.setattr(machine, "has_bf16", lambda _: True)
+    for device, chosen in ((CPU, "fp32"), (torch.device("cuda"), "bf16")):
+        names = [str(Precision.choose(name, device)) for name in ("auto", "fp32", "bf16")]
+        assert names == [chosen, "fp32", "bf16"]
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
@@ -118,49 +137,38 @@ def test_networks_compute_in_the_precision(name, dtype):
     assert network(torch.ones(1, 2)).dtype == network.weight.dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("choice", "steps", "compiled"),
-    [("off", 10**6, False), ("auto", 10, False), ("auto", 10**6, True), ("on", 10, True)],
-)
-def test_networks_are_compiled_where_it_pays(compiler, choice, steps, compiled):
+@pytest.mark.parametrize("device", ["cpu", "mps", "cuda"])
+def test_networks_are_compiled(compiler, device):
     compiler("g++")
     network = Compilable()
+    assert compile_networks([network], torch.device(device))
+    assert network.compiled
 
-    assert compile_where_it_pays([network], choice, Precision(CPU, torch.bfloat16), steps) is compiled
-    assert network.compiled is compiled
 
-
-def test_in_fp32_a_processor_does_better_uncompiled(compiler):
+def test_no_network_is_no_compiled_one(compiler):
     compiler("g++")
-    assert not compile_where_it_pays([Compilable()], "auto", Precision(CPU, torch.float32), 10**9)
+    assert not compile_networks([], CPU)
 
 
-def test_a_device_of_another_kind_is_left_alone_unless_asked(compiler):
-    compiler()
-
-    assert not compile_where_it_pays([Compilable()], "auto", Precision(torch.device("mps"), torch.bfloat16), 10**9)
-    assert compile_where_it_pays([Compilable()], "on", Precision(torch.device("mps"), torch.float32), 1)
-
-
-@pytest.mark.parametrize("choice", ["auto", "on"])
-def test_without_a_compiler_a_warning_says_so(compiler, caplog, choice):
+def test_without_a_compiler_a_warning_says_so(compiler, caplog):
     compiler()
     network = Compilable()
 
     with caplog.at_level(logging.WARNING):
-        assert not compile_where_it_pays([network], choice, Precision(CPU, torch.bfloat16), 10**6)
+        assert not compile_networks([network], CPU)
 
     assert not network.compiled
     assert [record.getMessage() for record in caplog.records] == [
         "No C++ compiler is found: the networks run uncompiled."
     ]
+    assert compile_networks([network], torch.device("mps"))  # which needs none
 
 
 def test_the_compiler_may_be_named(compiler, monkeypatch):
     compiler("my-c++")
     monkeypatch.setitem(os.environ, "CXX", "my-c++")
 
-    assert compile_where_it_pays([Compilable()], "on", Precision(CPU, torch.float32), 1)
+    assert compile_networks([Compilable()], CPU)
 
 
 @pytest.mark.parametrize("flags, there", [("fma avx512_bf16", False), ("avx512_bf16 amx_bf16", True)])
@@ -168,7 +176,7 @@ def test_tiles_want_channels_last(tmp_path, monkeypatch, flags, there):
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
     monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
     assert prefers_channels_last(CPU) is there
-    assert prefers_channels_last(torch.device("cuda"))
+    assert not prefers_channels_last(torch.device("cuda"))  # nobody measured
 
 
 @pytest.mark.parametrize(("size", "images"), [(64, 12), (128, 3), (192, 1), (512, 1)])
@@ -188,44 +196,25 @@ def test_elsewhere_a_batch_is_not_cut_unless_it_is_asked_for(device, dtype):
 CUDA = torch.device("cuda")
 
 
-@pytest.mark.parametrize(
-    ("choice", "device", "captured", "messages"),
-    [
-        ("auto", CUDA, True, 0),
-        ("on", CUDA, True, 0),
-        ("off", CUDA, False, 0),
-        ("auto", CPU, False, 0),
-        ("on", CPU, False, 1),
-    ],
-)
-def test_kernels_are_captured_where_there_are_graphs(caplog, choice, device, captured, messages):
-    with caplog.at_level(logging.WARNING):
-        assert captures_graphs(choice, device) is captured
-    assert [record.getMessage() for record in caplog.records] == [
-        "training.graphs = on: only CUDA has graphs, and kernels are launched one by one on cpu."
-    ] * messages
-
-
 @pytest.mark.parametrize(("graphs", "mode"), [(True, "reduce-overhead"), (False, None)])
 def test_graphs_are_a_way_to_compile(compiler, graphs, mode):
     compiler("g++")
     network = Compilable()
-    compile_where_it_pays([network], "on", Precision(CPU, torch.float32), 1, graphs=graphs)
+    compile_networks([network], CPU, graphs=graphs)
     assert network.mode == mode
 
 
 @pytest.mark.parametrize(
-    ("choice", "device", "dtype", "layout"),
+    ("choice", "device", "layout"),
     [
-        ("auto", CUDA, torch.bfloat16, torch.channels_last),
-        ("auto", CUDA, torch.float32, torch.preserve_format),
-        ("auto", CPU, torch.bfloat16, torch.preserve_format),
-        ("off", CUDA, torch.bfloat16, torch.contiguous_format),
-        ("on", CPU, torch.float32, torch.channels_last),
+        ("auto", CUDA, torch.contiguous_format),
+        ("auto", CPU, torch.preserve_format),
+        ("off", CPU, torch.contiguous_format),
+        ("on", CUDA, torch.channels_last),
     ],
 )
-def test_tensor_cores_train_channels_last(choice, device, dtype, layout):
-    assert choose_layout(choice, Precision(device, dtype)) is layout
+def test_the_layout_is_as_asked_or_the_plain_one(choice, device, layout):
+    assert choose_layout(choice, device) is layout
 
 
 def test_what_cannot_be_compiled_runs_as_it_is_and_the_process_is_left_alone(monkeypatch):
@@ -237,7 +226,7 @@ def test_what_cannot_be_compiled_runs_as_it_is_and_the_process_is_left_alone(mon
     network = nn.Linear(2, 2)
     expected = network(torch.ones(1, 2))
 
-    assert compile_where_it_pays([network], "on", Precision(CPU, torch.float32), 1)
+    assert compile_networks([network], CPU)
 
     assert torch.equal(network(torch.ones(1, 2)), expected)
     assert not torch._dynamo.config.suppress_errors
@@ -249,6 +238,7 @@ class Fast(nn.Linear):
 
 class Swap(Accelerator):
     name = "swap"
+    unmeasured_on = frozenset({"cuda"})
 
     def suits(self, device):
         return device.type == "cpu"
@@ -267,10 +257,17 @@ class Registered:
 
 
 @pytest.mark.parametrize(
-    ("device", "switch", "swapped"), [("cpu", "1", True), ("meta", "1", False), ("cpu", "0", False)]
+    ("device", "switch", "unmeasured", "swapped"),
+    [
+        ("cpu", "1", False, True),
+        ("cpu", "0", True, False),
+        ("cuda", "1", False, False),
+        ("cuda", "1", True, True),
+        ("meta", "1", True, False),
+    ],
 )
-def test_accelerators_are_asked_about_the_device(monkeypatch, device, switch, swapped):
+def test_accelerators_are_asked_about_the_device(monkeypatch, device, switch, unmeasured, swapped):
     monkeypatch.setenv("STARGAN_FW_ACCELERATE", switch)
     network = nn.Linear(1, 1)
-    accelerate_networks([network], Registered(), torch.device(device))
+    accelerate_networks([network], Registered(), torch.device(device), unmeasured=unmeasured)
     assert isinstance(network, Fast) is swapped

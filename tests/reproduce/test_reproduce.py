@@ -4,16 +4,14 @@ import json
 import re
 import shlex
 import shutil
-from types import SimpleNamespace
 
 import pytest
-import torch
 from PIL import Image, ImageChops
 
 from stargan_fw.api import Training
 from stargan_fw.runs.checkpoint import Checkpoints
 from stargan_fw_bench import Throughput, speed_trial
-from stargan_fw_reproduce import run_length
+from stargan_fw_reproduce import experiment_runner
 from stargan_fw_reproduce.run_length import RunRecord, save_every, steps_within
 
 TINY = {
@@ -65,11 +63,11 @@ def instantly_measured(monkeypatch):
     """Rehearses for an instant, as if a step of each next method took 0.11 seconds more."""
     found = []
 
-    def rehearse(config, plugins, device, steps):
+    def rehearse(config, plugins, device):
         found.append(config.method.name)
         return Throughput(setup=0.0, step=0.11 * len(found), save=0.0)
 
-    monkeypatch.setattr(run_length, "measure_throughput", rehearse)
+    monkeypatch.setattr(experiment_runner, "measure_throughput", rehearse)
     return found
 
 
@@ -321,17 +319,3 @@ def test_a_pace_leaves_time_for_checkpoints():
     assert steps_within(Throughput(setup=10.0, step=0.5, save=1.0), 1) == 1
     assert steps_within(Throughput(setup=0.0, step=0.01, save=10.0), 1000) == 50_000
     assert [save_every(steps) for steps in (1, 11, 200, 10**6)] == [1, 2, 20, 1000]
-
-
-def test_a_run_that_is_long_enough_to_be_compiled_is_rehearsed_so(monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        run_length, "measure_throughput", lambda *more: asked.append(more[-1]) or Throughput(0.0, 0.01, 0.0)
-    )
-    bf16, fp32 = (SimpleNamespace(training=SimpleNamespace(precision=name)) for name in ("bf16", "fp32"))
-    run_length.find_throughput(bf16, None, torch.device("cpu"), 10)
-    assert asked == [4999]
-    run_length.find_throughput(bf16, None, torch.device("cpu"), 60)
-    assert asked[1:] == [4999, 6000]
-    run_length.find_throughput(fp32, None, torch.device("cpu"), 60)
-    assert asked[3:] == [run_length.STEPS_WITHOUT_COMPILING]  # never compiled of itself

@@ -51,15 +51,19 @@ def test_a_program_may_ask_for_faster_layers(accelerated, trained_once):
     torch.testing.assert_close(results[1], results[0], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("choice", "expected"), [("auto", 1), ("off", 0)])
+@pytest.mark.parametrize(("choice", "expected"), [("auto", [(CPU, False)]), ("on", [(CPU, True)]), ("off", [])])
 def test_training_accelerates_unless_that_is_off(accelerated, train, monkeypatch, tmp_path, choice, expected):
     from stargan_fw.training import session
 
     asked = []
-    monkeypatch.setattr(session, "accelerate_networks", lambda networks, plugins, device: asked.append(device))
+
+    def accelerate(networks, plugins, device, *, unmeasured):
+        asked.append((device, unmeasured))
+
+    monkeypatch.setattr(session, "accelerate_networks", accelerate)
     outcome = train("--max-steps", "1", "--device", "cpu", "--set", f"training.accelerate={choice}")
     assert outcome.code == 0, outcome.err
-    assert asked == [CPU] * expected
+    assert asked == expected
 
 
 def test_a_run_may_go_on_otherwise(train, cli, tmp_path):

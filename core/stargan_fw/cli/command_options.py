@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from stargan_fw.config_layers import Layer
 
 _size_help = "Side of the model's images in pixels."
-_precision = typer.Option(help="Number format of networks; auto is bf16 if the hardware multiplies it.")
+_precision = typer.Option(help="Number format of networks; auto is bf16 on GPUs that multiply it.")
 _seed = typer.Option(min=0, help="Seed of all random numbers.")
 
 # Data.

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# In shorter runs, compiling costs more seconds than it saves. In fp32 on processors it never pays: the accelerators convolve
-# with fewer multiplications, which saves more and which the compiler cannot do.
-STEPS_WORTH_COMPILING = {("cuda", torch.float32): 1000, ("cuda", torch.bfloat16): 1000, ("cpu", torch.bfloat16): 5000}
-
 ACCELERATE = "STARGAN_FW_ACCELERATE"  # 0 keeps networks as they are built
 
 # Fastest on processors with networks of common widths: the feature maps still fit in the caches, and fewer take longer.
@@ -49,6 +45,32 @@ def choose_device(name: str | None) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"--device {name} cannot be used here: {reason} Leave it out, or use cpu.") from None
     return device
+
+
+def automatic(device: torch.device) -> dict[str, str]:
+    """Returns what "auto" means on a device for each key of `[training]` that says how a step is computed.
+
+    It is what was measured to be faster on such a device. Where nobody measured, it is the plain way: eager, in torch's own
+    layers and layout. `training.tune` tries the rest on the machine at hand.
+
+    Measured, all with two cores and the paper's networks at 128 px in batches of 16, in images/s of training against plain
+    torch in fp32 (the reference's step, `benchmarks/training_step.py`):
+
+    - Processors in fp32 with the accelerators' layers: 2.1 × on AVX2 alone, 1.7 to 1.8 × on AVX-512.
+    - Processors in bf16: 0.74 to 0.81 × on AVX-512 with `avx512_bf16`. With AMX 1.24 × uncompiled; compiled it was faster, but
+      that was never measured beside the accelerators' layers, so it is left to tuning.
+    - Compiling in fp32 on processors: slower than the accelerators' layers, which multiply less.
+    - CUDA and MPS: nothing. bf16 is the default on CUDA because a GPU that multiplies it in hardware does so several times as
+      fast; losses, penalties and the statistics of norms stay in fp32.
+    """
+    processor = device.type == "cpu"
+    return {
+        "precision": "bf16" if device.type == "cuda" and has_bf16(device) else "fp32",
+        "accelerate": "on" if processor else "off",
+        "channels_last": "keep" if processor else "off",
+        "compile": "off",
+        "graphs": "off",
+    }
 
 
 def wait_for(device: torch.device) -> None:
@@ -75,11 +97,11 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def prefers_channels_last(device: torch.device) -> bool:
-    """Returns whether convolutions in bf16 that are not compiled are faster channels last.
+    """Returns whether translating in bf16 without a compiler was measured to be faster channels last.
 
-    They are on tile units (AMX, tensor cores). AVX-512 took 133 ms per image, and 118 in the layout of training.
+    It is on AMX. AVX-512 took 133 ms per image, and 118 in the layout of training. On GPUs nobody measured.
     """
-    return device.type == "cuda" or (device.type == "cpu" and "amx_bf16" in _processor_flags())
+    return device.type == "cpu" and "amx_bf16" in _processor_flags()
 
 
 def _processor_flags() -> set[str]:
@@ -96,9 +118,9 @@ class Precision:
 
     @classmethod
     def choose(cls, name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
-        """Returns the named precision; "auto" is bf16 if the device multiplies it in hardware."""
-        bf16 = name == "bf16" or (name == "auto" and has_bf16(device))
-        return cls(device, torch.bfloat16 if bf16 else torch.float32)
+        """Returns the named precision; `automatic` says what "auto" is."""
+        chosen = automatic(device)["precision"] if name == "auto" else name
+        return cls(device, {"fp32": torch.float32, "bf16": torch.bfloat16}[chosen])
 
     def autocast(self) -> AbstractContextManager[object]:
         """Returns the context to run networks in."""
@@ -125,52 +147,44 @@ def choose_micro_batch(choice: int | Literal["auto"], precision: Precision, imag
     return max(1, MICRO_BATCH_PIXELS // image_size**2)
 
 
-def accelerate_networks(networks: Iterable[nn.Module], plugins: PluginManager, device: torch.device) -> None:
+def accelerate_networks(
+    networks: Iterable[nn.Module], plugins: PluginManager, device: torch.device, *, unmeasured: bool = False
+) -> None:
     """Swaps layers of networks for those of the registered accelerators that suit the device; parameters stay.
 
     Args:
         networks: the networks, which are changed in place.
         plugins: have the accelerators.
         device: the device that the networks will run on.
+        unmeasured: also swap in layers whose speed on such a device nobody measured.
     """
     if os.environ.get(ACCELERATE) == "0":
         return
     kinds: Sequence[type[Accelerator]] = [kind for _, kind in plugins.index("accelerator").items()]
-    suitable = [accelerator for accelerator in (kind() for kind in kinds) if accelerator.suits(device)]
+    made = [kind() for kind in kinds]
+    suitable = [one for one in made if one.suits(device) or (unmeasured and device.type in one.unmeasured_on)]
     for network in networks:
         for accelerator in suitable:
             accelerator.accelerate(network)
 
 
-def steps_worth_compiling(precision: Precision) -> int | None:
-    """Returns the number of steps from which on compiling pays; None if it never does."""
-    return STEPS_WORTH_COMPILING.get((precision.device.type, precision.dtype))
-
-
-def compile_where_it_pays(
-    networks: list[nn.Module], choice: Choice, precision: Precision, steps: int, *, graphs: bool = False
-) -> bool:
-    """Compiles networks in place if the configuration says so or if it pays.
+def compile_networks(networks: list[nn.Module], device: torch.device, *, graphs: bool = False) -> bool:
+    """Compiles networks in place.
 
     Args:
         networks: networks that can be compiled.
-        choice: `training.compile`.
-        precision: the data type and device of the networks.
-        steps: the length of their training.
+        device: the device that they run on.
         graphs: capture their kernels in CUDA graphs; the caller must then mark the beginning of each step as `Trainer` does.
 
     Returns:
         Whether the networks are compiled. If there is no compiler, they are not, and a log message says so.
     """
-    worth = steps_worth_compiling(precision)
-    if choice == "off" or (choice == "auto" and (worth is None or steps < worth)):
-        return False
-    if precision.device.type == "cpu" and not _cpp_compiler():
+    if device.type == "cpu" and not _cpp_compiler():
         logger.warning("No C++ compiler is found: the networks run uncompiled.")
         return False
     for network in networks:
         _compile(network, "reduce-overhead" if graphs else None)
-    return True
+    return bool(networks)
 
 
 def _compile(network: nn.Module, mode: str | None) -> None:
@@ -183,32 +197,21 @@ def _compile(network: nn.Module, mode: str | None) -> None:
     network._compiled_call_impl = uncompiled_if_it_fails(network._compiled_call_impl)  # noqa: SLF001 - what `compile` sets
 
 
-def captures_graphs(choice: Choice, device: torch.device) -> bool:
-    """Returns whether compiled networks replay their kernels from CUDA graphs, which saves the launches.
-
-    Args:
-        choice: `training.graphs`; "auto" does so on CUDA. On other devices, "on" logs a warning.
-        device: the device to train on.
-    """
-    if device.type == "cuda":
-        return choice != "off"
-    if choice == "on":
-        logger.warning("training.graphs = on: only CUDA has graphs, and kernels are launched one by one on %s.", device)
-    return False
+def has_graphs(device: torch.device) -> bool:
+    """Returns whether a device can replay kernels from graphs, which saves their launches."""
+    return device.type == "cuda"
 
 
-def choose_layout(choice: Choice, precision: Precision) -> torch.memory_format:
+def choose_layout(choice: Choice, device: torch.device) -> torch.memory_format:
     """Returns the memory layout of networks and images.
 
     Args:
-        choice: `training.channels_last`; "auto" is channels last in bf16 on CUDA, for the tensor cores, and elsewhere leaves
-            networks contiguous and images as the store has them.
-        precision: the data type and device of the networks.
+        choice: `training.channels_last`; "auto" leaves networks contiguous, and on processors the images as the store has them.
+        device: the device to train on.
     """
-    if choice == "auto":
-        wanted = precision.device.type == "cuda" and precision.dtype is torch.bfloat16
-        return torch.channels_last if wanted else torch.preserve_format
-    return torch.channels_last if choice == "on" else torch.contiguous_format
+    chosen = automatic(device)["channels_last"] if choice == "auto" else choice
+    layouts = {"on": torch.channels_last, "off": torch.contiguous_format, "keep": torch.preserve_format}
+    return layouts[chosen]
 
 
 def _cpp_compiler() -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor
 
-from stargan_fw.compute.machine import Precision, compile_where_it_pays, prefers_channels_last
+from stargan_fw.compute.machine import Precision, compile_networks, prefers_channels_last
 from stargan_fw.errors import ModelError
 from stargan_fw.interfaces.method import read_labels
 
@@ -29,7 +29,7 @@ class Engine:
     Args:
         method: a method whose translating networks have their weights on the device.
         device: the device to compute on.
-        precision: "fp32", "bf16", or "auto" for bf16 if the device multiplies bf16 in hardware. In bf16 the memory
+        precision: "fp32", "bf16", or "auto", which is bf16 on GPUs that multiply it in hardware and else fp32. In bf16 the memory
             layout is channels last if that is faster; in fp32 it stays as in training, for the same bits.
         batch_size: images per call of the networks; None chooses by the device.
 
@@ -77,7 +77,7 @@ class Engine:
         if self._compiled or not self._bf16 or worth is None or images < worth:
             return
         networks = [network for name, network in self._translating.items() if name in self._method.compilable]
-        self._compiled = bool(networks) and compile_where_it_pays(networks, "on", self._precision, images)
+        self._compiled = compile_networks(networks, self._device)
         self._lay_out()
 
     @torch.no_grad()

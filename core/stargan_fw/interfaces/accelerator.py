@@ -19,13 +19,16 @@ class Accelerator(ABC):
 
     Attributes:
         name: short, for `plugins list`.
+        unmeasured_on: types of devices, such as "cuda", on which the layers can run, but where nobody measured whether they
+            are faster. `training.accelerate = "on"` and `training.tune` swap layers there, and nothing else does.
     """
 
     name: ClassVar[str]
+    unmeasured_on: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def suits(self, device: torch.device) -> bool:
-        """Returns whether to swap layers of networks that run on this device."""
+        """Returns whether the layers were measured to be faster on such a device, and so are swapped in by default."""
 
     @abstractmethod
     def accelerate(self, network: nn.Module) -> nn.Module:

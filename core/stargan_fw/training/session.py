@@ -15,7 +15,7 @@ import torch
 
 from stargan_fw import ranks
 from stargan_fw.components import build_method
-from stargan_fw.compute.machine import Precision, accelerate_networks, captures_graphs, compile_where_it_pays
+from stargan_fw.compute.machine import Precision, accelerate_networks, compile_networks, has_graphs
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader, check_shares
 from stargan_fw.data.source import Source, decode, label_space, open_sources
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from stargan_fw.config import Choice, Config
+    from stargan_fw.config import Config
     from stargan_fw.data.store import Store
     from stargan_fw.interfaces import Method, Tracker
     from stargan_fw.plugin_manager import PluginManager
@@ -217,8 +217,9 @@ class Plan:
         readable = self._readable(stores)
         for network in self.method.networks.values():
             network.to(device)
-        if training.accelerate == "auto":
-            accelerate_networks(self.method.networks.values(), plugins, device)
+        if training.accelerate != "off":
+            unmeasured = training.accelerate == "on"
+            accelerate_networks(self.method.networks.values(), plugins, device, unmeasured=unmeasured)
         precision = Precision.choose(training.precision, device)
         indices = {source.alias: source.train for source in readable}
         images = cache_on_device(stores, indices, device, self.config.data.resident)
@@ -241,7 +242,7 @@ class Plan:
                 sample=held_out or SampleSheet({}, device),
                 observers=[progress, *trackers, *observers] if first else [],
             )
-            compile_trained(trainer, self.steps)
+            compile_trained(trainer)
             yield trainer
 
     def _readable(self, stores: Mapping[str, Store]) -> list[Source]:
@@ -266,39 +267,37 @@ def _open_trackers(names: Sequence[str], plugins: PluginManager, run: RunFolder)
     return opened
 
 
-def compile_trained(trainer: Trainer, steps: int) -> bool:
-    """Compiles the networks of a trainer as `[training]` says; "auto" does so if it saves time.
+def compile_trained(trainer: Trainer) -> bool:
+    """Compiles the networks of a trainer if `[training]` says so.
 
     Args:
         trainer: a trainer before its first step. Trying graphs resets it and keeps its weights.
-        steps: the length of its run.
 
     Returns:
         Whether networks are compiled. A log message names a setting that is impossible here.
-    """
-    config, precision = trainer.config, trainer.precision
-    networks = [trainer.method.networks[name] for name in trainer.method.compilable]
-    graphs = _may_capture(config.graphs) and captures_graphs(config.graphs, precision.device) and bool(networks)
-    compiled = compile_where_it_pays(networks, config.compile, precision, steps, graphs=graphs)
-    if graphs and not compiled and config.graphs == "on":
-        logger.warning(
-            "training.graphs = on: nothing is compiled, and so nothing is captured. Set training.compile to on."
-        )
-    if compiled and graphs and not trainer.try_graphs():
-        torch.compiler.reset()
-        compile_where_it_pays(networks, "on", precision, steps)
-    return compiled
-
-
-def _may_capture(choice: Choice) -> bool:
-    """Returns whether graphs may be captured: with several ranks they may not, since one rank's capture can fail alone.
 
     Raises:
-        ConfigError: the configuration demands them with several ranks.
+        ConfigError: the configuration demands graphs with several ranks, where one rank's capture can fail alone.
     """
-    if ranks.world_size() > 1 and choice == "on":
+    config, device = trainer.config, trainer.precision.device
+    graphs = config.graphs == "on"
+    if graphs and ranks.world_size() > 1:
         raise ConfigError("training.graphs = on works with one process only. Set training.graphs to auto or off.")
-    return ranks.world_size() == 1
+    if graphs and not has_graphs(device):
+        logger.warning("training.graphs = on: only CUDA has graphs, and kernels are launched one by one on %s.", device)
+        graphs = False
+    networks = [trainer.method.networks[name] for name in trainer.method.compilable]
+    if config.compile != "on" or not networks:
+        if graphs:
+            logger.warning(
+                "training.graphs = on: nothing is compiled, and so nothing is captured. Set training.compile to on."
+            )
+        return False
+    compiled = compile_networks(networks, device, graphs=graphs)
+    if compiled and graphs and not trainer.try_graphs():
+        torch.compiler.reset()
+        compile_networks(networks, device)
+    return compiled
 
 
 def _batch_kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tensor]]:

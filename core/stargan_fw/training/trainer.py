@@ -112,7 +112,7 @@ class Trainer:
         self.sample, self.observers = sample, observers
         self.device = precision.device
         self.micro_batch = choose_micro_batch(config.micro_batch_size, precision, method.image_size)
-        self.layout = choose_layout(config.channels_last, precision)
+        self.layout = choose_layout(config.channels_last, precision.device)
         self.captures = False
         self.stop_request = StopRequest()
         self.networks_of = {phase.name: phase.networks for phase in method.phases}
