@@ -85,6 +85,21 @@ def test_labels_that_cannot_be_learned_are_warned_of(draw, report):
     assert "'red' has 15 training images, fewer than 16." in warnings
 
 
+@pytest.mark.parametrize("reds", [4, 20])
+def test_a_class_without_test_images_is_said_however_small_it_is(draw, report, reds):
+    draw(*names("red", reds), *names("green", 5, reds))
+    class_of = Things.examples
+
+    def halves(self):
+        for example in class_of(self):
+            yield Example(example.image, example.labels, split="test" if example.labels["green"] else "train")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Things, "examples", halves)
+        (warning,) = [text for text in report(test_split="given").warnings if "'red'" in text]
+    assert "no test image" in warning.lower()
+
+
 def test_a_broken_image_is_a_problem_unless_it_is_to_be_skipped(draw, report):
     root = draw(*names("red", 8), *names("green", 8, 8))
     (root / "3-red.png").write_text("no picture")

@@ -222,6 +222,77 @@ def test_colours_of_sixteen_bits_lose_some_which_is_said():
     assert note == LOST_BITS
 
 
+@pytest.mark.parametrize("side", [16, 160])
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG", "WEBP"])
+def test_a_size_of_sixteen_is_no_depth_of_colours(form, side):
+    image = Image.linear_gradient("L").resize((side, side)).convert("RGB")
+    assert PictureOptions().square(reopened(image, form), 16)[1] == ""
+
+
+TURNS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
+@pytest.mark.parametrize("form", ["TIFF", "PNG"])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_a_turned_file_of_any_mode_stands_upright(tmp_path, mode, form, orientation):
+    bright = np.zeros((12, 16), np.uint16)
+    bright[:6, :8] = 65535
+    if mode in {"F", "CMYK"} and form == "PNG":
+        pytest.skip("PNG has no such pixels")
+    grey = Image.fromarray((bright > 0).astype(np.uint8) * 255)
+    image = Image.fromarray(bright) if mode == "I;16" else grey.convert(mode)
+    turn, exif = TURNS[orientation], Image.Exif()
+    exif[0x112] = orientation
+    (image if turn is None else image.transpose(turn)).save(tmp_path / "turned", form, exif=exif)
+    with open_image(tmp_path / "turned") as opened:
+        upright = np.asarray(PictureOptions().upright(opened).convert("L"))
+    assert np.array_equal(upright > 100, bright > 0)
+
+
+def deep_tiff(path, values, *, white_is_zero=False):
+    """Writes grey numbers without a sign, which Pillow does not write in this way."""
+    tags = [
+        (256, values.shape[1]), (257, values.shape[0]), (258, 8 * values.itemsize), (259, 1), (262, int(not white_is_zero)),
+        (273, 8 + 2 + 12 * 9 + 4), (277, 1), (278, values.shape[0]), (279, values.nbytes),
+    ]  # fmt: skip
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + directory + bytes(4) + values.tobytes())
+
+
+def test_numbers_of_32_bits_without_a_sign(tmp_path):
+    deep_tiff(tmp_path / "a.tif", np.linspace(0, 4e9, 256).astype("<u4").reshape(16, 16))
+    with open_image(tmp_path / "a.tif") as opened:
+        square, note = PictureOptions().square(opened, 16)
+    assert np.abs(np.asarray(square)[..., 0].ravel().astype(int) - np.arange(256)).max() <= 1
+    assert noted_range([note]) == (0, 4e9)
+
+
+def test_a_deep_tiff_in_which_zero_is_white(tmp_path):
+    deep_tiff(tmp_path / "a.tif", np.arange(0, 4096, 16).astype("<u2").reshape(16, 16), white_is_zero=True)
+    with open_image(tmp_path / "a.tif") as opened:
+        square, _ = PictureOptions().square(opened, 16)
+    assert np.array_equal(np.asarray(square)[..., 0].ravel(), np.arange(255, -1, -1))
+
+
+def test_a_deep_grey_that_is_transparent(tmp_path):
+    image = Image.fromarray(np.repeat([[0], [30000]], 2, axis=1).astype(np.uint16))
+    image.save(tmp_path / "a.png", transparency=0)
+    with open_image(tmp_path / "a.png") as opened:
+        assert opened.mode == "I;16"
+        square, _ = PictureOptions(background="#0000ff").square(opened, 2)
+    assert np.asarray(square)[:, 0].tolist() == [[0, 0, 255], [234, 234, 234]]
+
+
 def test_cmyk_of_both_polarities():
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))  # red
 

@@ -305,7 +305,8 @@ def _assess_sides(report: DatasetReport, source: Source, copies: Sequence[Sequen
         elif not label.train:
             report.warnings.append(f"No training image has '{label.name}', but {label.test} of the test images do.")
         elif label.train < FEWEST:
-            report.warnings.append(f"'{label.name}' has {label.train} training images, fewer than {FEWEST}.")
+            untested = "" if label.test or not report.test else ", and no test image"
+            report.warnings.append(f"'{label.name}' has {label.train} training images, fewer than {FEWEST}{untested}.")
         elif not label.test and report.test:
             report.warnings.append(f"No test image has '{label.name}': what is learned of it cannot be measured.")
     for attribute, _ in source.schema.parts:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -22,6 +22,8 @@ from stargan_fw.interfaces.dataset import EncodedImage, Square
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from stargan_fw.interfaces.dataset import Crop, Dataset, Fit, ImageSource
 
@@ -83,7 +85,7 @@ def open_image(image: ImageSource | bytes) -> Image.Image:
     """Opens an image, or raises one of UNREADABLE. Pillow reads the pixels when they are first needed."""
     file = io.BytesIO(encoded_bytes(image)) if isinstance(image, EncodedImage | bytes) else image
     try:
-        return Image.open(file)
+        opened = Image.open(file)
     except UnidentifiedImageError:
         start = encoded_bytes(image)[:16]
         if not start:
@@ -91,6 +93,9 @@ def open_image(image: ImageSource | bytes) -> Image.Image:
         if start[4:].startswith(HEIC):
             raise OSError("HEIC, which Pillow reads with an extension: pip install pillow-heif") from None
         raise
+    if opened.format == "TIFF":  # Pillow maps a file with a name into memory, and garbles it if it is turned
+        vars(opened)["filename"] = ""
+    return opened
 
 
 def encoded_bytes(image: ImageSource | bytes) -> bytes:
@@ -187,7 +192,7 @@ class PictureOptions:
         notes = [GREYS.format(*self._range_for(image))] if is_deep(image) else []
         if image.format != "MPO" and getattr(image, "is_animated", False):
             notes.append(FRAMES)
-        if image.mode in {"RGB", "RGBA"} and "16" in str(getattr(image, "tile", "")):
+        if image.mode in {"RGB", "RGBA"} and ";16" in str(getattr(image, "tile", "")):
             notes.append(LOST_BITS)
         picture = self.upright(image)
         region = self.region(picture, crop)
@@ -288,10 +293,22 @@ def _eight_bits(image: Image.Image, values: Range) -> Image.Image:
     """Returns a deep grey image in 256 greys: whole numbers lose their last bits, other values are cut to 256 levels."""
     low, high = values
     levels = 256 / (high - low + (high >= 255))
-    pixels = np.nan_to_num(np.asarray(image).astype(np.float64), nan=low, posinf=high, neginf=low)
-    grey = Image.fromarray(((pixels - low) * levels).clip(0, 255).astype(np.uint8))
+    numbers = _numbers(image)
+    pixels = np.nan_to_num(numbers.astype(np.float64), nan=low, posinf=high, neginf=low)
+    pixels = ((pixels - low) * levels).clip(0, 255).astype(np.uint8)
+    white_is_zero = getattr(image, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation) == 0
+    grey = Image.fromarray(255 - pixels if white_is_zero else pixels)
+    if isinstance(image.info.get("transparency"), int):
+        grey.putalpha(Image.fromarray(numbers != image.info["transparency"]).convert("L"))
     grey.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
     return grey
+
+
+def _numbers(image: Image.Image) -> NDArray[Any]:
+    """Returns the values of a deep grey image. Pillow reads numbers of 32 bits without a sign as numbers with a sign."""
+    tags, pixels = getattr(image, "tag_v2", {}), np.asarray(image)
+    unsigned = tags.get(ExifTags.Base.BitsPerSample) == (32,) and tags.get(ExifTags.Base.SampleFormat, (1,)) == (1,)
+    return pixels.view(np.uint32) if unsigned else pixels
 
 
 def _range_of_set(images: Sequence[ImageSource]) -> Range:
@@ -312,7 +329,7 @@ def _extremes(image: Image.Image) -> Range:
     """Returns the least and largest value; of a PGM, which Pillow scales as the file says, all that there can be."""
     if image.format == "PPM" and image.mode != "F":
         return 0, 65535
-    pixels = np.asarray(image)
+    pixels = _numbers(image)
     pixels = pixels[np.isfinite(pixels)]
     return (float(pixels.min()), float(pixels.max())) if pixels.size else (0, 0)
 
