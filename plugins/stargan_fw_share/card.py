@@ -14,7 +14,7 @@ from huggingface_hub import ModelCardData
 from stargan_fw.errors import LabelError
 from stargan_fw.models.hub import CARD, SHEET
 from stargan_fw_evaluate import as_markdown
-from stargan_fw_registry import quote_name
+from stargan_fw_registry import Edit, describe_untrained, quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.models.model_config import ModelConfig
     from stargan_fw_evaluate import Evaluation
-    from stargan_fw_registry import LabelSpace
+    from stargan_fw_registry import LabelCounts, LabelSchema, LabelSpace
 
 TAGS = ("image-to-image", "gan", "multi-domain", "stargan-fw")
 
@@ -43,6 +43,7 @@ class Facts:
         title: the model's name.
         origin: a sentence that says how the model was made.
         training: the rows of the table on data and training, by name.
+        label_counts: as `ModelConfig.label_counts`, of all datasets that they are known of.
         evaluation: what was measured, or None.
         sheet: a picture of results.
         sheet_shows: the sheet's caption.
@@ -54,6 +55,7 @@ class Facts:
     title: str
     origin: str
     training: Mapping[str, str] = field(default_factory=dict)
+    label_counts: Mapping[str, LabelCounts] = field(default_factory=dict)
     evaluation: Evaluation | None = None
     sheet: Image.Image | None = None
     sheet_shows: str = ""
@@ -71,12 +73,15 @@ def write_card(folder: Path, config: ModelConfig, facts: Facts, *, reads_labels:
         library_name="stargan-fw", pipeline_tag="image-to-image", tags=[*tags], license=facts.licence
     )
     schemas, datasets = config.space.schemas, config.space.datasets
+    counts = facts.label_counts or config.label_counts
     card = render(
         "model_card.md",
         header=header.to_yaml(),
         config=config,
         facts=facts,
         reads_labels=reads_labels,
+        counts={schema.name: _describe_counts(schema, counts.get(schema.name, {})) for schema in schemas},
+        untrained=describe_untrained(config.space, counts, [edit for schema in schemas for edit in _all_edits(schema)]),
         sheet_file=SHEET,
         datasets=" and ".join(filter(None, [", ".join(datasets[:-1]), datasets[-1]])),
         examples={attribute.kind: quote_name(attribute.name) for schema in schemas for attribute in schema.attributes},
@@ -108,6 +113,28 @@ def render(template: str, **values: Any) -> str:
         "python": partial(json.dumps, ensure_ascii=False),
     }
     return templates.get_template(template).render(values)
+
+
+def _describe_counts(schema: LabelSchema, counts: LabelCounts) -> dict[str, str]:
+    """Returns for each attribute how many training images have its labels; empty if nobody counted them."""
+    described = {}
+    for attribute, part in schema.parts:
+        named = {name: counts[name] for name in schema.names[part] if name in counts}
+        texts = [
+            f"{name} {having}" + f", not {without}" * (attribute.size == 1) for name, (without, having) in named.items()
+        ]
+        described[attribute.name] = ", ".join(texts)
+    return described if counts else {}
+
+
+def _all_edits(schema: LabelSchema) -> list[Edit]:
+    """Returns an edit that sets each label, and one that clears each label that can be cleared."""
+    return [
+        Edit(schema.name, ((name, value),))
+        for attribute, part in schema.parts
+        for name in schema.names[part]
+        for value in ((1.0,) if attribute.one_hot else (1.0, 0.0))
+    ]
 
 
 def _example_edit(space: LabelSpace) -> str:

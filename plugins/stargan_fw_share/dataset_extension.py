@@ -62,6 +62,7 @@ def extend_model(
         "crops": old.crops | {alias: dataset.crop_size for alias, dataset in datasets.items()},
         "own_crops": old.own_crops | {alias: one.own_crops for alias, one in datasets.items() if one.own_crops},
         "pictures": describe_pictures(config.model_copy(update={"datasets": added_tables}), plugins) | old.pictures,
+        "label_counts": old.label_counts | {schema.name: {name: [0, 0] for name in schema.names} for schema in new},
     }
     extended = old.model_copy(update=changes)
     method = build(extended, trained.plugins, trained.path / CONFIG)

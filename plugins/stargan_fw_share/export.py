@@ -79,15 +79,17 @@ def _open(model: Path, target: Path, plugins: Sequence[Path], licence: str | Non
         raise RequestError(f"--license {licence}: give the Hub's name of a licence, such as mit or cc-by-nc-4.0.")
     trained = open_model(model, plugins=plugins)
     trained.load(*trained.weights)  # the sheet may need any of them
+    counts = trained.label_counts
     title, run = target.resolve().name, RunFolder(model)
     if not run.holds_run:
-        return trained, Facts(title, "It was converted from a model folder.", licence=licence)
+        return trained, Facts(title, "It was converted from a model folder.", label_counts=counts, licence=licence)
     config, step = run.config(), int(run.checkpoints.latest().name.removeprefix("step-"))
     sheet, caption = _sheet(run, config, trained)
     return trained, Facts(
         title,
         f"It was trained for {step:,} steps.",
         training=_training(run, config, trained, step),
+        label_counts=counts,
         evaluation=Evaluation.read(run.path),
         sheet=sheet,
         sheet_shows=caption,

@@ -102,6 +102,7 @@ def _write_all(
     listed = len(plan) + len(unreadable)
     targets = output.targets(translator.labels)
     translator.compile_for(len(targets) * len(plan))
+    translator.warn_of_untrained(edit for target in targets for edit in (target.edit, target.start))
     reading = translator.reading(targets)
     if (trained_on := translator.own_crop(targets)) and reading.crop is None:
         note(f"The model was trained on {trained_on}. For pictures that are not cropped like that, add --face detect.")

@@ -7,6 +7,11 @@ from .attributes import (
 )
 from .edits import Edit as Edit
 from .index import Index as Index
+from .label_counts import (
+    LabelCounts as LabelCounts,
+    add_earlier_counts as add_earlier_counts,
+    describe_untrained as describe_untrained,
+)
 from .label_errors import (
     DuplicateNameError as DuplicateNameError,
     ExclusiveLabelsError as ExclusiveLabelsError,

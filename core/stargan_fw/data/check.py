@@ -47,12 +47,13 @@ SPLIT_NAMES = frozenset({"train", "training", "test", "testing", "val", "valid",
 
 @dataclass
 class LabelReport:
-    """The number of training and of test images that have a label, and of all images whose label is unknown."""
+    """How many training and test images have a label, of how many images that is unknown, and how many train without it."""
 
     name: str
     train: int
     test: int
     unknown: int
+    without: int
 
 
 @dataclass
@@ -215,10 +216,10 @@ def _find_uncertain(source: Source) -> list[str]:
 
 
 def _count_labels(report: DatasetReport, source: Source) -> None:
-    train, test = (source.labels[side] for side in (source.train, source.test))
-    unknown = np.isnan(train).sum(axis=0) + np.isnan(test).sum(axis=0)
-    counts = zip(source.schema.names, (train == 1).sum(axis=0), (test == 1).sum(axis=0), unknown, strict=True)
-    report.labels = [LabelReport(name, *map(int, numbers)) for name, *numbers in counts]
+    train, test = map(source.count_labels, (source.train, source.test))
+    for name in source.schema.names:
+        unknown = report.images - sum(train[name]) - sum(test[name])
+        report.labels.append(LabelReport(name, train[name][1], test[name][1], unknown, train[name][0]))
 
 
 def _count_together(source: Source) -> dict[str, dict[str, int]]:
@@ -299,11 +300,14 @@ def _assess_sides(report: DatasetReport, source: Source, copies: Sequence[Sequen
             f"{count} of the people are on both sides of the split ({some}). "
             f"To divide them: {_setting(report, 'test_split', 'person')}"
         )
+    single = {name for a, part in source.schema.parts if a.size == 1 for name in source.schema.names[part]}
     for label in report.labels:
         if not label.train + label.test:
             report.warnings.append(f"No image has '{label.name}': it cannot be learned.")
         elif not label.train:
             report.warnings.append(f"No training image has '{label.name}', but {label.test} of the test images do.")
+        elif label.name in single and not label.without:
+            report.warnings.append(f"No training image is without '{label.name}': {label.name}=0 cannot be learned.")
         elif label.train < FEWEST:
             untested = "" if label.test or not report.test else ", and no test image"
             report.warnings.append(f"'{label.name}' has {label.train} training images, fewer than {FEWEST}{untested}.")

@@ -158,6 +158,12 @@ class Source:
             )
         return replace(self, train=train, test=test)
 
+    def count_labels(self, side: Sequence[int]) -> dict[str, list[int]]:
+        """Returns, per label, how many of some examples are known not to have it, and how many to have it."""
+        known = self.labels[side]
+        counts = np.stack([(known == 0).sum(axis=0), (known == 1).sum(axis=0)], axis=1)
+        return dict(zip(self.schema.names, counts.tolist(), strict=True))
+
     def name_of(self, index: int) -> str:
         """Returns an example's name: its path below the dataset's root, or what the plugin calls it."""
         return name_of(self.examples[index], self.dataset.root)

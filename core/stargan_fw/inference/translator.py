@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
 from stargan_fw.compute.machine import accelerate_networks, choose_device
@@ -13,9 +14,10 @@ from stargan_fw.inference.pipeline import Pipeline, Size
 from stargan_fw.inference.target_labels import Current, Target
 from stargan_fw.interfaces.method import variant_of
 from stargan_fw.models.loading import load, open_model
+from stargan_fw_registry import describe_untrained
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from stargan_fw.data.images import PictureOptions
     from stargan_fw.interfaces import Crop, Method
     from stargan_fw.models.weights import StoredWeights
-    from stargan_fw_registry import LabelSpace
+    from stargan_fw_registry import Edit, LabelCounts, LabelSpace
+
+logger = logging.getLogger(__name__)
 
 # The kinds of input whose output is of the same type: arrays, tensors, a picture's bytes, a PIL image.
 Same = TypeVar("Same", "Tensor", "np.ndarray[Any, Any]", bytes, "Image.Image")
@@ -57,6 +61,7 @@ class Translator:
         batch_size: int | None = None,
         pictures: Mapping[str, PictureOptions] | None = None,
         own_crops: Mapping[str, str] | None = None,
+        label_counts: Mapping[str, LabelCounts] | None = None,
         crop: Crop | None = None,
     ) -> None:
         """Loads the weights of the method's translating networks; `from_pretrained` opens a stored model."""
@@ -65,6 +70,7 @@ class Translator:
         self._method, self._weights, self._device = method, weights, device
         self._precision, self._batch_size = precision, batch_size
         self._pictures, self._own_crops, self._crop = pictures or {}, own_crops or {}, crop
+        self._label_counts, self._warned = label_counts or {}, set[str]()
         self._load(*method.translating)
         self._engine = Engine(method, device, precision=precision, batch_size=batch_size)
         self.pipeline = Pipeline(self.labels, self.image_size, self._engine, lambda: self._load(*method.reading))
@@ -122,6 +128,7 @@ class Translator:
             batch_size=batch_size,
             pictures=trained.pictures,
             own_crops=trained.own_crops,
+            label_counts=trained.label_counts,
             crop=trained.plugins.index("crop").get(crop)() if crop else None,
         )
 
@@ -150,6 +157,7 @@ class Translator:
             batch_size=self._batch_size,
             pictures=self._pictures,
             own_crops=self._own_crops,
+            label_counts=self._label_counts,
             crop=self._crop,
         )
 
@@ -160,6 +168,14 @@ class Translator:
     def own_crop(self, targets: Sequence[Target]) -> str:
         """Describes the squares that the first target's dataset was trained on; empty if they were the usual ones."""
         return self._own_crops.get(self._dataset_of(targets), "")
+
+    def warn_of_untrained(self, edits: Iterable[Edit | None]) -> list[str]:
+        """Logs, once each, which labels of the edits no training image had, and returns these sentences."""
+        warnings = describe_untrained(self.labels, self._label_counts, filter(None, edits))
+        for text in set(warnings) - self._warned:
+            logger.warning("%s", text)
+        self._warned.update(warnings)
+        return warnings
 
     def _dataset_of(self, targets: Sequence[Target]) -> str:
         return targets[0].edit.dataset if targets else self.labels.datasets[0]
@@ -293,6 +309,7 @@ class Translator:
         if size not in get_args(Size):
             raise DataError(f"size = {size!r}: give {' or '.join(map(repr, get_args(Size)))}.")
         single = is_single(images)
+        self.warn_of_untrained(edit for target in targets for edit in (target.edit, target.start))
         reading = self.reading(targets)
         inputs = [as_input(image, reading) for image in ([images] if single else images)]
         self.compile_for(len(targets) * sum(image.count for image in inputs))

@@ -21,7 +21,7 @@ from stargan_fw.components import (
 from stargan_fw.config import Config
 from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, RunError, one_line
 from stargan_fw.models import hub
-from stargan_fw.models.model_config import ModelConfig, check_format, describe_model, describe_pictures
+from stargan_fw.models.model_config import ModelConfig, check_format, describe_model, describe_pictures, label_counts
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, StoredWeights, weights_in_file
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.data.images import PictureOptions
     from stargan_fw.interfaces import Method
-    from stargan_fw_registry import LabelSpace
+    from stargan_fw_registry import LabelCounts, LabelSpace
 
 AVERAGED = "ema.safetensors"  # of a checkpoint
 MOST_MODULES = 20_000  # of all networks of a model
@@ -51,6 +51,7 @@ class TrainedModel:
         describe: makes the configuration. A run's datasets are opened for it, which may take a while.
         pictures: how each dataset's pictures were read; a dataset that used the defaults may be left out.
         own_crops: describes the squares of the datasets whose images had their own.
+        label_counts: as `ModelConfig.label_counts`, of a run with those of all datasets.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class TrainedModel:
     describe: Callable[[], ModelConfig]
     pictures: Mapping[str, PictureOptions] = field(default_factory=dict)
     own_crops: Mapping[str, str] = field(default_factory=dict)
+    label_counts: Mapping[str, LabelCounts] = field(default_factory=dict)
 
     @cached_property
     def config(self) -> ModelConfig:
@@ -160,7 +162,7 @@ def _open_run(run: RunFolder, plugins: PluginManager) -> TrainedModel:
     splits = run.splits()
     pictures = {alias: one.options for alias, one in describe_pictures(config, plugins, splits).items()}
     own_crops = {alias: split["own_crops"] for alias, split in splits.items() if split.get("own_crops")}
-    return TrainedModel(run.path, method, weights, plugins, describe, pictures, own_crops)
+    return TrainedModel(run.path, method, weights, plugins, describe, pictures, own_crops, label_counts(splits))
 
 
 def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
@@ -174,7 +176,8 @@ def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
         version = weights[name].read_metadata(method.networks[name].state_dict()).get(FORMAT_KEY, "")
         check_format(int(version) if version.isdecimal() and len(version) < 9 else None, folder / TRANSLATING)
     pictures = {alias: one.options for alias, one in config.pictures.items()}
-    return TrainedModel(folder, method, weights, plugins, lambda: config, pictures, config.own_crops)
+    crops, counts = config.own_crops, config.label_counts
+    return TrainedModel(folder, method, weights, plugins, lambda: config, pictures, crops, counts)
 
 
 def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:

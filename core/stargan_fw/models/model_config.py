@@ -17,6 +17,7 @@ from stargan_fw.errors import LabelError, ModelError, RequestError, one_line
 from stargan_fw.files import read_json, why_unreadable
 from stargan_fw.interfaces.dataset import Fit  # noqa: TC001 - pydantic evaluates it
 from stargan_fw.options import describe_error
+from stargan_fw.runs.run_folder import LabelCount  # noqa: TC001 - pydantic evaluates it
 from stargan_fw.version import __version__
 from stargan_fw_registry import LabelSpace
 
@@ -113,6 +114,8 @@ class ModelConfig(_Strict):
         own_crops: for each dataset that cropped its images by squares of their own, such as around faces, a description of
             them. `crops` holds for its other images.
         pictures: how the datasets' pictures became squares in RGB; a dataset is left out if it used the defaults.
+        label_counts: per dataset and label, how many training images are known not to have the label, and to have it. A
+            dataset is left out if that is not known, or if it has images of both kinds for each label.
         method: the method, which owns the networks.
         components: what the method builds, by kind: "generator", "discriminator", "loss".
         plugins: the plugins that register all of these.
@@ -126,6 +129,7 @@ class ModelConfig(_Strict):
     crops: dict[str, Annotated[int, Field(gt=0)] | None]
     own_crops: dict[str, Annotated[str, Field(pattern=SENTENCE)]] = {}
     pictures: dict[str, Pictures] = {}
+    label_counts: dict[str, dict[str, LabelCount]] = {}
     method: Component
     components: dict[Annotated[str, Field(pattern=rf"^({'|'.join(MODEL_COMPONENTS)})$")], Component]
     plugins: list[Need]
@@ -136,7 +140,7 @@ class ModelConfig(_Strict):
             datasets = self.space.datasets
         except LabelError as error:
             raise ValueError(f"labels: {error}") from None
-        for key in ("crops", "own_crops", "pictures"):
+        for key in ("crops", "own_crops", "pictures", "label_counts"):
             named, known = set(getattr(self, key)), set(datasets)
             if not (named == known if key == "crops" else named <= known):
                 raise ValueError(
@@ -161,7 +165,8 @@ class ModelConfig(_Strict):
 
     def to_json(self) -> str:
         """Returns the file's text."""
-        left_out = None if self.pictures else {"pictures"}  # so that earlier versions read the file
+        # So that earlier versions read the file, if there is nothing to say.
+        left_out = {key for key in ("pictures", "label_counts") if not getattr(self, key)}
         return json.dumps(self.model_dump(exclude=left_out), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -233,9 +238,15 @@ def describe_model(
         own_crops={alias: own for alias, (_, own) in crops.items() if own},
         pictures={a: one for a, one in describe_pictures(config, plugins, splits).items() if a in space.datasets},
         plugins=_required_plugins(parts, plugins),
+        label_counts={alias: c for alias, c in label_counts(splits).items() if not all(map(all, c.values()))},
         method=parts.pop("method"),
         components=parts,
     )
+
+
+def label_counts(splits: Mapping[str, Any]) -> dict[str, dict[str, list[int]]]:
+    """Returns the counts of the datasets whose images a run has counted, as `ModelConfig.label_counts` has them."""
+    return {alias: split["label_counts"] for alias, split in splits.items() if "label_counts" in split}
 
 
 def check_format(version: object, path: Path) -> None:

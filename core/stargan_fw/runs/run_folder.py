@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from filelock import FileLock, Timeout
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from stargan_fw.config import Config
 from stargan_fw.config_layers import Layer, merge
@@ -29,6 +29,9 @@ LARGEST_NOTE, LARGEST_LABELS, LARGEST_SPLITS = 2**12, 2**22, 2**25  # bytes
 logger = logging.getLogger(__name__)
 
 
+LabelCount: TypeAlias = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
 class _Split(BaseModel):
     """What a dataset's entry in `splits.json` has at least; see `split_record.describe_split`."""
 
@@ -40,6 +43,7 @@ class _Split(BaseModel):
     skipped: list[str] = []
     grey_range: list[float] | None = None
     own_crops: str = ""
+    label_counts: dict[str, LabelCount] = {}
 
 
 _SPLITS = TypeAdapter(dict[str, _Split])

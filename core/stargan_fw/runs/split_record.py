@@ -24,7 +24,8 @@ def describe_split(source: Source, store: Store | None = None) -> dict[str, Any]
 
     `test` has the names of the held-out examples, `training` the number of the others and `training_hash` a hash of their
     names; all three include unreadable images. If there is a store, `skipped` has the names of unreadable images, and
-    `grey_range` the range of deep greys, if there are any, and `own_crops` describes the examples' own crops.
+    `grey_range` the range of deep greys, if there are any, `own_crops` describes the examples' own crops, and
+    `label_counts` says how many of the readable training examples are known not to have, and to have, each label.
     """
     digest = hashlib.sha256("\n".join(source.name_of(i) for i in source.train).encode(errors="surrogateescape"))
     split: dict[str, Any] = {
@@ -34,6 +35,7 @@ def describe_split(source: Source, store: Store | None = None) -> dict[str, Any]
     }
     if store is not None:
         split["skipped"] = [source.name_of(i) for i in store.errors]
+        split["label_counts"] = source.count_labels([i for i in source.train if i not in store.errors])
         grey = noted_range(store.notes.values())
         split |= {"grey_range": grey} if grey else {}
         split |= {"own_crops": source.dataset.own_crops} if source.dataset.own_crops else {}
@@ -51,7 +53,8 @@ def check_splits(run: RunFolder, sources: Sequence[Source], stores: Mapping[str,
     before = run.splits()
     for source in sources:
         then, now = before.get(source.alias), describe_split(source, stores[source.alias] if stores else None)
-        compared = now.keys() - {"grey_range", "own_crops"}  # these follow from the images and the configuration
+        # The others follow from the images and the configuration.
+        compared = now.keys() - {"grey_range", "own_crops", "label_counts"}
         if isinstance(then, dict) and any(key in then and then[key] != now[key] for key in compared):
             raise RunError(
                 f"The images of the dataset '{source.alias}' at '{source.dataset.root}' are not those that '{run.path}' "

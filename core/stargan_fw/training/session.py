@@ -20,6 +20,7 @@ from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_
 from stargan_fw.data.loader import Loader, check_shares
 from stargan_fw.data.source import Source, decode, label_space, open_sources
 from stargan_fw.errors import ConfigError, DataError, PluginError, RunError
+from stargan_fw.models.model_config import label_counts
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.checkpoint import restoring
 from stargan_fw.runs.split_record import check_splits, describe_split
@@ -29,6 +30,7 @@ from stargan_fw.training.failed_steps import explain_lack_of_memory
 from stargan_fw.training.optimisation import LinearDecay, check_phases
 from stargan_fw.training.progress import Progress, decoding_progress, show_changes, show_skipped
 from stargan_fw.training.trainer import Trainer
+from stargan_fw_registry import add_earlier_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,7 +118,10 @@ def _open_folder(plan: Plan, request: TrainRequest, stores: Mapping[str, Store])
     if request.resume:
         check_splits(run, plan.sources, stores)
         return
-    run.write_splits({source.alias: describe_split(source, stores[source.alias]) for source in plan.sources})
+    splits = {source.alias: describe_split(source, stores[source.alias]) for source in plan.sources}
+    if request.start:
+        add_earlier_counts(label_counts(splits), request.start.label_counts, request.start.method.space)
+    run.write_splits(splits)
     run.create(plan.config, plan.space)
 
 

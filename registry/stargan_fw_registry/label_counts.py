@@ -1,0 +1,100 @@
+"""How many training images have each label, and so which labels a model can draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from stargan_fw_registry.names import quote_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stargan_fw_registry.edits import Edit
+    from stargan_fw_registry.label_space import LabelSchema, LabelSpace
+
+LabelCounts: TypeAlias = "Mapping[str, Sequence[int]]"
+"""A label's name → the number of training images known not to have it, and of those known to have it."""
+
+
+def add_earlier_counts(
+    counts: Mapping[str, dict[str, list[int]]], earlier: Mapping[str, LabelCounts], space: LabelSpace
+) -> None:
+    """Makes the counts of a training that goes on from a model include what the model saw before.
+
+    Each label gets the larger number of both, since the images may be the same. A label that the training has not seen is
+    left out if nobody knows whether the model has.
+
+    Args:
+        counts: those of the training's own images, by dataset; changed in place.
+        earlier: those of the model, by dataset.
+        space: the model's labels.
+    """
+    for dataset in counts.keys() & set(space.datasets):
+        own, before = counts[dataset], earlier.get(dataset, {})
+        for label in own.keys() & set(space.schema(dataset).names):
+            if label in before:
+                own[label] = [max(pair) for pair in zip(own[label], before[label], strict=True)]
+            elif not all(own[label]):
+                del own[label]
+
+
+def describe_untrained(space: LabelSpace, counts: Mapping[str, LabelCounts], edits: Iterable[Edit]) -> list[str]:
+    """Says which labels of some edits no training image had, and which labels the model can draw instead.
+
+    Args:
+        space: the model's label space.
+        counts: those of each dataset; what is not known is left out.
+        edits: the edits to translate to.
+
+    Returns:
+        A sentence per dataset, or nothing if the model has seen all of the labels.
+    """
+    untrained: dict[str, dict[str, None]] = {}
+    for edit in edits:
+        if edit.dataset in counts:
+            found = _find_untrained(space.schema(edit.dataset), counts[edit.dataset], edit)
+            untrained.setdefault(edit.dataset, {}).update(dict.fromkeys(found))
+    return [_describe(space, counts, dataset, list(parts)) for dataset, parts in untrained.items() if parts]
+
+
+def _find_untrained(schema: LabelSchema, counts: LabelCounts, edit: Edit) -> list[str]:
+    """Returns the parts of an edit that no training image shows, written as the edit writes them."""
+    wanted = dict(edit.assignments)
+    values = [(label, value) for label in edit.flips for value in (1, 0)]
+    for _, part in schema.parts:
+        of_part = [(label, int(wanted[label])) for label in schema.names[part] if label in wanted]
+        values += [one for one in of_part if one[1]] or of_part  # what is cleared beside a label follows from it
+    return [_write(label, value) for label, value in values if label in counts and not counts[label][value]]
+
+
+def _describe(space: LabelSpace, counts: Mapping[str, LabelCounts], dataset: str, untrained: Sequence[str]) -> str:
+    trained = _find_trained(space.schema(dataset), counts[dataset])
+    several = len(space.schemas) > 1
+    names = [f"{dataset}.{name}" if several else name for name in trained]
+    names += [
+        f"{other}.{name}"
+        for other in space.datasets
+        if other != dataset and other in counts
+        for name in _find_trained(space.schema(other), counts[other])
+        if name in untrained
+    ]
+    what = ", ".join(f"{dataset}.{name}" if several else name for name in untrained)
+    said = f"No training image had {what}, so the model cannot draw {'it' if len(untrained) == 1 else 'them'}."
+    if not names:
+        return f"{said} It can draw no label of {dataset} before it is trained on some (stargan-fw train --from)."
+    return f"{said} It can draw {', '.join(names)}."
+
+
+def _find_trained(schema: LabelSchema, counts: LabelCounts) -> list[str]:
+    """Returns the labels that training images have; of a label that is yes or no, what they have."""
+    found = []
+    for attribute, part in schema.parts:
+        for label in schema.names[part]:
+            without, having = counts.get(label, (0, 0))
+            if having or (without and attribute.size == 1):
+                found.append(_write(label, int(having > 0)))
+    return found
+
+
+def _write(label: str, value: int) -> str:
+    return quote_name(label) if value else f"{quote_name(label)}=0"

@@ -1,0 +1,66 @@
+"""What is said of labels that no training image had."""
+
+from stargan_fw_registry import (
+    Binary,
+    Categorical,
+    Exclusive,
+    LabelSchema,
+    LabelSpace,
+    add_earlier_counts,
+    describe_untrained,
+)
+
+FACES = LabelSchema("faces", [Exclusive("hair", ["black", "blond"]), Binary("male"), Binary("hat")])
+MOODS = LabelSchema("moods", [Categorical("mood", ["happy", "sad, or so", "hat"])])
+COUNTS = {
+    "faces": {"black": [5, 5], "blond": [10, 0], "male": [0, 10], "hat": [0, 0]},
+    "moods": {"happy": [4, 6], "sad, or so": [10, 0], "hat": [6, 4]},
+}
+
+
+def said(*edits, space=FACES, counts=None):
+    space = LabelSpace([space] if isinstance(space, LabelSchema) else space)
+    return describe_untrained(space, COUNTS if counts is None else counts, [space.resolve(edit) for edit in edits])
+
+
+def test_each_kind_of_label():
+    can = "It can draw black, male."
+
+    assert said("black", "male", "black=0", "blond=0", "hair=") == []
+    assert said("blond") == [f"No training image had blond, so the model cannot draw it. {can}"]
+    assert said("male=0", "male=0") == [f"No training image had male=0, so the model cannot draw it. {can}"]
+    assert said("male=flip") == said("male=0")
+    assert said("hat=flip") == [f"No training image had hat, hat=0, so the model cannot draw them. {can}"]
+    assert said("blond,hat", "male=0") == [
+        f"No training image had blond, hat, male=0, so the model cannot draw them. {can}"
+    ]
+    assert said("happy", space=MOODS) == []
+    assert said("mood=sad, or so", space=MOODS) == [
+        'No training image had "sad, or so", so the model cannot draw it. It can draw happy, hat.'
+    ]
+
+
+def test_a_label_that_another_dataset_has_is_named():
+    assert said("faces.hat", space=[FACES, MOODS]) == [
+        "No training image had faces.hat, so the model cannot draw it. It can draw faces.black, faces.male, moods.hat."
+    ]
+
+
+def test_nothing_is_said_of_what_is_not_known():
+    assert said("blond", counts={}) == []
+    assert said("blond,hat=0", counts={"faces": {"black": [1, 1]}, "others": {"blond": [1, 0]}}) == []
+
+
+def test_labels_that_can_only_be_cleared_and_datasets_without_images():
+    assert said("male", counts={"faces": {"male": [3, 0]}})[0].endswith("It can draw male=0.")
+    assert said("happy", space=MOODS, counts={"moods": {"happy": [0, 0]}})[0].endswith(
+        "It can draw no label of moods before it is trained on some (stargan-fw train --from)."
+    )
+
+
+def test_what_a_model_saw_before_counts():
+    counts = {"faces": {"black": [3, 2], "blond": [5, 0], "male": [0, 5], "new": [5, 0]}, "others": {"x": [1, 0]}}
+
+    add_earlier_counts(counts, {"faces": {"black": [1, 9], "blond": [4, 4]}}, LabelSpace([FACES, MOODS]))
+
+    assert counts == {"faces": {"black": [3, 9], "blond": [5, 4], "new": [5, 0]}, "others": {"x": [1, 0]}}
