@@ -14,6 +14,7 @@ plugin_modules = (
     "stargan_fw_plugins.networks.patch_discriminator",
     "stargan_fw_plugins.faster_layers",
     "stargan_fw_plugins.cpu",
+    "stargan_fw_plugins.gpu_layers",
     "stargan_fw_plugins.losses.wgan_gp",
     "stargan_fw_plugins.losses.vanilla",
     "stargan_fw_plugins.losses.lsgan",

@@ -52,7 +52,8 @@ class SummedLabels(LabelledConvolution):
         sums = over_labels.to(exact).flatten(2) @ _coverage(side, over_labels.device).to(exact)
         distinct = labels.to(exact) @ sums.transpose(0, 1).flatten(1)
         rows = _stretched(distinct.to(images.dtype).view(len(labels), -1, side, side), 2, images.shape[2])
-        planes, result = _stretched(rows, 3, images.shape[3]), F.conv2d(images, over_images, padding=self.padding)
+        planes = _stretched(rows, 3, images.shape[3])
+        result: Tensor = self._conv_forward(images, over_images, None)
         # In bf16 the sum would round away what instance norm leaves of a label.
         return result.add_(planes) if result.dtype is planes.dtype else result + planes
 

@@ -37,12 +37,16 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         scale, shift = self._affine(labels).to(torch.promote_types(x.dtype, torch.float32)).chunk(2, dim=1)
+        return self._normalise(x, 1 + scale, shift)
+
+    def _normalise(self, maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """Returns instance norm times scale plus shift, each (B, channels)."""
         if torch.compiler.is_exporting():  # ONNX has no group norm with weights per image
-            return torch.addcmul(shift[:, :, None, None], F.instance_norm(x), 1 + scale[:, :, None, None])
+            return torch.addcmul(shift[:, :, None, None], F.instance_norm(maps), scale[:, :, None, None])
         # Group norm over one batch entry, with a group per image and channel: this is instance norm, and it applies a scale
         # and a shift per image in the same pass.
-        flat = x.flatten(0, 1)[None]
-        return F.group_norm(flat, flat.shape[1], (1 + scale).flatten(), shift.flatten()).view_as(x)
+        flat = maps.flatten(0, 1)[None]
+        return F.group_norm(flat, flat.shape[1], scale.flatten(), shift.flatten()).view_as(maps)
 
     def _affine(self, labels: Tensor) -> Tensor:
         """Returns scale and shift, (B, 2 * channels).
