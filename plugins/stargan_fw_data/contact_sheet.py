@@ -14,8 +14,8 @@ from stargan_fw.data.source import name_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stargan_fw.data.check import CheckedDataset
     from stargan_fw.interfaces import Example
+    from stargan_fw_data.image_check import CheckedDataset
 
 SIDE, GAP, LINE = 128, 4, 12  # in pixels
 COLUMNS, ROWS = 8, 3  # of pictures, the rows per dataset

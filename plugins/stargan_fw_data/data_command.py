@@ -123,10 +123,10 @@ def check(
     """Look for problems in the data before training. Exit code 2 if training could not work."""
     from rich.console import Console
 
-    from stargan_fw.data.check import check as check_datasets
     from stargan_fw.errors import DataError
     from stargan_fw.rendering.pictures import check_picture_target, save_picture
     from stargan_fw_data.contact_sheet import draw_contact_sheet
+    from stargan_fw_data.image_check import check as check_datasets
 
     if sheet:
         check_picture_target("--sheet", sheet)

@@ -136,7 +136,7 @@ def test_the_sheet(check, tmp_path):
 
 
 def test_a_sheet_that_cannot_be_written_is_refused_before_the_images_are_read(check, tmp_path, monkeypatch):
-    monkeypatch.setattr("stargan_fw.data.check.check", None)
+    monkeypatch.setattr("stargan_fw_data.image_check.check", None)
     (tmp_path / "folder.png").mkdir()
     for name, said in (("sheet.txt", "End it in .png."), ("sheet", "End it in .png."), ("folder.png", "is a folder")):
         outcome = check("--sheet", tmp_path / name)

@@ -7,9 +7,9 @@ from PIL import Image
 
 from stargan_fw import Crop, Dataset, Example, Square
 from stargan_fw.config_layers import Layer, merge
-from stargan_fw.data.check import check
 from stargan_fw.errors import ConfigError
 from stargan_fw.plugin_manager import PluginManager
+from stargan_fw_data.image_check import check
 from stargan_fw_registry import Binary, Exclusive
 
 SIDE = 12
