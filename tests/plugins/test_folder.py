@@ -62,6 +62,9 @@ def test_the_attribute_can_be_named(touch):
         (["train2017", "val2017"], {"train2017": "train", "val2017": "test"}),
         (["images_training", "dev images"], {"images_training": "train", "dev images": "test"}),
         (["trainset", "eval"], {"trainset": "train", "eval": "test"}),
+        (["训练集", "验证集", "测试集"], {"训练集": "train", "验证集": "train", "测试集": "test"}),
+        (["Trainingsdaten", "Testdaten"], {"Trainingsdaten": "train", "Testdaten": "test"}),
+        (["entrenamiento", "prueba"], {"entrenamiento": "train", "prueba": "test"}),
     ],
 )
 def test_folders_of_splits_are_taken_as_given(touch, splits, expected):
@@ -109,6 +112,22 @@ def test_a_split_in_the_names_of_the_class_folders_is_taken_as_given(touch, patt
 def test_names_that_only_look_like_splits_are_classes(touch, names):
     dataset = Folder(touch(*(f"{name}/a.jpg" for name in names)))
     assert counts_of(dataset) == {(name, None): 1 for name in names}
+
+
+@pytest.mark.parametrize("pattern", ["test{}", "Test_{}", "{}-test", "val{}"])
+def test_classes_without_a_word_beside_those_of_tests_are_for_training(touch, pattern):
+    names = ("cat", "dog", "Old Bird")
+    root = touch(*(f"{name}/{n}.jpg" for name in names for n in range(4)))
+    dataset = Folder(write(root, *(f"{pattern.format(name)}/t.jpg" for name in names)))
+    assert counts_of(dataset) == {(name, "train"): 4 for name in names} | {(name, "test"): 1 for name in names}
+    assert len(counts_of(Folder(write(root, "more/x.jpg")))) == 7, "they may all be classes if some are left over"
+
+
+def test_class_folders_may_lie_in_one_folder_more_on_each_side(touch):
+    files = [f"{side}/{kind}/a.jpg" for side in ("train/images", "test/images") for kind in ("cat", "dog")]
+    assert counts_of(Folder(touch(*files))) == {
+        (kind, side): 1 for kind in ("cat", "dog") for side in ("train", "test")
+    }
 
 
 def test_names_of_splits_and_of_classes_are_told_apart():
@@ -195,6 +214,8 @@ def test_a_root_that_is_missing_or_a_file_is_told(tmp_path):
             ["trainA/a.jpg", "trainB/a.jpg", "trainC/a.jpg", "testA/a.jpg", "testB/a.jpg"],
             "'C' is missing among the test",
         ),
+        (["trainA/a.jpg", "trainB/a.jpg", "testA/a.jpg"], "'B' is missing among the test"),
+        (["trainA/a.jpg", "trainB/a.jpg", "testA/a.jpg", "test/a.jpg"], "'test' lies beside the splits"),
         (["train/a/1.jpg", "test/a/1.jpg", "more/a/1.jpg"], "'more' lies beside the splits test, train"),
         (["trainA/1.jpg", "testA/1.jpg", "trainB/1.jpg", "testB/1.jpg", "more/1.jpg"], "'more' lies beside the splits"),
     ],
@@ -207,6 +228,18 @@ def test_all_that_is_wrong_is_in_one_message(touch):
     message = error_of(touch("train/a/1.jpg", "train/b/1.jpg", "train/c/x.txt", "test/b/1.jpg", "test/d/1.jpg"))
     for part in ("the class 'c' has no images", "classes 'a', 'c' are missing among the test", "'d' is missing among"):
         assert part in message
+
+
+def test_classes_that_the_sides_name_differently_are_not_to_be_pooled_at_once(touch):
+    message = error_of(touch("train/cat/1.jpg", "train/dog/1.jpg", "test/Cats/1.jpg", "test/Dogs/1.jpg"))
+    assert "Name the folders of a class alike on both sides. If all of these are classes: add some, or" in message
+    assert message.count("--set") == 1
+
+
+def test_two_folders_that_hold_the_same_two_are_asked_about(touch):
+    root = touch(*(f"fold{n}/{kind}/a.jpg" for n in (1, 2) for kind in ("cat", "dog")))
+    assert "Which are the classes? Say so: --set datasets.folder.levels=identity/class" in error_of(root)
+    assert counts_of(Folder(root, levels="class")) == {("fold1", None): 2, ("fold2", None): 2}
 
 
 def test_a_class_without_test_images_can_have_them_drawn(touch):
@@ -283,6 +316,21 @@ def test_links_are_followed_but_not_in_circles(touch):
     (root / "set" / "dog").symlink_to(root / "real", target_is_directory=True)
     (root / "real" / "again").symlink_to(root / "real", target_is_directory=True)
     assert counts_of(Folder(root / "set")) == {("cat", None): 1, ("dog", None): 1}
+
+
+def test_a_link_that_leads_nowhere_may_be_a_class_and_is_refused(touch):
+    root = touch("cat/a.jpg", "dog/a.jpg")
+    (root / "bird").symlink_to(root / "unplugged", target_is_directory=True)
+    assert f"{root / 'bird'} is a link that leads nowhere. Mend it, or remove it." in error_of(root)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_picture(touch):
+    root = touch("cat/a.jpg", "dog/a.jpg")
+    os.mkfifo(root / "cat" / "pipe.jpg")
+    dataset = Folder(root)
+    assert counts_of(dataset) == {("cat", None): 1, ("dog", None): 1}
+    assert list(dataset.remarks) == ["Left out: 1 file that is not read as a picture (1 .jpg), such as 'cat/pipe.jpg'."]
 
 
 def test_a_class_whose_name_is_not_utf_8_is_refused(touch):

@@ -23,6 +23,7 @@ class Folder(Dataset):
         root/train/<class>/….jpg    root/test/<class>/….jpg
         root/<class>/train/….jpg    root/<class>/test/….jpg
         root/trainA/….jpg           root/testA/….jpg            (classes A, B, …)
+        root/<class>/….jpg          root/test<class>/….jpg
 
     Used as `--datasets pets=folder:~/pets`.
 

@@ -31,7 +31,7 @@ Side: TypeAlias = "SplitName | None"
 
 LAYOUT = "An image folder holds a folder of images for each class, or train/ and test/ which hold those."
 # Words beside that of a split which say nothing: "train_images", "TestSet", "val2017".
-FILLER = r"(?:sets?|splits?|data|dataset|images?|imgs?|pictures?|pics|photos?|faces|folder|dir|\d+)"
+FILLER = r"(?:sets?|splits?|data|dataset|images?|imgs?|pictures?|pics|photos?|faces|folder|dir|s?daten|s?bilder|集|\d+)"
 WORDS = "|".join(sorted(KINDS, key=len, reverse=True))
 SPLIT = re.compile(rf"(?:{FILLER})*({WORDS})(?:{FILLER})*")
 GAP = r"[\s_.\-+]+"
@@ -158,7 +158,7 @@ def _read_splits(tree: ImageTree) -> dict[Side, list[ImageTree]]:
     sides = sides_of(kind for kind in kinds.values() if kind)
     if len({sides[kind] for kind in kinds.values() if kind}) > 1:
         _check_beside(tree, [name for name, kind in kinds.items() if kind])
-        return _by_side((sides[kind], folder.folders) for folder in tree.folders if (kind := kinds[folder.name]))
+        return _by_side((sides[kind], _unwrap(folder)) for folder in tree.folders if (kind := kinds[folder.name]))
     return _read_inner(tree) or {None: tree.folders}
 
 
@@ -171,10 +171,21 @@ def _read_paired(tree: ImageTree) -> dict[Side, list[ImageTree]]:
         classes[sides[kind]].add(fold_name(label))
     named = [folder for folder in tree.folders if folder.name in pairs]
     sure = any(folder.images for folder in named) or not any(read_split_name(folder.name) for folder in named)
-    if len(classes["train"] & classes["test"]) < 2 or not sure:
-        return {}
+    if not classes["train"] & classes["test"] or len(classes["train"] | classes["test"]) < 2 or not sure:
+        return _read_bare(tree, pairs)
     _check_beside(tree, list(pairs))
     return _by_side((sides[pairs[folder.name][0]], [replace(folder, name=pairs[folder.name][1])]) for folder in named)
+
+
+def _read_bare(tree: ImageTree, pairs: Mapping[str, tuple[str, str]]) -> dict[Side, list[ImageTree]]:
+    """Returns the folders of A, B, testA, testB by side, named by their class, if those are what there is."""
+    bare = {fold_name(folder.name): folder for folder in tree.folders if folder.name not in pairs}
+    kinds = {kind for kind, _ in pairs.values()}
+    partners = sorted(fold_name(label) for _, label in pairs.values())
+    if len(kinds) != 1 or kinds == {"train"} or len(bare) < 2 or partners != sorted(bare):
+        return {}
+    held_out = [replace(folder, name=pairs[folder.name][1]) for folder in tree.folders if folder.name in pairs]
+    return {"train": list(bare.values()), "test": held_out}
 
 
 def _read_inner(tree: ImageTree) -> dict[Side, list[ImageTree]]:
@@ -185,6 +196,12 @@ def _read_inner(tree: ImageTree) -> dict[Side, list[ImageTree]]:
     found = [(sides[kind], [replace(part, name=folder.name)]) for folder, part in inner if (kind := kinds[part.path])]
     whole = len(tree.folders) > 1 and len(found) == len(inner) and all(folder.folders for folder in tree.folders)
     return _by_side(found) if whole and len({side for side, _ in found}) > 1 else {}
+
+
+def _unwrap(side: ImageTree) -> list[ImageTree]:
+    """Returns the class folders of a side of the split, which may lie in one folder more: train/images/cat."""
+    only = side.folders[0] if len(side.folders) == 1 and not side.images else None
+    return only.folders if only and len(only.folders) > 1 and not only.images else side.folders
 
 
 def _by_side(parts: Iterable[tuple[SplitName, Sequence[ImageTree]]]) -> dict[Side, list[ImageTree]]:
@@ -233,19 +250,38 @@ def _check_classes(tree: ImageTree, layout: Layout, *, pool: bool) -> None:
     labels = layout.labels
     if len(labels) < 2 or not all(layout.sides.values()):
         raise DataError(_too_few(tree, layout))
-    problems: list[str] = []
-    for side, groups in layout.sides.items():
+    problems = [f"{link} is a link that leads nowhere. Mend it, or remove it." for link in _broken_links(tree)]
+    for groups in layout.sides.values():
         empty = [group for group in groups.values() if not any(folder.has_images() for folder in group.folders)]
         problems += map(_empty, empty)
-        absent = [labels[key] for key in sorted(labels.keys() - groups.keys())]
-        if absent and not pool:
-            problems.append(
-                f"{tree.path}: the {'class' if len(absent) == 1 else 'classes'} {_list(absent)} "
-                f"{'is' if len(absent) == 1 else 'are'} missing among the {'training' if side == 'train' else side} images. Add some, or have the test"
-                " images drawn from all images: --set datasets.ALIAS.test_split=random"
-            )
+    if not pool:
+        problems += _describe_absent(tree, layout)
     if problems:
         raise DataError(" ".join(problems))
+
+
+def _broken_links(tree: ImageTree) -> list[Path]:
+    return [link for folder in tree.walk() for link in folder.others if link.is_symlink() and not link.exists()]
+
+
+def _describe_absent(tree: ImageTree, layout: Layout) -> list[str]:
+    """Returns a sentence about the classes that a side of the split lacks, with the remedy, or nothing."""
+    labels = layout.labels
+    absent = {
+        side: [labels[key] for key in sorted(labels.keys() - groups.keys())] for side, groups in layout.sides.items()
+    }
+    lacking = [
+        f"the {'class' if len(names) == 1 else 'classes'} {_list(names)} {'is' if len(names) == 1 else 'are'} missing among"
+        f" the {'training' if side == 'train' else side} images"
+        for side, names in absent.items()
+        if names
+    ]
+    if not lacking:
+        return []
+    remedy = "Add some, or have the test images drawn from all images: --set datasets.ALIAS.test_split=random"
+    if len(lacking) > 1:
+        remedy = f"Name the folders of a class alike on both sides. If all of these are classes: {remedy[:1].lower()}{remedy[1:]}"
+    return [f"{tree.path}: {'; '.join(lacking)}. {remedy}"]
 
 
 def _empty(group: Group) -> str:
@@ -298,7 +334,7 @@ def _ask_for_levels(tree: ImageTree, tops: Sequence[ImageTree]) -> list[str]:
     if not crossed:
         return []
     above, below = _list(list(dict.fromkeys(top.name for top in tops))), _list(sorted(repeated))
-    if len(repeated) < len({fold_name(top.name) for top in tops}):
+    if len(repeated) <= len({fold_name(top.name) for top in tops}):
         raise DataError(
             f"{tree.path}: the folders {above} hold the same folders {below}. Which are the classes? Say so:"
             " --set datasets.ALIAS.levels=identity/class (the upper folders are people),"

@@ -70,13 +70,14 @@ def read_tree(path: Path, above: tuple[str, ...] = ()) -> ImageTree:
         if entry.is_dir():
             tree.folders.append(read_tree(path / entry.name, (*above, real)))
         else:
-            _add_file(tree, path / entry.name)
+            # Who reads a pipe waits for somebody who writes.
+            _add_file(tree, path / entry.name, may_be_read=entry.is_file() or entry.is_symlink())
     return tree
 
 
-def _add_file(tree: ImageTree, file: Path) -> None:
+def _add_file(tree: ImageTree, file: Path, *, may_be_read: bool) -> None:
     suffix = file.suffix.lower()
-    if suffix in IMAGE_SUFFIXES and can_read(suffix):
+    if may_be_read and suffix in IMAGE_SUFFIXES and can_read(suffix):
         tree.images.append(file)
     elif suffix not in COMPANIONS:
         tree.others.append(file)
@@ -99,12 +100,11 @@ def describe_others(root: ImageTree) -> list[str]:
         return []
     endings = Counter(file.suffix.lower() or "no ending" for file in others)
     counts = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
-    unread = sorted(IMAGE_SUFFIXES & endings.keys())
+    unread = sorted(suffix for suffix in IMAGE_SUFFIXES & endings.keys() if not can_read(suffix))
     remedy = f" Pillow cannot read {', '.join(unread)} here: save them as PNG or JPEG to learn them." if unread else ""
     example = others[0].relative_to(root.path)
-    return [
-        f"Left out: {count_files(len(others))} that are not read as pictures ({counts}), such as '{example}'.{remedy}"
-    ]
+    verb = "is not read as a picture" if len(others) == 1 else "are not read as pictures"
+    return [f"Left out: {count_files(len(others))} that {verb} ({counts}), such as '{example}'.{remedy}"]
 
 
 def count_files(count: int) -> str:
