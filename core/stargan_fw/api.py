@@ -9,22 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.components import ParameterCount, check_plugins_named, complete, count_config_parameters
-from stargan_fw.compute.machine import (
-    choose_device,
-    wait_for,
-)
+from stargan_fw.components import ParameterCount, complete, count_config_parameters
+from stargan_fw.compute.machine import choose_device, wait_for
 from stargan_fw.config import Config
 from stargan_fw.config_layers import Layer
-from stargan_fw.data.images import UNREADABLE, reason
-from stargan_fw.data.source import Source, build_dataset, open_sources
+from stargan_fw.data.source import build_dataset, open_sources
 from stargan_fw.errors import DataError
 from stargan_fw.files import check_format, write_text
 from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri, scale_pixels
 from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.runs.split_record import check_splits
 from stargan_fw.stop_signals import Stopped
 from stargan_fw.training.progress import show_progress
 from stargan_fw.training.run_changes import check_same_run
@@ -34,11 +29,9 @@ from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     import torch
-    from PIL import Image
     from rich.console import Console
 
     from stargan_fw import Tracker
@@ -46,11 +39,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Config",
     "FigureRow",
-    "HeldOut",
     "ParameterCount",
     "PluginManager",
     "RunFolder",
-    "Source",
     "Stopped",
     "Trainer",
     "Training",
@@ -64,9 +55,7 @@ __all__ = [
     "count_parameters",
     "data_uri",
     "draw_figure",
-    "held_out_images",
     "prepare_training",
-    "read_picture",
     "scale_pixels",
     "show_progress",
     "wait_for",
@@ -176,61 +165,3 @@ def prepare_training(config: Config, plugins: PluginManager, run: RunFolder) -> 
     request = TrainRequest(plan.config, plugins, run, resume=resume)
     request.check_data(plan.space, plan.sources)
     return Training(plan, request)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Images of a dataset that a run was not trained on.
-
-    Attributes:
-        source: the dataset, with the run's crop.
-        indices: positions of the images in the dataset's examples, ascending.
-    """
-
-    source: Source
-    indices: list[int]
-
-
-def held_out_images(
-    run: RunFolder, datasets: Collection[str], data: str | None = None, plugin_files: Sequence[str | Path] = ()
-) -> list[HeldOut]:
-    """Returns the readable test images of a run.
-
-    Args:
-        run: a folder that holds a run.
-        datasets: aliases of the datasets to read; the run's other datasets are skipped.
-        data: the folder of datasets without a location; None is the run's own `data.path`.
-        plugin_files: plugin files to use besides the installed plugins.
-
-    Raises:
-        PluginError: if a dataset needs a plugin file that the run names and the caller does not.
-        RunError: if the split differs from the one that the run began with.
-        DataError: if the data is missing or broken.
-    """
-    config, plugins = run.config(), PluginManager.discover(tuple(plugin_files))
-    tables = {alias: table for alias, table in config.datasets.items() if alias in datasets}
-    check_plugins_named([("dataset", table.plugin) for table in tables.values()], config, plugins, run.path)
-    sources = [
-        Source.open(alias, table, data or config.data.path, plugins, run.splits().get(alias))
-        for alias, table in tables.items()
-    ]
-    check_splits(run, sources)
-    skipped = {alias: set(split.get("skipped", ())) for alias, split in run.splits().items()}
-    return [
-        HeldOut(source, [i for i in source.test if source.name_of(i) not in skipped.get(source.alias, ())])
-        for source in sources
-    ]
-
-
-def read_picture(source: Source, index: int, side: int) -> Image.Image:
-    """Returns an image of a dataset, cropped and resized to `side` pixels.
-
-    Raises:
-        DataError: if the image cannot be read.
-    """
-    try:
-        return source.pictures([index], side)[0]
-    except UNREADABLE as error:
-        raise DataError(
-            f"The image '{source.name_of(index)}' of '{source.alias}' cannot be read: {reason(error)}."
-        ) from None

@@ -7,4 +7,9 @@ from .evaluation_record import (
     evaluation_table as evaluation_table,
 )
 from .evaluation_request import EvaluationRequest as EvaluationRequest
+from .held_out import (
+    HeldOut as HeldOut,
+    held_out_images as held_out_images,
+    read_picture as read_picture,
+)
 from .protocol import evaluate as evaluate

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from stargan_fw import Translator
-from stargan_fw.api import HeldOut, RunFolder, held_out_images, read_picture, write_text
+from stargan_fw.api import RunFolder, write_text
 from stargan_fw.errors import ConfigError, DataError, ModelError, RunError
+from stargan_fw_evaluate import HeldOut, held_out_images, read_picture
 from stargan_fw_study.attention_checks import draw_check, how_many_checks
 from stargan_fw_study.study_key import Key, KeyQuestion, KeyTask
 from stargan_fw_study.study_page import PageQuestion, draw_page

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stargan_fw.api import HeldOut
+    from stargan_fw_evaluate import HeldOut
     from stargan_fw_registry import LabelSchema
 
 COMBINED = 3  # how many of a dataset's first attributes are also changed together: the paper's H, G and A

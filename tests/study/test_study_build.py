@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stargan_fw.api import HeldOut
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw_evaluate import HeldOut
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 from stargan_fw_study.attention_checks import draw_check
 from stargan_fw_study.study_key import Key
