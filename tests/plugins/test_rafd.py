@@ -131,6 +131,9 @@ def names(
         lambda name: name.replace(".jpg", "_cropped.jpeg"),
         lambda name: f"aligned_{name}",
         lambda name: name.replace("_", "-"),
+        lambda name: name.replace("_", "__"),
+        lambda name: name.replace("Rafd", "RaFD_").replace("_", " "),
+        lambda name: name.replace(".jpg", " (1).jpg"),
         lambda name: f"{name[8:10]}/{name}",
         lambda name: f"frontal/{name[8:10]}/{name}",
         lambda name: f"RaFD/images/frontal/{name[8:10]}/{name.upper()}",
@@ -141,6 +144,37 @@ def test_no_spelling_of_the_names_is_passed_over(touch, change):
     assert len(examples) == 96
     assert Counter(example.labels["expression"] for example in examples) == dict.fromkeys(EXPRESSIONS, 12)
     assert {example.identity for example in examples} == set(PEOPLE)
+
+
+def test_a_person_whose_number_is_written_in_two_ways_is_one(touch):
+    changed = [name.replace("_0", "_") if name.endswith("_right.jpg") else name for name in names()]
+    assert {example.identity for example in RaFD(touch(*changed)).examples()} == set(PEOPLE)
+    for path in touch().iterdir():
+        path.rename(path.with_name(path.name.replace("_0", "_")))
+    assert {example.identity for example in RaFD(touch()).examples()} == set("1234")
+
+
+def test_files_that_are_no_pictures_are_counted(touch):
+    dataset = RaFD(touch(*names(), "Rafd090_05_Caucasian_female_sad_left.cr2", "Rafd090_05_Caucasian_female_sad_right"))
+    assert len(dataset.examples()) == 96
+    assert "2 files that are not read as pictures (1 .cr2, 1 no ending)" in dataset.remarks[0]
+
+
+@pytest.mark.parametrize("sides", [("train", "test"), ("Training", "test set")])
+def test_named_pictures_may_lie_in_the_folders_of_the_split(touch, sides):
+    files = [f"{sides['_04_' in name]}/{name}" for name in names()]
+    examples = RaFD(touch(*files)).examples()
+    assert Counter(example.labels["expression"] for example in examples) == dict.fromkeys(EXPRESSIONS, 12)
+    assert Counter(example.split for example in examples) == {"train": 72, "test": 24}
+
+
+def test_a_picture_in_the_folder_of_another_expression_is_said(touch):
+    files = [f"{'test' if '_04_' in name else 'train'}/{name.split('_')[4]}/{name}" for name in names()]
+    files[0] = files[0].replace("/angry/", "/happy/")
+    dataset = RaFD(touch(*files))
+    assert sum(example.labels["expression"] == "happy" for example in dataset.examples()) == 13
+    (remark,) = dataset.remarks
+    assert remark.startswith("The folders and the names of 1 of the pictures say different expressions")
 
 
 def test_pictures_that_are_not_chosen_are_counted(touch):

@@ -14,7 +14,7 @@ from PIL import Image
 from stargan_fw import Crop, Dataset, Example, PortraitSquare, hookimpl
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.interfaces.dataset import SplitName
-from stargan_fw_plugins.datasets.location import suggest_location
+from stargan_fw_plugins.datasets.folder_tree import describe_others, read_tree
 from stargan_fw_plugins.datasets.rafd_files import (
     ANGLES,
     EXPRESSIONS,
@@ -22,11 +22,12 @@ from stargan_fw_plugins.datasets.rafd_files import (
     PATTERN,
     SPLITS,
     Photo,
+    check_level,
     expression_folders,
     find_pictures,
     find_side,
-    is_rafd,
     is_split_by_folder,
+    name_people,
     parse_name,
 )
 from stargan_fw_plugins.face_crop import describe_face_crop, make_face_crop
@@ -159,17 +160,19 @@ class RaFD(Dataset):
             DataError: the root is missing or one level off, names do not parse, or no image is selected.
         """
         self._remarks = []
-        _check_level(self.root)
+        check_level(self.root)
         found = self._split_pictures() if is_split_by_folder(self.root) else self._original_pictures()
         chosen = [picture for picture in found if self._selects(picture)]
         if not chosen:
             raise DataError(self._describe_empty_selection())
         self._say_what_is_missing(found, len(chosen))
+        self._remarks += describe_others(read_tree(self.root))
+        people = name_people(one.photo.person for one in chosen if one.photo)
         return [
             Example(
                 one.path,
                 {"expression": one.expression},
-                one.photo and one.photo.person,
+                one.photo and people[one.photo.person],
                 one.split,
                 self._crop(one.photo),
             )
@@ -188,6 +191,8 @@ class RaFD(Dataset):
             for folder in expression_folders(side) if side else ():
                 paths = find_pictures(folder)
                 pictures += [_Picture(path, folder.name.lower(), parse_name(path), split) for path in paths]
+            named = [(path, parse_name(path)) for path in find_pictures(side) if path.parent == side] if side else []
+            pictures += [_Picture(path, photo.expression, photo, split) for path, photo in named if photo]
         inside = {picture.path for picture in pictures}
         everything = find_pictures(self.root)
         self._leave_out([path for path in everything if path not in inside], len(everything))
@@ -205,9 +210,8 @@ class RaFD(Dataset):
         own = any(path.parent.name.lower() in EXPRESSIONS for path in unknown)
         classes = f" Or take the folders for classes: --datasets {self._as_folder}" if own else ""
         skip = f", or leave them out: {self.option('on_bad_image=skip')}" if len(unknown) < count else ""
-        raise DataError(
-            f"{self.root}: {problem}. RaFD's names are {PATTERN}. Rename the pictures, move them out{skip}.{classes}"
-        )
+        ways = f", move them out{skip}" if skip else " or move them out"
+        raise DataError(f"{self.root}: {problem}. RaFD's names are {PATTERN}. Rename the pictures{ways}.{classes}")
 
     @property
     def _as_folder(self) -> str:
@@ -218,6 +222,12 @@ class RaFD(Dataset):
             self._remarks.append(
                 f"Left out: {len(found) - chosen} of the {len(found)} pictures, of other `angles`, `gazes` or `expressions`"
                 f" than {_comma_separated(self.angles)}; {_comma_separated(self.gazes)}; {_comma_separated(self.expressions)}."
+            )
+        other = [one for one in found if one.photo and one.photo.expression != one.expression]
+        if other:
+            self._remarks.append(
+                f"The folders and the names of {len(other)} of the pictures say different expressions, such as"
+                f" '{other[0].path.relative_to(self.root)}'. The folder counts."
             )
         photos = Counter(picture.photo for picture in found if picture.photo)
         again = [photo for photo, count in photos.items() if count > 1]
@@ -326,26 +336,6 @@ def _describe_squares(squares: Sequence[PortraitSquare]) -> str:
 
 def _comma_separated(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values)
-
-
-def _check_level(root: Path) -> None:
-    """Raises DataError unless `root` holds RaFD, or JPEGs that may be RaFD's."""
-    inside_split = root.name.lower() in SPLITS and is_split_by_folder(root.parent)
-    below = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    if is_split_by_folder(root) or (
-        not inside_split and not any(map(is_split_by_folder, below)) and find_pictures(root)
-    ):
-        return
-    if inside_split:
-        problem = f"only one side of the split in {root.parent}"
-    elif root.is_dir():
-        problem = "no images of RaFD"
-    else:
-        problem = "not a folder" if root.exists() else "no such folder"
-    raise DataError(
-        f"{root}: {problem}. RaFD's folder holds {PATTERN}.jpg, or train/<expression>/ and test/<expression>/."
-        f"{suggest_location(RaFD.name, root, is_rafd)}"
-    )
 
 
 def _person_numbers(count: int) -> list[int]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stargan_fw.data.images import is_image_name, is_junk
 from stargan_fw.errors import DataError, closest
+from stargan_fw_plugins.datasets.folder_layout import read_split_name
+from stargan_fw_plugins.datasets.location import suggest_location
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from stargan_fw.interfaces.dataset import SplitName
 
@@ -25,8 +27,8 @@ DEPTH = 4  # of folders below the root that are searched
 PATTERN = "Rafd<angle>_<person>_<Caucasian|Moroccan|Kid>_<male|female>_<expression>_<left|frontal|right>"
 # People crop and rename the pictures: capitals do not matter, and more may stand before and after.
 FILE_NAME = re.compile(
-    r"(?<![a-z])Rafd(\d{2,3})[_ -](\d+)[_ -](?:Caucasian|Moroccan|Kid)[_ -](?:male|female)"
-    rf"[_ -]({'|'.join(EXPRESSIONS)})[_ -]({'|'.join(GAZES)})(?![a-z])",
+    r"(?<![a-z])Rafd[_ -]*(\d{2,3})[_ -]+(\d+)[_ -]+(?:Caucasian|Moroccan|Kid)[_ -]+(?:male|female)"
+    rf"[_ -]+({'|'.join(EXPRESSIONS)})[_ -]+({'|'.join(GAZES)})(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -49,6 +51,12 @@ def parse_name(path: Path) -> Photo | None:
     return Photo(int(angle), person, expression.lower(), gaze.lower())
 
 
+def name_people(numbers: Iterable[str]) -> dict[str, str]:
+    """Returns the name of each person whose number is given as files write it; 1 and 01 are one person."""
+    padded = {number: f"{int(number):02d}" for number in numbers}
+    return padded if len(set(padded.values())) < len(padded) else {number: number for number in padded}
+
+
 def find_pictures(root: Path) -> list[Path]:
     """Returns the pictures in a folder and up to four levels below, the upper levels first, each sorted."""
     found: list[tuple[int, Path]] = []
@@ -60,9 +68,10 @@ def find_pictures(root: Path) -> list[Path]:
 
 
 def find_side(root: Path, split: SplitName) -> Path | None:
-    """Returns the folder of one side of the split, however it is capitalised."""
-    folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    return next((path for path in sorted(folders) if path.name.lower() == split), None)
+    """Returns the folder of one side of the split, however it is written."""
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []
+    exact = (path for path in folders if path.name.lower() == split)
+    return next(exact, None) or next((path for path in folders if read_split_name(path.name) == split), None)
 
 
 def is_split_by_folder(root: Path) -> bool:
@@ -89,3 +98,23 @@ def expression_folders(side: Path) -> list[Path]:
     if problems:
         raise DataError.of(problems)
     return folders
+
+
+def check_level(root: Path) -> None:
+    """Raises DataError unless `root` holds RaFD, or JPEGs that may be RaFD's."""
+    inside_split = root.name.lower() in SPLITS and is_split_by_folder(root.parent)
+    below = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+    if is_split_by_folder(root) or (
+        not inside_split and not any(map(is_split_by_folder, below)) and find_pictures(root)
+    ):
+        return
+    if inside_split:
+        problem = f"only one side of the split in {root.parent}"
+    elif root.is_dir():
+        problem = "no images of RaFD"
+    else:
+        problem = "not a folder" if root.exists() else "no such folder"
+    raise DataError(
+        f"{root}: {problem}. RaFD's folder holds {PATTERN}.jpg, or train/<expression>/ and test/<expression>/."
+        f"{suggest_location('rafd', root, is_rafd)}"
+    )
