@@ -45,8 +45,8 @@ def sample(
     plugin: PluginOption = None,
 ) -> None:
     """Draw stand-in data in the datasets' own layouts, to try everything without the real data."""
-    from stargan_fw.data.source import draw_stand_ins
     from stargan_fw.plugin_manager import PluginManager
+    from stargan_fw_data.stand_ins import draw_stand_ins
 
     manager = PluginManager.discover(tuple(plugin or ()))
     for name, root in draw_stand_ins(manager, folder, images=images, people=people, seed=seed):

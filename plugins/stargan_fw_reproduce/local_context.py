@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from stargan_fw.api import RunFolder
     from stargan_fw_evaluate import Evaluation
     from stargan_fw_reproduce.experiment import Mask, Measured, PlannedRun, SheetRow, Size
     from stargan_fw_reproduce.reproduction import Reproduction, ReproductionRequest, SeededRun
@@ -102,7 +103,7 @@ class LocalContext(ExperimentContext):
         request = replace(request, limit=min(limit, request.limit or limit))
         first = self.reproduction.of(run)[0]
         with tempfile.TemporaryDirectory() as folder:
-            earlier = first.folder.at_checkpoints(Path(folder))
+            earlier = runs_at_checkpoints(first.folder, Path(folder))
             found = evaluate(list(earlier.values()), request, self.device, self.progress)
         self.measurements.append(Measurement(None, [f"{first.title}, step {step}" for step in earlier], found))
         return list(zip(earlier, found, strict=True))
@@ -209,6 +210,28 @@ def train_command(run: SeededRun, request: ReproductionRequest, device: str) -> 
     }
     length = ["--set", f"training.steps={run.steps}"]
     return _command("train", *_options(options), *_settings(request), *length)
+
+
+def runs_at_checkpoints(run: RunFolder, folder: Path) -> dict[int, Path]:
+    """Makes a run folder of links for each whole checkpoint, to open the run as it was then.
+
+    Args:
+        run: the run.
+        folder: an empty folder, for the run folders.
+
+    Returns:
+        The run folder by the checkpoint's step.
+    """
+    earlier = {}
+    for checkpoint in run.checkpoints.whole():
+        then = folder / checkpoint.name
+        (then / "checkpoints").mkdir(parents=True)
+        (then / "checkpoints" / checkpoint.name).symlink_to(checkpoint.resolve(), target_is_directory=True)
+        for name in ("config.toml", "labels.json", "splits.json"):
+            if (run.path / name).exists():
+                (then / name).symlink_to((run.path / name).resolve())
+        earlier[int(checkpoint.name.removeprefix("step-"))] = then
+    return earlier
 
 
 def evaluate_command(runs: Iterable[SeededRun], request: EvaluationRequest, device: str) -> str:

@@ -7,8 +7,7 @@ from fake_plugins import Shapes, Swap
 from stargan_fw import Translator
 from stargan_fw.components import build_method, complete
 from stargan_fw.config_layers import Layer, merge
-from stargan_fw.data.source import draw_stand_ins
-from stargan_fw.errors import DataError, ModelError
+from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import HasVariants, ReadsLabels
 from stargan_fw.interfaces.method import read_labels, variant_of
 from stargan_fw.plugin_manager import PluginManager
@@ -71,32 +70,3 @@ def test_the_translator_of_a_method_without_a_mask_has_no_variant(trained_once):
     translator = Translator.from_pretrained(trained_once, device="cpu")
     with pytest.raises(ModelError, match="'swap' has no mask: there is no wrong one"):
         translator.variant("mask", "wrong")
-
-
-class Photographs(Shapes):
-    """Cannot be drawn: neither anew, nor with other labels."""
-
-    name = "photographs"
-    draw_stand_in = counterfactual = None
-
-
-def test_stand_in_data_is_of_those_that_draw_it(tmp_path):
-    plugins = PluginManager.discover()
-    plugins.index("dataset").register("photographs", Photographs, "here")
-    drawn = dict(draw_stand_ins(plugins, tmp_path, images=3, people=1, seed=0))
-    assert drawn == {name: tmp_path / name for name in ("colours", "shapes")}
-    assert len(list((tmp_path / "shapes").iterdir())) == 3
-
-
-def test_stand_in_data_appears_whole_or_not_at_all(monkeypatch, tmp_path):
-    monkeypatch.setattr(Shapes, "draw", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        list(draw_stand_ins(PluginManager.discover(), tmp_path, images=3, people=1, seed=0))
-    assert "shapes" not in {path.name for path in tmp_path.iterdir()}
-
-
-def test_stand_in_data_is_not_drawn_over_other_data(tmp_path):
-    (tmp_path / "colours").mkdir()
-    with pytest.raises(DataError, match="colours' exists already"):
-        list(draw_stand_ins(PluginManager.discover(), tmp_path, images=3, people=1, seed=0))
-    assert [path.name for path in tmp_path.iterdir()] == ["colours"]

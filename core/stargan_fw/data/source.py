@@ -1,11 +1,11 @@
-"""Opens configured datasets, with their labels and splits, decodes their images, and draws stand-in data."""
+"""Opens configured datasets, with their labels and splits, and decodes their images."""
 
 from __future__ import annotations
 
 import gc
 import itertools
 import math
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,7 @@ from stargan_fw.data.images import PictureOptions, open_image, prepare
 from stargan_fw.data.ingest import Framing, Ingestion
 from stargan_fw.data.splits import divide
 from stargan_fw.errors import ConfigError, DataError, LabelError, RequestError
-from stargan_fw.files import replacing
-from stargan_fw.interfaces.dataset import DrawsStandIn, EncodedImage
+from stargan_fw.interfaces.dataset import EncodedImage
 from stargan_fw_registry import ExclusiveLabelsError, LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
@@ -359,24 +358,3 @@ def _of_all(work: Callable[[Ingestion], T], ingestions: Iterable[Ingestion]) -> 
     if problems:
         raise DataError.of(problems + [problem for ingestion in unread for problem in ingestion.find_problems()])
     return results
-
-
-def draw_stand_ins(
-    plugins: PluginManager, folder: Path, *, images: int, people: int, seed: int
-) -> Iterator[tuple[str, Path]]:
-    """Draws stand-in data of every dataset that can, and yields each dataset's name and folder, `folder/<name>`.
-
-    The folders appear together, once all are drawn; DataError if one exists already. See `DrawsStandIn.draw_stand_in` for the
-    options.
-    """
-    able = {name: kind for name, kind in plugins.index("dataset").items() if issubclass(kind, DrawsStandIn)}
-    taken = next((folder / name for name in able if (folder / name).exists()), None)
-    if taken:
-        raise DataError(f"'{taken}' exists already. Name another folder, or remove it first.")
-    with ExitStack() as drawn:
-        for name, kind in able.items():
-            partial = drawn.enter_context(replacing(folder / name))
-            partial.mkdir()
-            kind.draw_stand_in(partial, images=images, people=people, seed=seed)
-    for name in able:
-        yield name, folder / name

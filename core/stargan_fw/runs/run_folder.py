@@ -196,23 +196,6 @@ class RunFolder:
             return splits
         raise RunError(f"'{path}' cannot be read: {one_line(why)}. Restore it, or start a new run.")
 
-    def at_checkpoints(self, folder: Path) -> dict[int, Path]:
-        """Makes a run folder of links per whole checkpoint, to open the run as it was then, and returns step → run folder.
-
-        Args:
-            folder: an empty folder, for the run folders.
-        """
-        earlier = {}
-        for checkpoint in self.checkpoints.whole():
-            run = folder / checkpoint.name
-            (run / "checkpoints").mkdir(parents=True)
-            (run / "checkpoints" / checkpoint.name).symlink_to(checkpoint.resolve(), target_is_directory=True)
-            for name in ("config.toml", "labels.json", "splits.json"):
-                if (self.path / name).exists():
-                    (run / name).symlink_to((self.path / name).resolve())
-            earlier[int(checkpoint.name.removeprefix("step-"))] = run
-        return earlier
-
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Adds a line to `metrics.jsonl`."""
         path = self.path / "metrics.jsonl"
