@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, example, given, settings, strategies
 
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw_plugins.datasets.columns import interpret
-from stargan_fw_plugins.datasets.records import ColumnOptions, Records, as_text
+from stargan_fw_plugins.datasets.records import ColumnOptions, Records, as_text, label_name
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 
 # A busy machine says nothing about the code.
@@ -97,7 +97,7 @@ def test_the_order_of_the_columns_is_that_of_the_attributes_and_changes_nothing_
         assert isinstance(again, str)
         return
     assert by_name(again) == by_name(found)
-    assert [attribute.name for attribute in again.attributes] == [name.rpartition(".")[2] for name in names]
+    assert [attribute.name for attribute in again.attributes] == [label_name(name) for name in names]
     assert again.labels == found.labels
 
 
@@ -135,7 +135,7 @@ def test_a_cell_is_unknown_where_nothing_stands_and_nowhere_else(table):
     found = annotations(table)
     assume(not isinstance(found, str))
     for name, values in found.labels.items():
-        (column,) = [column for column in table if column.rpartition(".")[2] == name]
+        (column,) = [column for column in table if label_name(column) == name]
         assert [value is None for value in values] == [not as_text(cell) for cell in table[column]]
 
 
@@ -171,10 +171,10 @@ def test_columns_that_exclude_each_other_are_one_attribute_or_refused(table, siz
     if isinstance(found, str):
         return
     exclusive = {a.name: list(a.members) for a in found.attributes if isinstance(a, Exclusive)}
-    assert exclusive == {group: [name.rpartition(".")[2] for name in members] for group, members in groups.items()}
+    assert exclusive == {group: [label_name(name) for name in members] for group, members in groups.items()}
     grouped = set(itertools.chain.from_iterable(groups.values()))
     assert {a.name for a in found.attributes if isinstance(a, Binary)} == {
-        name.rpartition(".")[2] for name in table if name not in grouped
+        label_name(name) for name in table if name not in grouped
     }
 
 

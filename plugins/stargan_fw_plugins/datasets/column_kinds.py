@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from stargan_fw.data.images import IMAGE_SUFFIXES
+from stargan_fw_plugins.datasets.spellings import DATE, amount_of, fold, has_unit
 from stargan_fw_plugins.datasets.split_names import means_split, names_splits
 
 if TYPE_CHECKING:
@@ -27,6 +29,30 @@ MARKS = re.compile(r"[-\u2010-\u2015\u2212_.?*\u2026\uff1f]+")  # a cell of dash
 MISSING_OR_CLASS = frozenset(
     {"none", "unknown", "unk", "missing", "undefined", "unspecified", "not specified", "not available", "no data"}
     | {"not applicable", "not known", "unlabeled", "unlabelled", "not labeled", "not labelled", "unannotated", "empty"}
+    | {
+        "unbekannt",
+        "keine angabe",
+        "k.a.",
+        "k. a.",
+        "inconnu",
+        "inconnue",
+        "non renseigné",
+        "desconocido",
+        "desconocida",
+    }
+    | {
+        "sin datos",
+        "desconhecido",
+        "sconosciuto",
+        "onbekend",
+        "n.v.t.",
+        "okänd",
+        "ukendt",
+        "неизвестно",
+        "未知",
+        "不明",
+        "不详",
+    }
 )
 YES, NO = frozenset({"true", "yes", "y", "1"}), frozenset({"false", "no", "n", "0", "-1"})
 SHORT_YES, SHORT_NO = frozenset({"true", "t"}), frozenset({"false", "f"})  # letters could be classes beside y and n
@@ -47,9 +73,6 @@ IDENTITIES = _words(
     "participant participantid individual individualid actor actorid speaker speakerid"
 )
 URL = re.compile(r"(https?|s3|gs|ftp|file|data):\S+", re.IGNORECASE)
-DATE = re.compile(
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
-)
 _IMAGE_ENDINGS = (*IMAGE_SUFFIXES, ".dib", ".pbm", ".tga", ".dcm", ".j2k", ".jxl", ".apng")
 IMAGE_NAME = re.compile(rf".*({'|'.join(map(re.escape, _IMAGE_ENDINGS))})\s*", re.IGNORECASE)
 MOST_CLASSES = 100  # in a column that `labels` does not name
@@ -150,21 +173,35 @@ def doubt_minus_one(known: Iterable[str]) -> list[Doubt]:
 
 
 def doubt_spelling(known: Iterable[str]) -> list[Doubt]:
-    """Returns a doubt if values differ in capitals or blanks only."""
+    """Returns a doubt if values differ in capitals, blanks or signs only."""
     same: dict[str, list[str]] = {}
     for text in sorted(known):
-        same.setdefault(" ".join(re.split(r"[\s_]+", text.casefold())), []).append(text)
+        same.setdefault(fold(text), []).append(text)
     return [
         Doubt(
-            f"{_quote(texts)} differ in capitals and blanks only",
+            f"{_quote(texts)} differ in {_difference(texts)} only",
             (
-                Choice("they are one class", values=dict.fromkeys(texts, texts[-1])),
+                Choice("they are one class", values=dict.fromkeys(texts, max(texts, key=_plainness))),
                 Choice("they are different classes", values={text: text for text in texts}),
             ),
         )
         for texts in same.values()
         if len(texts) > 1
     ]
+
+
+def _plainness(text: str) -> tuple[bool, bool, bool, str]:
+    """Returns what is greatest for the plainest of several spellings."""
+    return text.isascii(), text[-1:].isalnum(), not text.startswith("0"), text
+
+
+def _difference(texts: Sequence[str]) -> str:
+    same = {" ".join(re.split(r"[\s_]+", text.casefold())) for text in texts}
+    if len(same) == 1:
+        return "capitals and blanks"
+    strange = dict.fromkeys(sign for text in texts if not text.isalpha() or not text.isascii() for sign in text)
+    named = ", ".join(f"U+{ord(sign):04X}" for sign in strange if not sign.isascii())
+    return f"capitals, blanks, leading zeros or signs that look alike{f' ({named})' if named else ''}"
 
 
 def judge(column: str, counts: Mapping[str, int]) -> Verdict:
@@ -186,6 +223,12 @@ def judge(column: str, counts: Mapping[str, int]) -> Verdict:
     for pattern, what in ((IMAGE_NAME, "names of images"), (URL, "addresses"), (DATE, "dates")):
         if sum(bool(pattern.fullmatch(text)) for text in counts) * 2 > len(counts):
             return Verdict("left out", f"{what}, such as {_quote(counts)}")
+    if all(is_number(text) or has_unit(text) for text in counts):
+        numbers: Counter[str] = Counter()
+        for text, count in counts.items():
+            numbers[amount_of(text)] += count
+        if all(map(is_number, numbers)):
+            return _judge_numbers(words, numbers)
     return _judge_words(words, counts)
 
 
@@ -228,8 +271,8 @@ def names_people(column: str, counts: Mapping[str, int]) -> bool:
 def suggest_separator(counts: Mapping[str, int]) -> str | None:
     """Returns the sign that seems to divide several labels in one cell: their parts stand alone or together again."""
     for sign in "|;,+/":
-        together = [text for text in counts if sign in text]
-        parts = [part.strip() for text in counts for part in text.split(sign)]
+        together = [text for text in counts if text.strip(f" {sign}").find(sign) > 0]
+        parts = [part.strip() for text in counts for part in text.split(sign) if part.strip()]
         again = {part for part in parts if parts.count(part) > 1}
         if together and all(again.intersection(part.strip() for part in text.split(sign)) for text in together):
             return sign

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from stargan_fw.errors import ConfigError, DataError, LabelError, closest
 from stargan_fw_plugins.datasets import column_kinds as kinds
+from stargan_fw_plugins.datasets.column_warnings import warn_of_copies, warn_of_values
 from stargan_fw_plugins.datasets.doubts import Doubts, Finding
 from stargan_fw_plugins.datasets.records import CellTexts, ColumnOptions, Records, label_name
+from stargan_fw_plugins.datasets.spellings import is_tick
 from stargan_fw_plugins.datasets.split_names import KNOWN, is_split_column, resolve_split_cells
 from stargan_fw_registry import Attribute, Binary, Categorical, Exclusive, LabelValue
 
@@ -98,6 +100,8 @@ class _Interpretation:
         identity, split = self._find_roles()
         labels = self._interpret_labels(self._select({self.image, identity, split}))
         attributes = self._build_attributes(labels)
+        learned = {column: label.values for column, label in labels.items() if column not in self.grouped}
+        self.findings += warn_of_copies(learned, self.doubts)
         identities = [text or None for text in self._read(identity)] if identity else [None] * self.records.rows
         splits = self._row_splits(split) if split else [None] * self.records.rows
         found = identity is not None and self.options.identity is None and identity not in USUAL_COLUMNS["identity"]
@@ -198,9 +202,14 @@ class _Interpretation:
     def _explain_blanks(self, column: str) -> str:
         """Returns how to learn a column that says yes, or nothing."""
         counts = self._count(column)
-        if len(counts) != 1 or counts.total() == self.records.rows or not kinds.is_yes_or_no(counts):
+        if len(counts) != 1 or counts.total() == self.records.rows:
             return ""
-        return f" (if an empty cell means no: {self.doubts.line(values={column: {'': not kinds.means_yes(*counts)}})})"
+        (text,) = counts
+        known: dict[str, str | bool] = {} if kinds.is_yes_or_no(counts) else {text: True}
+        if known and not is_tick(text):
+            return ""
+        values = known | {"": not (known or kinds.means_yes(text))}
+        return f" (if an empty cell means no: {self.doubts.line(values={column: values})})"
 
     def _interpret_labels(self, names: Sequence[str]) -> dict[str, _Label]:
         labels = {}
@@ -294,8 +303,9 @@ class _Interpretation:
         some = ", ".join(known[:3]) + (", …" if len(known) > 3 else "")
         if len(known) < 2:
             holds = f"the value '{some}' everywhere" if known else "no value"
+            blanks = self._explain_blanks(column)
             raise DataError(
-                f"{location} it holds {holds}, which cannot be learned. Leave the column out with `labels`."
+                f"{location} it holds {holds}, which cannot be learned{blanks}. Leave the column out with `labels`."
             )
         if all(map(kinds.is_number, known)) and any(float(text) % 1 for text in known):
             raise DataError(
@@ -308,6 +318,9 @@ class _Interpretation:
             self._say(
                 "warning", column, f"cells seem to hold several labels ('{sign}' divides them). To learn each: {line}"
             )
+
+        for warning in warn_of_values(column, known, self.doubts):
+            self._say("warning", column, warning)
 
     def _build_attributes(self, labels: Mapping[str, _Label]) -> list[Attribute]:
         """Returns the attributes in order of appearance; a group takes the place of its first member."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from stargan_fw.errors import DataError, closest
 from stargan_fw_plugins.datasets.column_kinds import MISSING_OR_CLASS, find_missing
+from stargan_fw_plugins.datasets.spellings import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,8 +98,9 @@ class ColumnOptions:
 
 
 def label_name(column: str) -> str:
-    """Returns the name of a column's label: the last part of a nested column's name."""
-    return column.rpartition(".")[2]
+    """Returns the name of a column's label: the last part of a nested column's name, if that is a name."""
+    name = column.rpartition(".")[2]
+    return name if name[:1].isalpha() or name.startswith("_") else column
 
 
 def as_text(cell: object) -> str:
@@ -111,7 +113,7 @@ def as_text(cell: object) -> str:
         return ""
     if not isinstance(cell, (str, int, float)):
         raise TypeError(type(cell).__name__)
-    text = str(cell).lower() if isinstance(cell, bool) else str(cell).strip()
+    text = str(cell).lower() if isinstance(cell, bool) else clean(str(cell))
     whole = WHOLE.fullmatch(text)
     if whole:
         return "0" if whole[1] == "-0" else whole[1].removeprefix("+")

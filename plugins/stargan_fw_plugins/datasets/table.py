@@ -186,10 +186,17 @@ class Table(Tabular):
         """
         root = Path(self._image_root).expanduser() if self._image_root else self._path.parent
         absolute = os.path.abspath(root)  # noqa: PTH100 - does not follow links
-        folder = ImageFolder(absolute, self.image_column, lambda place: self._line(image_root=place))
+        folder = ImageFolder(absolute, self.image_column, lambda place: self._line(image_root=place), self._leave_out)
         found = folder.find(self.records)
         self._image_notes = folder.notes
         return found
+
+    def _leave_out(self, cells: Sequence[str]) -> str:
+        """Returns a line that leaves out the rows with these cells in the column of images."""
+        quoted = ", ".join(f'"{cell}"' for cell in cells)
+        column = self.image_column if re.fullmatch(r"\w+", self.image_column) else f"`{self.image_column}`"
+        condition = f"{column} not in [{quoted}]"
+        return self._line(where=condition if self._where is None else f"{self._where} and {condition}")
 
     _image_notes: Sequence[str] = ()
 

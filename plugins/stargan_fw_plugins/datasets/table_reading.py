@@ -1,5 +1,6 @@
 """Reads tables: CSV, TSV, JSON, parquet and Arrow."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
@@ -12,10 +13,12 @@ from pyarrow import feather
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME, MISSING_OR_CLASS, find_missing, is_number
 from stargan_fw_plugins.datasets.records import Records
+from stargan_fw_plugins.datasets.spellings import clean
 from stargan_fw_plugins.datasets.table_files import find_split, is_packed, read_bytes, table_kind
 from stargan_fw_plugins.datasets.table_json import read_json, read_json_lines
 from stargan_fw_plugins.datasets.table_text import DECIMAL_COMMA, Lines, read_text
 
+THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})*(\.\d+)?|0")
 NO_NAME = "\0"  # begins the name of a column without one
 
 
@@ -72,12 +75,13 @@ def _read_separated(path: Path, encoding: str | None) -> Records:
     text, notes = read_text(path, encoding)
     lines = Lines(path, text)
     location = f"{path}, line 1"
-    header = _name_columns(location, lines)
+    header = [clean(name) for name in _name_columns(location, lines)]
     width = len(header)
     rows = [
         (number, cells if len(cells) == width else _fit(f"{path}, line {number}", cells, header))
         for number, cells in lines.rows
     ]
+    notes = [*notes, *lines.notes]
     if lines.header is None:
         notes = [*notes, f"'{path.name}' has no header: its columns are called {', '.join(header)}"]
     columns = dict(zip(header, map(list, zip(*(cells for _, cells in rows), strict=True)), strict=True)) if rows else {}
@@ -89,7 +93,7 @@ def _read_separated(path: Path, encoding: str | None) -> Records:
     names = [name for name in header if not name.startswith(NO_NAME)]
 
     def read(name: str) -> Sequence[object]:
-        return _read_decimal_commas(columns[name])
+        return _read_commas(columns[name], lines.delimiter)
 
     return Records(location, names, len(rows), read, lambda row: f"{path}, line {rows[row][0]}", notes=notes)
 
@@ -106,6 +110,9 @@ def _name_columns(location: str, lines: Lines) -> list[str]:
         header = ["image" if index == image else next(others) for index in range(len(first))]
     if lines.rows and not header[0] and IMAGE_NAME.fullmatch(lines.rows[0][1][0]):  # the index of a pandas table
         header = ["image" if "image" not in header else "index", *header[1:]]
+    width = max((len(cells) for _, cells in lines.rows), default=len(header))
+    while len(header) > max(width, 1) and not header[-1]:  # a separator at the end of the first line only
+        header = header[:-1]
     _check_header(location, header)
     return [name or f"{NO_NAME}{index}" for index, name in enumerate(header)]
 
@@ -118,10 +125,17 @@ def _fit(location: str, cells: list[str], header: Sequence[str]) -> list[str]:
     return cells
 
 
-def _read_decimal_commas(cells: Sequence[str]) -> Sequence[object]:
-    """Returns cells with decimal points if all are numbers with decimal commas, or empty."""
+def _read_commas(cells: Sequence[str], delimiter: str) -> Sequence[object]:
+    """Returns cells with decimal points if all are numbers with decimal commas, or empty; without commas of thousands.
+
+    In "1,234" the comma is one of thousands if commas divide the cells, too: who writes decimal commas divides cells
+    otherwise.
+    """
     known = set(cells)
     filled = {cell for cell in known - find_missing(known) if cell and cell.casefold() not in MISSING_OR_CLASS}
+    commas = max((cell.count(",") for cell in filled), default=0)
+    if commas and (delimiter == "," or commas > 1) and all(map(THOUSANDS.fullmatch, filled)):
+        return [cell.replace(",", "") for cell in cells]
     if any(map(DECIMAL_COMMA.fullmatch, filled)) and all(is_number(cell.replace(",", ".")) for cell in filled):
         return [cell.replace(",", ".") for cell in cells]
     return cells

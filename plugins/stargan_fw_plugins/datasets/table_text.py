@@ -43,6 +43,8 @@ def read_text(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
         DataError: the text is in another encoding, or is no text.
     """
     text, notes = _decode(path, encoding)
+    if "\ufeff" in text:  # where files with byte order marks were joined
+        text = re.sub("(?<=[\r\n])\ufeff+", "", text)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{path}, line {line}: not a text: it has zero bytes. Save the table as CSV in UTF-8.")
@@ -101,6 +103,7 @@ class Lines:
         delimiter: what divides the cells; " " is any number of blanks.
         header: the columns' names, or None if the first row is an image already.
         rows: line number and cells of each row.
+        notes: which lines were passed over.
     """
 
     def __init__(self, path: Path, text: str) -> None:
@@ -113,9 +116,14 @@ class Lines:
             comments.append(lines[skipped])
             skipped += 1
         body = lines[skipped : min(len(lines), skipped + 20)]
+        titles = 0 if told else _count_titles(body)
+        above = [line.strip(DELIMITERS + " ") for line in body[:titles]]
+        self.notes = [f"'{line}' above the header of '{path.name}' is a title" for line in above if line]
+        skipped, body = skipped + titles, body[titles:]
         self.delimiter = told[1] if told else _find_delimiter(path, body)
         self.rows = list(self._read(text, skipped))
         self.header = self._take_header(comments)
+        self._drop_repeated_headers()
 
     def _read(self, text: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
         quote = "'" if re.match(r"\s*'", text.lstrip("\ufeff")) else '"'
@@ -136,6 +144,13 @@ class Lines:
         except csv.Error as error:
             raise DataError(f"{self._path}, line {reader.line_num}: not a table: {error}. Correct the line.") from None
 
+    def _drop_repeated_headers(self) -> None:
+        """Leaves out rows that are the header again, as files that were joined have them."""
+        kept = [(number, cells) for number, cells in self.rows if cells != self.header]
+        if len(kept) < len(self.rows):
+            self.notes.append(f"the header of '{self._path.name}' is there {len(self.rows) - len(kept) + 1} times")
+            self.rows = kept
+
     def _take_header(self, comments: Sequence[str]) -> list[str] | None:
         """Takes the header from the rows, or from a comment above them; None if there is none."""
         if not self.rows or any(IMAGE_NAME.fullmatch(cell) for cell in self.rows[0][1]):
@@ -144,6 +159,28 @@ class Lines:
             cells = above.split() if self.delimiter == " " else [cell.strip() for cell in above.split(self.delimiter)]
             return cells if width and len(cells) == width else None
         return self.rows.pop(0)[1]
+
+
+def _count_titles(lines: Sequence[str]) -> int:
+    """Returns how many lines above a header hold one cell, such as a title, while all others hold several."""
+    cells = {sign: [[cell for cell in line.split(sign) if cell.strip()] for line in lines] for sign in DELIMITERS}
+    if any(len(filled[0]) > 1 and _is_steady(lines, sign) for sign, filled in cells.items() if filled):
+        return 0
+    for sign, filled in cells.items():
+        count = next((number for number, found in enumerate(filled) if len(found) > 1), 0)
+        above = [cell for found in filled[:count] for cell in found]
+        is_header = not any(map(_is_no_title, [*above, *(filled[count] if filled else ())]))
+        if above and is_header and len(lines) > count + 1 and _is_steady(lines[count:], sign):
+            return count
+    return 0
+
+
+def _is_steady(lines: Sequence[str], sign: str) -> bool:
+    return len({_count(line, sign) for line in lines if line.strip()}) == 1
+
+
+def _is_no_title(cell: str) -> bool:
+    return bool(IMAGE_NAME.fullmatch(cell)) or cell.lstrip().startswith("#")
 
 
 def _is_comment(cells: Sequence[str], width: int) -> bool:
