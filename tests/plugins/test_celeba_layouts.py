@@ -93,6 +93,22 @@ LAYOUTS = {
         ".jpg",
         False,
     ),
+    "a table with quotes and blanks": (
+        {"list_attr_celeba.csv": re.sub(r"[^,\n]+", r' "\g<0>"', csv("image_id", COLUMNS, rows()))},
+        "img_align_celeba",
+        ".jpg",
+        False,
+    ),
+    "written by pandas": (
+        {
+            "list_attr_celeba.csv": csv("image_id", COLUMNS, rows()),
+            "list_eval_partition.csv": ",image_id,partition\n"
+            + "".join(f"{i},{name},{float(SIDES[i])}\n" for i, name in enumerate(NAMES)),
+        },
+        "img_align_celeba",
+        ".jpg",
+        True,
+    ),
     "UTF-16": ({"list_attr_celeba.txt": official().encode("utf-16")}, "img_align_celeba", ".jpg", False),
     "tabs and zeros": (
         {"list_attr_celeba.txt": csv("image_id", COLUMNS, rows(no="0"), "\t")},
@@ -146,6 +162,28 @@ def test_each_layout_gives_five_labels_and_every_image(write, files, folder, end
     assert any("list_eval_partition" in remark for remark in source.dataset.remarks) == divided
     if "Anno/identity_CelebA.txt" in files:
         assert [example.identity for example in source.examples] == [str(i // 2) for i in range(COUNT)]
+
+
+@pytest.mark.parametrize("folders", [("train", "val", "test"), ("Training images", "valid", "Test")])
+def test_folders_of_a_split_are_taken_as_given(write, folders):
+    root = write({"list_attr_celeba.txt": official()}, "images")
+    for number, name in enumerate(NAMES):
+        (root / "images" / folders[number % 3]).mkdir(exist_ok=True)
+        (root / "images" / name).rename(root / "images" / folders[number % 3] / name)
+    source = open_source(root)
+    assert source.test == list(range(2, COUNT, 3))
+    (remark,) = source.dataset.remarks
+    assert remark.endswith("--set datasets.celeba.test_split=random")
+    assert len(open_source(root, test_split="random").test) == 12
+
+
+def test_folders_that_divide_otherwise_say_nothing_of_the_split(write):
+    root = write({"list_attr_celeba.txt": official()}, "images")
+    for number, name in enumerate(NAMES):
+        (root / "images" / str(number % 3)).mkdir(exist_ok=True)
+        (root / "images" / name).rename(root / "images" / str(number % 3) / name)
+    source = open_source(root)
+    assert (len(source.test), list(source.dataset.remarks)) == (12, [])
 
 
 @pytest.mark.parametrize("layout", ["Kaggle", "the reference's", "Anno, Eval, Img", "PNG in its own folder"])

@@ -14,8 +14,14 @@ from PIL import Image
 from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
-from stargan_fw_plugins.datasets.celeba_files import AttributeFile, read_values
-from stargan_fw_plugins.datasets.celeba_layout import ATTRIBUTE_FILE, IDENTITY_FILE, IMAGE_FOLDER, CelebAFiles
+from stargan_fw_plugins.datasets.celeba_files import AttributeFile, is_side, read_side, read_values
+from stargan_fw_plugins.datasets.celeba_layout import (
+    ATTRIBUTE_FILE,
+    IDENTITY_FILE,
+    IMAGE_FOLDER,
+    CelebAFiles,
+    read_sides,
+)
 from stargan_fw_plugins.datasets.location import suggest_location
 from stargan_fw_plugins.datasets.scaled_crop import ScaledSquare
 from stargan_fw_plugins.redrawn_faces import change_look, draw_portrait, read_seed, write_seed
@@ -46,10 +52,6 @@ COLUMNS = tuple(
 )
 PAPER_ATTRIBUTES = ["Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young"]
 HAIR_COLORS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-# Validation images are trained on: nothing is tuned on them. If no image is in the test partition, they are the test.
-PARTITIONS: Mapping[str, str] = {"0": "train", "1": "validation", "2": "test"} | {
-    name: "validation" if name.startswith("val") else name for name in ("train", "val", "valid", "validation", "test")
-}
 SMILE = "Smiling"
 LABELS: Sequence[LabelValue] = (False, True, None)  # by NO, YES and UNKNOWN
 CODES_TOGETHER = 20  # columns of 3 values that make one number of 64 bits beside the number of a group
@@ -67,7 +69,7 @@ class CelebA(Dataset):
 
     Kaggle's CSV files are read too, and the files may lie in folders below, such as `Anno`, `Eval` and `Img`, `images` or a
     doubly nested `img_align_celeba`. Images are matched without their endings, for the release in PNG. If there is a
-    partition, `test_split` becomes "given"; else 2,000 random images are held out, as in the paper. The crop of 178 of 178 x
+    partition, or folders such as train/ and test/, `test_split` becomes "given"; else 2,000 random images are held out. The crop of 178 of 178 x
     218 pixels scales with larger pictures, such as those of CelebA-HQ.
 
     If two or more hair colours are selected, they are exclusive. All other attributes are binary. On the few images with
@@ -131,7 +133,7 @@ class CelebA(Dataset):
             people, sides, labels = _keep(people, here), _keep(sides, here), _keep(labels, here)
         present = [path for path in paths if path is not None]
         crop = SCALED if self._scales(present) else None
-        rows = zip(present, labels, people, self._choose_sides(sides, present), strict=True)
+        rows = zip(present, labels, people, self._choose_sides(sides, present, folder), strict=True)
         return [Example(path, shown, person, side, crop) for path, shown, person, side in rows]
 
     def _scales(self, images: Sequence[str]) -> bool:
@@ -147,8 +149,8 @@ class CelebA(Dataset):
         return self._read(self.files.identities, names, bool, "a file name and an identity")
 
     def _read_partitions(self, names: Sequence[str]) -> Sequence[str | None]:
-        sides = self._read(self.files.partitions, names, _is_partition, "a file name and one of 0, 1, 2")
-        meanings: Mapping[str | None, str] = {side: PARTITIONS[side.strip().lower()] for side in set(sides) if side}
+        sides = self._read(self.files.partitions, names, is_side, "a file name and one of 0, 1, 2")
+        meanings: Mapping[str | None, str | None] = {side: read_side(side) for side in set(sides) if side}
         return list(map(meanings.get, sides))
 
     def _read(
@@ -163,8 +165,13 @@ class CelebA(Dataset):
             self._remarks.append(f"{path} lists {count} of the {len(names)} images.")
         return values
 
-    def _choose_sides(self, sides: Sequence[str | None], paths: Sequence[str]) -> Sequence[SplitName | None]:
+    def _choose_sides(
+        self, sides: Sequence[str | None], paths: Sequence[str], folder: Path
+    ) -> Sequence[SplitName | None]:
         """Returns the sides of the split, and holds random images out if the partition has no test image that is here."""
+        by_folder = self._read_folders(paths, folder)
+        if by_folder:
+            return by_folder
         if self.test_split != "given":
             return [None] * len(sides)
         present = set(sides) - {None}
@@ -176,6 +183,17 @@ class CelebA(Dataset):
             self._check_partition(sides, paths)
         sides_of: Mapping[str | None, SplitName | None] = {"train": "train", "validation": "train", test: "test"}
         return list(map(sides_of.get, sides))
+
+    def _read_folders(self, paths: Sequence[str], folder: Path) -> Sequence[SplitName | None]:
+        """Returns the sides that folders such as train/ and test/ say, if there is no partition and no other choice."""
+        chosen = vars(self).get("test_split", "given") != "given"
+        by_folder = [] if chosen or self.files.partitions else read_sides(folder, paths)
+        if by_folder:
+            self.test_split = "given"
+            self._remarks.append(
+                f"The split is that of the folders in {folder}; to hold random images out: {self.option('test_split=random')}"
+            )
+        return by_folder
 
     def _check_partition(self, sides: Sequence[str | None], paths: Sequence[str]) -> None:
         if None in sides:
@@ -261,10 +279,6 @@ def _group_rows(values: NDArray[np.int8]) -> tuple[NDArray[np.intp], NDArray[np.
         codes = part @ 3 ** np.arange(part.shape[1]) + group_of * 3**CODES_TOGETHER
         _, first, group_of = np.unique(codes, return_index=True, return_inverse=True)
     return first, group_of
-
-
-def _is_partition(value: str) -> bool:
-    return value.strip().lower() in PARTITIONS
 
 
 def _check_selection(selected: Sequence[str], own: Sequence[str]) -> None:

@@ -32,6 +32,10 @@ NO_VALUES = {"-1": NO, "-1.0": NO}
 ZEROS = {"0": NO, "0.0": NO, "false": NO}
 OTHERS = {"1": YES, "1.0": YES, "true": YES, "": UNKNOWN, "nan": UNKNOWN, "na": UNKNOWN}
 IMAGE_COLUMNS = frozenset({"image_id", "image", "file", "filename", "file_name", "name", "path"})
+# Validation images are trained on: nothing is tuned on them. If no image is in the test partition, they are the test.
+PARTITIONS = {"0": "train", "1": "validation", "2": "test"} | {
+    name: "validation" if name.startswith("val") else name for name in ("train", "val", "valid", "validation", "test")
+}
 BEGINNING = 2**16  # bytes, which hold the header
 UTF16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -201,6 +205,16 @@ def read_values(path: Path, names: Sequence[str], check: Callable[[str], bool], 
     return [value_of.get(name) or value_of.get(stem(name)) for name in names]
 
 
+def read_side(value: str) -> str | None:
+    """Returns "train", "validation" or "test" if a value means that; pandas makes 0.0 of 0 beside empty cells."""
+    return PARTITIONS.get(value.strip().lower().removesuffix(".0"))
+
+
+def is_side(value: str) -> bool:
+    """Returns whether a value is that of a side of the split."""
+    return read_side(value) is not None
+
+
 def stem(name: str) -> str:
     """Returns the name of an image without its folders and ending, in lower case."""
     return os.path.splitext(os.path.basename(name.replace("\\", "/")))[0].lower()  # noqa: PTH119, PTH122 - fast
@@ -210,21 +224,29 @@ def _read_pairs(path: Path, check: Callable[[str], bool], expected: str) -> tupl
     content = _plain(path.read_bytes())
     header = _decode(content.split(b"\n", 1)[0])
     delimiter = _find_delimiter(header)
-    start = int(_is_header(_fields(header, delimiter)))
-    table = _Table(b"".join(content.split(b"\n", start)[start:]), start + 1, delimiter, 2)
+    fields = _fields(header, delimiter)
+    start = int(_is_header(fields))
+    image, value = _find_pair(fields) if start else (0, 1)
+    table = _Table(b"".join(content.split(b"\n", start)[start:]), start + 1, delimiter, len(fields) if start else 2)
     parsed = _parse_well_formed(table)
-    if parsed is not None and all(map(check, parsed.column(1).unique().to_pylist())):
-        return parsed.column(0).to_pylist(), parsed.column(1).to_pylist()
+    if parsed is not None and all(map(check, parsed.column(value).unique().to_pylist())):
+        return parsed.column(image).to_pylist(), parsed.column(value).to_pylist()
     names, values = [], []
     for number, fields in _split_lines(table):
-        if len(fields) != 2 or not check(fields[1]):
+        if len(fields) != table.width or not check(fields[value]):
             raise DataError(
                 f"{path}, line {number}: '{' '.join(fields)[:60]}' is not {expected}."
                 " Download the file again, or remove it: it is optional."
             )
-        names.append(fields[0])
-        values.append(fields[1])
+        names.append(fields[image])
+        values.append(fields[value])
     return names, values
+
+
+def _find_pair(header: Sequence[str]) -> tuple[int, int]:
+    """Returns the columns of the images and of the values; pandas writes a column of numbers before them."""
+    image = next((i for i, field in enumerate(header) if field.lower() in IMAGE_COLUMNS), len(header) - 2)
+    return image, max(i for i in range(len(header)) if i != image)
 
 
 def _codes(present: set[str], *, strict: bool = True) -> dict[str, int] | None:
@@ -271,7 +293,9 @@ def _split_lines(table: _Table) -> Iterator[tuple[int, list[str]]]:
 def _fields(line: str, delimiter: str | None) -> list[str]:
     if delimiter is None:
         return line.split()
-    return [field.strip() for field in next(lines_of_csv.reader([line], delimiter=delimiter), [])]
+    return [
+        field.strip() for field in next(lines_of_csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    ]
 
 
 def _find_delimiter(header: str) -> str | None:
@@ -281,8 +305,8 @@ def _find_delimiter(header: str) -> str | None:
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    """Returns whether the first line of a file with two columns names them."""
-    return len(fields) == 2 and not is_image_name(fields[0]) and not any(map(str.isdigit, fields[1]))
+    """Returns whether the first line of a file of images and values names its columns."""
+    return len(fields) > 1 and not any(map(is_image_name, fields)) and not any(map(str.isdigit, fields[-1]))
 
 
 def _plain(content: bytes) -> bytes:

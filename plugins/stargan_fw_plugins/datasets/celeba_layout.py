@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 from stargan_fw.data.images import is_image_name, is_junk
 from stargan_fw_plugins.datasets.celeba_files import stem
+from stargan_fw_plugins.datasets.folder_layout import read_split_name
 from stargan_fw_plugins.datasets.scaled_crop import SAMPLE
+from stargan_fw_plugins.datasets.split_names import sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from stargan_fw.interfaces.dataset import SplitName
 
 IMAGE_FOLDER = "img_align_celeba"
 ATTRIBUTE_FILE = "list_attr_celeba.txt"
@@ -91,6 +95,21 @@ class CelebAFiles:
         folders = _walk(usual if usual.is_dir() else self.root, DEPTH)
         paths = (os.path.join(folder, name) for folder, names in folders for name in names if is_image_name(name))  # noqa: PTH118
         return list(islice(paths, SAMPLE))
+
+
+def read_sides(folder: Path, paths: Sequence[str]) -> list[SplitName | None]:
+    """Returns the side of each image, if the names of the folders below `folder` divide all into both; else nothing."""
+    if not paths or os.path.dirname(paths[0]) == str(folder):  # noqa: PTH120 - strings, as above
+        return []
+    parents = list(map(os.path.dirname, paths))
+    kinds = {parent: _split_of(Path(parent).relative_to(folder)) for parent in set(parents)}
+    sides = sides_of(kind for kind in kinds.values() if kind)
+    side_of: dict[str, SplitName | None] = {parent: sides.get(kind or "") for parent, kind in kinds.items()}
+    return [side_of[parent] for parent in parents] if set(side_of.values()) == {"train", "test"} else []
+
+
+def _split_of(folder: Path) -> str | None:
+    return next((kind for part in folder.parts if (kind := read_split_name(part))), None)
 
 
 def _walk(root: Path, depth: int, skipped: frozenset[str] = frozenset()) -> Iterator[tuple[str, list[str]]]:
