@@ -458,3 +458,24 @@ def test_splits_that_the_library_does_not_see_are_said_with_a_line_that_works(tm
     for number, name in enumerate(["trainA", "trainB", "testA", "testB"] * 2):
         picture(tmp_path / "pets" / name / f"{number}.png", number)
     assert error_of(tmp_path / "pets").endswith(f"Use --datasets folder:{tmp_path / 'pets'}")
+    dataset = HuggingFace(tmp_path / "pets")
+    dataset.alias = "mine"
+    with pytest.raises(DataError, match=rf"--datasets mine=folder:{tmp_path / 'pets'}$"):
+        list(dataset.examples())
+
+
+def test_images_beside_class_folders_have_no_class(tmp_path):
+    for number in range(8):
+        picture(tmp_path / "pets" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
+    picture(tmp_path / "pets" / "loose.png", 9)
+    classes, found = folder_counts(tmp_path / "pets")
+    assert classes == ["cat", "dog"]
+    assert found == {("cat", "train"): 4, ("dog", "train"): 4, ("None", "train"): 1}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_metadata_file_that_the_library_stumbles_over_is_named(tmp_path):
+    for number in range(4):
+        picture(tmp_path / "pets" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
+    (tmp_path / "pets" / "metadata.csv").write_text("file_name;text\n")
+    assert "the datasets library cannot load it" in error_of(tmp_path / "pets")

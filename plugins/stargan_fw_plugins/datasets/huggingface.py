@@ -162,7 +162,11 @@ class HuggingFace(Tabular):
         """The library's datasets, in its order: training, validation, tests."""
         if self.root.name == self.name and not self.root.exists():
             raise ConfigError("huggingface: no location. Name it, as in --datasets faces=huggingface:user/faces.")
-        loaded = self._load()
+        try:
+            loaded = self._load()
+        except DataError as error:
+            own = f"{self.alias}=" if self.alias not in {"", self.name} else ""
+            raise DataError(str(error).replace("ALIAS=", own)) from None
         chosen = _select_splits(self.root, loaded, self._split_names)
         filled = {name: split for name, split in chosen.items() if len(split)}
         if not filled:

@@ -34,7 +34,8 @@ def load_splits(
         first: how many images of each split to read; None means all.
 
     Raises:
-        DataError: there is no such dataset, the library cannot load it, or the Hub cannot be reached.
+        DataError: there is no such dataset, the library cannot load it, or the Hub cannot be reached. A line to paste names
+            the dataset ALIAS.
         PluginError: the library is not installed.
     """
     try:
@@ -55,7 +56,7 @@ def load_splits(
             f" reached ({str(error).splitlines()[0]}). Load it once while there is a network, or name a folder. With"
             " HF_HUB_OFFLINE=1 the network is not tried."
         ) from None
-    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+    except (OSError, ValueError, RuntimeError, LookupError, DatasetsError) as error:
         _raise_data_error(location, error)
 
 
@@ -130,7 +131,7 @@ def _raise_data_error(location: Path, error: Exception) -> NoReturn:
     elif location.is_dir() and _is_readable_table(location):
         remedy = (
             "The dataset `table` reads this folder's table in other encodings and with other separators, and learns its"
-            f" columns, but no names of folders. Use --datasets {write_location('table', location)}"
+            f" columns, but no names of folders. Use --datasets {write_location('ALIAS=table', location)}"
         )
     raise DataError(f"{location}: the datasets library cannot load it: {message}. {remedy}") from None
 

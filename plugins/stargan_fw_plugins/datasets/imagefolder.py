@@ -20,7 +20,7 @@ def keep_class_folders(root: Path, splits: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the splits of a folder of image files with a column of their classes.
 
     The library forgets class folders if there is a metadata file, and takes train/ and test/, or what systems leave behind,
-    for classes. Other datasets stay as they are.
+    for classes. Images beside class folders have no class. Other datasets stay as they are.
 
     Args:
         root: the folder that was loaded.
@@ -44,7 +44,9 @@ def keep_class_folders(root: Path, splits: Mapping[str, Any]) -> dict[str, Any]:
         return splits
     if hasattr(inferred, "names"):
         splits = {name: split.remove_columns(COLUMN) for name, split in splits.items()}
-    if len(classes) < 2 or not all(map(all, folders.values())) or _only_repeats(splits, folders, classes):
+    loose = not all(map(all, folders.values()))
+    described = len(next(iter(splits.values())).column_names) > 1  # by a metadata file
+    if len(classes) < 2 or (loose and described) or _only_repeats(splits, folders, classes):
         return splits
     return {name: _add_classes(split, folders[name], classes) for name, split in splits.items()}
 
@@ -91,7 +93,7 @@ def _add_classes(split: Any, folders: Sequence[str], classes: Sequence[str]) -> 
 
     name = COLUMN if COLUMN not in split.column_names else "folder"
     numbers = {folder: number for number, folder in enumerate(classes)}
-    added = split.add_column(name, [numbers[folder] for folder in folders])
+    added = split.add_column(name, [numbers.get(folder) for folder in folders])
     return added.cast_column(name, ClassLabel(names=list(classes)))
 
 
@@ -106,5 +108,5 @@ def _check_sides(root: Path, splits: Mapping[str, Any], files: Mapping[str, Sequ
     if None not in layout.sides and len({parts[0] for own in files.values() for parts in own}) > 1:
         raise DataError(
             f"{root}: the names of the folders divide the images into training and tests, which the datasets library does"
-            f" not see. Use --datasets {write_location('folder', root)}"
+            f" not see. Use --datasets {write_location('ALIAS=folder', root)}"
         )
