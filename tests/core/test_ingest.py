@@ -223,7 +223,7 @@ def test_a_relative_and_an_absolute_path_are_one_image(decode, pictures, tmp_pat
     assert len(cached(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("named", ["absolute_name", "str"])
+@pytest.mark.parametrize("named", ["absolute_names", "_names_as_typed"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "CMYK"])
 def test_a_store_of_the_earlier_format_stays_if_its_pixels_are_right(pictures, tmp_path, monkeypatch, named, mode):
     image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
@@ -231,8 +231,7 @@ def test_a_store_of_the_earlier_format_stays_if_its_pixels_are_right(pictures, t
     monkeypatch.chdir(tmp_path)
     typed = [path.relative_to(tmp_path) for path in [*pictures, pictures[1].with_suffix(".tif")]]
     ingestion = Ingestion("faces", typed, Framing(8), tmp_path / "cache")
-    name = ingest_module.absolute_name if named == "absolute_name" else str
-    before = ingestion._path_by(name, "4")
+    before = ingestion._path_by(getattr(ingest_module, named), "4")
     content = ingestion.run().path.rename(before).read_bytes()
     decoded = []
     Ingestion("faces", typed, Framing(8), tmp_path / "cache").run(lambda images: decoded.append(1) or images)

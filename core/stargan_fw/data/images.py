@@ -113,14 +113,16 @@ def fingerprint(image: ImageSource) -> str:
     return f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_mode}"
 
 
-def absolute_name(image: ImageSource) -> str:
-    """Returns a file's path, which does not depend on how it was typed, or the name of another image."""
-    if isinstance(image, EncodedImage):
-        return image.name
-    path = os.fspath(image)
-    if path[:1] == os.sep == "/" and "//" not in path and "/." not in path and path[-1] != "/":
-        return path  # is absolute already: `abspath` takes longer to find that out, for hundreds of thousands of files
-    return os.path.abspath(path)  # noqa: PTH100 - as fast as it gets
+def absolute_names(images: Sequence[ImageSource]) -> Sequence[str]:
+    """Returns files' paths, which do not depend on how they were typed, and the names of other images."""
+    paths = [image for image in images if isinstance(image, str)]
+    folders = {path[: path.rfind(os.sep)] for path in paths}
+    if len(paths) == len(images) and all(os.path.abspath(folder) == folder for folder in folders):  # noqa: PTH100 - texts
+        return paths  # are absolute: to ask about each of hundreds of thousands takes longer than about their folders
+    return [
+        image.name if isinstance(image, EncodedImage) else os.path.abspath(image)  # noqa: PTH100 - as fast as it gets
+        for image in images
+    ]
 
 
 def reason(error: Exception) -> str:

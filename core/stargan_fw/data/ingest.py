@@ -16,7 +16,7 @@ from stargan_fw.data.cache import check_space, only_maker
 from stargan_fw.data.images import (
     UNREADABLE,
     PictureOptions,
-    absolute_name,
+    absolute_names,
     fingerprint,
     needs_options,
     open_image,
@@ -79,7 +79,7 @@ class Ingestion:
     @cached_property
     def path(self) -> Path:
         """The store's path, whether or not the file exists; DataError if an image is missing and none may be skipped."""
-        path = self._path_by(absolute_name)
+        path = self._path_by(absolute_names)
         if path.exists() or not self.cache.is_dir() or not any(self.cache.glob(f"{glob.escape(self.name)}-*.arrow")):
             return path
         return self._adopt_earlier(path)
@@ -89,7 +89,7 @@ class Ingestion:
         # Such stores know no option but `crop_size`. Some are named after the images' paths as they were typed.
         if replace(self.framing.options, crop_size=None) != PictureOptions():
             return path
-        candidates = (self._path_by(name, EARLIER_FORMAT) for name in (absolute_name, str))
+        candidates = (self._path_by(names, EARLIER_FORMAT) for names in (absolute_names, _names_as_typed))
         earlier = next((candidate for candidate in candidates if candidate.exists()), None)
         if earlier is None or self._has_changed_images():
             return path
@@ -102,22 +102,21 @@ class Ingestion:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return any(in_order(pool, needs_options, self.images))
 
-    def _path_by(self, name: Callable[[ImageSource], str], version: str = FORMAT) -> Path:
+    def _path_by(self, names: Callable[[Sequence[ImageSource]], Sequence[str]], version: str = FORMAT) -> Path:
         framing, options = self.framing, self.framing.options
         missing: dict[ImageSource, str] = {}
         last, shown = None, repr(None)
         digest = hashlib.sha256(f"{version} {framing.image_size} {options.crop_size} {framing.maker}".encode())
         if version == FORMAT:
             digest.update(f"{options.fit} {options.background} {options.grey_range}\n".encode())
-        for image, crop in self._images_and_crops():
+        for name, (image, crop) in zip(names(self.images), self._images_and_crops(), strict=True):
             try:
-                line = f"{name(image)}\0{fingerprint(image)}"
+                state = fingerprint(image)
             except OSError as error:
-                missing[image] = reason(error)
-                line = f"{name(image)}\0{reason(error)}"
+                missing[image] = state = reason(error)
             if crop is not last:
                 last, shown = crop, repr(crop)  # slow, and most images of a dataset have the same crop
-            digest.update(f"{line}\0{shown}\n".encode(errors="surrogateescape"))
+            digest.update(f"{name}\0{state}\0{shown}\n".encode(errors="surrogateescape"))
         if missing and self.on_bad_image == "error":
             self._check_readable(missing | self._find_unreadable())
         return self.cache / f"{self.name}-{framing.image_size}px-{digest.hexdigest()[:16]}.arrow"
@@ -195,6 +194,10 @@ class Ingestion:
 
     def _images_and_crops(self) -> Iterable[tuple[ImageSource, Crop | None]]:
         return zip(self.images, self.framing.crops or itertools.repeat(None), strict=False)
+
+
+def _names_as_typed(images: Iterable[ImageSource]) -> list[str]:
+    return list(map(str, images))
 
 
 def store_bytes(count: int, image_size: int) -> int:

@@ -274,19 +274,20 @@ def encode_leniently(
     Hundreds of thousands of examples have a few combinations of labels, so each combination is encoded once. Plugins may
     also share one mapping between examples, which is then looked at once.
     """
+    mappings = [example.labels for example in examples]
+    keys = list(map(id, mappings))
     encoded: list[tuple[list[float], LabelError | None]] = []
     row_of_labels: dict[tuple[str, ...], int] = {}
     row_of_mapping: dict[int, int] = {}
-    for example in examples:
-        labels = example.labels
-        if id(labels) not in row_of_mapping:
-            row = row_of_labels.setdefault((*labels, *map(repr, labels.values())), len(encoded))
-            if row == len(encoded):
-                encoded.append(_encode(schema, labels))
-            row_of_mapping[id(labels)] = row
-    rows = [row_of_mapping[id(example.labels)] for example in examples]
+    for key, labels in dict(zip(keys, mappings, strict=True)).items():
+        row = row_of_mapping[key] = row_of_labels.setdefault((*labels, *map(repr, labels.values())), len(encoded))
+        if row == len(encoded):
+            encoded.append(_encode(schema, labels))
+    rows = np.array([row_of_mapping[key] for key in keys], dtype=np.intp)
     numbers = np.array([row for row, _ in encoded], dtype=np.float32).reshape(len(encoded), schema.dim)
-    return numbers[rows], {index: error for index, row in enumerate(rows) if (error := encoded[row][1])}
+    errors = {row: error for row, (_, error) in enumerate(encoded) if error}
+    wrong = np.flatnonzero(np.isin(rows, [*errors])).tolist() if errors else []
+    return numbers[rows], {index: errors[rows[index]] for index in wrong}
 
 
 def _encode(schema: LabelSchema, labels: Mapping[str, Any]) -> tuple[list[float], LabelError | None]:
