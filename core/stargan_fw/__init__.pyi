@@ -20,6 +20,7 @@ from .interfaces import (
     OptimizerSpec as OptimizerSpec,
     Phase as Phase,
     PortraitSquare as PortraitSquare,
+    Remark as Remark,
     Square as Square,
     Tracker as Tracker,
     evaluating as evaluating,

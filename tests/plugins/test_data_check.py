@@ -1,11 +1,12 @@
 """What `data check` finds in a dataset, and which of it is a problem."""
 
+import json
 import shutil
 
 import pytest
 from PIL import Image
 
-from stargan_fw import Crop, Dataset, Example, Square
+from stargan_fw import Crop, Dataset, Example, Remark, Square
 from stargan_fw.config_layers import Layer, merge
 from stargan_fw.errors import ConfigError
 from stargan_fw.plugin_manager import PluginManager
@@ -214,3 +215,58 @@ def test_the_same_labels_everywhere_are_a_problem(draw, report):
 
     assert problem.startswith("All 15 training images of the dataset 'things' at ")
     assert "there is nothing to translate between" in problem
+
+
+@pytest.mark.parametrize(
+    ("green", "inverted", "said"),
+    [
+        ("test", (), "No training image has 'green', but 6 of the test images do."),
+        ("train", (), "No test image has 'green': what is learned of it cannot be measured."),
+        ("train", ("train",), "No training image is without 'inverted': inverted=0 cannot be learned."),
+        ("train", ("train", "test"), "No training image is without 'inverted': inverted=0 cannot be learned."),
+        ("test", ("test",), "No training image has 'inverted', but 6 of the test images do."),
+    ],
+)
+def test_a_random_split_that_leaves_a_class_out_of_a_side(draw, report, green, inverted, said):
+    held_out = (0, 3, 4, 7, 14, 16)  # of 24 images
+    for number in range(24):
+        side = "test" if number in held_out else "train"
+        draw(f"{number:02}-{'green' if side == green else 'red'}{'-inverted' * (side in inverted)}")
+    if green == "train":
+        draw(f"24-red{'-inverted' * ('train' in inverted)}")  # is for training, so that the colours vary
+
+    found = report(test_size=0.25)
+
+    assert (found.split, found.test) == ("random", 6)
+    assert said in found.warnings
+    assert "cannot be measured" in said or found.warnings.index(said) < 2
+
+
+def test_what_cannot_be_learned_comes_before_other_warnings(draw, report):
+    draw(*names("red", 20), *names("red-inverted", 5))
+
+    first, *others = report().warnings
+
+    assert first == "No image has 'green': it cannot be learned."
+    assert others
+
+
+def test_what_was_inferred_and_left_out_is_no_warning_but_in_json(draw, report, monkeypatch):
+    otherwise = "to learn them: --set x=y"
+    remarks = [Remark("left out", "2 notes: texts", otherwise), "A sentence.", Remark("inferred", "the split")]
+    monkeypatch.setattr(Things, "remarks", remarks)
+    draw(*names("red", 24), *names("green-inverted", 40, 24))
+
+    found = report(test_split="person")
+
+    assert found.warnings == ["A sentence."]
+    assert found.to_dict()["warnings"] == [
+        f"Left out: 2 notes: texts ({otherwise}).",
+        "Inferred: the split.",
+        "A sentence.",
+    ]
+    assert found.to_dict()["remarks"] == [
+        {"kind": "left out", "text": "2 notes: texts", "otherwise": otherwise},
+        {"kind": "inferred", "text": "the split", "otherwise": ""},
+    ]
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()

@@ -1,5 +1,6 @@
 """Tables as people have them: what is a label, what is unknown, what is a split, and what only a person can say."""
 
+import copy
 import json
 import re
 import shlex
@@ -38,7 +39,7 @@ def count(dataset, name):
 
 def said(dataset, kind):
     dataset.examples()
-    return " ".join(finding.text for finding in dataset.findings if finding.kind == kind)
+    return " ".join(str(finding) for finding in dataset.findings if finding.kind == kind)
 
 
 def refusal(dataset):
@@ -182,11 +183,13 @@ def test_what_was_found_out_is_summed_up(build):
         }
     )
     dataset.examples()
-    left_out = "column 'note': it says 'a' in every row, or nothing; column 'age': 30 numbers from 0 to 29: amounts, not classes"
     assert dataset.remarks == [
-        f"Left out: {left_out}.",
         "Inferred: column 'Usage': the split: Training 15 (train), PublicTest 15 (test).",
+        "Left out: column 'note': it says 'a' in every row, or nothing.",
+        "Left out: column 'age': 30 numbers from 0 to 29: amounts, not classes.",
     ]
+    assert [remark.kind for remark in dataset.remarks] == ["inferred", "left out", "left out"]
+    assert copy.deepcopy(dataset.remarks[2]).text == "column 'age': 30 numbers from 0 to 29: amounts, not classes"
 
 
 @pytest.mark.parametrize(

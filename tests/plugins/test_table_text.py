@@ -39,7 +39,7 @@ def read(path, **options):
 
 def said(dataset):
     dataset.examples()
-    return " ".join(finding.text for finding in dataset.findings)
+    return " ".join(str(finding) for finding in dataset.findings)
 
 
 def refusal(path, **options):

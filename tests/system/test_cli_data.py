@@ -80,6 +80,95 @@ def test_the_table(check):
     assert "warning: 'angry' has" in outcome.out
 
 
+COLUMNS = {
+    "caption": lambda number: f"a portrait of person {number} who looks at us",
+    "patient_id": lambda number: f"P{number // 3:02}",
+    "age": lambda number: f"{20 + number / 7:.2f}",
+    "camera": lambda number: "EOS",
+    "mood": lambda number: ("glad", "sad", "NA")[number % 3],
+    "tags": lambda number: '"hat,beard"' if number % 2 else "hat",
+    "fine": lambda number: "yes" if number % 2 else "",
+    "Usage": lambda number: "PublicTest" if number % 6 == 0 else "Training",
+}
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table of 60 pictures with columns as people have them."""
+    rows = ["image," + ",".join(COLUMNS)]
+    for number in range(60):
+        Image.new("RGB", (20, 20), (number * 4, 90, 0)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png," + ",".join(cell(number) for cell in COLUMNS.values()))
+    (tmp_path / "faces.csv").write_text("\n".join(rows))
+    return f"faces=table:{tmp_path / 'faces.csv'}"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("command", ["data check", "train", "train --dry-run"])
+def test_what_was_inferred_and_left_out_is_in_the_table(cli, tiny, table, tmp_path, monkeypatch, command, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    options = ("--out", tmp_path / "run", *tiny.options, "--max-steps", 1) if command.startswith("train") else ()
+
+    outcome = cli(*command.split(), "--datasets", table, *options)
+
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
+    assert max(map(len, (line for line in lines if line.startswith(("│", "┃"))))) <= width
+    rows: dict[str, str] = {}
+    for first, *_, last in cells:
+        place = f"{first} {len(rows)}" if first else list(rows)[-1]
+        rows[place] = f"{rows.get(place, '')} {last}".strip()
+    said = [(place.rpartition(" ")[0], text) for place, text in rows.items()]
+    assert [text for kind, text in said if kind == "inferred"] == [
+        "column 'patient_id': who is on an image, 20 people on 60 of 60 images",
+        "column 'Usage': the split: PublicTest 10 (test), Training 50 (train)",
+    ]
+    left_out = [text for kind, text in said if kind == "left out"]
+    assert [text.partition(":")[0] for text in left_out] == [
+        f"column '{name}'" for name in ("caption", "age", "camera", "fine")
+    ]
+    assert left_out[1].endswith("amounts, not classes")
+    assert 'if an empty cell means no: --set \'datasets.faces.values={"fine" = {"" = false}}\'' in outcome.out
+    assert "warning: Left out" not in outcome.out
+
+
+def test_a_table_of_very_many_columns_does_not_fill_the_screen(cli, tiny, tmp_path):
+    names = [f"feature{number}" for number in range(300)]
+    rows = [",".join(["image", "mood", *names])]
+    for number in range(24):
+        Image.new("RGB", (20, 20), (number * 4, 90, 0)).save(tmp_path / f"{number}.png")
+        rows.append(",".join([f"{number}.png", "ab"[number % 2], *(f"{number / 7 + column}" for column in range(300))]))
+    (tmp_path / "faces.csv").write_text("\n".join(rows))
+    command = ("train", "--datasets", f"table:{tmp_path / 'faces.csv'}", "--out", tmp_path / "run", *tiny.options)
+
+    outcome = cli(*command, "--max-steps", 1)
+
+    assert outcome.code == 0, outcome.err
+    assert "and 288 more, which 'stargan-fw data check'" in " ".join(outcome.out.replace("│", " ").split())
+    checked = ("data", "check", "--datasets", f"table:{tmp_path / 'faces.csv'}")
+    named = cli(*checked, "--set", 'datasets.table.labels=["mood"]')
+    assert "and 288 more: not named by `labels`" in " ".join(named.out.replace("│", " ").split())
+
+
+def test_a_dataset_that_cannot_be_listed_is_shown_with_the_others(check, data):
+    outcome = check("--json", datasets="rafd,celeba")
+    assert outcome.code == 2
+    document = json.loads(outcome.out)
+    assert not document["ok"]
+    absent, there = document["datasets"]["celeba"], document["datasets"]["rafd"]
+    assert (absent["images"], absent["labels"], absent["split"], len(absent["problems"])) == (0, [], "", 1)
+    assert absent["root"] == str(data / "celeba")
+    assert (there["images"], there["problems"]) == (120, [])
+
+    shown = check(datasets="rafd,celeba")
+    assert shown.code == 2
+    assert "rafd: 96 training and 24 test images" in shown.out
+    assert "celeba: 0 training" not in shown.out
+    assert f"problem: {absent['problems'][0].splitlines()[0]}" in shown.out
+    assert f"Error: celeba: {absent['problems'][0].splitlines()[0]}" in shown.err
+
+
 def test_bad_data(check, data):
     things = data / "things"
     (things / "00.jpg").write_bytes((things / "00.jpg").read_bytes()[:300])

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 from stargan_fw.errors import is_printable, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
+    from rich.table import Table
 
     from stargan_fw.data.check import DatasetReport
+    from stargan_fw.interfaces.dataset import Remark
 
 SPLITS = {"random": "drawn at random", "person": "divided by person", "given": "as the data says"}
 
@@ -47,8 +51,11 @@ def show_report(console: "Console", report: "DatasetReport") -> None:
         most = sorted(others, key=lambda name: -others[name])[:2]
         beside = ", ".join(f"{name} {others[name]}" for name in most)
         table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
+    table.add_section()
+    add_remarks(table, report.remarks)
     if report.labels:
         console.print(table)
+    show_alternatives(console, report)
     if report.split:
         console.print(f"split: {SPLITS[report.split]}")
     if report.store_bytes:
@@ -56,5 +63,27 @@ def show_report(console: "Console", report: "DatasetReport") -> None:
     lines = [("unreadable", f"{name}: {why}") for name, why in report.unreadable.items()]
     lines += [("problem", line) for line in report.problems] + [("warning", line) for line in report.warnings]
     for kind, line in lines:
-        text = "\n".join(map(printable, f"{kind}: {line}".split("\n")))
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        _show_line(console, f"{kind}: {line}")
+
+
+def add_remarks(table: "Table", remarks: "Sequence[Remark]", hidden: int = 0) -> None:
+    """Adds a row for each remark, with its kind in the first column and its text in the last, and one that counts others."""
+    from rich.markup import escape
+
+    between = [""] * (len(table.columns) - 2)
+    for remark in remarks:
+        table.add_row(remark.kind, *between, escape(printable(remark.text)))
+    if hidden:
+        table.add_row("…", *between, f"and {hidden} more, which 'stargan-fw data check' shows")
+
+
+def show_alternatives(console: "Console", report: "DatasetReport") -> None:
+    """Prints how to read otherwise what was inferred or left out. A table would break these lines, which are pasted."""
+    for remark in report.remarks:
+        if remark.otherwise:
+            _show_line(console, f"{remark.kind}: {remark.text}; {remark.otherwise}")
+
+
+def _show_line(console: "Console", text: str) -> None:
+    shown = "\n".join(map(printable, text.split("\n")))
+    console.print(shown, markup=False, highlight=False, soft_wrap=True)

@@ -20,7 +20,7 @@ from stargan_fw.cli.command_options import (
     SetOption,
     configuration_layers,
 )
-from stargan_fw.cli.notes import show_report
+from stargan_fw.cli.notes import add_remarks, show_alternatives, show_report
 from stargan_fw.errors import printable
 from stargan_fw.stop_signals import Stopped
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from stargan_fw.training.session import Plan
     from stargan_fw.training.train_request import TrainRequest
+
+MOST_REMARKS = 12  # about one dataset, before a training
 
 
 def train(
@@ -142,10 +144,12 @@ def _show_plan(console: "Console", plan: "Plan", check_command: str, *, full: bo
     for report in reports:
         labels = ", ".join(f"{label.name} {label.train + label.test}" for label in report.labels)
         table.add_row(escape(report.alias), f"{report.training}", f"{report.test}", report.split, escape(labels))
+        if not full:
+            add_remarks(table, report.remarks[:MOST_REMARKS], len(report.remarks[MOST_REMARKS:]))
+        table.add_section()
     console.print(table)
-    if full:
-        for report in reports:
-            show_report(console, report)
+    for report in reports:
+        (show_report if full else show_alternatives)(console, report)
     for line in [] if full else first_warnings(reports, check_command):
         console.print(printable(f"warning: {line}"), markup=False, highlight=False, soft_wrap=True)
     sizes = [f"{name} {parameter_count(network):,}" for name, network in plan.method.networks.items()]

@@ -11,6 +11,7 @@ import numpy as np
 
 from stargan_fw.data.splits import find_copies
 from stargan_fw.errors import printable
+from stargan_fw.interfaces.dataset import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
@@ -49,6 +50,7 @@ class DatasetReport:
         training: number of training images.
         test: number of test images.
         labels: the labels in the label vector's order.
+        remarks: what was inferred about the data, and what was left out.
         together: label → other label → number of images that have both.
         duplicates: groups of images with the same bytes.
         unreadable: image → why it cannot be read.
@@ -70,6 +72,7 @@ class DatasetReport:
     training: int = 0
     test: int = 0
     labels: list[LabelReport] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     together: dict[str, dict[str, int]] = field(default_factory=dict)
     duplicates: list[list[str]] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -83,8 +86,9 @@ class DatasetReport:
     warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the report as JSON values."""
-        return asdict(self)
+        """Returns the report as JSON values. The warnings begin with the remarks, which had no place of their own once."""
+        remarks = [{"kind": one.kind, "text": one.text, "otherwise": one.otherwise} for one in self.remarks]
+        return asdict(self) | {"remarks": remarks, "warnings": [*self.remarks, *self.warnings]}
 
 
 def describe(source: Source) -> DatasetReport:
@@ -114,7 +118,9 @@ def count(source: Source, plugin: str) -> DatasetReport:
     sides = source.train, source.test
     report = DatasetReport(source.alias, plugin, str(source.dataset.root), sum(map(len, sides)))
     report.split, (report.training, report.test) = source.dataset.test_split, map(len, sides)
-    report.warnings += [*source.dataset.remarks, *_find_uncertain(source)]
+    remarks = source.dataset.remarks
+    report.remarks = [remark for remark in remarks if isinstance(remark, Remark)]
+    report.warnings = [*(text for text in remarks if not isinstance(text, Remark)), *_find_uncertain(source)]
     train, test = ({person for i in side if (person := source.examples[i].identity) is not None} for side in sides)
     report.people, report.people_on_both_sides = len(train | test), sorted(train & test)
     _count_labels(report, source)
@@ -148,23 +154,31 @@ def assess_sides(report: DatasetReport, source: Source, copies: Sequence[Sequenc
             f"{count} of the people are on both sides of the split ({some}). "
             f"To divide them: {source.dataset.option('test_split=person')}"
         )
-    single = {name for a, part in source.schema.parts if a.size == 1 for name in source.schema.names[part]}
-    for label in report.labels:
-        if not label.train + label.test:
-            report.warnings.append(f"No image has '{label.name}': it cannot be learned.")
-        elif not label.train:
-            report.warnings.append(f"No training image has '{label.name}', but {label.test} of the test images do.")
-        elif label.name in single and not label.without:
-            report.warnings.append(f"No training image is without '{label.name}': {label.name}=0 cannot be learned.")
-        elif label.train < FEWEST:
-            untested = "" if label.test or not report.test else ", and no test image"
-            report.warnings.append(f"'{label.name}' has {label.train} training images, fewer than {FEWEST}{untested}.")
-        elif not label.test and report.test:
-            report.warnings.append(f"No test image has '{label.name}': what is learned of it cannot be measured.")
+    _assess_labels(report, source)
     for attribute, _ in source.schema.parts:
         if attribute.size > 1 and SPLIT_NAMES.issuperset(name.lower() for name in attribute.label_names):
             names = ", ".join(attribute.label_names)
             report.warnings.append(f"The values of '{attribute.name}' ({names}) are names of splits, not of classes.")
+
+
+def _assess_labels(report: DatasetReport, source: Source) -> None:
+    """Warns of labels that the split leaves out of a side. What cannot be learned comes before all other warnings."""
+    single = {name for a, part in source.schema.parts if a.size == 1 for name in source.schema.names[part]}
+    never: list[str] = []
+    for label in report.labels:
+        if not label.train:
+            some = f"No training image has '{label.name}', but {label.test} of the test images do."
+            never.append(some if label.test else f"No image has '{label.name}': it cannot be learned.")
+            continue
+        if label.name in single and not label.without:
+            never.append(f"No training image is without '{label.name}': {label.name}=0 cannot be learned.")
+        untested = not label.test and report.test
+        if label.train < FEWEST:
+            beside = ", and no test image" if untested else ""
+            report.warnings.append(f"'{label.name}' has {label.train} training images, fewer than {FEWEST}{beside}.")
+        elif untested:
+            report.warnings.append(f"No test image has '{label.name}': what is learned of it cannot be measured.")
+    report.warnings[:0] = never
 
 
 def _assess_copies(report: DatasetReport, source: Source, copies: Sequence[Sequence[int]]) -> None:

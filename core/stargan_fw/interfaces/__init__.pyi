@@ -9,6 +9,7 @@ from .dataset import (
     EncodedImage as EncodedImage,
     Example as Example,
     PortraitSquare as PortraitSquare,
+    Remark as Remark,
     Square as Square,
 )
 from .loss import (

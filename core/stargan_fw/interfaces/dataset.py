@@ -6,7 +6,7 @@ import shlex
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -143,6 +143,31 @@ class Example:
             object.__setattr__(self, "identity", str(self.identity))
 
 
+class Remark(str):
+    """A sentence on how a part of the data was read, which is shown in a table before the first step.
+
+    Attributes:
+        kind: "inferred" if nobody said how to read the part, or "left out" if it is not learned.
+        text: the part and what was made of it, or why: "column 'age': 59 numbers from 18 to 80: amounts, not classes".
+        otherwise: how to read it in another way, with a line to paste: "to learn each of the texts: --set …"; or empty.
+    """
+
+    __slots__ = ("kind", "otherwise", "text")
+
+    kind: Literal["inferred", "left out"]
+    text: str
+    otherwise: str
+
+    def __new__(cls, kind: Literal["inferred", "left out"], text: str, otherwise: str = "") -> Self:
+        """Makes the sentence of its parts."""
+        remark = super().__new__(cls, f"{kind.capitalize()}: {text}{f' ({otherwise})' if otherwise else ''}.")
+        remark.kind, remark.text, remark.otherwise = kind, text, otherwise
+        return remark
+
+    def __getnewargs__(self) -> tuple[str, str, str]:  # type: ignore[override]
+        return self.kind, self.text, self.otherwise  # what a copy is made of
+
+
 class Dataset(ABC):
     """Lists images with their labels, the people on them and how to crop them.
 
@@ -211,9 +236,10 @@ class Dataset(ABC):
 
     @property
     def remarks(self) -> Sequence[str]:
-        """Says in full sentences what a person should know about how the data was read: what was left out, and why.
+        """Says what a person should know about how the data was read.
 
-        Core shows each as a warning before the first step. A dataset may have listed its examples to know.
+        Before the first step, core shows what was inferred or left out (each a `Remark`) in a table, and other sentences
+        as warnings. A dataset may have listed its examples to know.
         """
         return ()
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stargan_fw import Dataset, Example, hookimpl
+from stargan_fw import Dataset, Example, Remark, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.celeba_files import AttributeFile, is_side, read_side, read_values
@@ -125,7 +125,9 @@ class CelebA(Dataset):
         labels = self._labels(values)
         folder, paths, others = self.files.find_images(names)
         if others:
-            self._remarks.append(f"Left out: {others} images in {folder} that {attributes.name} does not list.")
+            self._remarks.append(
+                Remark("left out", f"{others} images in {folder} that {attributes.name} does not list")
+            )
         if None in paths:
             here = [path is not None for path in paths]
             absent = list(compress(names, (path is None for path in paths)))
@@ -202,10 +204,8 @@ class CelebA(Dataset):
                 f"'{paths[sides.index(None)]}'. Complete it,"
                 f" or hold random images out: {self.option('test_split=random')}"
             )
-        self._remarks.append(
-            f"The split is that of {self.files.partitions}; to hold 2,000 random images out, as in the paper:"
-            f" {self.option('test_split=random')}"
-        )
+        otherwise = f"to hold 2,000 random images out, as in the paper: {self.option('test_split=random')}"
+        self._remarks.append(Remark("inferred", f"the split is that of {self.files.partitions}", otherwise))
 
     def _leave_out(self, absent: Sequence[str], names: Sequence[str], folder: Path) -> None:
         """Says that listed images are absent; DataError unless they may be left out and some are there."""
@@ -214,7 +214,7 @@ class CelebA(Dataset):
         problem = f"{len(absent)} of the {len(names)} images that {file} lists are absent ({some})"
         others = len(absent) < len(names)
         if others and self.on_bad_image == "skip":
-            self._remarks.append(f"Left out: {problem}.")
+            self._remarks.append(Remark("left out", problem))
             return
         skip = f", or train on the others: {self.option('on_bad_image=skip')}" if others else ""
         raise DataError(f"{folder}: {problem}. Unpack the image archive so that {folder / absent[0]} exists{skip}")

@@ -125,8 +125,10 @@ class _Interpretation:
             self._counts[column] = Counter(filter(None, self._read(column)))
         return self._counts[column]
 
-    def _say(self, kind: Literal["label", "role", "left out", "warning"], column: str, text: str) -> None:
-        self.findings.append(Finding(kind, f"column '{column}': {text}"))
+    def _say(
+        self, kind: Literal["label", "role", "left out", "warning"], column: str, text: str, otherwise: str = ""
+    ) -> None:
+        self.findings.append(Finding(kind, f"column '{column}': {text}", otherwise))
 
     def _find_roles(self) -> tuple[str | None, str | None]:
         """Returns the columns of people and of splits: the configured ones, or those that look like it."""
@@ -162,14 +164,14 @@ class _Interpretation:
         """Returns the label columns in order: the chosen ones, then others that the groups name."""
         if self.options.labels is not None:
             chosen = _find_columns(self.records, self.options.labels, "labels")
-            for name in self.records.names:
-                if name not in {*chosen, *self.grouped, *other_columns}:
-                    self._say("left out", name, "`labels` does not name it")
+            others = [name for name in self.records.names if name not in {*chosen, *self.grouped, *other_columns}]
+            if others:
+                self.findings.append(Finding("left out", f"{_list_columns(others)}: not named by `labels`"))
         else:
             chosen = [name for name in self.records.names if name not in other_columns and self._is_label(name)]
         names = list(dict.fromkeys([*chosen, *self.grouped]))
         if not names:
-            left_out = "".join(f" {finding.text}." for finding in self.findings if finding.kind == "left out")
+            left_out = "".join(f" {finding}." for finding in self.findings if finding.kind == "left out")
             line = self.doubts.line(labels=["COLUMN", "…"])
             raise DataError(
                 f"{self.records.header}: no column is left to be a label.{left_out} Add one, or name some: {line}"
@@ -182,13 +184,12 @@ class _Interpretation:
         if column in self.grouped or self.cells.is_configured(column) or self.records.classes.get(column):
             return True
         if not self.cells.are_plain(column):
-            self._say(
-                "left out", column, f"{self.cells.describe(column)}, not texts or numbers{self._explain_lists(column)}"
-            )
+            what = f"{self.cells.describe(column)}, not texts or numbers"
+            self._say("left out", column, what, self._explain_lists(column))
             return False
         verdict = kinds.judge(column, self._count(column))
         if verdict.kind == "left out":
-            self._say("left out", column, verdict.reason + self._explain_blanks(column))
+            self._say("left out", column, verdict.reason, self._explain_blanks(column))
         elif verdict.kind == "doubtful":
             choices = (kinds.Choice("it is a label", learn=True), kinds.Choice("it is none", learn=False))
             self.doubts.add(column, kinds.Doubt(verdict.reason, choices))
@@ -197,7 +198,7 @@ class _Interpretation:
     def _explain_lists(self, column: str) -> str:
         """Returns how to learn a column of lists of texts."""
         lists = self.cells.are_lists_of_texts(column)
-        return f" (to learn each of the texts: {self.doubts.line(separator='|')})" if lists else ""
+        return f"to learn each of the texts: {self.doubts.line(separator='|')}" if lists else ""
 
     def _explain_blanks(self, column: str) -> str:
         """Returns how to learn a column that says yes, or nothing."""
@@ -209,7 +210,7 @@ class _Interpretation:
         if known and not is_tick(text):
             return ""
         values = known | {"": not (known or kinds.means_yes(text))}
-        return f" (if an empty cell means no: {self.doubts.line(values={column: values})})"
+        return f"if an empty cell means no: {self.doubts.line(values={column: values})}"
 
     def _interpret_labels(self, names: Sequence[str]) -> dict[str, _Label]:
         labels = {}
@@ -363,6 +364,12 @@ def _sort(texts: Iterable[str]) -> list[str]:
 
 def _find_columns(records: Records, names: Iterable[str], option: str) -> list[str]:
     return list(dict.fromkeys(records.find(name, option) for name in names))
+
+
+def _list_columns(names: Sequence[str], most: int = 12) -> str:
+    some = ", ".join(f"'{name}'" for name in names[:most])
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{'column' if len(names) == 1 else 'columns'} {some}{more}"
 
 
 def _check_label_names(records: Records, names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from stargan_fw import Remark
 from stargan_fw.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,17 +25,23 @@ class Finding:
         kind: "label"; "role" of a column that says who is on an image or divides them, or how the table was read; "left
             out", with the reason; or "warning", if it may be a mistake.
         text: begins with the column, if it is about one: "column 'age': 2 numbers from 23 to 41: amounts, not classes".
+        otherwise: how to read it in another way, with a line to paste; or empty.
     """
 
     kind: Literal["label", "role", "left out", "warning"]
     text: str
+    otherwise: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.otherwise})" if self.otherwise else self.text
 
 
-def sum_up(findings: Sequence[Finding]) -> list[str]:
-    """Returns sentences for a person who sees the labels: what was left out, how the rest was read, and each warning."""
-    left_out, read = ("; ".join(each.text for each in findings if each.kind == kind) for kind in ("left out", "role"))
+def as_remarks(findings: Sequence[Finding]) -> list[str]:
+    """Returns what a person who sees the labels should know: how the rest was read, what was left out, and warnings."""
+    inferred = [Remark("inferred", each.text, each.otherwise) for each in findings if each.kind == "role"]
+    left_out = [Remark("left out", each.text, each.otherwise) for each in findings if each.kind == "left out"]
     warnings = [f"{each.text[0].upper()}{each.text[1:]}" for each in findings if each.kind == "warning"]
-    return [*([f"Left out: {left_out}."] if left_out else []), *([f"Inferred: {read}."] if read else []), *warnings]
+    return [*inferred, *left_out, *warnings]
 
 
 class Doubts:
@@ -74,7 +81,7 @@ class Doubts:
             findings: what was found out so far; the message names what was left out.
         """
         doubts = self._describe(header, columns)
-        left_out = "; ".join(finding.text for finding in findings if finding.kind == "left out")
+        left_out = "; ".join(str(finding) for finding in findings if finding.kind == "left out")
         if doubts and left_out:
             doubts[-1] += f"\n  Left out: {left_out}."
         if self.problems or doubts:

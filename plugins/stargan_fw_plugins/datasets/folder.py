@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from stargan_fw import Dataset, Example, hookimpl
+from stargan_fw import Dataset, Example, Remark, hookimpl
 from stargan_fw.errors import DataError, LabelError
 from stargan_fw_plugins.datasets.folder_layout import Layout, Levels, read_layout, suggest_folder
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
@@ -56,7 +56,12 @@ class Folder(Dataset):
 
     @property
     def remarks(self) -> Sequence[str]:
-        return [self._name_alias(remark) for remark in self._layout.remarks]
+        return [
+            Remark(remark.kind, remark.text, self._name_alias(remark.otherwise))
+            if isinstance(remark, Remark)
+            else remark
+            for remark in self._layout.remarks
+        ]
 
     @cached_property
     def attributes(self) -> Sequence[Attribute]:  # type: ignore[override]

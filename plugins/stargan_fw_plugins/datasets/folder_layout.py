@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from stargan_fw import Remark
 from stargan_fw.data.images import is_image_name, is_junk
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.folder_tree import (
@@ -96,7 +97,7 @@ def read_layout(root: Path, levels: Levels | None, *, pool: bool = False) -> Lay
         raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}. {LAYOUT}")
     tree = read_tree(root)
     sides = _read_splits(tree)
-    remarks = list(_remark_loose(tree, sides))
+    remarks: list[str] = list(_remark_loose(tree, sides))
     if levels == "identity/class":
         remarks += [text for folders in sides.values() for person in folders for text in _remark_beside(person)]
         sides = {side: _below(folders) for side, folders in sides.items()}
@@ -310,23 +311,21 @@ def _side_of(tree: ImageTree, folder: ImageTree) -> Side:
     return sides_of(kinds)[kind] if kind else None
 
 
-def _remark_loose(tree: ImageTree, sides: Mapping[Side, Sequence[ImageTree]]) -> Iterator[str]:
-    """Yields a sentence about images beside class folders, which have no class."""
+def _remark_loose(tree: ImageTree, sides: Mapping[Side, Sequence[ImageTree]]) -> Iterator[Remark]:
+    """Yields a remark on images beside class folders, which have no class."""
     used = {folder.path for folders in sides.values() for folder in folders}
     for folder in [tree, *(folder for folder in tree.folders if folder.path not in used)]:
         yield from _remark_beside(folder)
 
 
-def _remark_beside(folder: ImageTree) -> Iterator[str]:
+def _remark_beside(folder: ImageTree) -> Iterator[Remark]:
     if folder.images and folder.folders:
         count = "1 image lies" if len(folder.images) == 1 else f"{len(folder.images)} images lie"
-        yield (
-            f"Left out: {count} beside the class folders of '{folder.path}' and so without a class, such as"
-            f" '{folder.images[0].name}'."
-        )
+        place = f"beside the class folders of '{folder.path}' and so without a class"
+        yield Remark("left out", f"{count} {place}, such as '{folder.images[0].name}'")
 
 
-def _ask_for_levels(tree: ImageTree, tops: Sequence[ImageTree]) -> list[str]:
+def _ask_for_levels(tree: ImageTree, tops: Sequence[ImageTree]) -> list[Remark]:
     """Asks whether the upper folders are people, if the folders below have the same names again and again."""
     names = Counter(name for top in tops for name in {fold_name(inner.name) for inner in top.folders})
     repeated = [name for name, count in names.items() if count > 1]
@@ -341,11 +340,11 @@ def _ask_for_levels(tree: ImageTree, tops: Sequence[ImageTree]) -> list[str]:
             " --set datasets.ALIAS.levels=class/identity (the lower are), or --set datasets.ALIAS.levels=class"
             " (the lower say nothing)."
         )
-    remark = (
-        f"The classes are the folders {above}, which hold the same folders {below}. To change that, set"
-        " datasets.ALIAS.levels=identity/class (the upper folders are people) or class/identity (the lower are)."
-    )
-    return [remark]
+    meaning = f"the classes are the folders {above}, which hold the same folders {below}"
+    options = [f"--set datasets.ALIAS.levels={levels}" for levels in ("identity/class", "class/identity")]
+    return [
+        Remark("inferred", meaning, f"if the upper folders are people: {options[0]}; if the lower are: {options[1]}")
+    ]
 
 
 def _list(names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, features
 
+from stargan_fw import Remark
 from stargan_fw.data.images import IMAGE_SUFFIXES, is_junk
 
 if TYPE_CHECKING:
@@ -93,18 +94,19 @@ def can_read(suffix: str) -> bool:
     )
 
 
-def describe_others(root: ImageTree) -> list[str]:
-    """Returns a sentence about files that are left out since they are not taken for pictures, or nothing."""
+def describe_others(root: ImageTree) -> list[Remark]:
+    """Returns a remark on files that are left out since they are not taken for pictures, or nothing."""
     others = [file for folder in root.walk() for file in folder.others]
     if not others:
         return []
     endings = Counter(file.suffix.lower() or "no ending" for file in others)
     counts = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
     unread = sorted(suffix for suffix in IMAGE_SUFFIXES & endings.keys() if not can_read(suffix))
-    remedy = f" Pillow cannot read {', '.join(unread)} here: save them as PNG or JPEG to learn them." if unread else ""
+    remedy = f"Pillow cannot read {', '.join(unread)} here: save them as PNG or JPEG to learn them" if unread else ""
     example = others[0].relative_to(root.path)
     verb = "is not read as a picture" if len(others) == 1 else "are not read as pictures"
-    return [f"Left out: {count_files(len(others))} that {verb} ({counts}), such as '{example}'.{remedy}"]
+    what = f"{count_files(len(others))} that {verb} ({counts}), such as '{example}'"
+    return [Remark("left out", what, remedy)]
 
 
 def count_files(count: int) -> str:

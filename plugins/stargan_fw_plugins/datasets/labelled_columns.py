@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stargan_fw import Dataset, Example
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.columns import interpret
-from stargan_fw_plugins.datasets.doubts import Finding, sum_up
+from stargan_fw_plugins.datasets.doubts import Finding, as_remarks
 from stargan_fw_plugins.datasets.repeated_rows import merge_repeated
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Tabular(Dataset):
 
     @property
     def remarks(self) -> Sequence[str]:
-        return sum_up(self.findings)
+        return as_remarks(self.findings)
 
     def examples(self) -> Iterable[Example]:
         """Returns one example per image, in the order of the table.

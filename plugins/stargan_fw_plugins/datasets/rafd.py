@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from PIL import Image
 
-from stargan_fw import Crop, Dataset, Example, PortraitSquare, hookimpl
+from stargan_fw import Crop, Dataset, Example, PortraitSquare, Remark, hookimpl
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw.interfaces.dataset import SplitName
 from stargan_fw_plugins.datasets.folder_tree import describe_others, read_tree
@@ -205,7 +205,7 @@ class RaFD(Dataset):
         some = ", ".join(str(path.relative_to(self.root)) for path in unknown[:3]) + (", …" if len(unknown) > 3 else "")
         problem = f"the expression of {len(unknown)} of the {count} pictures is not known ({some})"
         if self.on_bad_image == "skip" and len(unknown) < count:
-            self._remarks.append(f"Left out: {problem}.")
+            self._remarks.append(Remark("left out", problem))
             return
         own = any(path.parent.name.lower() in EXPRESSIONS for path in unknown)
         classes = f" Or take the folders for classes: --datasets {self._as_folder}" if own else ""
@@ -219,10 +219,9 @@ class RaFD(Dataset):
 
     def _say_what_is_missing(self, found: Sequence[_Picture], chosen: int) -> None:
         if chosen < len(found):
-            self._remarks.append(
-                f"Left out: {len(found) - chosen} of the {len(found)} pictures, of other `angles`, `gazes` or `expressions`"
-                f" than {_comma_separated(self.angles)}; {_comma_separated(self.gazes)}; {_comma_separated(self.expressions)}."
-            )
+            others = f"{len(found) - chosen} of the {len(found)} pictures, of other `angles`, `gazes` or `expressions`"
+            chosen_values = "; ".join(map(_comma_separated, (self.angles, self.gazes, self.expressions)))
+            self._remarks.append(Remark("left out", f"{others} than {chosen_values}"))
         other = [one for one in found if one.photo and one.photo.expression != one.expression]
         if other:
             self._remarks.append(
