@@ -24,6 +24,7 @@ from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.training.train_request import parse_datasets
 from stargan_fw_evaluate import Evaluation, Row
+from stargan_fw_share import describe_trained
 from stargan_fw_study.study_key import Key
 from stargan_fw_study.study_results import validate
 
@@ -202,7 +203,7 @@ def _folder_parsers(work: Path) -> dict[str, Parser]:
     def opened(folder: Path) -> Callable[[], None]:
         def read() -> None:
             trained = open_model(folder)
-            _ = trained.config
+            describe_trained(trained)
             trained.load(*trained.method.translating)
 
         return read

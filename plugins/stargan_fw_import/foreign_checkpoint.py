@@ -17,10 +17,9 @@ from stargan_fw.errors import ConfigError, ModelError, one_line
 from stargan_fw.interfaces import LabelledNetwork
 from stargan_fw.models.adoption import move_labels
 from stargan_fw.models.loading import build
-from stargan_fw.models.model_config import describe_model
 from stargan_fw.options import options_model
 from stargan_fw_registry import LabelSchema, LabelSpace
-from stargan_fw_share import Facts, check_free, write_model
+from stargan_fw_share import Facts, check_free, describe_model, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,6 +15,7 @@ from stargan_fw.models.model_config import describe_pictures
 from stargan_fw.models.weights import CONFIG
 from stargan_fw_registry import LabelSchema, LabelSpace
 from stargan_fw_share.card import Facts
+from stargan_fw_share.model_description import describe_trained
 from stargan_fw_share.model_folder import check_free, write_model
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def extend_model(
     datasets = {alias: build_dataset(alias, config.datasets[alias], config.data.path, plugins) for alias in added}
     added_tables = {alias: config.datasets[alias] for alias in added}
     new = [LabelSchema(alias, list(dataset.attributes)) for alias, dataset in datasets.items()]
-    old = trained.config
+    old = describe_trained(trained)
     changes = {
         "labels": LabelSpace([*old.space.schemas, *new]).to_dict(),
         "crops": old.crops | {alias: dataset.crop_size for alias, dataset in datasets.items()},

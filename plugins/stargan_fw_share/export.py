@@ -18,6 +18,7 @@ from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import recorded_sources
 from stargan_fw_evaluate import Evaluation
 from stargan_fw_share.card import Facts
+from stargan_fw_share.model_description import describe_trained
 from stargan_fw_share.model_folder import check_free, write_model
 from stargan_fw_share.onnx_folder import check_packages, write_onnx
 
@@ -50,7 +51,7 @@ def export_run(run: RunFolder, target: Path, *, plugins: Sequence[Path] = (), li
     check_free(target)
     run.config()  # raises if there is no run: a model folder is not exported again
     trained, facts = _open(run.path, target, plugins, licence)
-    write_model(target, trained.config, trained.method, list(trained.weights), facts)
+    write_model(target, describe_trained(trained), trained.method, list(trained.weights), facts)
 
 
 def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = (), licence: str | None = None) -> None:
@@ -70,7 +71,7 @@ def export_onnx(model: Path, target: Path, *, plugins: Sequence[Path] = (), lice
     check_packages()
     check_free(target)
     trained, facts = _open(model, target, plugins, licence)
-    write_onnx(target, trained.config, trained.method, facts)
+    write_onnx(target, describe_trained(trained), trained.method, facts)
 
 
 def _open(model: Path, target: Path, plugins: Sequence[Path], licence: str | None) -> tuple[TrainedModel, Facts]:

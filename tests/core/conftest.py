@@ -18,7 +18,7 @@ from stargan_fw.config_layers import Layer
 from stargan_fw.data.loader import Loader
 from stargan_fw.data.store import Store, write_store
 from stargan_fw.models.loading import open_model
-from stargan_fw.models.model_config import FORMAT
+from stargan_fw.models.model_config import FORMAT, Component, ModelConfig
 from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.run_folder import RunFolder
@@ -117,7 +117,18 @@ def exported_once(trained_once, tmp_path_factory):
     """The model folder of that run, written by hand, since `export` is no part of core; not to be written to."""
     out, model = tmp_path_factory.mktemp("exported"), open_model(trained_once)
     model.load(*model.weights)
-    (out / "config.json").write_text(model.config.to_json())
+    tables = dict(model.settings)
+    size = tables.pop("data")["image_size"]
+    parts = {kind: Component(name=table.pop("name"), arguments=table) for kind, table in tables.items()}
+    config = ModelConfig(
+        image_size=size,
+        labels=model.method.space.to_dict(),
+        crops=dict.fromkeys(model.method.space.datasets),
+        method=parts.pop("method"),
+        components=parts,
+        plugins=[],
+    )
+    (out / "config.json").write_text(config.to_json())
     for file, network in (("model", model.method.generator), ("classifier", model.method.discriminator)):
         save_file(network.state_dict(), out / f"{file}.safetensors", metadata={"stargan_fw_format": str(FORMAT)})
     return out

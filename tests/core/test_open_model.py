@@ -38,7 +38,7 @@ def test_a_model_takes_no_memory_until_it_is_used(request, kind):
     assert not any(parameter.is_meta for parameter in model.method.networks["generator"].parameters())
     assert not model.method.networks["generator"].training
     assert all(parameter.is_meta for parameter in model.method.networks["discriminator"].parameters())
-    assert (model.method.space.datasets, model.config.image_size) == (("shapes", "colours"), 16)
+    assert (model.method.space.datasets, model.method.image_size) == (("shapes", "colours"), 16)
 
 
 def test_a_run_gives_the_averaged_weights_of_its_newest_checkpoint(trained_once, tensors):
@@ -61,14 +61,6 @@ def test_a_checkpoint_that_a_training_replaces_before_it_is_read(trained_once, t
     model.load("generator")
 
     assert not any(parameter.is_meta for parameter in model.method.networks["generator"].parameters())
-
-
-def test_what_a_model_needs_is_named(exported_once):
-    config = json.loads((exported_once / "config.json").read_text())
-
-    assert [(need["distribution"], need["version"]) for need in config["plugins"]] == [("fakes", "1.0")]
-    assert config["plugins"][0]["provides"] == ["method swap", "generator mixer", "discriminator critic", "loss hinge"]
-    assert config["components"]["generator"] == {"name": "mixer", "arguments": {"width": 4}}
 
 
 REFUSED = {

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -36,8 +37,10 @@ def test_the_folder_holds_what_it_should(exported_once, trained_once):
     assert list(config["own_crops"]) == ["rafd"]
     assert "a square of 0.85 of its width around the head" in config["own_crops"]["rafd"]
     assert config["components"]["generator"] == {"name": "attention", "arguments": {"conv_dim": 4, "repeat_num": 1}}
-    assert [need["distribution"] for need in config["plugins"]] == ["stargan-fw"]
-    assert "generator attention" in config["plugins"][0]["provides"]
+    (need,) = config["plugins"]
+    assert (need["distribution"], need["version"]) == ("stargan-fw", version("stargan-fw"))
+    named = {"method": config["method"], **config["components"]}
+    assert need["provides"] == [f"{kind} {component['name']}" for kind, component in named.items()]
 
 
 def test_others_may_read_it(exported_once):

@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import tomllib
 
 import pytest
+import tomli_w
 import torch
 from safetensors.torch import load_file
 
@@ -163,3 +165,13 @@ def test_datasets_that_no_plugin_has_must_be_named(cli, exported, tmp_path):
     assert outcome.code == 2
     assert "no plugin is called 'people'" in outcome.err
     assert "people=plugin:location" in outcome.err
+
+
+def test_datasets_that_are_named_need_no_plugin_file_of_the_run(cli, trained, small_data, tmp_path):
+    path = trained / "config.toml"
+    config = tomllib.loads(path.read_text())
+    config["plugins"], config["datasets"]["rafd"]["plugin"] = ["/gone/people.py"], "people"
+    path.write_text(tomli_w.dumps(config))
+    command = ("train", "--from", trained, *SMALL, "--max-steps", 1, "--out", tmp_path / "run")
+    assert "--plugin /gone/people.py" in cli(*command).err
+    assert cli(*command, "--datasets", "celeba,rafd", "--data", small_data).code == 0

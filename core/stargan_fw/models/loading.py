@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.modules import module as torch_modules
 
-from stargan_fw.components import (
-    build_method,
-    check_plugins_named,
-    complete_model,
-    data_components,
-    model_components,
-)
+from stargan_fw.component_kinds import MODEL_COMPONENTS
+from stargan_fw.components import build_method, check_plugins_named, complete_model, model_components
 from stargan_fw.config import Config
 from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, RunError, one_line
 from stargan_fw.models import hub
-from stargan_fw.models.model_config import ModelConfig, check_format, describe_model, describe_pictures, label_counts
+from stargan_fw.models.model_config import ModelConfig, check_format, describe_pictures, label_counts
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, StoredWeights, weights_in_file
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
@@ -48,7 +42,7 @@ class TrainedModel:
         method: the method; its networks are on the meta device until `load`.
         weights: where each network's weights are, by the network's name; networks without weights are left out.
         plugins: the plugins that the model is built with.
-        describe: makes the configuration. A run's datasets are opened for it, which may take a while.
+        settings: the tables of a configuration that say what the model is.
         pictures: how each dataset's pictures were read; a dataset that used the defaults may be left out.
         own_crops: describes the squares of the datasets whose images had their own.
         label_counts: as `ModelConfig.label_counts`, of a run with those of all datasets.
@@ -58,15 +52,10 @@ class TrainedModel:
     method: Method
     weights: Mapping[str, StoredWeights]
     plugins: PluginManager
-    describe: Callable[[], ModelConfig]
+    settings: Mapping[str, Any]
     pictures: Mapping[str, PictureOptions] = field(default_factory=dict)
     own_crops: Mapping[str, str] = field(default_factory=dict)
     label_counts: Mapping[str, LabelCounts] = field(default_factory=dict)
-
-    @cached_property
-    def config(self) -> ModelConfig:
-        """What the model is."""
-        return self.describe()
 
     def load(self, *networks: str) -> None:
         """Gives networks of the method their weights, as the function `load` does."""
@@ -153,16 +142,17 @@ def _open_run(run: RunFolder, plugins: PluginManager) -> TrainedModel:
     if method.averaged and (checkpoint / AVERAGED).exists():
         files[method.averaged] = AVERAGED
     weights = {name: StoredWeights(checkpoint / file, successor=run.checkpoints.latest) for name, file in files.items()}
-
-    def describe() -> ModelConfig:
-        # The crops are those of the datasets' classes.
-        check_plugins_named(data_components(config), config, plugins, run.path)
-        return describe_model(complete_model(config, plugins), space, plugins, run.splits())
-
-    splits = run.splits()
+    settings, splits = _settings(complete_model(config, plugins)), run.splits()
     pictures = {alias: one.options for alias, one in describe_pictures(config, plugins, splits).items()}
     own_crops = {alias: split["own_crops"] for alias, split in splits.items() if split.get("own_crops")}
-    return TrainedModel(run.path, method, weights, plugins, describe, pictures, own_crops, label_counts(splits))
+    return TrainedModel(run.path, method, weights, plugins, settings, pictures, own_crops, label_counts(splits))
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Returns the tables of a run's configuration that say what the model is, as `ModelConfig.settings` does."""
+    tables = {kind: getattr(config, kind) for kind in ("method", *MODEL_COMPONENTS)}
+    named = {kind: {**table.options, "name": table.name} for kind, table in tables.items() if table.name}
+    return {"data": {"image_size": config.data.image_size}, **named}
 
 
 def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
@@ -177,7 +167,7 @@ def _open_folder(folder: Path, plugins: PluginManager) -> TrainedModel:
         check_format(int(version) if version.isdecimal() and len(version) < 9 else None, folder / TRANSLATING)
     pictures = {alias: one.options for alias, one in config.pictures.items()}
     crops, counts = config.own_crops, config.label_counts
-    return TrainedModel(folder, method, weights, plugins, lambda: config, pictures, crops, counts)
+    return TrainedModel(folder, method, weights, plugins, config.settings(), pictures, crops, counts)
 
 
 def build(config: ModelConfig, plugins: PluginManager, path: Path) -> Method:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,17 +11,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from stargan_fw.component_kinds import MODEL_COMPONENTS
 from stargan_fw.config import LARGEST_SIZE, Colour, GreyRange
 from stargan_fw.data.images import PictureOptions
-from stargan_fw.data.source import build_dataset
-from stargan_fw.errors import LabelError, ModelError, RequestError, one_line
+from stargan_fw.errors import LabelError, ModelError, one_line
 from stargan_fw.files import read_json, why_unreadable
 from stargan_fw.interfaces.dataset import Fit  # noqa: TC001 - pydantic evaluates it
 from stargan_fw.options import describe_error
 from stargan_fw.runs.run_folder import LabelCount  # noqa: TC001 - pydantic evaluates it
-from stargan_fw.version import __version__
 from stargan_fw_registry import LabelSpace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from stargan_fw.config import Config
     from stargan_fw.plugin_manager import PluginManager
@@ -206,44 +204,6 @@ def describe_pictures(
     return {alias: pictures for alias, pictures in found.items() if pictures != Pictures()}
 
 
-def describe_model(
-    config: Config, space: LabelSpace, plugins: PluginManager, splits: Mapping[str, Any] = MappingProxyType({})
-) -> ModelConfig:
-    """Returns the `config.json` of the model that a configuration builds.
-
-    Args:
-        config: a complete configuration, as `stargan_fw.components.complete` returns it.
-        space: the label space.
-        plugins: the plugins that the configuration is built with.
-        splits: as `describe_pictures` takes them.
-
-    Raises:
-        ModelError: a component has an argument that a model's file cannot have.
-    """
-    tables = {kind: getattr(config, kind) for kind in ("method", *MODEL_COMPONENTS)}
-    try:
-        parts = {
-            kind: Component(name=table.name, arguments=table.options) for kind, table in tables.items() if table.name
-        }
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ModelError(f"The model cannot be shared: {where}: {_reason(first['msg'])}.") from None
-    crops = {alias: _crops_of(alias, config, plugins) for alias in space.datasets}
-    return ModelConfig(
-        made_with=f"stargan-fw {__version__}",
-        image_size=config.data.image_size,
-        labels=space.to_dict(),
-        crops={alias: crop for alias, (crop, _) in crops.items()},
-        own_crops={alias: own for alias, (_, own) in crops.items() if own},
-        pictures={a: one for a, one in describe_pictures(config, plugins, splits).items() if a in space.datasets},
-        plugins=_required_plugins(parts, plugins),
-        label_counts={alias: c for alias, c in label_counts(splits).items() if not all(map(all, c.values()))},
-        method=parts.pop("method"),
-        components=parts,
-    )
-
-
 def label_counts(splits: Mapping[str, Any]) -> dict[str, dict[str, list[int]]]:
     """Returns the counts of the datasets whose images a run has counted, as `ModelConfig.label_counts` has them."""
     return {alias: split["label_counts"] for alias, split in splits.items() if "label_counts" in split}
@@ -258,37 +218,6 @@ def check_format(version: object, path: Path) -> None:
             f"'{path}' is of format {version}, which a newer stargan-fw wrote; this one reads up to {FORMAT}. "
             "Update stargan-fw: pip install --upgrade stargan-fw."
         )
-
-
-def _required_plugins(parts: Mapping[str, Component], plugins: PluginManager) -> list[Need]:
-    """Returns the plugins that register the components, one per distribution or file."""
-    reports = {report.name: report for report in plugins.reports}
-    provided: dict[tuple[str | None, str | None, str | None], list[str]] = {}
-    for kind, part in parts.items():
-        report = reports[plugins.index(kind).source(part.name)]
-        distribution, _, version = (report.distribution or "").partition(" ")
-        file = Path(report.name).name if report.source == "file" else None
-        provided.setdefault((distribution or None, version or None, file), []).append(f"{kind} {part.name}")
-    return [
-        Need(provides=provides, distribution=distribution, version=version, file=file)
-        for (distribution, version, file), provides in provided.items()
-    ]
-
-
-def _crops_of(alias: str, config: Config, plugins: PluginManager) -> tuple[int | None, str]:
-    """Returns the side of a dataset's centre crop, None for the short side, and a description of its images' own crops.
-
-    If the dataset's plugin or data is not there, the configuration and the class say what they can.
-    """
-    table = config.datasets.get(alias)
-    if table is None or table.plugin not in plugins.index("dataset"):
-        return (table.crop_size if table else None), ""
-    try:
-        dataset = build_dataset(alias, table, config.data.path, plugins)
-    except (RequestError, OSError):
-        crop: int | None = table.crop_size or plugins.index("dataset").get(table.plugin).crop_size
-        return crop, ""
-    return dataset.crop_size, dataset.own_crops
 
 
 def _read_json(path: Path) -> dict[str, Any]:

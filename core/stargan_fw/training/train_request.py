@@ -216,13 +216,13 @@ def _start_layers(start: TrainedModel | None, *, datasets_named: bool) -> list[L
     """Returns the settings of the model's networks, if there is a model, and its datasets unless the user names others."""
     if start is None:
         return []
-    settings = start.config.settings()
+    settings = dict(start.settings)
     folder = RunFolder(start.path)
     if not datasets_named and folder.holds_run:
         config = folder.config()
         check_plugins_named(data_components(config), config, start.plugins, folder.path)
         settings["datasets"] = config.model_dump(exclude_none=True)["datasets"]
-        settings["data"]["path"] = config.data.path
+        settings["data"] = {**settings["data"], "path": config.data.path}
     elif not datasets_named:
         aliases = start.method.space.datasets
         unknown = [alias for alias in aliases if alias not in start.plugins.index("dataset")]
