@@ -18,6 +18,7 @@ plugin_modules = (
     "stargan_fw_plugins.losses.wgan_gp",
     "stargan_fw_plugins.losses.vanilla",
     "stargan_fw_plugins.losses.lsgan",
+    "stargan_fw_plugins.losses.r1",
     "stargan_fw_plugins.embeddings.face",
     "stargan_fw_plugins.embeddings.dataset_classifier",
     "stargan_fw_plugins.methods.stargan",

@@ -104,6 +104,8 @@ class ConstantSlopes(nn.LeakyReLU):
         return type(layer) is nn.LeakyReLU and layer.negative_slope >= 0 and not layer.inplace
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():  # a compiled `torch.func.grad` loses what a torch.autograd.Function has saved
+            return torch.where(x > 0, x, self.negative_slope * x)
         result: Tensor = _Leak.apply(x, self.negative_slope)
         return result
 

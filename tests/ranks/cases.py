@@ -36,10 +36,12 @@ METHODS = {
 LABELS = (2, 3, 2)  # of each dataset
 
 
-def trainer_of(method, datasets, folder, **training):
+def trainer_of(method, datasets, folder, loss=None, **training):
     """Returns a trainer of a tiny method on noise."""
     parts = METHODS[method]
     settings = {"batch_size": 16, "n_critic": 2, "precision": "fp32", "accelerate": "off", **training}
+    if loss:
+        parts = {**parts, "loss": loss}
     config = {**parts, "method": {**parts.get("method", {}), "name": method}, "training": settings}
     plugins = PluginManager.discover()
     complete_config = complete(Config.model_validate({**config, "data": {"image_size": 32}}), plugins)
@@ -66,6 +68,11 @@ def train(trainer, steps):
 def training(method, datasets, steps=6, **settings):
     with tempfile.TemporaryDirectory() as folder:
         return train(trainer_of(method, datasets, Path(folder), **settings), steps)
+
+
+def lazy_penalty():
+    """The penalty is due at every second update of the critic on each dataset."""
+    return training("stargan", 2, loss={"name": "r1", "interval": 2}, micro_batch_size=3)
 
 
 def unequal_micro_batches():
@@ -216,6 +223,7 @@ CASES = {
     **{
         case.__name__: (case,)
         for case in (
+            lazy_penalty,
             unequal_micro_batches,
             unknown_labels,
             skipped_update,

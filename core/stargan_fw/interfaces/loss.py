@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Critic: TypeAlias = Callable[[Tensor], Tensor]  # images (B, 3, H, W) → scores (B, 1, h, w)
 
@@ -45,9 +45,11 @@ class AdversarialLoss(ABC):
 
     Attributes:
         name: the value of `loss.name` that selects it.
+        penalty: a module that differentiates the critic inside of one call, if the loss has one; see `Method.penalty`.
     """
 
     name: ClassVar[str]
+    penalty: nn.Module | None = None
 
     @abstractmethod
     def discriminator(self, real: Scored, fake: Scored, critic: Critic) -> CriticLoss:

@@ -116,6 +116,8 @@ class OptimizerSpec:
         beta1: None uses `training.beta1`.
         beta2: None uses `training.beta2`.
         weight_decay: an L2 penalty with "adam", decoupled from the gradient with "adamw".
+        lazy_ratio: k / (k + 1) if another phase takes a step with the same optimiser at every k-th step of this one: a factor on
+            the rate, and the power of Adam's betas (Karras et al., 2020, appendix B).
         clip: the largest allowed norm of the phase's gradient, over all its parameters; None does not clip.
     """
 
@@ -124,6 +126,7 @@ class OptimizerSpec:
     beta1: float | None = None
     beta2: float | None = None
     weight_decay: float = 0.0
+    lazy_ratio: float = 1.0
     clip: float | None = None
 
 
@@ -184,6 +187,8 @@ class Method(ABC):
         min_batch_size: the smallest batch that the method can train on, in images.
         min_batch_reason: why smaller batches do not work, for messages.
         compilable: the networks that `torch.compile` supports: those that no loss differentiates twice.
+        penalty: a module without parameters that computes a penalty of a network's gradient in one call, if there is one. It can
+            be compiled as a whole; compare the gradients with those of the uncompiled module before they train anything.
     """
 
     name: ClassVar[str]
@@ -195,6 +200,7 @@ class Method(ABC):
     translating: tuple[str, ...] = ("generator",)
     reading: tuple[str, ...] = ()
     auxiliary: tuple[str, ...] = ()
+    penalty: nn.Module | None = None
     networks: dict[str, nn.Module]
     phases: tuple[Phase, ...]
 

@@ -145,12 +145,17 @@ def _torch_optimizer(
     if not isinstance(spec.algorithm, str):
         optimizer = spec.algorithm(parameters)
         for group in optimizer.param_groups:
-            group["lr"] *= spec.rate
+            group["lr"] *= spec.rate * spec.lazy_ratio
         return optimizer
     beta1, beta2 = (
         default if own is None else own for own, default in zip((spec.beta1, spec.beta2), betas, strict=True)
     )
-    options: dict[str, Any] = {"lr": rate * spec.rate, "betas": (beta1, beta2), "weight_decay": spec.weight_decay}
+    betas = (beta1**spec.lazy_ratio, beta2**spec.lazy_ratio)
+    options: dict[str, Any] = {
+        "lr": rate * spec.rate * spec.lazy_ratio,
+        "betas": betas,
+        "weight_decay": spec.weight_decay,
+    }
     return ALGORITHMS[spec.algorithm](parameters, fused=True, **options)
 
 

@@ -56,7 +56,7 @@ class FastConvolution(nn.Conv2d):
     def _of_patches(self, images: Tensor, height: int, width: int) -> Tensor:
         kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
         patches = F.unfold(images, kernel, padding=padding, stride=stride).transpose(1, 2)
-        if torch.is_autocast_enabled("cpu"):
+        if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
             result = F.linear(patches, self.weight.flatten(1), self.bias)
         else:
             result = _Multiply.apply(patches.flatten(0, 1), self.weight, False)
@@ -151,7 +151,7 @@ def _outer(results: Tensor, patches: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _product(first: Tensor, second: Tensor, result: Tensor) -> Tensor:
-    fast = not torch.compiler.is_compiling() and all(is_fp32_on_cpu(matrix) for matrix in (first, second, result))
+    fast = all(is_fp32_on_cpu(matrix) for matrix in (first, second, result))
     fitting = first.shape[1] == second.shape[0] and second.shape[1] % LINE == 0
     if fast and fitting and winograd.kernels_work():
         return multiply(first[None], second[None], result[None])[0]

@@ -169,8 +169,6 @@ def needed_gradients(ctx: Any, arguments: Iterable[int]) -> list[int]:
         ctx: the context of the function's backward pass.
         arguments: the positions of all tensors in the function's arguments.
     """
-    if torch.compiler.is_compiling():
-        return [place for place in arguments if ctx.needs_input_grad[place]]
     nodes = (node for node, _ in ctx.next_functions)
     return [place for place, node in zip(arguments, nodes, strict=True) if ctx.needs_input_grad[place] and _runs(node)]
 

@@ -96,6 +96,7 @@ class CycleGAN(Pairwise):
         super().__init__(space, image_size, build, domains, arrows)
         self.lambda_idt = lambda_idt
         self.loss = require_weights(build.loss())
+        self.penalty = self.loss.penalty
         self.pool_of = {key: ImagePool(pool_size, image_size) for key in self.generators}
         self.networks["pools"] = nn.ModuleDict(self.pool_of)
 

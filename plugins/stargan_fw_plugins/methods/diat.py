@@ -51,6 +51,7 @@ class DIAT(Pairwise):
         super().__init__(space, image_size, build, domains, domains.one_way_arrows())
         self.lambda_id = lambda_id
         self.loss = build.loss()
+        self.penalty = self.loss.penalty
         self.embedding = build.embedding(image_size=image_size, label_dim=space.label_dim)
         self.networks["embedding"] = self.embedding
         learning = (Phase("f", ("embedding",)),) if isinstance(self.embedding, LearnedEmbedding) else ()

@@ -61,6 +61,7 @@ class IcGAN(Method):
         super().__init__(space, image_size, build)
         self.gan_share, self.z_dim = gan_share, z_dim
         self.loss = build.loss()
+        self.penalty = self.loss.penalty
         self.generator = IcGANGenerator(image_size, space.dim, z_dim, conv_dim)
         self.discriminator = IcGANDiscriminator(image_size, space.dim, conv_dim)
         self.encoder_z = IcGANEncoder(image_size, z_dim, conv_dim // 2, hidden_dim, encoder_kernel)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from stargan_fw import Batch, Losses, Method, Phase, hookimpl
 from stargan_fw.interfaces import ComponentBuilder, Scored
 from stargan_fw_plugins.losses.classification import classification_loss
+from stargan_fw_plugins.losses.critic_penalty import separate
 from stargan_fw_plugins.losses.weighted_loss import require_weights
 from stargan_fw_plugins.networks.classifying_discriminator import require_classifier
 from stargan_fw_registry import LabelError, LabelSpace
@@ -24,13 +25,17 @@ class StarGAN(Method):
     min_batch_size = 2
     min_batch_reason = "targets are the labels of the batch in another order, and one image has no other order"
     reading = ("discriminator",)
-    phases = (Phase("d", ("discriminator",)), Phase("g", ("generator",), interval="n_critic"))
+    phases: tuple[Phase, ...] = (Phase("d", ("discriminator",)), Phase("g", ("generator",), interval="n_critic"))
 
     def __init__(self, space: LabelSpace, image_size: int, build: ComponentBuilder) -> None:
         super().__init__(space, image_size, build)
         self.generator = build.generator(image_size=image_size, label_dim=space.dim)
         self.discriminator = require_classifier(build.discriminator(image_size=image_size, label_dim=space.label_dim))
-        self.loss = require_weights(build.loss())
+        loss = require_weights(build.loss())
+        self.loss, self.lazy = separate(loss)
+        self.penalty = loss.penalty
+        if self.lazy:
+            self.phases = tuple(self.lazy.add_phase(self.phases))
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
         self._has_batch_norm = any(
             isinstance(module, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - the base of all of them
@@ -47,6 +52,8 @@ class StarGAN(Method):
         with torch.set_grad_enabled(len(slices) == 1):
             fake = self._translate_to(batch, target)
         yield "d", self._discriminator_losses(batch, fake.detach())
+        if self.lazy and self.lazy.name in due:
+            yield self.lazy.name, self.lazy.due_losses(self.discriminator.score_images, batch.images)
         if len(slices) == 1:
             yield "g", self._generator_losses(batch, fake, target)
             return
