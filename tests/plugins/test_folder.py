@@ -1,6 +1,7 @@
 import os
 import shlex
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -236,6 +237,14 @@ def test_classes_that_the_sides_name_differently_are_not_to_be_pooled_at_once(to
     assert message.count("--set") == 1
 
 
+def test_a_line_to_paste_quotes_the_name_of_the_dataset(touch):
+    dataset = Folder(touch("train/cat/a.jpg", "train/dog/a.jpg", "test/cat/a.jpg"))
+    dataset.alias = "my pets"
+    with pytest.raises(DataError) as caught:
+        counts_of(dataset)
+    assert shlex.split(str(caught.value).rpartition("images: ")[2]) == ["--set", "datasets.my pets.test_split=random"]
+
+
 def test_two_folders_that_hold_the_same_two_are_asked_about(touch):
     root = touch(*(f"fold{n}/{kind}/a.jpg" for n in (1, 2) for kind in ("cat", "dog")))
     assert "Which are the classes? Say so: --set datasets.folder.levels=identity/class" in error_of(root)
@@ -322,6 +331,19 @@ def test_a_link_that_leads_nowhere_may_be_a_class_and_is_refused(touch):
     root = touch("cat/a.jpg", "dog/a.jpg")
     (root / "bird").symlink_to(root / "unplugged", target_is_directory=True)
     assert f"{root / 'bird'} is a link that leads nowhere. Mend it, or remove it." in error_of(root)
+
+
+@pytest.mark.parametrize("place", ["", "run/", "runs/first/"])
+def test_runs_in_the_folder_are_no_classes(touch, place):
+    root = touch("cat/a.jpg", "dog/a.jpg")
+    write(root, *(f"{place}{name}" for name in ("config.toml", "labels.json", "samples/1.png", "checkpoints/x/g.bin")))
+    dataset = Folder(root)
+    assert counts_of(dataset) == {("cat", None): 1, ("dog", None): 1}
+
+
+def test_a_folder_relative_to_another_is_told_with_where_it_was_sought(touch, monkeypatch):
+    monkeypatch.chdir(touch("cat/a.jpg").parent)
+    assert f"pets: no such folder in {touch().parent}. " in error_of(Path("pets"))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

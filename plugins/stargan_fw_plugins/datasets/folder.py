@@ -1,5 +1,6 @@
 """The dataset `folder`: images in one folder per class."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -104,7 +105,8 @@ class Folder(Dataset):
         return layout
 
     def _name_alias(self, message: str) -> str:
-        return message.replace("datasets.ALIAS.", f"datasets.{self.alias or self.name}.")
+        named = re.sub(r"--set datasets\.ALIAS\.([\w=/]+)", lambda found: self.option(found[1]), message)
+        return named.replace("datasets.ALIAS.", f"datasets.{self.alias or self.name}.")
 
 
 @hookimpl

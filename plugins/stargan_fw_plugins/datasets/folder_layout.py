@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from stargan_fw import Remark
@@ -23,7 +24,6 @@ from stargan_fw_plugins.datasets.split_names import KINDS, sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from stargan_fw.interfaces.dataset import SplitName
 
@@ -94,7 +94,8 @@ def read_layout(root: Path, levels: Levels | None, *, pool: bool = False) -> Lay
         DataError: the folder holds no classes, or what its folders mean is in doubt.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}. {LAYOUT}")
+        here = "" if root.is_absolute() else f" in {Path.cwd()}"
+        raise DataError(f"{root}: {'not a folder' if root.exists() else f'no such folder{here}'}. {LAYOUT}")
     tree = read_tree(root)
     sides = _read_splits(tree)
     remarks: list[str] = list(_remark_loose(tree, sides))

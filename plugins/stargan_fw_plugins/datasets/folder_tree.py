@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMPANIONS = frozenset(
     ".txt .csv .tsv .json .jsonl .xml .yaml .yml .md .html .htm .pdf .log .ini .py .ipynb .parquet .arrow .sha256 .md5".split()  # noqa: SIM905
 )
+PARTS_OF_RUNS = frozenset({"checkpoints", "samples", "tensorboard"})
 NEEDED = {".avif": "avif", ".jp2": "jpg_2000", ".webp": "webp"}  # what a build of Pillow may lack
 
 
@@ -35,6 +36,7 @@ class ImageTree:
         folders: the folders in it, sorted by name.
         images: the images directly in it, sorted.
         others: the other files directly in it that somebody may take for pictures, sorted.
+        runs: the number of folders directly in it that were left out since they hold runs.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class ImageTree:
     folders: list[ImageTree] = field(default_factory=list)
     images: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
+    runs: int = 0
 
     def walk(self) -> Iterator[ImageTree]:
         """Yields the folder and every folder below."""
@@ -58,7 +61,7 @@ class ImageTree:
 
 
 def read_tree(path: Path, above: tuple[str, ...] = ()) -> ImageTree:
-    """Reads a folder; an unreadable one is empty. Links are followed, but not in circles."""
+    """Reads a folder; an unreadable one is empty. Links are followed, but not in circles, and no runs are read."""
     tree = ImageTree(path, path.name)
     real = os.path.realpath(path)
     try:
@@ -69,11 +72,25 @@ def read_tree(path: Path, above: tuple[str, ...] = ()) -> ImageTree:
         if is_junk(entry.name):
             continue
         if entry.is_dir():
-            tree.folders.append(read_tree(path / entry.name, (*above, real)))
+            _add_folder(tree, path / entry.name, (*above, real))
         else:
             # Who reads a pipe waits for somebody who writes.
             _add_file(tree, path / entry.name, may_be_read=entry.is_file() or entry.is_symlink())
     return tree
+
+
+def _add_folder(tree: ImageTree, path: Path, above: tuple[str, ...]) -> None:
+    """Adds a folder unless it holds runs of this program, whose samples are no pictures of the dataset."""
+    if _is_run(path) or (path.name in PARTS_OF_RUNS and _is_run(tree.path)):
+        tree.runs += 1
+        return
+    folder = read_tree(path, above)
+    if not folder.runs or folder.folders or folder.images or folder.others:
+        tree.folders.append(folder)
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "labels.json").is_file() and (path / "config.toml").is_file()
 
 
 def _add_file(tree: ImageTree, file: Path, *, may_be_read: bool) -> None:
