@@ -1,5 +1,7 @@
 """What is wrong with the data is said at once and in every command, before anything is decoded."""
 
+import json
+import shlex
 import shutil
 
 import pytest
@@ -50,3 +52,67 @@ def test_a_training_says_what_the_check_would_and_the_line_that_shows_it(cli, wr
     assert "with other labels on a copy" in dry.out
     exported = cli("export", wrong / "run", wrong / "model")
     assert exported.code == 0
+
+
+@pytest.fixture
+def doubtful(cli, tiny, tmp_path):
+    """A run on a table with a label without training images, one that every training image has, and a repeated picture."""
+    rows = ["image,mood,hat,beard,split,age"]
+    for number in range(24):
+        Image.new("RGB", (32, 32), (number // 2 * 20 if number < 4 else number * 10, 90, 0)).save(
+            tmp_path / f"{number}.png"
+        )
+        test = number % 4 == 3
+        hat, beard = ("no", "yes") if number % 8 == 3 else ("yes", "no")  # vary in the test images alone
+        split, mood = "test" if test else "train", "glad" if number % 3 else "sad"
+        rows.append(f"{number}.png,{mood},{hat},{beard},{split},{number / 7:.2f}")
+    (tmp_path / "faces.csv").write_text("\n".join(rows))
+    run = tmp_path / "run"
+    datasets = ("--datasets", f"faces=table:{tmp_path}/faces.csv")
+    trained = cli("train", *datasets, "--out", run, *tiny.options, "--max-steps", 1)
+    assert trained.code == 0, trained.err
+    return run
+
+
+def test_evaluate_and_export_say_what_the_check_would(cli, doubtful, caplog):
+    details = ("data", "check", "--config", doubtful / "config.toml")
+    found = json.loads(cli(*details, "--json").out)["datasets"]["faces"]
+    warnings = found["warnings"][len(found["remarks"]) :]
+    assert warnings[:2] == [
+        "No training image is without 'hat': hat=0 cannot be learned.",
+        "No training image has 'beard', but 3 of the test images do.",
+    ]
+    assert any(text.startswith("Repeated: 2 images") for text in warnings)
+    expected = [f"faces: {text}" for text in warnings[:3]]
+    expected.append(f"{len(warnings) - 3} more warnings: {shlex.join(['stargan-fw', *map(str, details)])}")
+
+    for command in (
+        ("evaluate", doubtful, "--classifier-steps", 1, "--limit", 2, "--to", "glad", "--json", "--device", "cpu"),
+        ("export", doubtful, doubtful.parent / "model"),
+    ):
+        caplog.clear()
+        outcome = cli(*command)
+        assert outcome.code == 0, outcome.err
+        assert [each.message for each in caplog.records if each.name == "stargan_fw.data.check"] == expected
+
+    for path in doubtful.parent.glob("*.png"):
+        path.unlink()
+    for command in ("evaluate",), ("train", "--resume", "--out"), ("data", "check", "--config"):
+        place = doubtful / "config.toml" if command[0] == "data" else doubtful
+        assert cli(*command, place).code == 2
+
+
+def test_data_without_doubts_makes_no_lines(cli, tiny, tmp_path, caplog):
+    for number in range(96):
+        folder = tmp_path / f"good/{'cat' if number % 2 else 'dog'}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (number * 2, 90, number)).save(folder / f"{number}.png")
+    options = ("--datasets", f"good=folder:{tmp_path / 'good'}", *tiny.options, "--max-steps", 1)
+    trained = cli("train", *options, "--out", tmp_path / "fine")
+    assert trained.code == 0, trained.err
+    caplog.clear()
+
+    assert cli("export", tmp_path / "fine", tmp_path / "fine-model").code == 0
+
+    assert "warning" not in trained.out
+    assert not caplog.records

@@ -179,3 +179,17 @@ def test_yes_and_no_that_never_vary(cli, warned, tiny, face, tmp_path):
     assert warned("translate", tmp_path / "run", face, "--to", "hat=0,beard", "--out", tmp_path / "out") == [
         "No training image had hat=0, beard, so the model cannot draw them. It can draw glad, sad, hat, beard=0."
     ]
+
+
+def test_images_that_cannot_be_read_are_not_counted(cli, small_data, tiny, tmp_path):
+    data = shutil.copytree(small_data / "rafd", tmp_path / "rafd").parent
+    for path in (data / "rafd").glob("*contemptuous*"):
+        path.write_text("no picture")
+    options = (*tiny.options, "--max-steps", 1, "--set", "datasets.rafd.on_bad_image=skip")
+
+    outcome = cli("train", "--datasets", "rafd", "--data", data, "--out", tmp_path / "run", *options)
+
+    assert outcome.code == 0, outcome.err
+    counts = json.loads((tmp_path / "run/splits.json").read_text())["rafd"]["label_counts"]
+    assert (counts["contemptuous"], counts["angry"]) == ([84, 0], [72, 12])
+    assert cli("train", "--out", tmp_path / "run", "--resume", "--max-steps", 2).code == 0

@@ -35,7 +35,8 @@ def describe_split(source: Source, store: Store | None = None) -> dict[str, Any]
     }
     if store is not None:
         split["skipped"] = [source.name_of(i) for i in store.errors]
-        split["label_counts"] = source.count_labels([i for i in source.train if i not in store.errors])
+        readable = [i for i in source.train if i not in store.errors] if store.errors else source.train
+        split["label_counts"] = source.count_labels(readable)
         grey = noted_range(store.notes.values())
         split |= {"grey_range": grey} if grey else {}
         split |= {"own_crops": source.dataset.own_crops} if source.dataset.own_crops else {}
