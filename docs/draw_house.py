@@ -22,6 +22,7 @@ ROOTS = {
     "stargan_fw_evaluate": "plugins",
     "stargan_fw_translate": "plugins",
     "stargan_fw_data": "plugins",
+    "stargan_fw_scaffold": "plugins",
     "stargan_fw": "core",
     "stargan_fw_registry": "registry",
 }

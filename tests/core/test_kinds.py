@@ -154,11 +154,3 @@ def test_every_command_that_uses_plugins_names_once_what_is_left_out(only_plugin
     for _ in range(2):
         assert cli("train", "--datasets", "nothing", "--out", tmp_path / "run").code == 2
     assert caplog.messages == [f"The plugin '{failing}' is left out: ZeroDivisionError: division by zero"]
-
-
-def test_the_program_names_a_kind_that_fails(only_plugins, cli):
-    only_plugins(palettes=(KIND_GROUP, "1 / 0"), builtin=(COMMAND_GROUP, "from stargan_fw.cli.builtin import *"))
-
-    outcome = cli("plugins", "list")
-
-    assert "ZeroDivisionError" in outcome.out

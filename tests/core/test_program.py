@@ -144,15 +144,6 @@ def test_a_model_folder_gives_the_bits_of_its_run(exported_once, trained_once):
         assert torch.equal(model.translate(images, to=edit), run.translate(images, to=edit))
 
 
-def test_plugins_list(cli):
-    document = json.loads(cli("plugins", "list", "--json").out)
-
-    assert document["components"]["dataset"] == ["colours", "shapes"]
-    assert document["components"]["method"] == ["swap"]
-    assert all(report["error"] is None for report in document["plugins"])
-    assert "fake_plugins" in cli("plugins", "list").out
-
-
 def test_the_translator_takes_arrays(exported_once):
     translator = Translator.from_pretrained(exported_once, device="cpu")
     array = np.zeros((24, 24, 3), np.uint8)

@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP
+
 PLUGIN = """
 from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw_registry import Binary
@@ -44,3 +48,20 @@ def test_plugins_list_as_json_with_a_file(cli, tmp_path):
     assert "pets" in listing["components"]["dataset"]
     assert listing["plugins"][-1]["components"] == ["dataset pets"]
     assert all(report["error"] is None for report in listing["plugins"])
+
+
+@pytest.mark.parametrize("group", [KIND_GROUP, COMMAND_GROUP, GROUP])
+def test_plugins_list_says_why_a_plugin_is_left_out(cli, tmp_path, monkeypatch, group):
+    monkeypatch.delenv("STARGAN_FW_STRICT", raising=False)
+    name = f"fails_in_{group.replace('.', '_')}"
+    (tmp_path / f"{name}.py").write_text("1 / 0")
+    (tmp_path / "failing-2.0.dist-info").mkdir()
+    (tmp_path / "failing-2.0.dist-info" / "METADATA").write_text("Name: failing\nVersion: 2.0\n")
+    (tmp_path / "failing-2.0.dist-info" / "entry_points.txt").write_text(f"[{group}]\nfailing = {name}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    outcome = cli("plugins", "list", "--json")
+
+    (report,) = (one for one in json.loads(outcome.out)["plugins"] if one["error"])
+    assert (report["distribution"], report["error"]) == ("failing 2.0", "ZeroDivisionError: division by zero")
+    assert "left out" in cli("plugins", "list").out

@@ -1,8 +1,14 @@
 """`stargan-fw plugins …`."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
+from stargan_fw import Command, hookimpl
 from stargan_fw.cli.command_options import JsonOption, PluginOption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 app = typer.Typer(no_args_is_help=True, help="What is installed, and what failed.")
 
@@ -40,3 +46,9 @@ def list_plugins(
         )
         table.add_row(escape(report.name), report.distribution or report.source, outcome)
     show(table)
+
+
+@hookimpl
+def register_commands(register: "Callable[[Command], None]") -> None:
+    """Registers the commands as a group."""
+    register(Command("plugins", app, after="data"))

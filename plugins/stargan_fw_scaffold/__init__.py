@@ -1,0 +1,1 @@
+"""The command `plugins`, for those who write plugins and those who look for one."""
