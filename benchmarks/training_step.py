@@ -32,7 +32,7 @@ from stargan_fw.process import HUGE_PAGES, keep_freed_memory
 from stargan_fw.training.session import compile_trained
 from stargan_fw.training.train_request import data_request
 from stargan_fw_bench.measurement import peak_bytes
-from stargan_fw_bench.speed_trial import cycle, rehearse
+from stargan_fw_bench.speed_trial import cycle, rehearse, train_on_first
 
 BATCH, CRITIC = 16, 5
 
@@ -44,10 +44,7 @@ def ours(options: argparse.Namespace, folder: Path) -> Callable[[], int]:
     device = choose_device(options.device)
     trainer = rehearse(complete(config, plugins), plugins, options.labels, device, folder)
     compile_trained(trainer)
-    # Only the first dataset is trained on: taking turns would make a round longer, and all datasets cost the same.
-    trainer.loaders = dict(list(trainer.loaders.items())[:1])
-    trainer.dataset_schedule = type(trainer.dataset_schedule)({next(iter(trainer.loaders)): 1})
-    trainer.updates = dict.fromkeys(trainer.loaders, 0)
+    train_on_first(trainer)
     return lambda: cycle(trainer)
 
 

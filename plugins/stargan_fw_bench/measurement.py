@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from stargan_fw import evaluating
@@ -20,7 +21,7 @@ from stargan_fw.api import scale_pixels, wait_for
 from stargan_fw_bench.speed_trial import cycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from stargan_fw.api import Trainer
 
@@ -125,7 +126,7 @@ def translate(trainer: Trainer) -> int:
 
 
 def read(trainer: Trainer) -> int:
-    """Reads batches from the store, and returns their images."""
+    """Reads batches as training does, and returns their images."""
     loader = next(iter(trainer.loaders.values()))
     return sum(len(loader.batch(number)[0]) for number in range(LOADED_BATCHES))
 
@@ -153,9 +154,15 @@ def _speed(name: str, rates: list[float], seconds_at_best: float | None = None, 
 REPEATS = 7
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Returns floating-point operations a second of a large square matrix product, the best of a few."""
-    side = 8192 if device.type == "cuda" else 2048
+def matrix_rate(device: torch.device, dtype: torch.dtype, side: int | None = None) -> float:
+    """Returns floating-point operations a second of a square matrix product, the best of a few.
+
+    Args:
+        device: the device.
+        dtype: the data type of the factors.
+        side: rows and columns; None takes so many that the product is bound by arithmetic alone.
+    """
+    side = side or (8192 if device.type == "cuda" else 2048)
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     return 2 * side**3 / _shortest(lambda: a @ b, device)
 
@@ -207,7 +214,7 @@ class _Counter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.total = 0
+        self.operations = self.bytes = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -215,8 +222,20 @@ class _Counter(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         count = flop_registry.get(func.overloadpacket)
         if count:
-            self.total += int(count(*args, **(kwargs or {}), out_val=out))
+            self.operations += int(count(*args, **(kwargs or {}), out_val=out))
+        if not _is_view(func):
+            self.bytes += sum(tensor.nbytes for tensor in _tensors([args, kwargs, out]))
         return out
+
+
+def _is_view(func: Any) -> bool:
+    """Returns whether an operator only looks at its argument in another way, which moves nothing."""
+    aliases = [result.alias_info for result in func._schema.returns]  # noqa: SLF001 - torch has no public name for it
+    return any(alias is not None and not alias.is_write for alias in aliases)
+
+
+def _tensors(values: Any) -> Iterator[torch.Tensor]:
+    return (leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor))
 
 
 def operations(work: Callable[[], object]) -> int:
@@ -224,36 +243,79 @@ def operations(work: Callable[[], object]) -> int:
 
     Networks must not be compiled: a compiler hides what it does.
     """
+    return operations_and_bytes(work)[0]
+
+
+def operations_and_bytes(work: Callable[[], object]) -> tuple[int, int]:
+    """Runs `work` and returns its operations, and the bytes that its operators read and write if none stay in a cache.
+
+    Networks must not be compiled: a compiler hides what it does, and joins operators so that they move less.
+    """
     counter = _Counter()
     with counter:
         work()
-    return counter.total
+    return counter.operations, counter.bytes
 
 
 COSTLIEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one kernel, or on a processor one operator, took of a profiled cycle.
+
+    Attributes:
+        name: the kernel's name, or the operator's with the shapes of its inputs.
+        share: of the time of all parts, 0 to 1.
+        seconds: in the cycle.
+        calls: in the cycle.
+    """
+
+    name: str
+    share: float
+    seconds: float
+    calls: int
 
 
 def profile_training(trainer: Trainer, trace: Path) -> list[tuple[str, float]]:
     """Profiles one cycle, writes a trace that chrome://tracing and Perfetto read, and returns the costliest parts.
 
     Returns:
-        operation and shapes of its inputs, with its share of the time, 0 to 1; the costliest first.
+        name and share of the time, 0 to 1; the costliest first.
     """
+    recorded = record_cycle(trainer)
+    recorded.export_chrome_trace(str(trace))
+    return [(part.name, part.share) for part in costliest_parts(recorded, trainer.device)]
+
+
+def record_cycle(trainer: Trainer) -> profile:
+    """Profiles one cycle of training, after one that is not recorded."""
     activities = [ProfilerActivity.CPU]
     if trainer.device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
     cycle(trainer)
-    with profile(activities=activities, record_shapes=True) as recorded:
+    wait_for(trainer.device)
+    recorded = profile(activities=activities, record_shapes=True)
+    with recorded:
         cycle(trainer)
-    recorded.export_chrome_trace(str(trace))
-    parts = recorded.key_averages(group_by_input_shape=True)
-    total = sum(_time(part) for part in parts) or 1.0
-    costliest = sorted(parts, key=_time, reverse=True)[:COSTLIEST]
-    return [(_named(part), _time(part) / total) for part in costliest]
+        wait_for(trainer.device)
+    return recorded
 
 
-def _time(part: Any) -> float:
-    return float(part.self_device_time_total or part.self_cpu_time_total)
+def costliest_parts(recorded: profile, device: torch.device, count: int = COSTLIEST) -> list[Part]:
+    """Returns the parts of a recorded cycle that took most of the device's time, the costliest first.
+
+    On a GPU parts are kernels: what the operators that launch them report is the same time once more.
+    """
+    if device.type == "cuda":
+        parts = (part for part in recorded.key_averages() if part.device_type.name == "CUDA")
+        found = [(part.key, part.self_device_time_total, part.count) for part in parts if not part.is_user_annotation]
+    else:
+        operators = recorded.key_averages(group_by_input_shape=True)
+        found = [(_named(part), part.self_cpu_time_total, part.count) for part in operators]
+    total = sum(time for _, time, _ in found) or 1.0
+    first = sorted(found, key=lambda part: part[1], reverse=True)[:count]
+    return [Part(name, time / total, time / 1e6, calls) for name, time, calls in first]
 
 
 def _named(part: Any) -> str:
