@@ -1,8 +1,8 @@
 """Measures what several processes on one machine gain: a training step of all of them against one with as many threads.
 
-python benchmarks/ranks.py [--size 128] [--batch 16] [--count 2] [--rounds 3]
+python benchmarks/ranks.py [--size 128] [--batch 16] [--count 2] [--rounds 3] [--device cpu] [--precision fp32]
 
-Rounds take turns; medians count. The networks are the paper's, in fp32 on the processor, on noise.
+Rounds take turns; medians count. The networks are the paper's, on noise. Several processes share one GPU.
 """
 
 import argparse
@@ -18,18 +18,22 @@ import torch
 
 from stargan_fw import ranks
 from stargan_fw.components import complete
+from stargan_fw.compute.machine import wait_for
 from stargan_fw.config import Config
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_bench import rehearse
 
-WARM, STEPS = 2, 10
 
-
-def measure(size: int, batch: int) -> None:
+def measure(chosen: argparse.Namespace) -> None:
     """Trains as one of the ranks that torchrun has started, or alone, and prints the images per second of all."""
-    settings = {"batch_size": batch, "precision": "fp32", "n_critic": 5}
-    tables = {"method": {"name": "stargan"}, "data": {"image_size": size}, "training": settings}
-    with ranks.joined(torch.device("cpu")) as device, tempfile.TemporaryDirectory() as folder:
+    tables = {
+        "method": {"name": "stargan"},
+        "data": {"image_size": chosen.size},
+        "training": {"batch_size": chosen.batch, "precision": chosen.precision, "n_critic": 5},
+        "generator": {"conv_dim": chosen.conv_dim},
+        "discriminator": {"conv_dim": chosen.conv_dim},
+    }
+    with ranks.joined(torch.device(chosen.device)) as device, tempfile.TemporaryDirectory() as folder:
         plugins = PluginManager.discover()
         trainer = rehearse(complete(Config.model_validate(tables), plugins), plugins, [5, 8], device, Path(folder))
 
@@ -38,34 +42,50 @@ def measure(size: int, batch: int) -> None:
             for _ in range(steps):
                 trainer.step += 1
                 trainer.update(trainer.load())
+            wait_for(device)
             return time.perf_counter() - start
 
-        train(WARM)
-        seconds = train(STEPS)
+        train(chosen.warm)
+        seconds = train(chosen.steps)
         if ranks.rank() == 0:
-            print(STEPS * batch / seconds)
+            print(chosen.steps * chosen.batch / seconds)
 
 
-def launch(count: int, threads: int, options: list[str]) -> float:
-    """Returns the images per second of `count` processes with so many threads each."""
+def launch(count: int, threads: int, options: list[str], limit: float | None = None) -> float:
+    """Returns the images per second of `count` processes with so many threads each.
+
+    Raises:
+        subprocess.SubprocessError: they fail, or take more than `limit` seconds.
+    """
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"] if count > 1 else []
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, *torchrun, __file__, "--measure", *options]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return float(done.stdout.split()[-1])
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            printed, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # torchrun ends its processes then, which it could not do if it were killed
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return float(printed.split()[-1])
 
 
 def main() -> None:
     """Prints each round, and the medians."""
     parser = argparse.ArgumentParser(description="What several processes on one machine gain.")
-    for name, default in (("size", 128), ("batch", 16), ("count", 2), ("rounds", 3)):
+    numbers = {"size": 128, "batch": 16, "count": 2, "rounds": 3, "warm": 2, "steps": 10, "conv-dim": 64}
+    for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.measure:
-        measure(chosen.size, chosen.batch)
+        measure(chosen)
         return
-    options = [f"--size={chosen.size}", f"--batch={chosen.batch}"]
+    shared = ["size", "batch", "warm", "steps", "conv-dim", "device", "precision"]
+    options = [f"--{name}={getattr(chosen, name.replace('-', '_'))}" for name in shared]
     rates: dict[int, list[float]] = {1: [], chosen.count: []}
     for number in range(chosen.rounds):
         for count, own in rates.items():

@@ -1,0 +1,150 @@
+"""Every way to train that a device has, compared with the plain one: losses, gradients, speed and memory."""
+
+import functools
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from gpu_setting import LeftOut, Setting, Settings
+from torch import Tensor
+
+from stargan_fw.training.trainer import Trainer
+from stargan_fw_bench.measurement import peak_bytes
+from stargan_fw_bench.speed_trial import cycle
+
+STEPS = 20
+PLAIN = {"precision": "fp32", "accelerate": "off", "channels_last": "off", "compile": "off", "graphs": "off"}
+EAGER = {"channels_last": "off", "compile": "off", "graphs": "off"}
+# Of the gradient's norm, and of 1 + the loss: TF32 keeps 10 bits, bf16 keeps 7.
+TOLERANCE = {"fp32": 1e-2, "bf16": 1e-1}
+
+
+def list_ways(device: torch.device, *, small: bool) -> dict[str, Settings]:
+    """Returns the settings of each way by name; the first is the plain one, and the second is what "auto" takes."""
+    found: dict[str, Settings] = {"plain": PLAIN, "by default": {}}
+    for precision in ("fp32", "bf16"):
+        own = {**EAGER, "precision": precision}
+        found[f"{precision}, eager"] = own
+        found[f"{precision}, channels last"] = {**own, "channels_last": "on"}
+        if small:
+            continue  # compiling takes longer than all the rest
+        found[f"{precision}, compiled"] = {**own, "compile": "on"}
+        found[f"{precision}, compiled, channels last"] = {**own, "compile": "on", "channels_last": "on"}
+        if device.type == "cuda":
+            found[f"{precision}, compiled, graphs"] = {**own, "compile": "on", "graphs": "on"}
+            both = {"compile": "on", "channels_last": "on", "graphs": "on"}
+            found[f"{precision}, compiled, channels last, graphs"] = {**own, **both}
+    return found
+
+
+@dataclass
+class Course:
+    """What some steps of a training did.
+
+    Attributes:
+        losses: of every step, by name.
+        gradients: each phase's first gradient as one vector, on the processor.
+    """
+
+    losses: list[dict[str, float]]
+    gradients: dict[str, Tensor]
+
+
+def take_course(trainer: Trainer) -> Course:
+    """Takes the steps."""
+    gradients: dict[str, Tensor] = {}
+
+    def keep(phase: str, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        if phase not in gradients:
+            own = [
+                p.grad.reshape(-1) for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+            ]
+            gradients[phase] = torch.cat(own).float().cpu()
+
+    hooks = [
+        optimizer.optimizer.register_step_pre_hook(functools.partial(keep, phase))
+        for phase, optimizer in trainer.optimizers.items()
+    ]
+    losses = []
+    for _ in range(STEPS):
+        trainer.step += 1
+        trainer.update(trainer.load())
+        (values,) = trainer.pending.values()
+        losses.append({name: float(value) for name, value in values.items() if isinstance(value, Tensor)})
+    for hook in hooks:
+        hook.remove()
+    return Course(losses, gradients)
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Lets convolutions keep all bits of fp32 in the block, which they do not by torch's own default."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
+_plain: dict[int, Course] = {}
+
+
+def plain_course(bench: Setting) -> Course:
+    """Returns the course of the plain way, which is taken once in a process."""
+    if id(bench) not in _plain:
+        with without_tf32():
+            _plain[id(bench)] = take_course(bench.trainer(*bench.usual, PLAIN))
+    return _plain[id(bench)]
+
+
+def compare_way(bench: Setting, settings: Settings) -> dict[str, Any]:
+    """Returns how far a way is from the plain one, whether that is near enough, its speed and its memory."""
+    plain = plain_course(bench)
+    trainer = bench.trainer(*bench.usual, settings)
+    if settings.get("graphs") == "on" and not trainer.captures:
+        raise LeftOut("the kernels could not be captured")
+    if settings is PLAIN:
+        with without_tf32():
+            return _found(bench, settings, trainer, plain)
+    return _found(bench, settings, trainer, plain)
+
+
+def _found(bench: Setting, settings: Settings, trainer: Trainer, plain: Course) -> dict[str, Any]:
+    course = take_course(trainer)
+    gradients = {
+        f"gradient of {phase}": _distance(own, plain.gradients[phase]) for phase, own in course.gradients.items()
+    }
+    losses = {f"losses after {count} steps": _losses_apart(course, plain, count) for count in (1, STEPS)}
+    apart = [*gradients.values(), *losses.values()]
+    peak = peak_bytes(partial(cycle, trainer), bench.device)
+    rates = sorted(bench.turn(partial(cycle, trainer)) for _ in range(1 if bench.small else 3))
+    return {
+        "precision": str(trainer.precision),
+        **gradients,
+        **losses,
+        "right": all(value <= TOLERANCE[str(trainer.precision)] for value in apart),  # NaN is not
+        "images/s": rates[len(rates) // 2],
+        "peak, MB": peak and peak / 2**20,
+        "settings": " ".join(f"{name}={value}" for name, value in settings.items()),
+    }
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    """Returns the norm of the difference over the norm of the other."""
+    return float((one - other).norm() / other.norm().clamp(min=1e-12))
+
+
+def _losses_apart(course: Course, plain: Course, steps: int) -> float:
+    """Returns the largest difference of losses within the first steps, over 1 + the plain loss; infinite if one is missing."""
+    pairs = zip(course.losses[:steps], plain.losses[:steps], strict=True)
+    return max(
+        abs(own.get(name, math.nan) - value) / (1 + abs(value))
+        for ours, theirs in pairs
+        for own in [ours]
+        for name, value in theirs.items()
+    )

@@ -1,0 +1,178 @@
+"""What may differ on a GPU: copies, precision, layouts, layers, compilers and graphs, each against the processor or the plain way."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from stargan_fw.api import compile_trained, configure_layers
+from stargan_fw.compute.machine import accelerate_networks, copy_to
+from stargan_fw.config_layers import Layer
+from stargan_fw.data.device_cache import ResidentImages
+from stargan_fw.data.store import Store, write_store
+from stargan_fw.inference.engine import Engine
+from stargan_fw.training.failed_steps import is_lack_of_memory
+from stargan_fw_bench import rehearse
+from stargan_fw_bench.speed_trial import STEPS, train_on_first
+from stargan_fw_plugins.losses.wgan_gp import gradient_penalty
+
+pytestmark = pytest.mark.gpu
+
+CPU = torch.device("cpu")
+SMALL = ["data.image_size=32", "training.batch_size=4", "training.n_critic=2", "generator.conv_dim=8"]
+SMALL += ["generator.repeat_num=1", "discriminator.conv_dim=8"]
+PLAIN = {"precision": "fp32", "accelerate": "off", "channels_last": "off", "compile": "off", "graphs": "off"}
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    """Makes a trainer on noise: `trainer(device, precision="bf16")`, otherwise in the plain way."""
+
+    def make(device, **settings):
+        training = [f"training.{name}={value}" for name, value in {**PLAIN, **settings}.items()]
+        config, plugins = configure_layers([Layer.from_settings([*SMALL, *training])])
+        folder = tmp_path / f"{device}-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        made = train_on_first(rehearse(config, plugins, [5, 8], device, folder))
+        compile_trained(made, STEPS)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def drawn_alike(monkeypatch):
+    """Lets all devices draw the same random numbers: the processor's."""
+    for name in ("rand", "randn", "randperm"):
+        drawn = getattr(torch, name)
+
+        def draw(*shape, device=None, drawn=drawn, **options):
+            return drawn(*shape, **options).to(device or CPU)
+
+        monkeypatch.setattr(torch, name, draw)
+
+
+def train(trainer, steps):
+    """Returns the losses of each step."""
+    losses = []
+    for _ in range(steps):
+        trainer.step += 1
+        trainer.update(trainer.load())
+        (values,) = trainer.pending.values()
+        losses.append({name: float(value) for name, value in values.items() if name.startswith(("d/", "g/"))})
+    return losses
+
+
+def assert_alike(found, expected, tolerance):
+    for own, other in zip(found, expected, strict=True):
+        assert own.keys() == other.keys()
+        for name, value in other.items():
+            assert abs(own[name] - value) <= tolerance * (1 + abs(value)), name
+
+
+def distance(found, expected):
+    expected = expected.to(CPU).double()
+    return float((found.detach().to(CPU).double() - expected).norm() / expected.norm())
+
+
+@pytest.mark.usefixtures("drawn_alike")
+def test_twenty_steps_are_those_of_a_processor(trainer, device):
+    assert_alike(train(trainer(device), 20), train(trainer(CPU), 20), 1e-3)
+
+
+@pytest.mark.parametrize("channels_last", ["off", "on"])
+@pytest.mark.parametrize("accelerate", ["off", "on"])
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 0.05)])
+def test_a_way_to_train_is_the_plain_one(trainer, device, precision, tolerance, accelerate, channels_last):
+    way = trainer(device, precision=precision, accelerate=accelerate, channels_last=channels_last)
+
+    assert_alike(train(way, 20), train(trainer(device), 20), tolerance)
+
+
+@pytest.mark.parametrize("graphs", ["off", "on"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_compiled_generator_trains_as_an_eager_one(trainer, cuda, precision, graphs):
+    compiled = trainer(cuda, precision=precision, compile="on", graphs=graphs)
+
+    assert compiled.captures == (graphs == "on")
+    assert_alike(train(compiled, 20), train(trainer(cuda, precision=precision), 20), 5e-2)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("unmeasured", [False, True])
+def test_the_penalty_differentiates_the_critic_as_on_a_processor(trainer, device, unmeasured, channels_last):
+    plain = trainer(CPU).method.discriminator
+    real, fake = torch.rand(2, 4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    critic = copy.deepcopy(plain).to(device)
+    _, plugins = configure_layers([Layer.from_settings(SMALL)])
+    accelerate_networks([critic], plugins, device, unmeasured=unmeasured)
+    if channels_last:
+        critic.to(memory_format=torch.channels_last)
+        real, fake = (images.to(memory_format=torch.channels_last) for images in (real, fake))
+
+    # Between equal images all mixtures are the same, so the random numbers do not count.
+    for network, place in ((critic, device), (plain, CPU)):
+        with torch.autocast(place.type, dtype=torch.bfloat16):
+            gradient_penalty(network.score_images, real.to(place), real.to(place)).backward()
+
+    for own, other in zip(critic.parameters(), plain.parameters(), strict=True):
+        if other.grad is not None and other.grad.norm() > 0:
+            assert distance(own.grad, other.grad) < 1e-2
+    assert any(parameter.grad is not None and parameter.grad.norm() > 0 for parameter in critic.parameters())
+    del fake
+
+
+def test_bf16_trains_on(trainer, device):
+    losses = train(trainer(device, precision="bf16"), 40)
+    assert all(math.isfinite(value) for step in losses for value in step.values())
+
+
+def test_copies_hold_what_was_copied_though_the_device_is_busy(device):
+    busy = torch.rand(1024, 1024, device=device)
+    copies = []
+    for number in range(100):
+        busy = busy @ busy / busy.norm()
+        copies.append(copy_to(device, torch.full((1000,), float(number))))
+    assert [int(copied.mean()) for copied in copies] == list(range(100))
+
+
+def test_resident_images_are_those_of_the_store(device, tmp_path):
+    pixels = torch.randint(0, 256, (40, 8, 8, 3), dtype=torch.uint8)
+    write_store(tmp_path / "store.arrow", (image.numpy().tobytes() for image in pixels))
+    store = Store(tmp_path / "store.arrow", 8)
+    images = ResidentImages(store, range(3, 40), device)
+    assert images.read([39, 3, 7]).to(CPU).equal(pixels[[39, 3, 7]])
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 0.05)])
+def test_translations_are_those_of_a_processor(trainer, device, precision, tolerance):
+    method = trainer(CPU).method
+    images, target = torch.rand(5, 3, 32, 32) * 2 - 1, torch.eye(5)
+    expected = Engine(method, CPU, precision="fp32").translate(images, "dataset0", target, target)
+    for network in method.networks.values():
+        network.to(device)
+
+    found = Engine(method, device, precision=precision, batch_size=2).translate(images, "dataset0", target, target)
+
+    assert found.device == CPU
+    assert distance(found, expected) < tolerance
+
+
+def test_a_run_trains_resumes_and_translates_on_the_device(cli, train, device, tmp_path, small_data):
+    on_device = ("--device", device)
+    for options in ((), ("--resume", "--max-steps", 6)):
+        done = train(*on_device, *(options or ("--max-steps", 4)))
+        assert done.code == 0, done.err
+    pictures = sorted((small_data / "celeba").rglob("*.jpg"))[:3]
+    for place, name in ((device, "there"), (CPU, "here")):
+        done = cli("translate", tmp_path / "run", *pictures, "--to", "Male=flip", "--out", tmp_path / name, "--device", place)
+        assert done.code == 0, done.err
+        assert len(list((tmp_path / name).iterdir())) == 3
+
+
+def test_too_little_memory_is_told_and_the_device_goes_on(cuda):
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(2**50, device=cuda)
+    assert is_lack_of_memory(error.value)
+    assert float(torch.ones(2, device=cuda).sum()) == 2
