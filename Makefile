@@ -5,7 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart test test-lowest lint house mutants fuzz mutate-data week clean
+.PHONY: install quickstart test test-lowest lint house mutants fuzz mutate-data week gpu clean
 
 install: .venv/installed
 
@@ -65,6 +65,11 @@ STEPS ?= 20000
 INTERVAL ?= 20
 week: .venv/installed
 	$(BIN)/python benchmarks/week.py --steps $(STEPS) --interval $(INTERVAL)
+
+# Settles in at most nine minutes what a GPU does: tests, ways to train, speed, memory. docs/performance_gpu.md is made of gpu/gpu.json.
+# `python3 benchmarks/gpu.py` does the same without a virtual environment, with the PyTorch of the machine.
+gpu: .venv/installed
+	$(BIN)/python benchmarks/gpu.py --out gpu $(GPU)
 
 clean:
 	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

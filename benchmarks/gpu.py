@@ -36,9 +36,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [str(ROOT / name) for name in ("core", "plugins", "registry")]
 SHARES = {  # seconds of nine minutes, in the order in which the sections run; `gpu_sections.py` has the sections
     "machine": 30,
-    "tests": 60,
-    "ways": 125,
-    "speed": 120,
+    "tests": 50,
+    "ways": 150,
+    "speed": 110,
     "length": 70,
     "kernels": 25,
     "networks": 25,

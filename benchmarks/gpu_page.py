@@ -21,7 +21,8 @@ TITLES = {
 NOTES = {
     "machine": "Matrix products are square and large. A copy's bytes are counted where they are read and where they are written.",
     "ways": "Losses and gradients are compared with plain torch in fp32 without TF32: networks as they are built, eager, "
-    "contiguous. The gradient is each network's first one. Losses are compared over 20 steps.",
+    "contiguous. Gradients are each phase's at the initial weights, and differences are shares of the plain gradient's norm. "
+    "Losses are compared over 20 steps, and differences are shares of 1 + the plain loss.",
     "speed": "Images per second of whole cycles (five updates of the critic, one of the generator), medians of rounds that took "
     "turns. Memory is the most that a cycle had in use, weights included. The share is that of the measured bf16 rate.",
     "length": "From a steady minute. Sheets, checkpoints and logs of a run come on top.",

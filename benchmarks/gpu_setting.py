@@ -19,7 +19,7 @@ from stargan_fw.training.failed_steps import is_lack_of_memory
 from stargan_fw.training.session import compile_trained
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_bench.measurement import copy_bandwidth, matrix_rate, peak_bytes
-from stargan_fw_bench.speed_trial import STEPS, rehearse, train_on_first
+from stargan_fw_bench.speed_trial import rehearse, train_on_first
 
 LABELS = (5, 8)  # CelebA's and RaFD's
 N_CRITIC = 5  # the paper's, and the default
@@ -82,6 +82,11 @@ class Setting:
         """Sides in pixels, ascending."""
         return [32, 64] if self.small else [64, 128, 256]
 
+    @property
+    def width(self) -> int:
+        """Channels of the reference's first maps."""
+        return 4 if self.small else 64
+
     def left(self) -> float:
         """Returns the seconds that are left to the section."""
         return self.until - time.time()
@@ -129,7 +134,7 @@ class Setting:
         config, plugins = configure_layers([Layer.from_settings([*own, *training])])
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         trainer = train_on_first(rehearse(config, plugins, labels, self.device, folder))
-        compile_trained(trainer, STEPS)
+        compile_trained(trainer)
         return trainer
 
     def bytes_in_use(self) -> int | None:

@@ -1,11 +1,11 @@
 """Every way to train that a device has, compared with the plain one: losses, gradients, speed and memory."""
 
-import functools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -18,7 +18,6 @@ from stargan_fw_bench.speed_trial import cycle
 
 STEPS = 20
 PLAIN = {"precision": "fp32", "accelerate": "off", "channels_last": "off", "compile": "off", "graphs": "off"}
-EAGER = {"channels_last": "off", "compile": "off", "graphs": "off"}
 # Of the gradient's norm, and of 1 + the loss: TF32 keeps 10 bits, bf16 keeps 7.
 TOLERANCE = {"fp32": 1e-2, "bf16": 1e-1}
 
@@ -26,18 +25,15 @@ TOLERANCE = {"fp32": 1e-2, "bf16": 1e-1}
 def list_ways(device: torch.device, *, small: bool) -> dict[str, Settings]:
     """Returns the settings of each way by name; the first is the plain one, and the second is what "auto" takes."""
     found: dict[str, Settings] = {"plain": PLAIN, "by default": {}}
-    for precision in ("fp32", "bf16"):
-        own = {**EAGER, "precision": precision}
-        found[f"{precision}, eager"] = own
-        found[f"{precision}, channels last"] = {**own, "channels_last": "on"}
-        if small:
-            continue  # compiling takes longer than all the rest
-        found[f"{precision}, compiled"] = {**own, "compile": "on"}
-        found[f"{precision}, compiled, channels last"] = {**own, "compile": "on", "channels_last": "on"}
-        if device.type == "cuda":
-            found[f"{precision}, compiled, graphs"] = {**own, "compile": "on", "graphs": "on"}
-            both = {"compile": "on", "channels_last": "on", "graphs": "on"}
-            found[f"{precision}, compiled, channels last, graphs"] = {**own, **both}
+    # Compiling takes longer than all the rest.
+    whole: list[Settings] = [{}] if small else [{}, {"compile": "on"}, {"compile": "on", "graphs": "on"}]
+    for precision, more in product(("bf16", "fp32"), whole):
+        if "graphs" in more and device.type != "cuda":
+            continue
+        for layers, layout in (("on", "on"), ("off", "off"), ("on", "off"), ("off", "on")):
+            own = {**PLAIN, "precision": precision, "accelerate": layers, "channels_last": layout, **more}
+            parts = [precision, *["own layers"] * (layers == "on"), *["channels last"] * (layout == "on")]
+            found[", ".join([*parts, *({"compile": "compiled"}.get(name, name) for name in more)])] = own
     return found
 
 
@@ -47,7 +43,7 @@ class Course:
 
     Attributes:
         losses: of every step, by name.
-        gradients: each phase's first gradient as one vector, on the processor.
+        gradients: each phase's gradient at the initial weights as one vector, on the processor.
     """
 
     losses: list[dict[str, float]]
@@ -56,28 +52,30 @@ class Course:
 
 def take_course(trainer: Trainer) -> Course:
     """Takes the steps."""
-    gradients: dict[str, Tensor] = {}
-
-    def keep(phase: str, optimizer: torch.optim.Optimizer, *_: object) -> None:
-        if phase not in gradients:
-            own = [
-                p.grad.reshape(-1) for group in optimizer.param_groups for p in group["params"] if p.grad is not None
-            ]
-            gradients[phase] = torch.cat(own).float().cpu()
-
-    hooks = [
-        optimizer.optimizer.register_step_pre_hook(functools.partial(keep, phase))
-        for phase, optimizer in trainer.optimizers.items()
-    ]
+    gradients = take_gradients(trainer)
     losses = []
     for _ in range(STEPS):
         trainer.step += 1
         trainer.update(trainer.load())
         (values,) = trainer.pending.values()
         losses.append({name: float(value) for name, value in values.items() if isinstance(value, Tensor)})
-    for hook in hooks:
-        hook.remove()
     return Course(losses, gradients)
+
+
+def take_gradients(trainer: Trainer) -> dict[str, Tensor]:
+    """Returns each phase's gradient at the initial weights, on the first batch, and changes nothing."""
+    gradients: dict[str, Tensor] = {}
+    if trainer.captures:
+        torch.compiler.cudagraph_mark_step_begin()
+    for phase, losses in trainer._losses(trainer.load(), set(trainer.optimizers)):  # noqa: SLF001 - as a step does
+        optimizer = trainer.optimizers[phase]
+        optimizer.differentiate(losses)
+        if losses.last:
+            own = [parameter.grad.reshape(-1) for parameter in optimizer.parameters if parameter.grad is not None]
+            gradients[phase] = torch.cat(own).float().cpu()
+            optimizer.discard()
+    trainer.updates = dict.fromkeys(trainer.loaders, 0)
+    return gradients
 
 
 @contextmanager

@@ -84,15 +84,19 @@ class ReferenceStep:
         image_size: side in pixels; below 128 the critic has one layer fewer per halving.
         label_dims: number of labels per dataset; with several datasets a mask is appended.
         rate: learning rate of both optimisers.
+        device: where to train.
+        d: channels of the networks' first maps.
     """
 
-    def __init__(self, image_size: int, label_dims: tuple[int, ...], rate: float = 1e-4, device: str = "cpu") -> None:
+    def __init__(
+        self, image_size: int, label_dims: tuple[int, ...], rate: float = 1e-4, device: str = "cpu", d: int = 64
+    ) -> None:
         self.label_dims = label_dims
         total = sum(label_dims)
         mask = len(label_dims) if len(label_dims) > 1 else 0
         depth = min(6, (image_size // 2).bit_length() - 1)
-        self.generator = ReferenceGenerator(total + mask).to(device)
-        self.discriminator = ReferenceDiscriminator(image_size, total, depth=depth).to(device)
+        self.generator = ReferenceGenerator(total + mask, d).to(device)
+        self.discriminator = ReferenceDiscriminator(image_size, total, d, depth).to(device)
         self.adam_g = torch.optim.Adam(self.generator.parameters(), rate, (0.5, 0.999))
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), rate, (0.5, 0.999))
         self.losses: dict[str, float] = {}

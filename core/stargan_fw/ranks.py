@@ -62,6 +62,8 @@ def joined(device: torch.device) -> Iterator[torch.device]:
     if int(os.environ.get("WORLD_SIZE") or 1) == 1 or "RANK" not in os.environ:
         yield device
         return
+    if device.type == "mps":  # gloo and NCCL cannot reduce its tensors
+        raise ConfigError("Several processes cannot train on mps. Train with one process, or add --device cpu.")
     backend = "gloo"
     if device.type == "cuda":
         local, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()

@@ -152,8 +152,9 @@ def ssim(images: Tensor, truth: Tensor) -> Tensor:
     """Returns the structural similarity of each image (Wang et al., 2004); (B, 3, H, W) in [0, 1] to (B,)."""
     from torchmetrics.functional.image import structural_similarity_index_measure  # noqa: PLC0415 - optional, slow
 
-    # In single precision, cancellation drowns the variance of a flat area.
-    both = images.double(), truth.double()
+    # In single precision, cancellation drowns the variance of a flat area. MPS has no double precision.
+    place = torch.device("cpu") if images.device.type == "mps" else images.device
+    both = images.to(place).double(), truth.to(place).double()
     values = structural_similarity_index_measure(*both, data_range=1.0, reduction="none")
     return torch.as_tensor(values).float().reshape(len(images))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Accelerator, hookimpl
-from stargan_fw_plugins.networks.stargan_generator import LabelledConvolution
+from stargan_fw_plugins.networks.stargan_generator import LabelledConvolution, exact_dtype
 
 
 def shorten(network: nn.Module) -> nn.Module:
@@ -46,9 +46,7 @@ class SummedLabels(LabelledConvolution):
         if min(images.shape[2:]) < side:
             return super().forward(images, labels)
         over_images, over_labels = self.weight[:, :colours], self.weight[:, colours:]
-        # In fp64 a sum of fp32 weights is exact, so it does not depend on where in the label they stand: a model that is
-        # extended by labels of weight 0 keeps its outputs to the bit. "mps" has no fp64.
-        exact = images.dtype if images.device.type == "mps" else torch.float64
+        exact = exact_dtype(images.device)
         sums = over_labels.to(exact).flatten(2) @ _coverage(side, over_labels.device).to(exact)
         distinct = labels.to(exact) @ sums.transpose(0, 1).flatten(1)
         rows = _stretched(distinct.to(images.dtype).view(len(labels), -1, side, side), 2, images.shape[2])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Generator, hookimpl
-from stargan_fw_plugins.networks.stargan_generator import check_quarters
+from stargan_fw_plugins.networks.stargan_generator import check_quarters, exact_dtype
 
 PATCH = 2  # side of a patch in pixels
 MASK_BOUND = 5.0  # bound of the mask's logit: the mask stays between 0.7 % and 99.3 %
@@ -49,14 +49,11 @@ class ConditionalNorm(nn.Module):
         return F.group_norm(flat, flat.shape[1], scale.flatten(), shift.flatten()).view_as(maps)
 
     def _affine(self, labels: Tensor) -> Tensor:
-        """Returns scale and shift, (B, 2 * channels).
-
-        In fp64 a sum of a few fp32 weights is exact, so it does not depend on their position in the label. A model that is
-        extended by labels of weight 0 therefore gives the same outputs to the bit.
-        """
-        if isinstance(self.affine, Constant) or labels.device.type == "mps":  # MPS has no fp64
+        """Returns scale and shift, (B, 2 * channels)."""
+        if isinstance(self.affine, Constant):
             return self.affine(labels)  # type: ignore[no-any-return]
-        return F.linear(labels.double(), self.affine.weight.double(), self.affine.bias.double())
+        exact = exact_dtype(labels.device)
+        return F.linear(labels.to(exact), self.affine.weight.to(exact), self.affine.bias.to(exact))
 
 
 class ConditionalBlock(nn.Module):

@@ -19,6 +19,15 @@ def check_quarters(image_size: int) -> None:
         )
 
 
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """Returns the type in which a device adds up weights of labels: float64, or float32 on MPS, which has no float64.
+
+    In float64 the sum of a few float32 weights is exact, so it does not depend on their position in the label. A model that
+    is extended by labels of weight 0 therefore gives the same outputs to the bit.
+    """
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 class LabelledConvolution(nn.Conv2d):
     """A convolution over an image and its labels. Each label is a constant plane beside the colours.
 
