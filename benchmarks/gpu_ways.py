@@ -27,10 +27,11 @@ def list_ways(device: torch.device, *, small: bool) -> dict[str, Settings]:
     found: dict[str, Settings] = {"plain": PLAIN, "by default": {}}
     # Compiling takes longer than all the rest.
     whole: list[Settings] = [{}] if small else [{}, {"compile": "on"}, {"compile": "on", "graphs": "on"}]
+    both = (("on", "on"), ("off", "off"))
     for precision, more in product(("bf16", "fp32"), whole):
         if "graphs" in more and device.type != "cuda":
             continue
-        for layers, layout in (("on", "on"), ("off", "off"), ("on", "off"), ("off", "on")):
+        for layers, layout in both if small else (*both, ("on", "off"), ("off", "on")):
             own = {**PLAIN, "precision": precision, "accelerate": layers, "channels_last": layout, **more}
             parts = [precision, *["own layers"] * (layers == "on"), *["channels last"] * (layout == "on")]
             found[", ".join([*parts, *({"compile": "compiled"}.get(name, name) for name in more)])] = own
@@ -50,11 +51,11 @@ class Course:
     gradients: dict[str, Tensor]
 
 
-def take_course(trainer: Trainer) -> Course:
-    """Takes the steps."""
+def take_course(trainer: Trainer, steps: int) -> Course:
+    """Takes some steps."""
     gradients = take_gradients(trainer)
     losses = []
-    for _ in range(STEPS):
+    for _ in range(steps):
         trainer.step += 1
         trainer.update(trainer.load())
         (values,) = trainer.pending.values()
@@ -96,7 +97,7 @@ def plain_course(bench: Setting) -> Course:
     """Returns the course of the plain way, which is taken once in a process."""
     if id(bench) not in _plain:
         with without_tf32():
-            _plain[id(bench)] = take_course(bench.trainer(*bench.usual, PLAIN))
+            _plain[id(bench)] = take_course(bench.trainer(*bench.usual, PLAIN), _steps(bench))
     return _plain[id(bench)]
 
 
@@ -113,11 +114,11 @@ def compare_way(bench: Setting, settings: Settings) -> dict[str, Any]:
 
 
 def _found(bench: Setting, settings: Settings, trainer: Trainer, plain: Course) -> dict[str, Any]:
-    course = take_course(trainer)
+    course = take_course(trainer, _steps(bench))
     gradients = {
         f"gradient of {phase}": _distance(own, plain.gradients[phase]) for phase, own in course.gradients.items()
     }
-    losses = {f"losses after {count} steps": _losses_apart(course, plain, count) for count in (1, STEPS)}
+    losses = {f"losses after {count} steps": _losses_apart(course, plain, count) for count in (1, len(course.losses))}
     apart = [*gradients.values(), *losses.values()]
     peak = peak_bytes(partial(cycle, trainer), bench.device)
     rates = sorted(bench.turn(partial(cycle, trainer)) for _ in range(1 if bench.small else 3))
@@ -130,6 +131,10 @@ def _found(bench: Setting, settings: Settings, trainer: Trainer, plain: Course) 
         "peak, MB": peak and peak / 2**20,
         "settings": " ".join(f"{name}={value}" for name, value in settings.items()),
     }
+
+
+def _steps(bench: Setting) -> int:
+    return 5 if bench.small else STEPS
 
 
 def _distance(one: Tensor, other: Tensor) -> float:
