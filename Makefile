@@ -56,7 +56,7 @@ MINUTES ?= 30
 fuzz: .venv/installed
 	$(BIN)/python benchmarks/fuzz.py --minutes $(MINUTES) $(FUZZ)
 
-# Writes 1,000 tables, lists and folders as people have them, and fails if a label is read that they do not mean.
+# Writes 1,000 tables, lists, folders and well-known datasets as people have them, and fails if a label is read that they do not mean.
 mutate-data: .venv/installed
 	$(BIN)/python benchmarks/mutate_data.py
 

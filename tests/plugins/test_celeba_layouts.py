@@ -71,6 +71,12 @@ LAYOUTS = {
         ".jpg",
         True,
     ),
+    "only the partition in a folder": (
+        {"list_attr_celeba.txt": official(), "Eval/list_eval_partition.txt": pairs(SIDES)},
+        "img_align_celeba",
+        ".jpg",
+        True,
+    ),
     "PNG": (
         {"list_attr_celeba.txt": official(), "list_eval_partition.txt": pairs(SIDES)},
         "img_align_celeba",

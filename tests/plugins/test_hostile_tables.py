@@ -103,6 +103,12 @@ def test_a_line_that_leaves_out_rows_keeps_the_condition_that_is_set(write):
     assert count(path, labels=["species"], **options)[1] == {"species": {"cat": 8, "dog": 8}}
 
 
+def test_a_header_is_no_title_if_cells_hold_commas(write):
+    rows = [f"{row}.jpg\t{'mf'[row % 2]}\tblurred, but usable" for row in range(ROWS)]
+    assert count(write("\n".join(["image\tsex\tnote", *rows])))[1] == {"sex": {"m": 12, "f": 12}}
+    assert count(write("\n".join(["Pets of 2021", "", "image\tsex\tnote", *rows])))[1] == {"sex": {"m": 12, "f": 12}}
+
+
 def test_joined_files_with_their_headers_and_marks_are_one(write):
     first, second = (
         "\n".join(["image,sex", *(f"{row}.jpg,{'mf'[row % 2]}" for row in rows)]) for rows in (range(12), range(12, 24))
@@ -233,6 +239,12 @@ def test_signs_that_nobody_sees_make_no_class(write, cells):
 @pytest.mark.parametrize("cell", ["red\u00a0hair", "red\u3000hair", '"red\nhair"', '"red \r\n hair"', "re\u00add hair"])
 def test_blanks_of_all_kinds_are_one(write, cell):
     assert count(write(table("hair", "red hair", cell, "black")))[1] == {"hair": {"red hair": 16, "black": 8}}
+
+
+def test_a_table_of_windows_may_have_no_other_sign_than_a_blank(write):
+    path = write("")
+    path.write_bytes(table("breed", "Great\u00a0Dane", "Pug").encode("cp1252"))
+    assert count(path)[1] == {"breed": {"Great Dane": 12, "Pug": 12}}
 
 
 def test_a_line_break_in_the_header_is_a_blank(write):

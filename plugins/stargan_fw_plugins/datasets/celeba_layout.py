@@ -54,9 +54,9 @@ class CelebAFiles:
 
     @classmethod
     def find(cls, root: Path, depth: int = DEPTH) -> CelebAFiles:
-        """Searches a folder, and the folders below unless attributes and images lie where they are distributed to."""
+        """Searches a folder and those below: `Eval` and the like, if attributes and images lie where they are distributed to."""
         if (root / ATTRIBUTE_FILE).is_file() and (root / IMAGE_FOLDER).is_dir():
-            depth = 0
+            depth = min(depth, 1)
         walked = _walk(root, depth, skipped=LARGE_FOLDERS)
         paths = [os.path.join(folder, name) for folder, names in walked for name in names]  # noqa: PTH118 - fast
         attributes = _first(paths, ATTRIBUTES)

@@ -69,7 +69,7 @@ def _decode(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
             f"{path}, line {line}: not UTF-8 text. Save the table as UTF-8, or name its encoding:"
             " `encoding` takes names such as cp1251, shift_jis, gbk or mac_roman."
         )
-    word = next(word for word in re.findall(r"[^\s,;|\"]+", text) if not word.isascii())
+    word = next(word for word in re.findall(r"[^ \t\r\n,;|\"]+", text) if not word.isascii())  # of signs as they are
     return text, [f"'{path.name}' is not in UTF-8 and was read as Windows-1252, such as '{word}'"]
 
 
@@ -169,7 +169,9 @@ def _count_titles(lines: Sequence[str]) -> int:
     for sign, filled in cells.items():
         count = next((number for number, found in enumerate(filled) if len(found) > 1), 0)
         above = [cell for found in filled[:count] for cell in found]
-        is_header = not any(map(_is_no_title, [*above, *(filled[count] if filled else ())]))
+        # A header that another sign divides is no title.
+        is_title = not any(other in cell for cell in above for other in DELIMITERS)
+        is_header = is_title and not any(map(_is_no_title, [*above, *(filled[count] if filled else ())]))
         if above and is_header and len(lines) > count + 1 and _is_steady(lines[count:], sign):
             return count
     return 0
