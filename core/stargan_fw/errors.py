@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from stargan_fw_registry.label_errors import LabelError, RequestError
 from stargan_fw_registry.names import closest, is_printable, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "ConfigError",
@@ -17,6 +18,7 @@ __all__ = [
     "LabelError",
     "ModelError",
     "PluginError",
+    "Refusals",
     "RequestError",
     "RunError",
     "TrainingError",
@@ -41,6 +43,31 @@ class DataError(RequestError):
     def of(cls, problems: Sequence[str]) -> Self:
         """Returns one error for all problems, each on a line of its own if there are several."""
         return cls(*problems)
+
+
+class Refusals:
+    """Gathers what is wrong with a request in several places, so that all is said at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[RequestError] = []
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Keeps the RequestError of the block, if there is one."""
+        try:
+            yield
+        except RequestError as error:
+            self._errors.append(error)
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong, in order, each problem once."""
+        texts = (error.args if isinstance(error, DataError) else [str(error)] for error in self._errors)
+        return list(dict.fromkeys(text for some in texts for text in some))
+
+    def error(self) -> RequestError:
+        """Returns the only error as it is, or one DataError for several."""
+        return self._errors[0] if len(self.problems) == 1 else DataError.of(self.problems)
 
 
 class PluginError(RequestError):

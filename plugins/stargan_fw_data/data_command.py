@@ -135,6 +135,10 @@ def check(
     checked = check_datasets(merged, plugins, _track_reading)
     reports = [one.report for one in checked]
     problems = [f"{report.alias}: {problem}" for report in reports for problem in report.problems]
+    if config:
+        from stargan_fw.training.session import find_setting_problems  # imports torch, which takes seconds
+
+        problems += find_setting_problems(merged, plugins)
     if as_json:
         document = {"ok": not problems, "datasets": {report.alias: report.to_dict() for report in reports}}
         typer.echo(json_text(document))

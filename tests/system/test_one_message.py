@@ -116,3 +116,33 @@ def test_data_without_doubts_makes_no_lines(cli, tiny, tmp_path, caplog):
 
     assert "warning" not in trained.out
     assert not caplog.records
+
+
+@pytest.mark.parametrize("broken", ["a picture", "nothing"])
+@pytest.mark.parametrize("command", ["train", "data check"])
+def test_what_else_is_refused_is_said_with_the_data(cli, wrong, tmp_path, command, broken):
+    if broken == "nothing":
+        (wrong / "broken/cat/3.png").unlink()
+    file = tmp_path / "run.toml"
+    file.write_text(
+        f"""
+        training = {{batch_size = 5, optimizers.x.rate = 0.1, trackers = ["nobody"], steps = 4}}
+        data.image_size = 32
+        generator.conv_dim = 4
+        discriminator.conv_dim = 4
+        [datasets.pets]
+        plugin = "folder"
+        location = "{wrong}/broken"
+        """,
+        encoding="utf-8",
+    )
+    out = ("--out", wrong / "run") if command == "train" else ()
+
+    outcome = cli(*command.split(), "--config", file, "--preset", "cyclegan_64", *out)
+
+    assert outcome.code == 2
+    assert ("3.png" in outcome.err) == (broken == "a picture")
+    for said in ("cannot be shared equally by 2 sets of images", "training.optimizers.x", "nobody"):
+        assert outcome.err.count(said) == 1
+    assert sum(line.startswith("Error:") for line in outcome.err.splitlines()) == 1
+    assert not (wrong / "run").exists()

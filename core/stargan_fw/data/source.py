@@ -194,11 +194,15 @@ def open_sources(config: Config, plugins: PluginManager, recorded: Mapping[str, 
     if not errors:
         return sources
     problems = [f"{alias}: {problem}" for alias, error in errors.items() for problem in error.args]
-    ingestions = _ingestions(config, sources)
-    problems += [f"{each.name}: {problem}" for each in ingestions for problem in each.find_problems()]
+    problems += find_unreadable(config, sources)
     if len(problems) == 1:
         raise next(iter(errors.values()))
     raise DataError.of(problems)
+
+
+def find_unreadable(config: Config, sources: Sequence[Source]) -> list[str]:
+    """Returns what reading the first images of each dataset shows, once the training is refused anyway."""
+    return [f"{each.name}: {problem}" for each in _ingestions(config, sources) for problem in each.find_problems()]
 
 
 def varies(labels: NDArray[np.float32]) -> bool:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stargan_fw import ranks
-from stargan_fw.components import build_method
+from stargan_fw.components import build_method, complete
 from stargan_fw.compute.machine import Precision, accelerate_networks, compile_networks, has_graphs
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader, check_shares
-from stargan_fw.data.source import Source, decode, label_space, open_sources
-from stargan_fw.errors import ConfigError, DataError, PluginError, RunError
+from stargan_fw.data.source import Source, decode, find_unreadable, label_space, open_sources
+from stargan_fw.errors import ConfigError, DataError, PluginError, Refusals, RequestError, RunError
 from stargan_fw.models.model_config import label_counts
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.checkpoint import restoring
@@ -170,19 +170,18 @@ class Plan:
 
         A continued run holds out the images that it `recorded` in its `splits.json`.
         """
-        for name in config.training.trackers:  # checked here because a model opens without its trackers
-            plugins.index("tracker").get(name)
-        sources = open_sources(config, plugins, recorded)
-        space = label_space(sources)
-        torch.manual_seed(config.training.seed)
-        method = build_method(config, space, plugins)
-        check_phases(method, config.training)
-        method.prepare()
-        for source in sources:
-            check_shares(config.training.batch_size, _batch_kinds(method, source), ranks.world_size())
+        refusals = Refusals()
+        sources: list[Source] = []
+        with refusals.gather():
+            sources = open_sources(config, plugins, recorded)
+        method = _build_method(config, plugins, sources, refusals)
+        if refusals.problems or method is None:
+            with refusals.gather():
+                _refuse_unreadable(config, sources)
+            raise refusals.error()
         images = {source.alias: len(source.train) for source in sources}
         schedule = STRATEGIES[config.training.strategy](images)
-        return cls(config, space, sources, method, schedule, _count_steps(config, schedule))
+        return cls(config, label_space(sources), sources, method, schedule, _count_steps(config, schedule))
 
     def check_readable(self, stores: Mapping[str, Store], device: torch.device) -> None:
         """Checks, once the images are decoded, that a trainer can be made.
@@ -309,13 +308,64 @@ def _batch_kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tens
     return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
 
 
+def find_setting_problems(config: Config, plugins: PluginManager) -> list[str]:
+    """Returns why `Plan.make` would refuse a configuration besides its data, such as a batch that cannot be shared.
+
+    Args:
+        config: the merged configuration.
+        plugins: the registered components.
+    """
+    refusals = Refusals()
+    sources: list[Source] = []
+    with refusals.gather():
+        config = complete(config, plugins)
+        with suppress(RequestError):
+            sources = open_sources(config, plugins)
+        _build_method(config, plugins, sources, refusals)
+    return refusals.problems
+
+
+def _build_method(
+    config: Config, plugins: PluginManager, sources: Sequence[Source], refusals: Refusals
+) -> Method | None:
+    """Builds the method, and gathers what is wrong with the settings; without sources, what can be known without them."""
+    training, processes = config.training, ranks.world_size()
+    for name in training.trackers:  # checked here because a model opens without its trackers
+        with refusals.gather():
+            plugins.index("tracker").get(name)
+    with refusals.gather():
+        _check_length(config)
+    if not sources:
+        with refusals.gather():
+            check_shares(training.batch_size, [[torch.empty(0)]], processes)
+        return None
+    torch.manual_seed(training.seed)
+    method = None
+    with refusals.gather():
+        method = build_method(config, label_space(sources), plugins)
+        with refusals.gather():
+            check_phases(method, training)
+        for source in sources:
+            with refusals.gather():
+                check_shares(training.batch_size, _batch_kinds(method, source), processes)
+        method.prepare()
+    return method
+
+
+def _refuse_unreadable(config: Config, sources: Sequence[Source]) -> None:
+    problems = find_unreadable(config, sources)
+    if problems:
+        raise DataError.of(problems)
+
+
+def _check_length(config: Config) -> None:
+    if not config.training.steps and not config.training.epochs:
+        raise ConfigError("The length of the run is not set: set training.steps or training.epochs.")
+
+
 def _count_steps(config: Config, schedule: DatasetSchedule) -> int:
     training = config.training
     smallest = next((alias for alias, images in schedule.images.items() if images < 2), None)
     if smallest:
         raise DataError(f"The dataset '{smallest}' has one training image: there is nothing to translate between.")
-    if training.steps:
-        return training.steps
-    if not training.epochs:
-        raise ConfigError("The length of the run is not set: set training.steps or training.epochs.")
-    return training.epochs * schedule.epoch(training.batch_size)
+    return training.steps or (training.epochs or 0) * schedule.epoch(training.batch_size)
