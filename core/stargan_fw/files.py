@@ -46,6 +46,10 @@ def replacing(target: Path, *, flush: bool = False) -> Iterator[Path]:
         partial.replace(target)
         if flush:
             _flush(target.parent)
+    except OSError as error:
+        if error.filename == str(partial):  # which the user has never heard of
+            error.filename = str(target)
+        raise
     finally:
         _discard(partial)
 

@@ -362,6 +362,12 @@ def test_a_class_whose_name_is_not_utf_8_is_refused(touch):
         counts_of(Folder(root))
 
 
+def test_all_names_that_cannot_be_shown_are_in_one_message(touch):
+    root = touch("cat/a.jpg", "two\nlines/a.jpg", "\x1b[31mred/a.jpg")
+    with pytest.raises(DataError, match="names of 2 class folders .* shown: '.x1b.31mred', 'two.nlines'. Rename"):
+        counts_of(Folder(root))
+
+
 def test_a_location_that_is_not_utf_8_is_refused_at_once(cli, train, touch):
     root = touch("cat/a.jpg", "dog/a.jpg").rename(os.fsdecode(os.fsencode(touch().parent) + b"/caf\xe9"))
     for outcome in (train(datasets=f"folder:{root}"), cli("data", "check", "--json", "--datasets", f"folder:{root}")):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -150,3 +151,19 @@ def test_weights_that_do_not_fit_are_refused(cli, trained, face, tmp_path):
     outcome = cli("translate", trained, face, "--to", "happy", "-o", tmp_path / "out")
     assert outcome.code == 2
     assert "cannot be used" in outcome.err
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no folder that nobody can write to")
+@pytest.mark.parametrize("out", ["/proc/out", "/proc/out/below"])
+def test_a_place_that_cannot_be_written_to_is_named(cli, trained_once, face, out):
+    commands = [
+        ("translate", trained_once, face, "--to", "happy", "-o", out),
+        ("sheet", trained_once, face, "-o", f"{out}.png"),
+        ("export", trained_once, out),
+    ]
+    for command in commands:
+        outcome = cli(*command)
+        assert outcome.code == 1
+        (line,) = (line for line in outcome.err.splitlines() if line.startswith("Error: "))
+        assert line.startswith(f"Error: '{out}".removesuffix("/below")), line
+        assert ".partial" not in outcome.err

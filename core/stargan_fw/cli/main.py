@@ -178,6 +178,10 @@ def _report(error: Exception, code: int, *, debug: bool) -> int:
         traceback.print_exception(error)
     elif isinstance(error, (RequestError, TrainingError)):
         note(f"Error: {error}")
+    elif isinstance(error, OSError) and error.filename and error.strerror:
+        note(
+            f"Error: '{error.filename}' cannot be read or written: {error.strerror}\n(--debug shows where it happened.)"
+        )
     else:
         note(f"Error: {type(error).__name__}: {error}\n(--debug shows where it happened.)")
     return code

@@ -130,7 +130,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):  # its message names an object in memory
         return "no image, or one of an unknown format"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    return " ".join(text.split()).rstrip(".") or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)

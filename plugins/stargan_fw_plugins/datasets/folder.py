@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from stargan_fw import Dataset, Example, Remark, hookimpl
-from stargan_fw.errors import DataError, LabelError
+from stargan_fw.errors import DataError, LabelError, is_printable
 from stargan_fw_plugins.datasets.folder_layout import Layout, Levels, read_layout, suggest_folder
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 from stargan_fw_registry import Attribute, Categorical
@@ -71,8 +71,15 @@ class Folder(Dataset):
         Raises:
             DataError: the root is no image folder, or the name of a class cannot be a label.
         """
+        names = sorted(self._layout.labels.values())
+        hidden = [repr(name) for name in names if not is_printable(name)]
+        if len(hidden) > 1:
+            raise DataError(
+                f"{self.root}: the names of {len(hidden)} class folders hold control characters, or others that cannot be"
+                f" shown: {', '.join(hidden)}. Rename the folders."
+            )
         try:
-            return [Categorical(self.attribute, sorted(self._layout.labels.values()))]
+            return [Categorical(self.attribute, names)]
         except LabelError as error:
             raise DataError(f"{self.root}: {error}.") from None
 
