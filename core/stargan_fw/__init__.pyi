@@ -23,6 +23,8 @@ from .interfaces import (
     Remark as Remark,
     Square as Square,
     Tracker as Tracker,
+    Tuner as Tuner,
+    Tuning as Tuning,
     evaluating as evaluating,
 )
 from .version import __version__ as __version__

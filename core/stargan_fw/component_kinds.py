@@ -16,6 +16,7 @@ KINDS = (
     ComponentKind("embedding", hookspecs.register_embeddings, "stargan_fw:Embedding", has_table=True),
     ComponentKind("tracker", hookspecs.register_trackers, "stargan_fw:Tracker"),
     ComponentKind("accelerator", hookspecs.register_accelerators, "stargan_fw:Accelerator"),
+    ComponentKind("tuner", hookspecs.register_tuners, "stargan_fw:Tuner"),
     TomlFileKind("preset", hookspecs.register_presets, "pathlib:Path", has_default=True),
     ObjectKind("command", hookspecs.register_commands, "stargan_fw:Command"),
 )

@@ -168,7 +168,7 @@ class TrainingConfig(_Strict):
         accelerate: "auto" swaps layers for ones that were measured to compute the same faster on such a device, "on" also
             for ones that nobody measured there; "off" keeps all layers.
         channels_last: the memory layout of networks and images; "auto" is the plain one, unless tuning found the other faster.
-        tune: before the first step, try which of the above that are "auto" is fastest here and right, and train so.
+        tune: before the first step, try which of these five is fastest here and right; those that are not "auto" stay.
         ema: the decay of the moving average of the generator's weights, which follows the generator's updates; 0 is off.
         flip: probability of a horizontal flip.
         on_non_finite: if a loss or gradient is NaN or infinite, "stop" ends the training before that update; "skip" leaves

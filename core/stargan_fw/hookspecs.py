@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Generator,
         Method,
         Tracker,
+        Tuner,
     )
 
 hookspec = pluggy.HookspecMarker("stargan_fw")
@@ -95,6 +96,11 @@ def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
 @hookspec
 def register_accelerators(register: Callable[[type[Accelerator]], None]) -> None:
     """Registers accelerators, which make networks faster on their device; listed by `plugins list`."""
+
+
+@hookspec
+def register_tuners(register: Callable[[type[Tuner]], None]) -> None:
+    """Registers tuners. `training.tune` takes the first."""
 
 
 @hookspec

@@ -37,3 +37,7 @@ from .networks import (
     evaluating as evaluating,
 )
 from .tracker import Tracker as Tracker
+from .tuner import (
+    Tuner as Tuner,
+    Tuning as Tuning,
+)

@@ -173,6 +173,11 @@ class RunFolder:
                 f"'{path}' cannot be read: {why}. It says what the labels mean, so the run is lost."
             ) from None
 
+    def write_tuning(self, record: Mapping[str, Any]) -> None:
+        """Writes `tuning.json`."""
+        with self.checkpoints.writing(self.path / "tuning.json"):
+            write_text(self.path / "tuning.json", json.dumps({"format": 1, **record}, indent=1) + "\n")
+
     def write_splits(self, splits: Mapping[str, Any]) -> None:
         """Writes `splits.json`."""
         with self.checkpoints.writing(self.path / "splits.json"):

@@ -7,12 +7,13 @@ from rich.console import Console
 from rich.filesize import decimal as format_size
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn, track
+from rich.table import Table
 
 from stargan_fw.data.ingest import store_bytes
 from stargan_fw.data.source import Source
 from stargan_fw.data.store import Store
 from stargan_fw.errors import printable
-from stargan_fw.interfaces import Tracker
+from stargan_fw.interfaces import Tracker, Tuning
 from stargan_fw.training.run_changes import LENGTH, Change
 
 
@@ -108,6 +109,17 @@ def show_changes(console: Console, changes: Sequence[Change]) -> None:
         console.print(f"Changed: {', '.join(changed)}.", markup=False, highlight=False, soft_wrap=True)
     if any(change.key in LENGTH for change in changes):
         console.print("The learning rate now falls as the new length says.", highlight=False)
+
+
+def show_tuning(console: Console, tuning: Tuning) -> None:
+    """Shows what was tried, and the settings that were chosen, as `--set` takes them."""
+    heading, *rows = tuning.table
+    table = Table(*heading)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+    chosen = " ".join(f"--set training.{name}={value}" for name, value in tuning.chosen.items())
+    console.print(f"Trains with {chosen}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_notes(console: Console, source: Source, notes: Mapping[int, str]) -> None:

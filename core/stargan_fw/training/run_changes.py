@@ -51,6 +51,7 @@ FREE_ON_RESUME = (
         "training.compile",
         "training.graphs",
         "training.channels_last",
+        "training.tune",
         "datasets.*.levels",  # what folders mean may be asked now and was not when the run began; its labels are compared anyway
     }
 )

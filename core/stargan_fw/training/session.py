@@ -6,12 +6,16 @@ folder, and trains.
 
 from __future__ import annotations
 
+import copy
 import logging
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
+from rich.console import Console
 
 from stargan_fw import ranks
 from stargan_fw.components import build_method, complete
@@ -23,25 +27,23 @@ from stargan_fw.errors import ConfigError, DataError, PluginError, Refusals, Req
 from stargan_fw.models.model_config import label_counts
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.checkpoint import restoring
+from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits, describe_split
 from stargan_fw.stop_signals import defer_signals
 from stargan_fw.training.dataset_schedule import STRATEGIES
 from stargan_fw.training.failed_steps import explain_lack_of_memory
 from stargan_fw.training.optimisation import LinearDecay, check_phases
-from stargan_fw.training.progress import Progress, decoding_progress, show_changes, show_skipped
+from stargan_fw.training.progress import Progress, decoding_progress, show_changes, show_skipped, show_tuning
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import add_earlier_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rich.console import Console
-
     from stargan_fw.config import Config
     from stargan_fw.data.store import Store
-    from stargan_fw.interfaces import Method, Tracker
+    from stargan_fw.interfaces import Method, Tracker, Tuner, Tuning
     from stargan_fw.plugin_manager import PluginManager
-    from stargan_fw.runs.run_folder import RunFolder
     from stargan_fw.training.dataset_schedule import DatasetSchedule
     from stargan_fw.training.train_request import TrainRequest
     from stargan_fw_registry import LabelSpace
@@ -96,7 +98,16 @@ def run_training(
                 stores = decode(plan.config, plan.sources, decoding_progress(console, plan.config.data.image_size))
             show_skipped(console, plan.sources, stores)
             plan.check_readable(stores, device)  # before the run folder is made
+        if plan.config.training.tune:
+            console.print("Trying ways to compute the steps, with a few steps of each.")
+        tuning = plan.tune(stores, device, request.plugins) if plan.config.training.tune else None
+        if tuning:
+            plan = plan.changed({**tuning.chosen, "tune": False})
+            request = request.changed(plan.config)
         ranks.from_first(lambda: _open_folder(plan, request, stores))
+        if tuning:
+            run.write_tuning(tuning.record)
+            show_tuning(console, tuning)
         trainer = closing.enter_context(
             plan.trainer(run, stores, device, request.plugins, Progress(console), observers=observers)
         )
@@ -249,6 +260,25 @@ class Plan:
             compile_trained(trainer)
             yield trainer
 
+    def tune(self, stores: Mapping[str, Store], device: torch.device, plugins: PluginManager) -> Tuning:
+        """Returns what the first registered tuner finds. The plan's method stays as it is."""
+
+        @contextmanager
+        def make(changes: Mapping[str, Any]) -> Iterator[Trainer]:
+            trial = replace(self.changed({**changes, "trackers": []}), method=copy.deepcopy(self.method))
+            with TemporaryDirectory() as folder:
+                run, quiet = RunFolder(Path(folder)), Progress(Console(quiet=True))
+                with trial.trainer(run, stores, device, plugins, quiet) as trainer:
+                    yield trainer
+
+        tuner: Tuner = plugins.index("tuner").get(_tuner_name(plugins))()
+        return tuner.tune(make, self.config.training.model_dump(), device)
+
+    def changed(self, changes: Mapping[str, Any]) -> Plan:
+        """Returns the plan with other settings in `[training]`, which are not checked."""
+        training = self.config.training.model_copy(update=dict(changes))
+        return replace(self, config=self.config.model_copy(update={"training": training}))
+
     def _readable(self, stores: Mapping[str, Store]) -> list[Source]:
         return [source.without(stores[source.alias].errors) for source in self.sources]
 
@@ -258,6 +288,18 @@ class Plan:
         store, size = images[source.alias], training.batch_size
         share = {"rank": ranks.rank(), "world_size": ranks.world_size()}
         return Loader(store, source.labels, source.train, batch_size=size, seed=seed, kinds=kinds, **share)
+
+
+def _tuner_name(plugins: PluginManager) -> str:
+    if ranks.world_size() > 1:
+        raise ConfigError(
+            "training.tune works with one process only. Tune a short run with one process, and name the settings that it "
+            "shows, as in --set training.channels_last=on."
+        )
+    names = plugins.index("tuner").names()
+    if not names:
+        raise ConfigError("training.tune: no plugin registers a tuner. Set training.tune to false.")
+    return str(names[0])
 
 
 def _open_trackers(names: Sequence[str], plugins: PluginManager, run: RunFolder) -> list[Tracker]:
@@ -330,6 +372,9 @@ def _build_method(
 ) -> Method | None:
     """Builds the method, and gathers what is wrong with the settings; without sources, what can be known without them."""
     training, processes = config.training, ranks.world_size()
+    if training.tune:
+        with refusals.gather():
+            _tuner_name(plugins)
     for name in training.trackers:  # checked here because a model opens without its trackers
         with refusals.gather():
             plugins.index("tracker").get(name)

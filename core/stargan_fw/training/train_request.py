@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,11 @@ class TrainRequest:
         """Writes into the run folder what changes after a step, if anything does."""
         if self.changes:
             self.run.change(self.config, step, {change.key: (change.was, change.now) for change in self.changes})
+
+    def changed(self, config: Config) -> TrainRequest:
+        """Returns the request with another configuration, and with what that changes of a continued run."""
+        changes = find_changes(self.run, config, self.plugins) if self.resume else []
+        return replace(self, config=config, changes=changes)
 
     def check_unchanged(self) -> None:
         """Raises RunError if another process has trained in the run folder since the request was made."""

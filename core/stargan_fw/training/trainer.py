@@ -142,10 +142,10 @@ class Trainer:
 
     def _schedule_rates(self) -> None:
         """Sets the learning rates to those of the next step; they depend on the step alone."""
-        own = self._own_optimizers().values()
+        own = self.own_optimizers().values()
         self.rate_schedules = [optimizer.schedule(self.schedule.factor, self.step) for optimizer in own]
 
-    def _own_optimizers(self) -> dict[str, PhaseOptimizer]:
+    def own_optimizers(self) -> dict[str, PhaseOptimizer]:
         """Returns each optimiser once, by the phase that it belongs to."""
         return {name: optimizer for name, optimizer in self.optimizers.items() if optimizer.phase.name == name}
 
@@ -325,7 +325,7 @@ class Trainer:
         }
         tensors["optimizers"] = {
             f"{phase}.{name}": value
-            for phase, optimizer in self._own_optimizers().items()
+            for phase, optimizer in self.own_optimizers().items()
             for name, value in optimizer.state().items()
         }
         if self.average:
@@ -339,7 +339,7 @@ class Trainer:
         checkpoint = ranks.from_first(self._newest)
         for name, network in self.method.networks.items():
             network.load_state_dict(checkpoint.tensors[name])
-        for phase, optimizer in self._own_optimizers().items():
+        for phase, optimizer in self.own_optimizers().items():
             flat = checkpoint.tensors["optimizers"]
             prefix = f"{phase}."
             optimizer.load_state({k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)})
