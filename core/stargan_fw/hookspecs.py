@@ -100,7 +100,7 @@ def register_accelerators(register: Callable[[type[Accelerator]], None]) -> None
 
 @hookspec
 def register_tuners(register: Callable[[type[Tuner]], None]) -> None:
-    """Registers tuners. `training.tune` takes the first."""
+    """Registers tuners, for `training.tune`, which takes the first."""
 
 
 @hookspec

@@ -86,14 +86,14 @@ class TinyComponents:
 def tiny_stargan():
     """Builds StarGAN at 32 px, seeded and accelerated: `tiny_stargan("celeba", "rafd", lambda_rec=5.0)`.
 
-    Options are the loss's.
+    Options are the loss's. `accelerated=False` leaves the networks as they are built.
     """
 
-    def build(*datasets, **loss_options) -> StarGAN:
+    def build(*datasets, accelerated=True, **loss_options) -> StarGAN:
         torch.manual_seed(0)
         space = LabelSpace([SCHEMAS[name] for name in datasets])
         method = StarGAN(space, 32, TinyComponents(loss_options))
-        for network in method.networks.values():
+        for network in method.networks.values() if accelerated else ():
             accelerate(network)
         return method
 

@@ -1,0 +1,217 @@
+"""What tuning tries, what it refuses and takes, and what a run keeps of it."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from stargan_fw.components import complete
+from stargan_fw.config_layers import Layer
+from stargan_fw.errors import ConfigError
+from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw.training import session
+from stargan_fw.training.session import compile_trained
+from stargan_fw.training.train_request import data_request
+from stargan_fw_bench import rehearse, tuning
+from stargan_fw_bench.tuning import PLAIN, Trial, WayTuner, choose, ways
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+AUTO = dict.fromkeys(PLAIN, "auto")
+FAST = {**PLAIN, "accelerate": "auto", "channels_last": "auto"}
+
+
+@pytest.fixture
+def bf16(monkeypatch):
+    """As on a machine that multiplies bf16."""
+    monkeypatch.setattr(tuning, "has_bf16", lambda device: True)
+    monkeypatch.setattr("stargan_fw.compute.machine.has_bf16", lambda device: True)
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Makes trainers on noise, which `spoil(trainer)` may change: `make(spoil)(changes)`; a cycle is timed once."""
+    monkeypatch.setattr(tuning, "CYCLES", 1)
+    monkeypatch.setattr(tuning, "SECONDS", 0.0)
+    tiny = ["data.image_size=32", "generator.conv_dim=4", "generator.repeat_num=1", "discriminator.conv_dim=4"]
+    config, plugins = data_request(
+        [Layer.from_settings([*tiny, "training.batch_size=4", "training.n_critic=1"])], datasets=None, preset=None
+    )
+    config = complete(config, plugins)
+    folders = iter(range(100))
+
+    def configured(spoil=lambda trainer: None):
+        @contextmanager
+        def trial(changes):
+            folder = tmp_path / str(next(folders))
+            folder.mkdir()
+            training = config.training.model_copy(update=changes)
+            trainer = rehearse(config.model_copy(update={"training": training}), plugins, [2, 3], CPU, folder)
+            compile_trained(trainer)
+            spoil(trainer)
+            yield trainer
+
+        return trial
+
+    return configured
+
+
+def tried(training, device):
+    return [
+        {name: value for name, value in way.items() if value not in {"off", "auto"}} for way in ways(training, device)
+    ]
+
+
+def test_a_processor_without_bf16_has_one_way(monkeypatch):
+    monkeypatch.setattr(tuning, "has_bf16", lambda device: False)
+    assert list(ways(AUTO, CPU)) == [FAST]
+
+
+def test_a_processor_with_bf16_has_five(bf16):
+    low = {"precision": "bf16"}
+    assert tried(AUTO, CPU) == [
+        {"precision": "fp32"},
+        low,
+        {**low, "channels_last": "on"},
+        {**low, "compile": "on"},
+        {**low, "channels_last": "on", "compile": "on"},
+    ]
+
+
+def test_a_gpu_has_the_plain_way_first_and_no_way_twice(bf16):
+    found = tried(AUTO, CUDA)
+    assert found[0] == {"precision": "bf16"}
+    assert {"precision": "bf16", "compile": "on", "graphs": "on"} in found
+    assert all(found.count(way) == 1 for way in found)
+    assert tried(AUTO, torch.device("mps")) == [{"precision": "fp32"}, {"precision": "fp32", "accelerate": "on"}]
+
+
+def test_what_is_set_stays(bf16):
+    assert tried({**AUTO, "precision": "fp32"}, CPU) == [{"precision": "fp32"}]
+    assert all(way["precision"] == "fp32" for way in ways({**AUTO, "precision": "fp32"}, CUDA))
+    assert all(way["compile"] == "off" for way in ways({**AUTO, "compile": "off", "graphs": "off"}, CUDA))
+
+
+def test_ways_are_compared_with_the_plain_one(bf16, make):
+    found = WayTuner().tune(make(), {**AUTO, "compile": "off"}, CPU)
+    plain, automatic, low, last = found.record["trials"]
+    assert plain["settings"] == PLAIN
+    assert (plain["loss_error"], plain["gradient_error"], plain["gradient_noise"]) == (0, 0, 0)
+    assert automatic["loss_error"] < 1e-5
+    assert automatic["gradient_error"] < 1e-3
+    for trial in (low, last):
+        assert trial["gradient_error"] < 0.2
+        assert 0.01 < trial["gradient_noise"] < 0.7
+        assert trial["loss_error"] < 0.02
+        assert trial["why_not"] == ""
+    assert [row[0] for row in found.table] == [
+        *("tried", "plain: precision=fp32", "auto: precision=fp32"),
+        *("precision=bf16", "precision=bf16 channels_last=on"),
+    ]
+    assert [row[-1] for row in found.table].count("chosen") == 1
+
+
+def scale_losses(trainer):
+    losses = trainer.method.losses
+
+    def wrong(batch, due):
+        for phase, values in losses(batch, due):
+            yield phase, values.share(1.5, last=values.last)
+
+    trainer.method.losses = wrong
+
+
+def lose_a_gradient(trainer):
+    trainer.method.networks["generator"].main[0].weight.register_hook(torch.zeros_like)
+
+
+def break_down(message):
+    def spoil(trainer):
+        def load():
+            raise RuntimeError(message)
+
+        trainer.load = load
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why_not"),
+    [
+        (scale_losses, "differ by 0.5, more than 0.02"),
+        (lose_a_gradient, "gradients are off by inf, more than 0.2"),
+        (break_down("no\nsuch kernel"), "no such kernel"),
+        (break_down("CUDA out of memory. Tried to allocate"), "too little memory"),
+    ],
+)
+def test_a_way_that_is_wrong_is_not_taken_however_fast(bf16, make, monkeypatch, spoil, why_not):
+    monkeypatch.setattr(
+        tuning, "_images_per_second", lambda trainer, fastest: 1e6 if str(trainer.precision) == "bf16" else 1.0
+    )
+    found = WayTuner().tune(
+        make(lambda trainer: spoil(trainer) if str(trainer.precision) == "bf16" else None),
+        {**AUTO, "compile": "off", "channels_last": "off"},
+        CPU,
+    )
+    assert why_not in found.record["trials"][-1]["why_not"]
+    assert found.chosen == {**FAST, "channels_last": "off"}
+
+
+def test_nothing_is_taken_that_cannot_be_compared(bf16, make):
+    spoil = break_down("no plain way")
+    found = WayTuner().tune(
+        make(lambda trainer: spoil(trainer) if trainer.config.accelerate == "off" else None),
+        {**AUTO, "compile": "off", "channels_last": "off"},
+        CPU,
+    )
+    assert [trial["why_not"] for trial in found.record["trials"]] == [
+        "no plain way",
+        *["the plain way, to compare with, does not run"] * 2,
+    ]
+    assert found.chosen == {**FAST, "channels_last": "off"}
+
+
+@pytest.mark.parametrize(("rate", "why_not", "chosen"), [(110, "", 1), (102, "", 0), (110, "wrong", 0)])
+def test_a_way_must_be_right_and_clearly_faster(rate, why_not, chosen):
+    ways = [{"precision": "fp32"}, {"precision": "bf16"}]
+    assert choose([Trial(ways[0], 100), Trial(ways[1], rate, why_not=why_not)]) == ways[chosen]
+
+
+def test_a_run_keeps_what_was_chosen_and_goes_on_so(train, cli, tmp_path):
+    tuned = train("--max-steps", "2", "--device", "cpu", "--set", "training.tune=true", out=tmp_path / "tuned")
+    assert tuned.code == 0, tuned.err
+    assert "Trains with --set training.precision=fp32 --set training.accelerate=auto" in tuned.out
+    training = RunFolder(tmp_path / "tuned").config().training
+    assert (training.tune, training.compile, training.precision) == (False, "off", "fp32")
+    record = json.loads((tmp_path / "tuned" / "tuning.json").read_text())
+    assert record["format"] == 1
+    assert record["chosen"] == {name: getattr(training, name) for name in PLAIN}
+
+    again = cli("train", "--resume", "--out", tmp_path / "tuned", "--max-steps", "3", "--device", "cpu")
+    assert again.code == 0, again.err
+    assert "Trying ways" not in again.out
+    plain = train("--max-steps", "3", "--device", "cpu", out=tmp_path / "plain")
+    assert plain.code == 0
+    weights = [
+        tmp_path / name / "checkpoints" / "step-00000003" / "generator.safetensors" for name in ("tuned", "plain")
+    ]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_run_may_be_tuned_where_it_goes_on(train, cli, tmp_path):
+    assert train("--max-steps", "1", "--device", "cpu", out=tmp_path / "run").code == 0
+    options = ("--resume", "--out", tmp_path / "run", "--max-steps", "2", "--device", "cpu")
+    outcome = cli("train", *options, "--set", "training.tune=true")
+    assert outcome.code == 0, outcome.err
+    (line,) = (tmp_path / "run" / "changes.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "step": 1,
+        "changes": {"training.compile": ["auto", "off"], "training.graphs": ["auto", "off"]},
+    }
+
+
+def test_several_processes_are_not_tuned(monkeypatch):
+    monkeypatch.setattr(session.ranks, "world_size", lambda: 2)
+    with pytest.raises(ConfigError, match="training.tune works with one process only"):
+        session._tuner_name(PluginManager.discover())
