@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stargan_fw.data.splits import find_copies
+from stargan_fw.data.splits import SPLIT_WORDS, find_copies
 from stargan_fw.errors import printable
 from stargan_fw.interfaces.dataset import Remark
 
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 FEW = 3  # warnings about a dataset that a training shows
 FEWEST = 16  # a label with fewer training images is hardly learned
-SPLIT_NAMES = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"})
 
 
 @dataclass
@@ -156,7 +155,7 @@ def assess_sides(report: DatasetReport, source: Source, copies: Sequence[Sequenc
         )
     _assess_labels(report, source)
     for attribute, _ in source.schema.parts:
-        if attribute.size > 1 and SPLIT_NAMES.issuperset(name.lower() for name in attribute.label_names):
+        if attribute.size > 1 and all(name.casefold() in SPLIT_WORDS for name in attribute.label_names):
             names = ", ".join(attribute.label_names)
             report.warnings.append(f"The values of '{attribute.name}' ({names}) are names of splits, not of classes.")
 

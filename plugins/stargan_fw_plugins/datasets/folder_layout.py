@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from stargan_fw import Remark
 from stargan_fw.data.images import is_image_name, is_junk
+from stargan_fw.data.splits import SPLIT_WORDS
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.folder_tree import (
     ImageTree,
@@ -20,7 +21,7 @@ from stargan_fw_plugins.datasets.folder_tree import (
     read_tree,
 )
 from stargan_fw_plugins.datasets.location import write_location
-from stargan_fw_plugins.datasets.split_names import KINDS, sides_of
+from stargan_fw_plugins.datasets.split_names import sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ Side: TypeAlias = "SplitName | None"
 LAYOUT = "An image folder holds a folder of images for each class, or train/ and test/ which hold those."
 # Words beside that of a split which say nothing: "train_images", "TestSet", "val2017".
 FILLER = r"(?:sets?|splits?|data|dataset|images?|imgs?|pictures?|pics|photos?|faces|folder|dir|s?daten|s?bilder|集|\d+)"
-WORDS = "|".join(sorted(KINDS, key=len, reverse=True))
+WORDS = "|".join(sorted(SPLIT_WORDS, key=len, reverse=True))
 SPLIT = re.compile(rf"(?:{FILLER})*({WORDS})(?:{FILLER})*")
 GAP = r"[\s_.\-+]+"
 MANY = 12  # names in a message
@@ -124,7 +125,7 @@ def _images_of(folder: ImageTree, levels: Levels) -> Iterator[tuple[Path, str]]:
 def read_split_name(name: str) -> str | None:
     """Returns "train", "test" or "val" if a folder's name is that of a split and of nothing else."""
     found = SPLIT.fullmatch(re.sub(r"[\W_]+", "", fold_name(name)))
-    return KINDS[found[1]] if found else None
+    return SPLIT_WORDS[found[1]] if found else None
 
 
 def read_class_of_split(name: str) -> tuple[str, str] | None:
@@ -147,9 +148,9 @@ def read_class_of_split(name: str) -> tuple[str, str] | None:
 
 
 def _order(first: str, second: str) -> tuple[str, str]:
-    if first.casefold() in KINDS:
-        return KINDS[first.casefold()], second
-    return KINDS[second.casefold()], first
+    if first.casefold() in SPLIT_WORDS:
+        return SPLIT_WORDS[first.casefold()], second
+    return SPLIT_WORDS[second.casefold()], first
 
 
 def _read_splits(tree: ImageTree) -> dict[Side, list[ImageTree]]:

@@ -5,43 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from stargan_fw.data.splits import SPLIT_WORDS, TEST, TRAIN, VALIDATION
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from stargan_fw.interfaces.dataset import SplitName
 
-TRAIN = frozenset({"train", "training"})
-TEST = frozenset({"test", "testing"})
-VALIDATION = frozenset({"val", "valid", "validation", "dev"})
 KNOWN = TRAIN | VALIDATION | TEST
-# Words for a kind of split, as parts of folders' names too, and what people who speak other languages call them.
-ABROAD: Mapping[str, Sequence[str]] = {
-    "train": (
-        *("entrainement", "entraînement", "apprentissage", "entrenamiento", "treino", "treinamento", "addestramento"),
-        *("обучение", "训练", "訓練", "学習", "학습", "훈련"),
-    ),
-    "test": ("teste", "prueba", "pruebas", "тест", "测试", "測試", "テスト", "테스트"),
-    "val": (
-        "validierung",
-        "validación",
-        "validacion",
-        "validação",
-        "validazione",
-        "валидация",
-        "验证",
-        "驗證",
-        "検証",
-        "검증",
-    ),
-}
-KINDS: Mapping[str, str] = {
-    **dict.fromkeys((*TRAIN, "trn", *ABROAD["train"]), "train"),
-    **dict.fromkeys((*TEST, "tst", "privatetest", *ABROAD["test"]), "test"),
-    **dict.fromkeys((*VALIDATION, "evaluation", "eval", "publictest", *ABROAD["val"]), "val"),
-}
 # In the cells of a column there are more, without the signs between their words.
 CELLS: Mapping[str, str] = {
-    **KINDS,
+    **SPLIT_WORDS,
     **dict.fromkeys(("trainset", "trainingset", "trainsplit", "tr", "learn", "learning"), "train"),
     **dict.fromkeys(("testset", "testingset", "testsplit", "te", "holdout", "heldout"), "test"),
     **dict.fromkeys(("valset", "validationset", "devset", "development", "evalset"), "val"),
