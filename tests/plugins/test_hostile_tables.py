@@ -327,3 +327,37 @@ def test_a_name_that_two_files_could_have_is_refused(write):
     images = [*(f"a{row}.jpg" for row in range(4)), *(f"A{row}.jpg" for row in range(4))]
     path = write("\n".join(["image,sex", *(f"a{row}.JPG,{'mf'[row % 2]}" for row in range(4))]), images)
     assert "there is no image" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("\"['hat', 'old']\"", "\"['old']\"", "[]", ""),
+        ('"[""hat"", ""old""]"', '"[""old""]"', "[]", ""),
+        ('"{hat,old}"', "{old}", "{}", ""),
+    ],
+)
+def test_lists_that_are_written_as_texts_are_several_labels_by_the_line(write, cells):
+    path = write(table("tags,sex", *(f"{cell},{sex}" for cell, sex in zip(cells, "mfmf", strict=True))))
+    assert list(count(path)[0]) == ["sex"]
+    attributes, counts = count(path, **pasted(remarks(path)))
+    assert list(attributes) == ["hat", "old", "sex"]
+    assert counts["hat"] == {True: 6, False: 12, None: 6}
+    assert counts["old"] == {True: 12, False: 6, None: 6}
+
+
+def test_brackets_alone_make_no_list(write):
+    assert count(write(table("kind", "[1]", '"[2, 3]"')))[1]["kind"] == {"[1]": 12, "[2, 3]": 12}
+    assert count(write(table("kind", "[a]", "[b]")))[1]["kind"] == {"[a]": 12, "[b]": 12}
+
+
+def test_a_plus_before_one_is_yes(write):
+    assert count(write(table("old", "+1", "-1")))[1]["old"] == {True: 12, False: 12}
+
+
+def test_a_second_table_in_a_file_is_named(write):
+    rows = [f"{row}.jpg,{'mf'[row % 2]}" for row in range(12)]
+    path = write("\n".join(["image,sex", *rows, "", "image,species", *(f"{row}.jpg,cat" for row in range(12, 24))]))
+    message = refusal(path)
+    assert "line 15, column image: here another table begins, with other columns" in message
+    assert "where" not in message

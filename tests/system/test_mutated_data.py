@@ -18,7 +18,8 @@ def test_sixty_inputs_are_read_as_they_are_meant_or_refused():
 def test_a_row_that_begins_with_a_spreadsheets_error_is_no_comment(tmp_path):
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
-        from mutate_data import Written, draw, find_faults, read
+        from mutate_data import find_faults, read
+        from mutated_tables import Written, draw
     finally:
         sys.path.remove(str(ROOT / "benchmarks"))
     from stargan_fw.plugin_manager import PluginManager

@@ -54,7 +54,7 @@ MISSING_OR_CLASS = frozenset(
         "不详",
     }
 )
-YES, NO = frozenset({"true", "yes", "y", "1"}), frozenset({"false", "no", "n", "0", "-1"})
+YES, NO = frozenset({"true", "yes", "y", "1", "+1"}), frozenset({"false", "no", "n", "0", "-1"})
 SHORT_YES, SHORT_NO = frozenset({"true", "t"}), frozenset({"false", "f"})  # letters could be classes beside y and n
 NOTES = _words(
     "caption captions note notes comment comments remark remarks description descriptions text prompt title url "

@@ -84,6 +84,11 @@ class ImageFolder:
         row = next(iter(empty or others), None)
         if row is None:
             return
+        if others[row].casefold() == self._column.casefold():
+            raise DataError(
+                f"{records.locate(row)}, column {self._column}: here another table begins, with other columns. Write each"
+                " into a file of its own, or all rows below one header."
+            )
         held = f"'{others[row]}' is no name of an image" if others[row] else "empty, but a path of an image is expected"
         more = f" {len(others)} rows are like this." if len(others) > 1 else ""
         named = f" Complete it, or leave out {'such rows' if more else 'the row'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import math
 import re
@@ -16,6 +17,7 @@ from stargan_fw_plugins.datasets.spellings import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+WRITTEN_LIST = re.compile(r"\[.*\]|\{[^:]*\}", re.DOTALL)
 WHOLE = re.compile(r"([-+]?\d+)\.0*")
 
 
@@ -192,7 +194,7 @@ class CellTexts:
 
     def _read(self, column: str) -> Sequence[object]:
         if self._last is None or self._last[0] != column:
-            self._last = column, self._join(self._records.read(column))
+            self._last = column, self._join(_read_lists(self._records.read(column)))
         return self._last[1]
 
     def _join(self, cells: Sequence[object]) -> Sequence[object]:
@@ -243,6 +245,28 @@ class CellTexts:
                     f"{self._records.header}, column {column}: no cell is '{names[folded]}', which `values.{column}`"
                     f" names; did you mean '{texts[close[0]]}'?"
                 )
+
+
+def _read_lists(cells: Sequence[object]) -> Sequence[object]:
+    """Returns cells as lists if all are texts of lists, as pandas and databases write them: ['a', 'b'], ["a"] or {a,b}."""
+    if not set(map(type, cells)) <= {str, type(None)}:
+        return cells
+    known = {cell for cell in cells if isinstance(cell, str) and cell.strip()}
+    if not known or not all(WRITTEN_LIST.fullmatch(cell.strip()) for cell in known):
+        return cells
+    try:
+        lists = {cell: _read_list(cell.strip()) for cell in known}
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return cells
+    if not all(map(_is_list_of_texts, lists.values())):
+        return cells
+    return [lists.get(str(cell)) for cell in cells]
+
+
+def _read_list(text: str) -> object:
+    if text.startswith("{"):
+        return [part for part in (part.strip(" \"'") for part in text[1:-1].split(",")) if part]
+    return ast.literal_eval(text)
 
 
 def _is_list_of_texts(cell: object) -> TypeGuard[list[str]]:
