@@ -22,9 +22,11 @@ NOTES = {
     "machine": "Matrix products are square and large. A copy's bytes are counted where they are read and where they are written.",
     "ways": "Losses and gradients are compared with plain torch in fp32 without TF32: networks as they are built, eager, "
     "contiguous. Gradients are each phase's at the initial weights, and differences are shares of the plain gradient's norm. "
-    "Losses are compared over 20 steps, and differences are shares of 1 + the plain loss.",
+    "Losses are compared over 20 steps, and differences are shares of 1 + the plain loss. A way is right if it is at most three times "
+    "as far from the plain one as torch's own layers are in the same precision, plus 1 %.",
     "speed": "Images per second of whole cycles (five updates of the critic, one of the generator), medians of rounds that took "
-    "turns. Memory is the most that a cycle had in use, weights included. The share is that of the measured bf16 rate.",
+    "turns. Memory is the most that a cycle had in use, weights included. The share is that of the measured bf16 rate, for the products "
+    "of the networks as they are built.",
     "length": "From a steady minute. Sheets, checkpoints and logs of a run come on top.",
     "kernels": "Shares are of the time of all kernels in a cycle.",
     "networks": "Shares are of the measured bf16 rate and of the measured copy bandwidth. Bytes are what the operators of the plain "

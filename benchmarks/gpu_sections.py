@@ -28,7 +28,7 @@ from gpu_ways import compare_way, list_ways
 from ranks import launch
 from reference_step import ReferenceGenerator, ReferenceStep
 
-from stargan_fw.compute.machine import wait_for
+from stargan_fw.compute.machine import choose_device, wait_for
 from stargan_fw.inference.engine import Engine
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_bench.measurement import copy_bandwidth, matrix_rate, operations, peak_bytes
@@ -197,8 +197,11 @@ def reference_cycle(bench: Setting, batch: int, size: int) -> Callable[[], int]:
 
 
 def work_per_image(bench: Setting, size: int) -> float:
-    """Returns the operations that our cycle takes per image; computing again to save memory does not count."""
-    trainer = bench.trainer(2, size, {"compile": "off"})
+    """Returns the operations per image of our cycle with torch's own layers.
+
+    What is computed again to save memory, and what other layers save or pad, does not count.
+    """
+    trainer = bench.trainer(2, size, {"compile": "off", "accelerate": "off"})
     trainer.micro_batch = None
     return operations(lambda: cycle(trainer)) / (2 * trainer.cycle_steps)
 
@@ -339,7 +342,7 @@ def main() -> None:
         torch.set_num_threads(1)  # tiny networks gain nothing from threads that wait for each other
     state = json.loads(options.state.read_text(encoding="utf-8")) if options.state.exists() else {}
     with tempfile.TemporaryDirectory() as name:
-        bench = Setting(torch.device(options.device), options.small, options.until, state, Path(name))
+        bench = Setting(choose_device(options.device), options.small, options.until, state, Path(name))
         Records(options.records).measure_all(bench, SECTIONS[options.section](bench))
 
 

@@ -309,7 +309,11 @@ def costliest_parts(recorded: profile, device: torch.device, count: int = COSTLI
     """
     if device.type == "cuda":
         parts = (part for part in recorded.key_averages() if part.device_type.name == "CUDA")
-        found = [(part.key, part.self_device_time_total, part.count) for part in parts if not part.is_user_annotation]
+        found = [
+            (part.key, part.self_device_time_total, part.count)
+            for part in parts
+            if not getattr(part, "is_user_annotation", False)
+        ]
     else:
         operators = recorded.key_averages(group_by_input_shape=True)
         found = [(_named(part), part.self_cpu_time_total, part.count) for part in operators]

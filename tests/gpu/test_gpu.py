@@ -17,7 +17,8 @@ from stargan_fw_bench import rehearse
 from stargan_fw_bench.speed_trial import train_on_first
 from stargan_fw_plugins.losses.wgan_gp import gradient_penalty
 
-pytestmark = pytest.mark.gpu
+# What torch warns of on a GPU differs from version to version, and is not asked here.
+pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 
 CPU = torch.device("cpu")
 SMALL = ["data.image_size=32", "training.batch_size=4", "training.n_critic=2", "generator.conv_dim=8"]
@@ -53,10 +54,16 @@ def drawn_alike(monkeypatch):
         monkeypatch.setattr(torch, name, draw)
 
 
-def train(trainer, steps):
+@pytest.fixture
+def steps(device):
+    """How many steps are compared: few where nothing differs."""
+    return 4 if device.type == "cpu" else 20
+
+
+def take_steps(trainer, count):
     """Returns the losses of each step."""
     losses = []
-    for _ in range(steps):
+    for _ in range(count):
         trainer.step += 1
         trainer.update(trainer.load())
         (values,) = trainer.pending.values()
@@ -77,25 +84,16 @@ def distance(found, expected):
 
 
 @pytest.mark.usefixtures("drawn_alike")
-def test_twenty_steps_are_those_of_a_processor(trainer, device):
-    assert_alike(train(trainer(device), 20), train(trainer(CPU), 20), 1e-3)
+def test_steps_are_those_of_a_processor(trainer, device, steps):
+    assert_alike(take_steps(trainer(device), steps), take_steps(trainer(CPU), steps), 3e-3)
 
 
 @pytest.mark.parametrize(("accelerate", "channels_last"), [("off", "off"), ("off", "on"), ("on", "off"), ("on", "on")])
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 0.05)])
-def test_a_way_to_train_is_the_plain_one(trainer, device, precision, tolerance, accelerate, channels_last):
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 3e-3), ("bf16", 0.05)])
+def test_a_way_to_train_is_the_plain_one(trainer, device, steps, precision, tolerance, accelerate, channels_last):
     way = trainer(device, precision=precision, accelerate=accelerate, channels_last=channels_last)
 
-    assert_alike(train(way, 20), train(trainer(device), 20), tolerance)
-
-
-@pytest.mark.parametrize("graphs", ["off", "on"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_compiled_generator_trains_as_an_eager_one(trainer, cuda, precision, graphs):
-    compiled = trainer(cuda, precision=precision, compile="on", graphs=graphs)
-
-    assert compiled.captures == (graphs == "on")
-    assert_alike(train(compiled, 20), train(trainer(cuda, precision=precision), 20), 5e-2)
+    assert_alike(take_steps(way, steps), take_steps(trainer(device), steps), tolerance)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
@@ -121,8 +119,8 @@ def test_the_penalty_differentiates_the_critic_as_on_a_processor(trainer, device
     assert any(parameter.grad is not None and parameter.grad.norm() > 0 for parameter in critic.parameters())
 
 
-def test_bf16_trains_on(trainer, device):
-    losses = train(trainer(device, precision="bf16"), 40)
+def test_bf16_trains_on(trainer, device, steps):
+    losses = take_steps(trainer(device, precision="bf16"), 2 * steps)
     assert all(math.isfinite(value) for step in losses for value in step.values())
 
 
@@ -177,3 +175,13 @@ def test_too_little_memory_is_told_and_the_device_goes_on(cuda):
         torch.empty(2**50, device=cuda)
     assert is_lack_of_memory(error.value)
     assert float(torch.ones(2, device=cuda).sum()) == 2
+
+
+@pytest.mark.parametrize("graphs", ["off", "on"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_compiled_generator_trains_as_an_eager_one(trainer, cuda, steps, precision, graphs):
+    compiled = trainer(cuda, precision=precision, compile="on", graphs=graphs)
+
+    assert compiled.captures == (graphs == "on")
+    eager = trainer(cuda, precision=precision)
+    assert_alike(take_steps(compiled, steps), take_steps(eager, steps), 5e-2)
