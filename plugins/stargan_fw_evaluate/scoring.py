@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stargan_fw.data.images import open_image
 from stargan_fw.errors import PluginError
 from stargan_fw.interfaces import Counterfactual
 from stargan_fw.rendering.pictures import pixels_to_tensor, to_tensor
@@ -17,6 +18,8 @@ from stargan_fw_evaluate.metrics import compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+
+    from PIL import Image
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
@@ -42,13 +45,24 @@ def find_ground_truth(source: Source, store: Store) -> tuple[Counterfactual | No
         return None, f"The true pictures of '{source.alias}' are left out: {error}"
     if again is None:
         return None, ""
-    drawn = np.asarray(source.crop_as(index, again, store.image_size))
+    drawn = np.asarray(_crop_as(source, index, again, store.image_size))
     if not np.array_equal(drawn, store.read([index])[0]):
         return None, (
             f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise now. "
             "Draw the data again."
         )
     return dataset, ""
+
+
+def _crop_as(source: Source, index: int, picture: Image.Image, image_size: int) -> Image.Image:
+    """Returns another picture of an example, cropped to the example's own square and resized.
+
+    A crop that searches, such as one for faces, may find another square on the other picture.
+    """
+    example = source.examples[index]
+    with open_image(example.image) as image:
+        region = source.options.region(source.options.upright(image), example.crop)
+    return source.options.cut(source.options.upright(picture), region, image_size)
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,7 @@ class EvaluationImages:
         size = self.store.image_size
         drawn = [self.truth.counterfactual(self.source.examples[index], target.change) for index in indices]
         return [
-            None if picture is None else to_tensor([self.source.crop_as(index, picture, size)])[0]
+            None if picture is None else to_tensor([_crop_as(self.source, index, picture, size)])[0]
             for index, picture in zip(indices, drawn, strict=True)
         ]
 

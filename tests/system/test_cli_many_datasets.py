@@ -96,13 +96,13 @@ def test_a_limit_keeps_the_test_images(three, tmp_path):
     whole = splits(tmp_path / "run")["celeba"]
     shutil.rmtree(tmp_path / "run")
     assert three("--max-steps", "1", "--set", "datasets.celeba.limit=9", datasets="celeba").code == 0
-    assert splits(tmp_path / "run")["celeba"] == {**whole, "training": 9, "training_hash": ANY}
+    assert splits(tmp_path / "run")["celeba"] == {**whole, "training": 9, "training_hash": ANY, "label_counts": ANY}
 
 
 def test_a_run_remembers_its_split_and_refuses_another(three, tmp_path, data):
     assert three("--max-steps", "1", datasets="partly").code == 0
     recorded = splits(tmp_path / "run")["partly"]
-    assert set(recorded) == {"test", "training", "training_hash", "skipped"}
+    assert set(recorded) == {"test", "training", "training_hash", "skipped", "label_counts"}
     assert all((data / "partly" / name).exists() for name in recorded["test"])
     image = next(path for path in (data / "partly").glob("*.jpg") if path.name not in recorded["test"])
     image.unlink()

@@ -81,16 +81,6 @@ class Source:
                 pictures.append(prepare(image, image_size, self.options, example.crop))
         return pictures
 
-    def crop_as(self, index: int, picture: Image.Image, image_size: int) -> Image.Image:
-        """Returns another picture of an example, cropped to the example's own square and resized.
-
-        A crop that searches, such as one for faces, may find another square on the other picture.
-        """
-        example = self.examples[index]
-        with open_image(example.image) as image:
-            region = self.options.region(self.options.upright(image), example.crop)
-        return self.options.cut(self.options.upright(picture), region, image_size)
-
     def framing(self, image_size: int) -> Framing:
         """Returns how the dataset's images become squares of `image_size` pixels."""
         crops = [example.crop for example in self.examples]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
 from stargan_fw.compute.machine import accelerate_networks, choose_device
@@ -67,12 +68,16 @@ class Translator:
         """Loads the weights of the method's translating networks; `from_pretrained` opens a stored model."""
         self.labels: LabelSpace = method.space
         self.image_size = method.image_size
-        self._method, self._weights, self._device = method, weights, device
+        self._weights, self._device = weights, device
         self._precision, self._batch_size = precision, batch_size
         self._pictures, self._own_crops, self._crop = pictures or {}, own_crops or {}, crop
         self._label_counts, self._warned = label_counts or {}, set[str]()
+        self._use(method)
+
+    def _use(self, method: Method) -> None:
+        self._method = method
         self._load(*method.translating)
-        self._engine = Engine(method, device, precision=precision, batch_size=batch_size)
+        self._engine = Engine(method, self._device, precision=self._precision, batch_size=self._batch_size)
         self.pipeline = Pipeline(self.labels, self.image_size, self._engine, lambda: self._load(*method.reading))
 
     @classmethod
@@ -148,18 +153,9 @@ class Translator:
             ModelError: the method has no such part, or cannot set it so.
             LabelError: the model knows one dataset only, and so has no mask.
         """
-        method = variant_of(self._method, part, setting)
-        return Translator(
-            method,
-            self._weights,
-            self._device,
-            precision=self._precision,
-            batch_size=self._batch_size,
-            pictures=self._pictures,
-            own_crops=self._own_crops,
-            label_counts=self._label_counts,
-            crop=self._crop,
-        )
+        translator = copy(self)
+        translator._use(variant_of(self._method, part, setting))  # noqa: SLF001 - of the same class
+        return translator
 
     def reading(self, targets: Sequence[Target] = ()) -> Reading:
         """Returns how pictures are read: as those of the first target's dataset were in training, or of the first dataset."""

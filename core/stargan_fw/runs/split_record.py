@@ -91,26 +91,17 @@ def recorded_sources(run: RunFolder, plugins: PluginManager) -> list[Source]:
 
 
 def _recorded_source(run: RunFolder, alias: str, config: Config, plugins: PluginManager) -> Source:
-    table = config.datasets[alias]
-    source = Source.open(alias, table, config.data.path, plugins)
     entry = run.splits().get(alias)
-    if not isinstance(entry, dict):  # the run is older than the record
+    source = Source.open(alias, config.datasets[alias], config.data.path, plugins, entry)
+    if entry is None:  # the run is older than the record
         return source
-    if table.limit and _find_absent(source, entry):  # the limit may now leave out an image that was held out
-        source = Source.open(alias, table.model_copy(update={"limit": None}), config.data.path, plugins)
-    absent = _find_absent(source, entry)
+    names = [source.name_of(index) for index in range(len(source.examples))]
+    present, skipped = set(names), set(entry.get("skipped", ()))
+    absent = next((name for name in entry["test"] if name not in present), None)
     if absent:
         raise RunError(
             f"The image '{absent}' of the dataset '{alias}', which '{run.path}' holds out, is no longer at "
             f"'{source.dataset.root}'. Restore the data, or name pictures."
         )
-    test, skipped = set(entry["test"]), set(entry.get("skipped", ()))
-    names = [source.name_of(index) for index in range(len(source.examples))]
-    readable = [index for index, name in enumerate(names) if name not in skipped]
-    train = [index for index in readable if names[index] not in test]
-    return replace(source, train=train, test=[index for index in readable if names[index] in test])
-
-
-def _find_absent(source: Source, entry: Mapping[str, Any]) -> str | None:
-    present = {source.name_of(index) for index in range(len(source.examples))}
-    return next((name for name in entry["test"] if name not in present), None)
+    train, test = ([index for index in side if names[index] not in skipped] for side in (source.train, source.test))
+    return replace(source, train=train, test=test)
