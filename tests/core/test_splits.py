@@ -105,12 +105,12 @@ def test_the_given_split_is_taken():
         (
             faces("person"),
             [*photographs(3, people=3), Example(Path("nobody.png"))],
-            "split by person, but nobody is named on 'nobody.png'. Set test_split = \"random\"",
+            "split by person, but nobody is named on 'nobody.png'. Divide it at random: --set",
         ),
         (
             faces("given"),
             [*photographs(3, sides=["train", "test"]), Example(Path("unsaid.png"))],
-            "split as given, but 'unsaid.png' has no split. Set test_split = \"random\"",
+            "split as given, but 'unsaid.png' has no split. Divide it at random: --set",
         ),
         (faces("given"), photographs(3, sides=["train"]), "'faces' at 'faces' has no test image: 3 images divided by"),
         (faces("given"), photographs(3, sides=["test"]), "has no training image"),

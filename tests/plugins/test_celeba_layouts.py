@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from collections import Counter
 
@@ -99,6 +100,12 @@ LAYOUTS = {
         ".jpg",
         False,
     ),
+    "a table of an old Macintosh": (
+        {"list_attr_celeba.csv": csv("image_id", COLUMNS, rows()).replace("\n", "\r")},
+        "img_align_celeba",
+        ".jpg",
+        False,
+    ),
     "a table with quotes and blanks": (
         {"list_attr_celeba.csv": re.sub(r"[^,\n]+", r' "\g<0>"', csv("image_id", COLUMNS, rows()))},
         "img_align_celeba",
@@ -168,6 +175,23 @@ def test_each_layout_gives_five_labels_and_every_image(write, files, folder, end
     assert any("list_eval_partition" in remark for remark in source.dataset.remarks) == divided
     if "Anno/identity_CelebA.txt" in files:
         assert [example.identity for example in source.examples] == [str(i // 2) for i in range(COUNT)]
+
+
+def test_a_column_that_is_no_attribute_is_named_with_a_line_that_works(cli, write):
+    lines = [[name, str(i % 2), str(20 + i)] for i, name in enumerate(NAMES)]
+    root = write({"list_attr_celeba.csv": csv("image_id", ["hat", "age"], lines)}, "images")
+    outcome = cli("data", "check", "--json", "--datasets", f"faces=celeba:{root}")
+    assert outcome.code == 2
+    assert "column age: '20' is not -1 or 1" in outcome.err
+    line = shlex.split(outcome.err.rpartition("columns: ")[2])
+    outcome = cli("data", "check", "--json", "--datasets", f"faces=celeba:{root}", *line)
+    assert [label["name"] for label in json.loads(outcome.out)["datasets"]["faces"]["labels"]] == ["hat"]
+
+
+@pytest.mark.parametrize("content", [b"\x80\r,\x00\xff\n\r\r,\n", b"a,b\rc\n1", bytes(range(256)) * 3])
+def test_what_is_no_attribute_file_is_refused(write, content):
+    with pytest.raises((DataError, ConfigError)):
+        open_source(write({"list_attr_celeba.txt": content}, "images"))
 
 
 @pytest.mark.parametrize("folders", [("train", "val", "test"), ("Training images", "valid", "Test")])

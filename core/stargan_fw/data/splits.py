@@ -145,7 +145,7 @@ def _test_by_person(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
     if unnamed:
         raise DataError(
             f"The dataset '{dataset.name}' is split by person, but nobody is named on '{unnamed.image}'. "
-            'Set test_split = "random" for it.'
+            f"Divide it at random: {dataset.option('test_split=random')}"
         )
     people = sorted({example.identity for example in examples if example.identity is not None})
     held_out = {people[i] for i in _draw(len(people), dataset.test_size)}
@@ -157,7 +157,7 @@ def _recorded_test(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
     if unsplit:
         raise DataError(
             f"The dataset '{dataset.name}' is split as given, but '{unsplit.image}' has no split. "
-            'Set test_split = "random" for it.'
+            f"Divide it at random: {dataset.option('test_split=random')}"
         )
     return {i for i, example in enumerate(examples) if example.split == "test"}
 

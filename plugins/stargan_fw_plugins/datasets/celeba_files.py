@@ -21,7 +21,7 @@ from stargan_fw.data.images import is_image_name
 from stargan_fw.errors import DataError, closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -139,7 +139,9 @@ class AttributeFile:
         for number, fields in lines:
             wrong = next((p for p in checked if p < len(fields) and fields[p] not in codes), None)
             if len(fields) != self._table.width or wrong is not None:
-                raise DataError(self._describe_error(number, fields, wrong))
+                raise DataError(
+                    self._describe_error(number, fields, wrong) + self._suggest_columns(lines, wrong, codes)
+                )
             names.append(fields[self._names])
             values.append([codes[fields[position]] for position in positions])
         return names, np.array(values, dtype=np.int8).reshape(len(names), len(positions))
@@ -157,11 +159,9 @@ class AttributeFile:
     def _position(self, column: str) -> int:
         """Returns the column's index among the fields of a line."""
         if column not in self.columns:
-            choice = ",".join(f'"{name}"' for name in self.columns)
-            setting = shlex.quote(f"datasets.{self._dataset}.attributes=[{choice}]")
             raise DataError(
                 f"{self.path}, line {self._header_line}: no column '{column}'. Restore the file, or choose `attributes`"
-                f" among its columns: --set {setting}; {closest(column, self.columns)}"
+                f" among its columns: {self._choose(self.columns)}; {closest(column, self.columns)}"
             )
         return self._fields.index(column)
 
@@ -182,6 +182,20 @@ class AttributeFile:
             f"{self.path}, line {number}, column {self._fields[wrong]}: '{fields[wrong]}' is not -1 or 1."
             " Correct the value, or download the file again."
         )
+
+    def _suggest_columns(
+        self, lines: Sequence[tuple[int, Sequence[str]]], wrong: int | None, codes: Mapping[str, int]
+    ) -> str:
+        """Returns a line that leaves out what is no attribute, if most values of the wrong column are none of one."""
+        whole = [fields for _, fields in lines if len(fields) == self._table.width]
+        if wrong is None or 2 * sum(fields[wrong] in codes for fields in whole) > len(whole):
+            return ""
+        good = [name for name in self.columns if all(fields[self._fields.index(name)] in codes for fields in whole)]
+        return f" Or learn the other columns: {self._choose(good)}" if good else ""
+
+    def _choose(self, columns: Sequence[str]) -> str:
+        choice = ",".join(f'"{name}"' for name in columns)
+        return "--set " + shlex.quote(f"datasets.{self._dataset}.attributes=[{choice}]")
 
 
 def read_values(path: Path, names: Sequence[str], check: Callable[[str], bool], expected: str) -> Sequence[str | None]:
@@ -293,9 +307,11 @@ def _split_lines(table: _Table) -> Iterator[tuple[int, list[str]]]:
 def _fields(line: str, delimiter: str | None) -> list[str]:
     if delimiter is None:
         return line.split()
-    return [
-        field.strip() for field in next(lines_of_csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-    ]
+    try:
+        fields = next(lines_of_csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except lines_of_csv.Error:  # no line of a table
+        return [line]
+    return [field.strip() for field in fields]
 
 
 def _find_delimiter(header: str) -> str | None:
@@ -310,11 +326,12 @@ def _is_header(fields: Sequence[str]) -> bool:
 
 
 def _plain(content: bytes) -> bytes:
-    """Returns the content in UTF-8 without a byte order mark."""
+    """Returns the content in UTF-8 without a byte order mark, in lines that end as everywhere else."""
     encoding = UTF16.get(content[:2])
     if encoding:
-        return content[: len(content) // 2 * 2].decode(encoding, errors="replace").encode()
-    return content.removeprefix(codecs.BOM_UTF8)
+        content = content[: len(content) // 2 * 2].decode(encoding, errors="replace").encode()
+    text = content.removeprefix(codecs.BOM_UTF8)
+    return text if b"\n" in text[:BEGINNING] else text.replace(b"\r", b"\n")
 
 
 def _some(names: Sequence[str]) -> str:
