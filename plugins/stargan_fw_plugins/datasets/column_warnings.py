@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, Mapping[str, Sequence[LabelValue]]]
 
+SAMPLE = 300  # rows that are looked at first, since most columns differ in these
 FEWEST = 8  # rows in which columns have to agree: in fewer, they may by chance
 
 
@@ -50,8 +51,9 @@ def warn_of_copies(columns: Columns, doubts: Doubts) -> Iterator[Finding]:
         yield Finding("warning", f"columns say the same again: {named}. To learn each once: {line}")
     yield from _find_contradictions(plain)
     flags = [column for column in plain if column not in copies and _is_flag(plain[column])]
-    rows = list(zip(*(plain[column] for column in flags), strict=True))
-    if len(flags) > 2 and len(rows) >= FEWEST and all(row.count(True) == 1 and None not in row for row in rows):
+    rows = zip(*(plain[column] for column in flags), strict=True)
+    enough = len(flags) > 2 and len(plain[flags[0]]) >= FEWEST
+    if enough and all(row.count(True) == 1 and None not in row for row in rows):
         line = doubts.line(exclusive={"class": flags})
         yield Finding("warning", f"each image has exactly one of {', '.join(flags)}. To learn them as classes: {line}")
 
@@ -59,7 +61,7 @@ def warn_of_copies(columns: Columns, doubts: Doubts) -> Iterator[Finding]:
 def _find_contradictions(plain: Mapping[str, Sequence[LabelValue]]) -> Iterator[Finding]:
     """Yields a warning for a yes or no that is called like a class of another column, and disagrees with it."""
     for column, values in plain.items():
-        classes = {str(value).casefold(): value for value in values if isinstance(value, str)}
+        classes = {value.casefold(): value for value in set(values) if isinstance(value, str)}
         for flag, said in plain.items():
             word = re.sub(r"^(is|has)[\W_]+", "", flag.casefold())
             if word in classes and _is_flag(said):
@@ -75,7 +77,9 @@ def _say_the_same(first: Sequence[LabelValue], second: Sequence[LabelValue]) -> 
 
     Two columns of classes are the same if they name each other; of a yes or no beside classes, one class has to be a yes.
     """
-    pairs = {(a, b) for a, b in zip(first, second, strict=True) if a is not None or b is not None}
+    if not _may_follow(_pair(first[:SAMPLE], second[:SAMPLE])):
+        return False
+    pairs = _pair(first, second)
     if len(first) < FEWEST or any(a is None or b is None for a, b in pairs):
         return False
     (few, many) = sorted((0, 1), key=lambda side: len({pair[side] for pair in pairs}))
@@ -84,6 +88,16 @@ def _say_the_same(first: Sequence[LabelValue], second: Sequence[LabelValue]) -> 
     if len(pairs) == len({pair[few] for pair in pairs}):
         return True
     return all(isinstance(pair[few], bool) for pair in pairs) and sum(pair[few] is True for pair in pairs) == 1
+
+
+def _pair(first: Sequence[LabelValue], second: Sequence[LabelValue]) -> set[tuple[LabelValue, LabelValue]]:
+    return {(a, b) for a, b in zip(first, second, strict=True) if a is not None or b is not None}
+
+
+def _may_follow(pairs: set[tuple[LabelValue, LabelValue]]) -> bool:
+    """Returns whether one side of the pairs may follow from the other; if not, more pairs change nothing."""
+    sides = [len({pair[side] for pair in pairs}) for side in (0, 1)]
+    return len(pairs) in sides and all(None not in pair for pair in pairs)
 
 
 def _count(values: Sequence[LabelValue]) -> int:
