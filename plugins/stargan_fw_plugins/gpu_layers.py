@@ -63,7 +63,7 @@ class LayoutKeepingConditionalNorm(ConditionalNorm):
         return type(layer) is ConditionalNorm
 
     def _normalise(self, maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        if maps.shape[2:].numel() == 1 or torch.compiler.is_exporting():
+        if maps.shape[2:].numel() == 1:
             return super()._normalise(maps, scale, shift)
         return normalise(maps, scale[:, :, None, None], shift[:, :, None, None], 1e-5)
 
@@ -74,7 +74,7 @@ class _Padded(nn.Conv2d):
     def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         kind = images.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else images.dtype
-        if dtype not in HALVES or images.dim() != 4 or torch.compiler.is_exporting():
+        if dtype not in HALVES or images.dim() != 4:
             plain: Tensor = super()._conv_forward(images, weight, bias)
             return plain
         before, after = (-channels % CHANNELS for channels in (weight.shape[1], weight.shape[0]))

@@ -100,6 +100,7 @@ def test_a_compiled_penalty_has_every_gradient_of_the_eager_one(penalty, critic,
     torch.compiler.reset()
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.*:DeprecationWarning")  # of Inductor in torch 2.11
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_inductors_penalty_has_every_gradient_of_the_eager_one():
     expected = gradients(UnitSlope(), make(StarGANDiscriminator), drawn(1))

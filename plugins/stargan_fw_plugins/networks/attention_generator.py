@@ -41,7 +41,9 @@ class ConditionalNorm(nn.Module):
 
     def _normalise(self, maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """Returns instance norm times scale plus shift, each (B, channels)."""
-        if torch.compiler.is_exporting():  # ONNX has no group norm with weights per image
+        # ONNX has no group norm with weights per image. torch 2.11 says that it exports while it compiles, and what Inductor
+        # makes of instance norm there is not to be trusted (pytorch#183601).
+        if torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling():
             return torch.addcmul(shift[:, :, None, None], F.instance_norm(maps), scale[:, :, None, None])
         # Group norm over one batch entry, with a group per image and channel: this is instance norm, and it applies a scale
         # and a shift per image in the same pass.
