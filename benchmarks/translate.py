@@ -29,7 +29,9 @@ from torch import Tensor, nn
 
 from stargan_fw.inference import engine
 from stargan_fw.inference.translator import Translator
+from stargan_fw.models.loading import TrainedModel
 from stargan_fw.models.weights import StoredWeights
+from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.process import prepare_process
 from stargan_fw_plugins.cpu import accelerate
 from stargan_fw_plugins.losses.wgan_gp import WGANGP
@@ -106,7 +108,7 @@ def ours(translator: Translator, paths: list[Path], out: Path) -> None:
     """Runs the command without its start."""
     output = Pictures([EDIT], out, 1.0, "model")
     with redirect_stdout(io.StringIO()):  # the files' names
-        _write_all(translator, output, output.plan([(path, Path(path.name)) for path in paths]), None)
+        _write_all(translator, output, output.plan([(path, Path(path.name)) for path in paths]), None, [])
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:
@@ -131,7 +133,8 @@ def open_translator(weights: dict[str, StoredWeights], batch_size: int | None = 
         method = StarGAN(SPACE, SIDE, Build())
     for network in method.networks.values():
         accelerate(network)
-    return Translator(method, weights, torch.device("cpu"), batch_size=batch_size)
+    trained = TrainedModel(Path(), method, weights, PluginManager(), settings={})
+    return Translator(trained, torch.device("cpu"), batch_size=batch_size)
 
 
 def main() -> None:

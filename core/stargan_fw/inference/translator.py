@@ -18,7 +18,7 @@ from stargan_fw.models.loading import load, open_model
 from stargan_fw_registry import describe_untrained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from stargan_fw.data.images import PictureOptions
     from stargan_fw.interfaces import Crop, Method
-    from stargan_fw.models.weights import StoredWeights
-    from stargan_fw_registry import Edit, LabelCounts, LabelSpace
+    from stargan_fw.models.loading import TrainedModel
+    from stargan_fw_registry import Edit, LabelSpace
 
 logger = logging.getLogger(__name__)
 
@@ -54,25 +53,19 @@ class Translator:
 
     def __init__(
         self,
-        method: Method,
-        weights: Mapping[str, StoredWeights],
+        trained: TrainedModel,
         device: torch.device,
         *,
         precision: PrecisionName = "auto",
         batch_size: int | None = None,
-        pictures: Mapping[str, PictureOptions] | None = None,
-        own_crops: Mapping[str, str] | None = None,
-        label_counts: Mapping[str, LabelCounts] | None = None,
         crop: Crop | None = None,
     ) -> None:
-        """Loads the weights of the method's translating networks; `from_pretrained` opens a stored model."""
-        self.labels: LabelSpace = method.space
-        self.image_size = method.image_size
-        self._weights, self._device = weights, device
-        self._precision, self._batch_size = precision, batch_size
-        self._pictures, self._own_crops, self._crop = pictures or {}, own_crops or {}, crop
-        self._label_counts, self._warned = label_counts or {}, set[str]()
-        self._use(method)
+        """Loads the weights of the model's translating networks; `from_pretrained` opens a stored model."""
+        self.labels: LabelSpace = trained.method.space
+        self.image_size = trained.method.image_size
+        self._trained, self._device, self._crop = trained, device, crop
+        self._precision, self._batch_size, self._warned = precision, batch_size, set[str]()
+        self._use(trained.method)
 
     def _use(self, method: Method) -> None:
         self._method = method
@@ -125,17 +118,8 @@ class Translator:
         chosen = choose_device(device)
         if accelerate:
             accelerate_networks(trained.method.networks.values(), trained.plugins, chosen)
-        return cls(
-            trained.method,
-            trained.weights,
-            chosen,
-            precision=precision,
-            batch_size=batch_size,
-            pictures=trained.pictures,
-            own_crops=trained.own_crops,
-            label_counts=trained.label_counts,
-            crop=trained.plugins.index("crop").get(crop)() if crop else None,
-        )
+        found = trained.plugins.index("crop").get(crop)() if crop else None
+        return cls(trained, chosen, precision=precision, batch_size=batch_size, crop=found)
 
     @property
     def method(self) -> Method:
@@ -159,15 +143,15 @@ class Translator:
 
     def reading(self, targets: Sequence[Target] = ()) -> Reading:
         """Returns how pictures are read: as those of the first target's dataset were in training, or of the first dataset."""
-        return Reading(self._pictures.get(self._dataset_of(targets), USUAL.options), self._crop)
+        return Reading(self._trained.pictures.get(self._dataset_of(targets), USUAL.options), self._crop)
 
     def own_crop(self, targets: Sequence[Target]) -> str:
         """Describes the squares that the first target's dataset was trained on; empty if they were the usual ones."""
-        return self._own_crops.get(self._dataset_of(targets), "")
+        return self._trained.own_crops.get(self._dataset_of(targets), "")
 
     def warn_of_untrained(self, edits: Iterable[Edit | None]) -> list[str]:
         """Logs, once each, which labels of the edits no training image had, and returns these sentences."""
-        warnings = describe_untrained(self.labels, self._label_counts, filter(None, edits))
+        warnings = describe_untrained(self.labels, self._trained.label_counts, filter(None, edits))
         for text in set(warnings) - self._warned:
             logger.warning("%s", text)
         self._warned.update(warnings)
@@ -315,4 +299,4 @@ class Translator:
 
     def _load(self, *networks: str) -> None:
         """Loads the networks' weights, unless that was done before."""
-        load(self._method, self._weights, networks, self._device)
+        load(self._method, self._trained.weights, networks, self._device)
