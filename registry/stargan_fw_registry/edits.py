@@ -1,13 +1,15 @@
 """Edits: the meaning of a text such as `cat,young=0`.
 
-An edit is a comma-separated list of parts, all of one dataset:
+An edit is a comma-separated list of parts:
 
 - `label` or `label=1` sets a label, `label=0` clears it;
 - `label=flip` replaces the current value of a binary label by its opposite;
 - `attribute=value` chooses a value of a categorical attribute or a member of an exclusive group;
 - `group=` clears every member of an exclusive group.
 
-A part may begin with the dataset's name, as in `pets.cat`, and must if several datasets have a label of that name.
+A part may begin with the dataset's name, as in `pets.cat`. If several datasets have a label of that name, the part belongs to
+the dataset that all parts share, if there is one; otherwise it must begin with its dataset's name. An edit whose parts are of
+several datasets is read as one `Edit` per dataset.
 
 A name with a comma or an equals sign is written in quotes, as in `"black,white"` or `coat="A=B"`, and a quote inside of
 such a name twice. (A shell takes quotes away: write `--to '"black,white"'`.) If no name holds a comma or an equals sign,
@@ -18,13 +20,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import closest, quote_name, read_quoted, split_quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    _Parse: TypeAlias = "Callable[[Sequence[list[_Meaning]], Sequence[EditableLabels]], tuple[Edit, ...]]"
 
 
 FLIP = "flip"
@@ -102,21 +106,53 @@ def parse_edit(text: str, schemas: Sequence[EditableLabels]) -> Edit:
         LabelError: a part names no label, an unknown or an ambiguous one; a value does not suit its label; or two
             parts name the same label, two values of one attribute, or two datasets.
     """
+    (edit,) = _first_that_fits(text, schemas, _parse_one)
+    return edit
+
+
+def parse_edits(text: str, schemas: Sequence[EditableLabels]) -> tuple[Edit, ...]:
+    """Returns the edits that `text` describes: one per dataset that it names, in the order of `schemas`.
+
+    What can be read as an edit of one dataset is read so.
+
+    Args:
+        text: parts separated by commas.
+        schemas: the datasets whose labels the text may name.
+
+    Raises:
+        LabelError: as `parse_edit`, except that parts of several datasets are no mistake.
+    """
+    try:
+        return (parse_edit(text, schemas),)
+    except LabelError:
+        return _first_that_fits(text, schemas, _parse_several)
+
+
+def _first_that_fits(text: str, schemas: Sequence[EditableLabels], parse: _Parse) -> tuple[Edit, ...]:
+    """Returns the edits of the first reading that makes sense, and raises the first reading's error if none does."""
     errors = []
     for read in _readings(text, schemas):
         try:
-            return _parse(read(), schemas)
+            return parse([_meanings(part, schemas) for part in read()], schemas)
         except LabelError as error:
             errors.append(error)
     raise errors[0]
 
 
-def _parse(parts: Sequence[_Part], schemas: Sequence[EditableLabels]) -> Edit:
-    meanings = [_meanings(part, schemas) for part in parts]
+def _parse_one(meanings: Sequence[list[_Meaning]], _: Sequence[EditableLabels]) -> tuple[Edit, ...]:
     shared = _shared_datasets(meanings)
-    return _combine(
-        [_only_meaning([meaning for meaning in possible if meaning.schema.name in shared]) for possible in meanings]
-    )
+    if not shared:
+        named = ", ".join(
+            f"{possible[0].part.key!r} of {' or '.join(sorted(_datasets(possible)))}" for possible in meanings
+        )
+        raise LabelError(f"one edit names {named}: name labels of one dataset here")
+    return (_combine(_only_meanings(meanings, shared)),)
+
+
+def _parse_several(meanings: Sequence[list[_Meaning]], schemas: Sequence[EditableLabels]) -> tuple[Edit, ...]:
+    chosen = _only_meanings(meanings, _shared_datasets(meanings) or {schema.name for schema in schemas})
+    of_each = ([meaning for meaning in chosen if meaning.schema.name == schema.name] for schema in schemas)
+    return tuple(_combine(own) for own in of_each if own)
 
 
 def _readings(text: str, schemas: Sequence[EditableLabels]) -> Iterator[Callable[[], list[_Part]]]:
@@ -172,17 +208,17 @@ def _prefixed(schema: EditableLabels, key: str) -> list[str]:
 
 
 def _shared_datasets(meanings: Sequence[list[_Meaning]]) -> set[str]:
-    shared = set.intersection(*map(_datasets, meanings))
-    if not shared:
-        named = ", ".join(
-            f"{possible[0].part.key!r} of {' or '.join(sorted(_datasets(possible)))}" for possible in meanings
-        )
-        raise LabelError(f"one edit names {named}; one mask names one dataset: translate twice")
-    return shared
+    return set.intersection(*map(_datasets, meanings))
 
 
 def _datasets(meanings: Sequence[_Meaning]) -> set[str]:
     return {meaning.schema.name for meaning in meanings}
+
+
+def _only_meanings(meanings: Sequence[list[_Meaning]], datasets: set[str]) -> list[_Meaning]:
+    return [
+        _only_meaning([meaning for meaning in possible if meaning.schema.name in datasets]) for possible in meanings
+    ]
 
 
 def _only_meaning(possible: Sequence[_Meaning]) -> _Meaning:

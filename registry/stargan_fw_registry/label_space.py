@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stargan_fw_registry.attributes import Attribute, LabelValue
-from stargan_fw_registry.edits import Edit, parse_edit
+from stargan_fw_registry.edits import Edit, parse_edit, parse_edits
 from stargan_fw_registry.json_checks import read_fields, read_list
 from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import RESERVED, check_distinct, check_name, closest, compose, quote_name
@@ -278,6 +278,28 @@ class LabelSpace:
             joint[:, self.label_dim + masked] = 1.0
         return joint
 
+    def join_all(self, labels: Mapping[str, Tensor]) -> Tensor:
+        """Returns the unified label c̃ (B, dim) of labels of one dataset or of several, in float32 on their device.
+
+        The mask of Eq. 7 is the set of the datasets whose labels are given: each has its bit. The labels of one dataset
+        give what `join` does.
+
+        Args:
+            labels: by dataset, at least one: (B, d) from 0 to 1, or NaN if unknown.
+
+        Raises:
+            LabelError: there is no such dataset or none at all, or a shape is wrong.
+        """
+        if not labels:
+            raise LabelError("no dataset's labels are given: give those of at least one")
+        if len(set(map(len, labels.values()))) > 1:
+            counts = ", ".join(f"{len(own)} of {dataset!r}" for dataset, own in labels.items())
+            raise LabelError(f"there are labels for different numbers of images: {counts}")
+        first, *others = (self.join(dataset, own) for dataset, own in labels.items())
+        for other in others:
+            first += other  # each position is 0 in all but one of them
+        return first
+
     def edit(self, dataset: str, labels: Tensor, edit: str | Edit) -> Tensor:
         """Returns a copy of labels (B, d) of one dataset with `edit` applied, such as "Blond_Hair,Male=0".
 
@@ -296,6 +318,14 @@ class LabelSpace:
             LabelError: see `parse_edit`.
         """
         return parse_edit(text, self.schemas)
+
+    def resolve_all(self, text: str) -> tuple[Edit, ...]:
+        """Returns the edits that `text` describes: one per dataset whose labels it names, in the order of the mask.
+
+        Raises:
+            LabelError: see `parse_edits`.
+        """
+        return parse_edits(text, self.schemas)
 
     def decode(self, dataset: str, logits: Tensor) -> Tensor:
         """Returns one dataset's labels (B, d), 0 or 1 in float32, for the classifier's logits (B, label_dim).

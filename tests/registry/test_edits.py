@@ -63,10 +63,7 @@ def test_resolve(text, dataset, assignments):
         ("Young", r"'Young' is ambiguous: write one of celeba\.Young, pets\.Young$"),
         ("yes", r"'yes' is ambiguous: write one of pets\.tame\.yes, pets\.fed\.yes$"),
         ("pets.yes", r"'pets.yes' is ambiguous: write one of pets\.tame\.yes, pets\.fed\.yes$"),
-        (
-            "Male,happy",
-            "one edit names 'Male' of celeba, 'happy' of rafd; one mask names one dataset: translate twice",
-        ),
+        ("Male,happy", "one edit names 'Male' of celeba, 'happy' of rafd: name labels of one dataset here"),
         ("Young,happy", "'Young' of celeba or pets, 'happy' of rafd"),
         ("happy=0", "'happy' cannot be cleared, since 'expression' has one value: name another value"),
         ("happy,sad", "'sad' contradicts 'happy': only one of them can be set"),
@@ -89,6 +86,48 @@ def test_resolve(text, dataset, assignments):
 def test_resolve_refuses(text, message):
     with pytest.raises(LabelError, match=message):
         SPACE.resolve(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "edits"),
+    [
+        ("Male=0", ["celeba.Male=0"]),
+        ("Young,Male", ["celeba.Young,celeba.Male"]),
+        ("happy,Blond_Hair", ["celeba.Blond_Hair", "rafd.happy"]),
+        ("rafd.happy,celeba.Male=0", ["celeba.Male=0", "rafd.happy"]),
+        ("Male=flip,happy,Blond_Hair", ["celeba.Male=flip,celeba.Blond_Hair", "rafd.happy"]),
+        ("cat,happy,pets.Young,Male", ["celeba.Male", "rafd.happy", "pets.cat,pets.Young"]),
+    ],
+)
+def test_resolve_all_gives_one_edit_per_dataset_in_the_order_of_the_mask(text, edits):
+    assert SPACE.resolve_all(text) == tuple(map(SPACE.resolve, edits))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Young,happy", r"'Young' is ambiguous: write one of celeba\.Young, pets\.Young$"),
+        ("Young,Male,happy", r"'Young' is ambiguous: write one of celeba\.Young, pets\.Young$"),
+        ("yes,happy", r"'yes' is ambiguous: write one of pets\.tame\.yes, pets\.fed\.yes$"),
+        ("happy,Male,sad", "'sad' contradicts 'happy'"),
+        ("happy,Male,celeba.Male=0", "'Male' is named twice, as 'Male' and 'celeba.Male=0'"),
+        ("Male,hapy", "no label 'hapy' in celeba, rafd, pets; did you mean 'happy'"),
+        ("Male,", "edit 'Male,' names no label in ''"),
+    ],
+)
+def test_resolve_all_refuses(text, message):
+    with pytest.raises(LabelError, match=message):
+        SPACE.resolve_all(text)
+
+
+@pytest.mark.parametrize("text", ["{},happy", "happy,{}", "{},Male,happy", "rafd.sad,{}=0"])
+def test_what_an_error_suggests_for_an_ambiguous_name_can_be_pasted(text):
+    with pytest.raises(LabelError) as caught:
+        SPACE.resolve_all(text.format("Young"))
+    suggested = str(caught.value).partition("write one of ")[2].split(", ")
+    assert len(suggested) == 2
+    for name in suggested:
+        assert name.partition(".")[0] in [edit.dataset for edit in SPACE.resolve_all(text.format(name))]
 
 
 @pytest.mark.parametrize(

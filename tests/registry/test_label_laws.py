@@ -54,6 +54,19 @@ def spaces_with_labels(draw):
 
 
 @st.composite
+def spaces_with_labels_of_several(draw):
+    """A space, and labels of some of its datasets for the same images, in any order."""
+    space, count = draw(spaces()), draw(st.integers(1, 3))
+    names = draw(st.lists(st.sampled_from(space.datasets), min_size=1, unique=True))
+    labels = {}
+    for name in names:
+        width = space.schema(name).dim
+        row = st.lists(st.sampled_from([0.0, 0.25, 1.0, math.nan]), min_size=width, max_size=width)
+        labels[name] = torch.tensor(draw(st.lists(row, min_size=count, max_size=count)))
+    return space, labels
+
+
+@st.composite
 def spelled(draw, schema, attribute, names):
     """One attribute's part of an edit in any spelling, with what it assigns and what it flips."""
     chosen = draw(st.sampled_from(names))
@@ -83,6 +96,19 @@ def spaces_with_edits(draw):
     return space, schema, [draw(spelled(schema, attribute, schema.names[part])) for attribute, part in parts]
 
 
+@st.composite
+def spaces_with_edits_of_several(draw):
+    """A space, and the prefixed parts of an edit of each of some datasets, by dataset."""
+    space = draw(spaces())
+    parts = {}
+    for name in draw(st.lists(st.sampled_from(space.datasets), min_size=1, unique=True)):
+        schema = space.schema(name)
+        chosen = draw(st.lists(st.sampled_from(schema.parts), min_size=1, unique_by=lambda part: part[0].name))
+        spellings = [draw(spelled(schema, attribute, schema.names[part])) for attribute, part in chosen]
+        parts[name] = [f"{name}.{text}" for text, _, _ in spellings]
+    return space, parts
+
+
 def blanks(text, around):
     return ",".join(around + part.replace("=", f"{around}={around}") + around for part in text.split(","))
 
@@ -110,6 +136,27 @@ def test_join_holds_the_labels_zeros_elsewhere_and_one_mask_bit(drawn):
         assert torch.equal(mask.sum(dim=1), torch.ones(len(labels)))
     joint[:, part] = 0
     assert not joint[:, : space.label_dim].any()
+
+
+@quick
+@given(spaces_with_labels_of_several())
+def test_join_all_holds_the_labels_of_each_dataset_and_their_mask_bits(drawn):
+    space, labels = drawn
+    joint = space.join_all(labels)
+    assert joint.dtype == torch.float32
+    assert torch.equal(joint, space.join_all(dict(reversed(labels.items()))))
+    for number, dataset in enumerate(space.datasets):
+        expected = labels.get(dataset, torch.zeros(len(joint), space.schema(dataset).dim))
+        assert torch.equal(joint[:, space.slice(dataset)], torch.where(expected.isnan(), 0.0, expected))
+        if space.mask_dim:
+            assert joint[:, space.label_dim + number].tolist() == [float(dataset in labels)] * len(joint)
+
+
+@quick
+@given(spaces_with_labels())
+def test_join_all_of_one_dataset_is_join_to_the_bit(drawn):
+    space, dataset, labels = drawn
+    assert torch.equal(space.join_all({dataset: labels}), space.join(dataset, labels))
 
 
 @quick
@@ -188,6 +235,33 @@ def test_an_edit_means_what_its_parts_say_in_any_spelling_and_order(drawn, aroun
 
 
 @quick
+@given(spaces_with_edits_of_several(), st.sampled_from(["", " "]), st.randoms(use_true_random=False))
+def test_an_edit_across_datasets_is_one_edit_per_dataset_whatever_the_order(drawn, around, random):
+    space, parts = drawn
+    expected = [space.resolve(",".join(parts[name])) for name in space.datasets if name in parts]
+    shuffled = list(itertools.chain.from_iterable(parts.values()))
+    random.shuffle(shuffled)
+    found = space.resolve_all(blanks(",".join(shuffled), around))
+    assert [edit.dataset for edit in found] == [edit.dataset for edit in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert dict(one.assignments) == dict(other.assignments)
+        assert set(one.flips) == set(other.flips)
+
+
+@quick
+@given(spaces_with_edits(), st.data())
+def test_what_is_an_edit_of_one_dataset_stays_one(drawn, data):
+    space, schema, parts = drawn
+    prefixes = [data.draw(st.sampled_from(["", f"{schema.name}."])) for _ in parts]
+    text = ",".join(prefix + part for prefix, (part, _, _) in zip(prefixes, parts, strict=True))
+    try:
+        edit = space.resolve(text)
+    except LabelError:
+        return
+    assert space.resolve_all(text) == (edit,)
+
+
+@quick
 @given(spaces_with_edits())
 def test_the_prefix_may_be_left_out_where_there_is_one_dataset(drawn):
     _, schema, parts = drawn
@@ -240,15 +314,16 @@ def test_any_text_is_an_edit_or_a_label_error(space, data):
     pieces = st.lists(st.sampled_from([*words, *".,=", "0", "1", "flip", " "]), max_size=5).map("".join)
     text = data.draw(pieces | st.text(max_size=6))
     try:
-        edit = space.resolve(text)
+        edits = space.resolve_all(text)
     except LabelError:
         return
-    schema = space.schema(edit.dataset)
-    named = [label for label, _ in edit.assignments] + list(edit.flips)
-    assert named
-    assert set(named) <= set(schema.names)
-    assert max(Counter(named).values()) == 1
-    assert all(value in (0, 1) for _, value in edit.assignments)
+    assert [edit.dataset for edit in edits] == [name for name in space.datasets if name in {e.dataset for e in edits}]
+    for edit in edits:
+        named = [label for label, _ in edit.assignments] + list(edit.flips)
+        assert named
+        assert set(named) <= set(space.schema(edit.dataset).names)
+        assert max(Counter(named).values()) == 1
+        assert all(value in (0, 1) for _, value in edit.assignments)
 
 
 # Documents and names

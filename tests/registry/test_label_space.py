@@ -49,6 +49,11 @@ def test_join_as_written_in_the_paper():
     assert SPACE.join("rafd", labels).tolist() == [[0] * 5 + row + [0, 1] for row in labels.tolist()]
 
 
+def test_labels_of_both_datasets_set_both_bits_of_the_mask():
+    joint = SPACE.join_all({"rafd": torch.eye(8)[[4]], "celeba": torch.tensor([[0, 1, 0, float("nan"), 0.5]])})
+    assert joint.tolist() == [[0, 1, 0, 0, 0.5, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1]]
+
+
 def test_decode_of_the_faces():
     logits = torch.tensor([[-1.0, 2.0, 1.0, -1.0, 3.0, *range(8)], [-1.0, -2.0, -3.0, 1.0, -1.0, *range(0, -8, -1)]])
     assert SPACE.decode("celeba", logits).tolist() == [[0, 1, 0, 0, 1], [0, 0, 0, 1, 0]]
@@ -115,6 +120,12 @@ LABELS = torch.zeros(2, 5)
         (lambda: SPACE.slice("pets"), "no dataset 'pets' in this label space; known: celeba, rafd"),
         (lambda: SPACE.join("pets", LABELS), "no dataset 'pets'"),
         (lambda: SPACE.join("rafd", LABELS), r"labels of 'rafd': got shape \(2, 5\), expected \(B, 8\)"),
+        (lambda: SPACE.join_all({}), "no dataset's labels are given"),
+        (lambda: SPACE.join_all({"celeba": LABELS, "pets": LABELS}), "no dataset 'pets'"),
+        (
+            lambda: SPACE.join_all({"celeba": torch.zeros(2, 5), "rafd": torch.zeros(1, 8)}),
+            "different numbers of images: 2 of 'celeba', 1 of 'rafd'",
+        ),
         (lambda: SPACE.join("celeba", LABELS[0]), r"got shape \(5,\), expected \(B, 5\)"),
         (lambda: SPACE.edit("rafd", LABELS, "happy"), r"labels of 'rafd': got shape \(2, 5\), expected \(B, 8\)"),
         (lambda: SPACE.edit("celeba", LABELS, "happy"), "no label 'happy' in celeba"),
