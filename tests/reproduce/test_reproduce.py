@@ -8,10 +8,12 @@ import shutil
 import pytest
 from PIL import Image, ImageChops
 
-from stargan_fw.api import Training
+from stargan_fw import Translator
+from stargan_fw.api import RunFolder, Training
 from stargan_fw.runs.checkpoint import Checkpoints
 from stargan_fw_bench import Throughput, speed_trial
 from stargan_fw_reproduce import experiment_runner
+from stargan_fw_reproduce.local_context import runs_at_checkpoints
 from stargan_fw_reproduce.run_length import RunRecord, save_every, steps_within
 
 TINY = {
@@ -319,3 +321,11 @@ def test_a_pace_leaves_time_for_checkpoints():
     assert steps_within(Throughput(setup=10.0, step=0.5, save=1.0), 1) == 1
     assert steps_within(Throughput(setup=0.0, step=0.01, save=10.0), 1000) == 50_000
     assert [save_every(steps) for steps in (1, 11, 200, 10**6)] == [1, 2, 20, 1000]
+
+
+def test_a_run_is_opened_as_it_was_at_each_checkpoint(trained_once, tmp_path):
+    earlier = runs_at_checkpoints(RunFolder(trained_once), tmp_path)
+
+    assert list(earlier) == [4]
+    assert Translator.from_pretrained(earlier[4], device="cpu").labels.datasets == ("celeba", "rafd")
+    assert [path.name for path in (earlier[4] / "checkpoints").iterdir()] == ["step-00000004"]
