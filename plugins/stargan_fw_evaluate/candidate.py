@@ -17,8 +17,8 @@ from stargan_fw.data.cache import cache_folder, holds_stores
 from stargan_fw.data.source import Source
 from stargan_fw.errors import RunError, closest
 from stargan_fw.inference.translator import Translator
-from stargan_fw.interfaces.method import translate_if_possible
 from stargan_fw.plugin_manager import PluginManager
+from stargan_fw.rendering.sheets import translate_if_possible
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw_evaluate.evaluation_request import list_targets, select_targets
 

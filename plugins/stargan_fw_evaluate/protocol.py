@@ -171,7 +171,7 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
     evaluation = Evaluation(str(candidate.run.path), candidate.checkpoint, settings)
     evaluation.rows += setup.rows
     evaluation.notes += setup.notes
-    edits = [target.edit for targets in setup.targets.values() for target in targets]
+    edits = [(target.edit,) for targets in setup.targets.values() for target in targets]
     evaluation.notes += [f"{candidate.run.path}: {text}" for text in candidate.translator.warn_of_untrained(edits)]
     read: list[Outcomes] = []
     for name, scorer in setup.scorers.items():

@@ -141,7 +141,7 @@ class Grid(Stills):
 class Animation(Output):
     """A GIF from the current labels to each edit in turn and back: `OUT/<path>-<edits>.gif`.
 
-    Labels can be mixed only within one dataset. Between edits of two datasets, the GIF returns to the current labels.
+    Edits can be mixed if they are of the same datasets. Between others, the GIF returns to the current labels.
     """
 
     def targets(self, space: LabelSpace) -> list[Target]:
@@ -151,7 +151,7 @@ class Animation(Output):
         downs = [self.strength * frame / FRAMES for frame in range(FRAMES, 0, -1)]
         frames = [Target.make(space, self.edits[0], None, step) for step in ups]
         for start, to in itertools.pairwise(self.edits):
-            if space.resolve(start).dataset == space.resolve(to).dataset:
+            if Target.make(space, start).datasets == Target.make(space, to).datasets:
                 frames += [Target.make(space, to, start, step) for step in ups]
             else:
                 frames += [Target.make(space, start, None, step) for step in downs]

@@ -38,7 +38,8 @@ def translate(
         list[str],
         typer.Option(
             metavar="LABELS",
-            help="'label', 'label=0', 'label=flip', 'dataset.label'; several with commas; names with commas in quotes.",
+            help="'label', 'label=0', 'label=flip', 'dataset.label'; several with commas, also of several datasets; "
+            "names with commas in quotes.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a file for one picture.")] = Path("translated"),
@@ -102,7 +103,7 @@ def _write_all(
     listed = len(plan) + len(unreadable)
     targets = output.targets(translator.labels)
     translator.compile_for(len(targets) * len(plan))
-    translator.warn_of_untrained(edit for target in targets for edit in (target.edit, target.start))
+    translator.warn_of_untrained(edits for target in targets for edits in (target.edits, target.start))
     reading = translator.reading(targets)
     if (trained_on := translator.own_crop(targets)) and reading.crop is None:
         note(f"The model was trained on {trained_on}. For pictures that are not cropped like that, add --face detect.")
@@ -165,6 +166,10 @@ def sheet(
     to: Annotated[
         list[str] | None, typer.Option(metavar="LABELS", help="One column; repeatable. By default a column per domain.")
     ] = None,
+    down: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABELS", help="A further row per picture, combined with every column; repeatable."),
+    ] = None,
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="MODEL", help="Another model, in its own rows; repeatable."),
@@ -178,7 +183,8 @@ def sheet(
 ) -> None:
     """Draw pictures with a column per domain, or per named edit. An edit may combine labels.
 
-    For example: --to label,other=flip --to other=flip,third=flip.
+    For example: --to label,other=flip --to other=flip,third=flip. With --down brown --down blond each picture has a row without,
+    one with brown and one with blond under all columns, which are by default the domains of the other datasets.
     """
     from stargan_fw.inference.figures import draw_figure
     from stargan_fw.rendering.pictures import check_picture_target, save_picture
@@ -192,11 +198,11 @@ def sheet(
     pictures, labels = _choose_pictures(model, images, current, plugin or ())
     rows = _open_rows(list(zip(models, names, strict=True)), masks, precision, device, plugin or ())
     for row in rows:
-        for edit in to or ():
-            row.translator.labels.resolve(edit)
+        for edit in [*(to or ()), *(down or ()), *(f"{across},{below}" for across in to or () for below in down or ())]:
+            row.translator.labels.resolve_all(edit)
     # A wrong mask shows what the mask does to one dataset's labels.
     dataset = rows[0].translator.labels.datasets[-1] if "wrong" in masks else None
-    picture = draw_figure(rows, pictures, to, labels, dataset)
+    picture = draw_figure(rows, pictures, to, labels, dataset, down=down or ())
     save_picture(picture, out)
     typer.echo(out)
 

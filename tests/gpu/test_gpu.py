@@ -146,11 +146,13 @@ def test_resident_images_are_those_of_the_store(device, tmp_path):
 def test_translations_are_those_of_a_processor(trainer, device, precision, tolerance):
     method = trainer(CPU).method
     images, target = torch.rand(5, 3, 32, 32) * 2 - 1, torch.eye(5)
-    expected = Engine(method, CPU, precision="fp32").translate(images, "dataset0", target, target)
+    expected = Engine(method, CPU, precision="fp32").translate(images, {"dataset0": target}, {"dataset0": target})
     for network in method.networks.values():
         network.to(device)
 
-    found = Engine(method, device, precision=precision, batch_size=2).translate(images, "dataset0", target, target)
+    found = Engine(method, device, precision=precision, batch_size=2).translate(
+        images, {"dataset0": target}, {"dataset0": target}
+    )
 
     assert found.device == CPU
     assert distance(found, expected) < tolerance

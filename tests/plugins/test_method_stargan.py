@@ -232,6 +232,15 @@ def test_translate_sets_the_mask_of_the_targets_dataset(method, draw_batch):
     assert not torch.equal(celeba, rafd)
 
 
+def test_translate_across_sets_the_mask_of_every_dataset_with_labels(method, draw_batch):
+    images = draw_batch("celeba", 1).images
+    celeba, rafd = torch.eye(5)[[1] * 4], torch.eye(8)[[4] * 4]
+    joint = torch.cat([celeba, rafd, torch.ones(4, 2)], dim=1)
+    result = method.translate_across(images, {"rafd": rafd, "celeba": celeba}, {})
+    torch.testing.assert_close(result, method.generator(images, joint))
+    assert not method.trained_across
+
+
 def test_the_wrong_mask_keeps_the_labels_and_sets_another_mask(method, draw_batch):
     batch = draw_batch("rafd", 1)
     variant = method.variant("mask", "wrong")

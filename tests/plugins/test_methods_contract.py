@@ -11,7 +11,9 @@ import torch
 from stargan_fw import evaluating
 from stargan_fw.components import build_method, complete
 from stargan_fw.config_layers import Layer, merge
-from stargan_fw.interfaces import ReadsLabels
+from stargan_fw.errors import ModelError
+from stargan_fw.interfaces import ReadsLabels, TranslatesAcross
+from stargan_fw.interfaces.method import require_across
 from stargan_fw.options import options_model
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.training.optimisation import PhaseOptimizer
@@ -240,6 +242,29 @@ def test_translation_keeps_shape_and_range_and_leaves_no_trace(name, dataset):
     assert not torch.equal(result, images)
     assert changed(before, states(method)) == set()
     assert all(network.training for network in method.networks.values())
+
+
+@EVERY_METHOD
+def test_labels_of_several_datasets_change_the_picture_or_are_refused(name):
+    method = build(name)
+    sources = {dataset: labels(dataset, 6) for dataset in SPACE.datasets}
+    targets = {dataset: own.roll(1, 0) for dataset, own in sources.items()}
+    images = torch.rand(6, 3, 32, 32) * 2 - 1
+    if not isinstance(method, TranslatesAcross):
+        with pytest.raises(ModelError, match=f"'{name}' cannot translate to labels of beasts and coats at once"):
+            require_across(method, SPACE.datasets)
+        return
+    assert isinstance(method.trained_across, bool)
+    before = states(method)
+    with evaluating(*method.networks.values()):
+        result = method.translate_across(images, targets, sources)
+        alone = method.translate_across(images, {"beasts": targets["beasts"]}, sources)
+        assert torch.equal(alone, method.translate(images, "beasts", targets["beasts"], sources["beasts"]))
+    assert result.shape == images.shape
+    assert not result.requires_grad
+    assert result.abs().max() <= 1
+    assert not torch.equal(result, alone)
+    assert changed(before, states(method)) == set()
 
 
 @EVERY_METHOD

@@ -79,9 +79,17 @@ def test_gif_goes_from_dataset_to_dataset_by_way_of_the_current_labels():
     one, other = LabelSchema("a", [Binary("x"), Binary("y")]), LabelSchema("b", [Binary("z")])
     targets = Animation(["x", "y", "z"], Path(), 1.0, "model").targets(LabelSpace([one, other]))
     corners = [target for target in targets if target.strength in {0, 1}]
-    named = [(target.edit.assignments[0][0], target.start is not None, target.strength) for target in corners]
+    named = [(target.edits[0].assignments[0][0], target.start != (), target.strength) for target in corners]
     assert named == [("x", False, 0), ("y", True, 0), ("y", False, 1), ("z", False, 0), ("z", False, 1)]
     assert len(targets) == 5 * FRAMES
+
+
+def test_a_gif_mixes_edits_across_datasets_if_they_are_of_the_same_ones():
+    space = LabelSpace([LabelSchema("a", [Binary("x"), Binary("y")]), LabelSchema("b", [Binary("z")])])
+    assert len(Animation(["x,z", "z=0,y"], Path(), 1.0, "model").targets(space)) == 3 * FRAMES
+    by_way = Animation(["x,z", "z"], Path(), 1.0, "model").targets(space)
+    assert len(by_way) == 4 * FRAMES
+    assert all(target.start == () for target in by_way)
 
 
 def test_original_size_and_strength(cli, trained_once, faces, tmp_path):

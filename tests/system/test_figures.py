@@ -46,6 +46,39 @@ def test_figure_5_combines_edits(translator, face):
     assert format_heading(edits[1]) == "Blond_Hair, flip Male, flip Young"
 
 
+def test_a_sheet_of_combinations_has_the_columns_under_every_row(
+    cli, translator, trained_once, face, small_data, tmp_path
+):
+    translated = {
+        edit: enlarged(translator.translate(face, to=edit)) for edit in ("happy", "Male=flip", "happy,Male=flip")
+    }
+    sheet = translator.sheet([face], ["happy"], ["Male=flip"])
+    (before, happy), (flipped, both) = cells(sheet, 2, 2)
+    assert np.array_equal(happy, translated["happy"])
+    assert np.array_equal(flipped, translated["Male=flip"])
+    assert np.array_equal(both, translated["happy,Male=flip"])
+    assert sheet.width > 2 * CELL + 20, "the rows have names"
+    assert not np.array_equal(before, flipped)
+
+    command = ("sheet", trained_once, face, max((small_data / "rafd").glob("*.jpg")))
+    assert cli(*command, "--to", "happy", "--down", "Male=flip", "-o", tmp_path / "a.png").code == 0
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.height > 4 * CELL, "two rows for each picture"
+    outcome = cli(*command, "--down", "Blond_Hair", "--down", "Brown_Hair", "-o", tmp_path / "b.png")
+    assert outcome.code == 0
+    with Image.open(tmp_path / "b.png") as picture:
+        assert 9 * CELL < picture.width < 11 * CELL, "the other dataset's domains"
+    for options, message in (
+        (["--to", "happy", "--down", "sad"], "'sad' contradicts 'happy'"),
+        (["--to", "happy", "--down", "Blond"], "no label 'Blond' in celeba, rafd; did you mean 'Blond_Hair'"),
+        (["--down", "happy,Male"], "name edits that each of them knows"),
+    ):
+        outcome = cli(*command, *options, "-o", tmp_path / "no.png")
+        assert (outcome.code, len(outcome.err.strip().splitlines())) == (2, 1), outcome.err
+        assert message in outcome.err
+        assert not (tmp_path / "no.png").exists()
+
+
 def test_figure_6_has_a_row_for_each_model_and_the_domains_that_both_know(
     cli, train, translator, trained_once, face, tmp_path
 ):

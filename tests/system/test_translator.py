@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from stargan_fw import Translator
 from stargan_fw.errors import DataError, LabelError, ModelError
 from stargan_fw.inference.inputs import paste
+from stargan_fw.inference.translator import EXTRAPOLATES
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 
 
@@ -209,6 +210,61 @@ def test_interpolate_goes_from_one_edit_to_another(translator, heard):
     assert torch.equal(frames[-1], translator.translate(images, to="happy"))
     with pytest.raises(DataError, match="1 frames"):
         translator.interpolate(images, "happy", frames=1)
+
+
+def test_labels_of_both_datasets_set_both_bits_of_the_mask(translator, opened, read):
+    images, method = noise(2, 3, 32, 32), translator._method
+    labels = {"celeba": torch.tensor([[0.0, 1, 0, 0, 1]] * 2), "rafd": torch.eye(8)[[4, 4]]}
+    with torch.no_grad():
+        expected = method.generator(images, translator.labels.join_all(labels))
+    for edit in ("happy,Blond_Hair", "celeba.hair=Blond_Hair,rafd.happy"):
+        assert torch.equal(translator.translate(images, to=edit), expected)
+    assert read == ["celeba"] * 2, "happy says all of its dataset"
+    assert torch.equal(translator.translate(images, to="happy,Blond_Hair", current="Young,Male=0,sad"), expected)
+    torch.testing.assert_close(
+        opened(batch_size=1).translate(images, to="happy,Blond_Hair", current="Young,Male=0"),
+        expected,
+        atol=1e-5,
+        rtol=0,
+    )
+
+
+def test_interpolation_across_datasets_ends_at_both_edits(translator):
+    images = noise(1, 3, 32, 32)
+    frames = translator.interpolate(images, "happy,Blond_Hair", start="sad,Male", frames=3)
+    assert torch.equal(frames[0], translator.translate(images, to="sad,Male"))
+    assert torch.equal(frames[-1], translator.translate(images, to="happy,Blond_Hair"))
+    with pytest.raises(LabelError, match="'Male' is of celeba and 'happy,Blond_Hair' of celeba and rafd"):
+        translator.interpolate(images, "happy,Blond_Hair", start="Male")
+
+
+def test_a_model_says_once_that_it_was_not_trained_with_labels_of_several_datasets(opened, monkeypatch, caplog):
+    translator, images = opened(), noise(1, 3, 32, 32)
+    translator.translate(images, to=["happy", "Blond_Hair,Male"])
+    assert caplog.messages == []
+    for _ in range(2):
+        translator.translate(images, to=["happy,Blond_Hair", "sad,Male=0"])
+    assert caplog.messages == [f"The method 'stargan' {EXTRAPOLATES}"]
+    caplog.clear()
+    trained = opened()
+    monkeypatch.setattr(type(trained.method), "trained_across", True)
+    trained.translate(images, to="happy,Blond_Hair")
+    assert caplog.messages == []
+
+
+def test_a_method_without_labels_of_several_datasets_says_what_to_do_instead(opened, monkeypatch):
+    translator, images = opened(), noise(1, 3, 32, 32)
+    monkeypatch.setattr(type(translator.method), "translate_across", None)
+    with pytest.raises(
+        ModelError, match="'stargan' cannot .* celeba and rafd at once: translate to those of one dataset"
+    ):
+        translator.translate(images, to="happy,Blond_Hair")
+    translator.translate(images, to="happy")
+
+
+def test_labels_of_several_datasets_have_no_wrong_mask(translator):
+    with pytest.raises(LabelError, match="celeba and rafd have no wrong mask: name labels of one dataset"):
+        translator.variant("mask", "wrong").translate(noise(1, 3, 32, 32), to="happy,Male")
 
 
 def test_the_wrong_mask_is_that_of_another_dataset(translator):

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from stargan_fw.compute.machine import Precision, compile_networks, prefers_channels_last
 from stargan_fw.errors import ModelError
-from stargan_fw.interfaces.method import read_labels
+from stargan_fw.interfaces.method import read_labels, require_across
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stargan_fw.interfaces import Method
 
 PrecisionName = Literal["auto", "fp32", "bf16"]
@@ -81,19 +83,23 @@ class Engine:
         self._lay_out()
 
     @torch.no_grad()
-    def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor) -> Tensor:
-        """Translates as `Method.translate` does, in parts of the batch size.
+    def translate(self, images: Tensor, targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> Tensor:
+        """Translates to labels of one dataset or of several, as the method does, in parts of the batch size.
 
         In fp32 without an explicit batch size all images are translated at once, because the last bits of a result
         depend on the images that are translated with it.
 
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+            targets: by dataset, (B, d).
+            sources: by the same datasets, (B, d); NaN if unknown.
+
         Returns:
             (B, 3, H, W) in fp32, on the images' own device.
         """
-        whole = self._exact and self._batch_size is None
-        size = len(images) if whole else self.batch_size
-        cuts = [torch.split(tensor, size) for tensor in (images, target, source)]
-        return torch.cat([self._translate_part(dataset, *part) for part in zip(*cuts, strict=True)])
+        size = len(images) if self._exact and self._batch_size is None else self.batch_size
+        cuts = [torch.split(tensor, size) for tensor in (images, *targets.values(), *sources.values())]
+        return torch.cat([self._translate_part(list(targets), list(part)) for part in zip(*cuts, strict=True)])
 
     @torch.no_grad()
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
@@ -106,14 +112,19 @@ class Engine:
     def _bf16(self) -> bool:
         return self._precision.dtype is torch.bfloat16
 
-    def _translate_part(self, dataset: str, images: Tensor, target: Tensor, source: Tensor) -> Tensor:
-        count = len(images)
+    def _translate_part(self, datasets: list[str], part: list[Tensor]) -> Tensor:
+        count, device = len(part[0]), part[0].device
         if self._compiled and count < self.batch_size:  # another size would be compiled again
-            images, target, source = (_fill_up(tensor, self.batch_size) for tensor in (images, target, source))
-        on_device = images.to(self._device, memory_format=self._layout)
+            part = [_fill_up(tensor, self.batch_size) for tensor in part]
+        images = part[0].to(self._device, memory_format=self._layout)
+        labels = [tensor.to(self._device) for tensor in part[1:]]
+        targets, sources = (dict(zip(datasets, labels[start:], strict=False)) for start in (0, len(datasets)))
         with self._precision.autocast():
-            result = self._method.translate(on_device, dataset, target.to(self._device), source.to(self._device))
-        return result[:count].to(images.device, torch.float32).contiguous()
+            if len(datasets) > 1:
+                result = require_across(self._method, datasets).translate_across(images, targets, sources)
+            else:
+                result = self._method.translate(images, datasets[0], labels[0], labels[1])
+        return result[:count].to(device, torch.float32).contiguous()
 
     def _lay_out(self) -> None:
         pays = self._bf16 and (self._compiled or prefers_channels_last(self._device))

@@ -55,37 +55,44 @@ def draw_figure(
     to: Sequence[str] | None = None,
     current: Current = None,
     dataset: str | None = None,
+    *,
+    down: Sequence[str] = (),
 ) -> Image.Image:
     """Returns a sheet with one row per image and model: the input, and then the image under every edit.
 
-    A cell is grey if the model has no way from the image's labels to the edit.
+    With edits in `down`, further rows have the same under both edits, the row's and the column's. A cell is grey if the model has no way from the image's labels to the edit.
 
     Args:
         rows: the models; at least one.
         images: PIL images or paths.
-        to: the edits; None shows every domain that all models know.
+        to: the edits; None shows every domain that all models know, without those of the datasets in `down`.
         current: the current labels that you know, as `Translator.translate` takes them.
         dataset: show the domains of this dataset only, if `to` is None; None shows those of all datasets.
+        down: edits that get a row each, besides the row without them.
 
     Raises:
-        LabelError: no domain is known to all models, or an edit is not known to one of them.
+        LabelError: no domain is known to all models, an edit is not known to one of them, or two contradict each other.
         DataError: a picture cannot be read.
         ModelError: a model has no way from any image to any edit.
     """
     columns = (
         {edit: format_heading(edit) for edit in to}
         if to
-        else {domain.edit: domain.heading for domain in _shared_domains(rows, dataset)}
+        else {domain.edit: domain.heading for domain in _shared_domains(rows, dataset, down)}
     )
     side = max(row.translator.image_size for row in rows)
     inputs = [to_pictures(as_input(image, rows[0].translator.reading()).square(side))[0] for image in images]
-    translated = [_columns(row, images, list(columns), current) for row in rows]
+    lines = [["", *columns], *([own, *(f"{edit},{own}" for edit in columns)] for own in down)]
+    edits = [edit for line in lines for edit in line if edit]
+    translated = [dict(zip(edits, _columns(row, images, edits, current), strict=True)) for row in rows]
     cells = [
-        [before, *(column[number] for column in of_row)]
+        [of_row[edit][number] if edit else before for edit in line]
         for number, before in enumerate(inputs)
         for of_row in translated
+        for line in lines
     ]
-    return draw_sheet(cells, ["input", *columns.values()], names=[row.name for row in rows] * len(inputs))
+    names = [f"{row.name} {name}".strip() for row in rows for name in ("", *map(format_heading, down))]
+    return draw_sheet(cells, ["input", *columns.values()], names=names * len(inputs))
 
 
 def _columns(
@@ -112,12 +119,14 @@ def _cell(row: FigureRow, image: Image.Image | str | Path, edit: str, current: C
     return cast("Image.Image", cell)
 
 
-def _shared_domains(rows: Sequence[FigureRow], dataset: str | None) -> list[Domain]:
+def _shared_domains(rows: Sequence[FigureRow], dataset: str | None, down: Sequence[str]) -> list[Domain]:
     first, *others = (row.translator.labels for row in rows)
+    taken = {edit.dataset for text in down for edit in first.resolve_all(text)}
     shared = [domain for domain in list_domains(first) if all(domain in list_domains(space) for space in others)]
-    if dataset is not None:
-        shared = [domain for domain in shared if domain.dataset == dataset]
-    if not shared:
+    shown = [one for one in shared if one.dataset not in taken and dataset in (None, one.dataset)]
+    if not shown:
         known = "; ".join(", ".join(row.translator.labels.datasets) for row in rows)
-        raise LabelError(f"the models share no domain (their datasets: {known}): name edits that each of them knows")
-    return shared
+        raise LabelError(
+            f"the models share no domain to show (their datasets: {known}): name edits that each of them knows"
+        )
+    return shown

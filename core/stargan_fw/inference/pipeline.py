@@ -111,7 +111,7 @@ class Pipeline:
             return image, error
 
     def _translate(
-        self, rows: Sequence[tuple[ImageInput, Tensor, list[Edit | None]]], targets: Sequence[Target]
+        self, rows: Sequence[tuple[ImageInput, Tensor, list[tuple[Edit, ...]]]], targets: Sequence[Target]
     ) -> list[Translated]:
         device = rows[0][1].device
         batch = torch.cat([square.to(device) for _, square, _ in rows])
@@ -120,9 +120,9 @@ class Pipeline:
         counts = [image.count for image, _, _ in rows]
         edited = []
         for target in targets:
-            source = current.of(target)
-            wanted = target.labels(self._space, source)
-            edited.append(torch.split(self._engine.translate(batch, target.edit.dataset, wanted, source), counts))
+            sources = current.of(target)
+            wanted = target.labels(self._space, sources)
+            edited.append(torch.split(self._engine.translate(batch, wanted, sources), counts))
         return [
             Translated(image, square, tuple(one[number].to(square.device) for one in edited))
             for number, (image, square, _) in enumerate(rows)

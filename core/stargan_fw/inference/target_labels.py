@@ -14,7 +14,7 @@ from stargan_fw.errors import LabelError, ModelError
 from stargan_fw_registry import Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from stargan_fw_registry import LabelSchema, LabelSpace
 
@@ -26,13 +26,13 @@ class Target:
     """One translation of every image.
 
     Attributes:
-        edit: the edit to end at.
-        start: the edit to start from; None starts from the image's current labels.
+        edits: the edits to end at, one per dataset. The mask is the set of these datasets, whatever the strength.
+        start: the edits to start from, of the same datasets; empty if the start is the image's current labels.
         strength: how far to go from the start to the end, from 0 to 1.
     """
 
-    edit: Edit
-    start: Edit | None = None
+    edits: tuple[Edit, ...]
+    start: tuple[Edit, ...] = ()
     strength: float = 1.0
 
     @classmethod
@@ -40,62 +40,74 @@ class Target:
         """Parses the edits.
 
         Raises:
-            LabelError: an edit cannot be read, the edits are of two datasets, or the strength is outside of 0 to 1.
+            LabelError: an edit cannot be read, the edits are of different datasets, or the strength is outside of 0 to 1.
         """
-        edit = space.resolve(to)
-        begin = None if start is None else space.resolve(start)
-        if begin is not None and begin.dataset != edit.dataset:
+        target = cls(space.resolve_all(to), () if start is None else space.resolve_all(start), float(strength))
+        if (begins := [edit.dataset for edit in target.start]) not in ([], target.datasets):
             raise LabelError(
-                f"'{start}' is of {begin.dataset} and '{to}' of {edit.dataset}: labels can be mixed within one dataset"
+                f"'{start}' is of {' and '.join(begins)} and '{to}' of {' and '.join(target.datasets)}: labels can be mixed "
+                "if both name labels of the same datasets"
             )
         if not 0 <= strength <= 1:
             raise LabelError(f"the strength is {strength}: give a number from 0 (the labels as they are) to 1")
-        return cls(edit, begin, float(strength))
+        return target
+
+    @property
+    def datasets(self) -> list[str]:
+        """The datasets whose labels the edits name, in the order of the mask."""
+        return [edit.dataset for edit in self.edits]
 
     def determines(self, schema: LabelSchema) -> Tensor:
-        """Returns (d,) booleans: the target labels that do not depend on the image."""
+        """Returns (d,) booleans: the target labels of one of the datasets that do not depend on the image."""
+        edit, start = self._ends(schema.name)
         if self.strength == 1:
-            return _assigned(schema, self.edit)
-        if self.start is None:
+            return _assigned(schema, edit)
+        if start is None:
             return torch.zeros(schema.dim, dtype=torch.bool)
-        return _assigned(schema, self.edit) & _assigned(schema, self.start)
+        return _assigned(schema, edit) & _assigned(schema, start)
 
-    def labels(self, space: LabelSpace, current: Tensor) -> Tensor:
-        """Returns target labels (B, d) for current labels (B, d); a strength below 1 gives fractions.
+    def labels(self, space: LabelSpace, current: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns target labels (B, d) by dataset, for current labels of the same form; a strength below 1 gives fractions.
 
         Raises:
             ModelError: a label has to be flipped, and its current value is unknown.
         """
-        schema = space.schema(self.edit.dataset)
-        for label in (*self.edit.flips, *(self.start.flips if self.start else ())):
+        return {dataset: self._labels(space.schema(dataset), current[dataset]) for dataset in self.datasets}
+
+    def _labels(self, schema: LabelSchema, current: Tensor) -> Tensor:
+        edit, start = self._ends(schema.name)
+        for label in (*edit.flips, *(start.flips if start else ())):
             if current[:, schema.position(label)].isnan().any():
                 raise ModelError(
                     f"'{label}' cannot be turned over: the model does not read from a picture what it is. Write "
                     f"{label}=0 or {label}=1, or say what it is (--current)."
                 )
-        end = space.edit(self.edit.dataset, current, self.edit)
+        end = schema.edit(current, edit)
         if self.strength == 1:
             return end
-        begin = current if self.start is None else space.edit(self.edit.dataset, current, self.start)
-        return torch.lerp(begin, end, self.strength)
+        return torch.lerp(current if start is None else schema.edit(current, start), end, self.strength)
+
+    def _ends(self, dataset: str) -> tuple[Edit, Edit | None]:
+        number = self.datasets.index(dataset)
+        return self.edits[number], self.start[number] if self.start else None
 
 
 class CurrentEdits:
-    """The current labels that the caller knows: one edit for all images, or one per image.
+    """The current labels that the caller knows: one edit for all images, or one per image; an edit may be of several datasets.
 
     Raises:
         LabelError: an edit cannot be read, or flips a label instead of naming its value.
     """
 
     def __init__(self, space: LabelSpace, current: Current) -> None:
-        self._edits: Iterator[Edit | None]
+        self._edits: Iterator[tuple[Edit, ...]]
         if current is None or isinstance(current, str | Edit):
-            self._edits = repeat(None if current is None else _parse_current(space, current))
+            self._edits = repeat(() if current is None else _parse_current(space, current))
         else:
             self._edits = iter([_parse_current(space, one) for one in current])
 
-    def take(self, count: int) -> list[Edit | None]:
-        """Returns the edits of the next images.
+    def take(self, count: int) -> list[tuple[Edit, ...]]:
+        """Returns the edits of the next images, at most one per dataset.
 
         Raises:
             LabelError: there are more images than current labels.
@@ -111,11 +123,11 @@ class CurrentEdits:
             raise LabelError("there are more current labels than images: give one for each image, or one for all")
 
 
-def _parse_current(space: LabelSpace, current: str | Edit) -> Edit:
-    edit = space.resolve(current) if isinstance(current, str) else current
-    if edit.flips:
-        raise LabelError(f"'{current}' turns '{edit.flips[0]}' over, and does not say what it is: write 0 or 1")
-    return edit
+def _parse_current(space: LabelSpace, current: str | Edit) -> tuple[Edit, ...]:
+    edits = space.resolve_all(current) if isinstance(current, str) else (current,)
+    for label in (label for edit in edits for label in edit.flips):
+        raise LabelError(f"'{current}' turns '{label}' over, and does not say what it is: write 0 or 1")
+    return edits
 
 
 class CurrentLabels:
@@ -123,19 +135,21 @@ class CurrentLabels:
 
     Args:
         space: the model's label space.
-        known: for each image, the labels that the caller knows; None if there are none.
+        known: for each image, the labels that the caller knows, at most one edit per dataset.
         read: takes a dataset's name; returns all labels of that dataset as the classifier reads them, (B, d).
     """
 
-    def __init__(self, space: LabelSpace, known: Sequence[Edit | None], read: Callable[[str], Tensor]) -> None:
+    def __init__(self, space: LabelSpace, known: Sequence[Sequence[Edit]], read: Callable[[str], Tensor]) -> None:
         self._space, self._known, self._read = space, known, cache(read)
 
-    def of(self, target: Target) -> Tensor:
-        """Returns the current labels (B, d) of the target's dataset. A label that makes no difference may be NaN."""
-        schema = self._space.schema(target.edit.dataset)
+    def of(self, target: Target) -> dict[str, Tensor]:
+        """Returns the current labels (B, d) of each of the target's datasets. One that makes no difference may be NaN."""
+        return {dataset: self._of(self._space.schema(dataset), target) for dataset in target.datasets}
+
+    def _of(self, schema: LabelSchema, target: Target) -> Tensor:
         known = torch.full((len(self._known), schema.dim), float("nan"))
-        for row, edit in enumerate(self._known):
-            if edit is not None and edit.dataset == schema.name:
+        for row, edits in enumerate(self._known):
+            for edit in (edit for edit in edits if edit.dataset == schema.name):
                 known[row : row + 1] = schema.edit(known[row : row + 1], edit)
         if (known.isnan() & ~target.determines(schema)).any():
             known = torch.where(known.isnan(), self._read(schema.name), known)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from copy import copy
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, get_args, overload
 
 from stargan_fw.compute.machine import accelerate_networks, choose_device
 from stargan_fw.errors import DataError
@@ -13,7 +14,7 @@ from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.inference.inputs import USUAL, Reading, as_input, is_single
 from stargan_fw.inference.pipeline import Pipeline, Size
 from stargan_fw.inference.target_labels import Current, Target
-from stargan_fw.interfaces.method import variant_of
+from stargan_fw.interfaces.method import require_across, variant_of
 from stargan_fw.models.loading import load, open_model
 from stargan_fw_registry import describe_untrained
 
@@ -31,9 +32,19 @@ if TYPE_CHECKING:
     from stargan_fw_registry import Edit, LabelSpace
 
 logger = logging.getLogger(__name__)
+EXTRAPOLATES = "was trained with labels of one dataset at a time: what it makes of several is an extrapolation."
 
 # The kinds of input whose output is of the same type: arrays, tensors, a picture's bytes, a PIL image.
 Same = TypeVar("Same", "Tensor", "np.ndarray[Any, Any]", bytes, "Image.Image")
+
+
+class Options(TypedDict, total=False):
+    """The options of `Translator.translate`."""
+
+    start: str | None
+    strength: float
+    current: Current
+    size: Size
 
 
 class Translator:
@@ -149,16 +160,27 @@ class Translator:
         """Describes the squares that the first target's dataset was trained on; empty if they were the usual ones."""
         return self._trained.own_crops.get(self._dataset_of(targets), "")
 
-    def warn_of_untrained(self, edits: Iterable[Edit | None]) -> list[str]:
-        """Logs, once each, which labels of the edits no training image had, and returns these sentences."""
-        warnings = describe_untrained(self.labels, self._trained.label_counts, filter(None, edits))
+    def warn_of_untrained(self, edits: Iterable[Sequence[Edit]]) -> list[str]:
+        """Logs, once each, what of some edits the model was not trained for, and returns these sentences.
+
+        Args:
+            edits: each as `LabelSpace.resolve_all` returns it.
+
+        Raises:
+            ModelError: an edit is of several datasets, and the method translates to labels of one at a time.
+        """
+        each = list(edits)
+        warnings = describe_untrained(self.labels, self._trained.label_counts, chain.from_iterable(each))
+        several = [[edit.dataset for edit in of_one] for of_one in each if len(of_one) > 1]
+        if not all(require_across(self._method, datasets).trained_across for datasets in several):
+            warnings.append(f"The method '{self._method.name}' {EXTRAPOLATES}")
         for text in set(warnings) - self._warned:
             logger.warning("%s", text)
         self._warned.update(warnings)
         return warnings
 
     def _dataset_of(self, targets: Sequence[Target]) -> str:
-        return targets[0].edit.dataset if targets else self.labels.datasets[0]
+        return targets[0].datasets[0] if targets else self.labels.datasets[0]
 
     def compile_for(self, images: int) -> None:
         """Compiles the network if that takes less time than it saves for this many images; call it before `pipeline`.
@@ -171,38 +193,11 @@ class Translator:
         self._engine.compile_for(images)
 
     @overload
-    def translate(
-        self,
-        images: Same,
-        to: str,
-        *,
-        start: str | None = None,
-        strength: float = 1.0,
-        current: Current = None,
-        size: Size = "model",
-    ) -> Same: ...
+    def translate(self, images: Same, to: str, **options: Unpack[Options]) -> Same: ...
     @overload
-    def translate(
-        self,
-        images: str | Path,
-        to: str,
-        *,
-        start: str | None = None,
-        strength: float = 1.0,
-        current: Current = None,
-        size: Size = "model",
-    ) -> Image.Image: ...
+    def translate(self, images: str | Path, to: str, **options: Unpack[Options]) -> Image.Image: ...
     @overload
-    def translate(
-        self,
-        images: Any,
-        to: str | Sequence[str],
-        *,
-        start: str | None = None,
-        strength: float = 1.0,
-        current: Current = None,
-        size: Size = "model",
-    ) -> list[Any]: ...
+    def translate(self, images: Any, to: str | Sequence[str], **options: Unpack[Options]) -> list[Any]: ...
     def translate(
         self,
         images: Any,
@@ -223,8 +218,10 @@ class Translator:
                 - a uint8 array in RGB, (H, W, 3) or (B, H, W, 3): the same is returned
                 - a float tensor in [-1, 1], (3, H, W) or (B, 3, H, W): the same is returned, on its device
             to: labels, as "Blond_Hair,Male=0", "Male=flip", or "dataset.label" if a name is ambiguous. Labels that
-                are not named keep their current value, which the model's classifier reads from the image.
-            start: an edit to start from instead of the current labels, so that `strength` mixes two edits.
+                are not named keep their current value, which the model's classifier reads from the image. Labels of
+                several datasets ("happy,Blond_Hair") set the mask bit of each (Eq. 7).
+            start: an edit of the same datasets to start from instead of the current labels, so that `strength` mixes
+                two edits.
             strength: how far to go from the start to the edit, from 0 (the labels of the start) to 1.
             current: current labels that you know, written as an edit ("Black_Hair,Male=0"): one edit for all images, or
                 a list with one per image. The classifier reads the other labels.
@@ -234,9 +231,10 @@ class Translator:
             The kind of the input; for many images a list; for a list of edits a list with one such result per edit.
 
         Raises:
-            LabelError: a label is unknown or ambiguous, or the strength is outside of 0 to 1.
+            LabelError: a label is unknown or ambiguous, the start is of other datasets, or the strength is not 0 to 1.
             DataError: an image cannot be read, or has a type or shape that cannot be translated.
-            ModelError: the model needs a classifier and has none, or has no way from the current labels.
+            ModelError: the model needs a classifier and has none, has no way from the current labels, or translates to labels
+                of one dataset at a time.
         """
         edits = [to] if isinstance(to, str) else to
         targets = [Target.make(self.labels, edit, start, strength) for edit in edits]
@@ -275,21 +273,24 @@ class Translator:
             images, [Target.make(self.labels, to, start, part) for part in strengths], current, size
         )
 
-    def sheet(self, images: Sequence[Image.Image | str | Path], to: Sequence[str] | None = None) -> Image.Image:
+    def sheet(
+        self, images: Sequence[Image.Image | str | Path], to: Sequence[str] | None = None, down: Sequence[str] = ()
+    ) -> Image.Image:
         """Draws one row per image: the input, and its translations to every domain or to every edit.
 
         Args:
             images: PIL images or paths.
-            to: the edits; None shows every domain of every dataset.
+            to: the edits; None shows every domain of every dataset, without those in `down`.
+            down: edits that get a row each, in which they are combined with every column's.
         """
-        return draw_figure([FigureRow(self)], images, to)
+        return draw_figure([FigureRow(self)], images, to, down=down)
 
     def _translate_to(self, images: Any, targets: Sequence[Target], current: Current, size: Size) -> list[Any]:
         """Returns a list with one result of `translate` per target."""
         if size not in get_args(Size):
             raise DataError(f"size = {size!r}: give {' or '.join(map(repr, get_args(Size)))}.")
         single = is_single(images)
-        self.warn_of_untrained(edit for target in targets for edit in (target.edit, target.start))
+        self.warn_of_untrained(edits for target in targets for edits in (target.edits, target.start))
         reading = self.reading(targets)
         inputs = [as_input(image, reading) for image in ([images] if single else images)]
         self.compile_for(len(targets) * sum(image.count for image in inputs))

@@ -27,6 +27,7 @@ from .method import (
     OptimizerSpec as OptimizerSpec,
     Phase as Phase,
     ReadsLabels as ReadsLabels,
+    TranslatesAcross as TranslatesAcross,
 )
 from .networks import (
     Discriminator as Discriminator,

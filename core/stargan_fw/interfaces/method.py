@@ -168,8 +168,8 @@ class ComponentBuilder(Protocol):
 class Method(ABC):
     """Owns networks and losses and defines one update. A method names no dataset.
 
-    Keyword-only constructor parameters of a subclass are keys of `[method]`. A subclass may also implement `ReadsLabels`
-    or `HasVariants`.
+    Keyword-only constructor parameters of a subclass are keys of `[method]`. A subclass may also implement `ReadsLabels`,
+    `TranslatesAcross` or `HasVariants`.
 
     Attributes:
         name: the value of `method.name` that selects it.
@@ -329,25 +329,28 @@ def read_labels(method: Method, images: Tensor, dataset: str) -> Tensor:
     )
 
 
-def translate_if_possible(translate: Callable[..., Tensor], images: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Translates the images of a batch that the method can translate.
+@runtime_checkable
+class TranslatesAcross(Protocol):
+    """A method that can translate to labels of several datasets at once: Eq. 7, with the mask as the set of the datasets.
 
-    Args:
-        translate: called with images and labels; raises ModelError if it cannot translate one of them.
-        images: (B, 3, H, W).
-        labels: (B, d) each.
-
-    Returns:
-        The translations (B, 3, H, W), zeros for images that cannot be translated; and (B,) of bool, True if translated.
+    Attributes:
+        trained_across: whether training has such targets; otherwise what the model makes of them is an extrapolation.
     """
-    try:
-        return translate(images, *labels), torch.ones(len(images), dtype=torch.bool, device=images.device)
-    except ModelError:
-        if len(images) == 1:
-            return torch.zeros_like(images), torch.zeros(1, dtype=torch.bool, device=images.device)
-    singles = zip(*(torch.split(tensor, 1) for tensor in (images, *labels)), strict=True)
-    translated, possible = zip(*(translate_if_possible(translate, *single) for single in singles), strict=True)
-    return torch.cat(translated), torch.cat(possible)
+
+    trained_across: bool
+
+    def translate_across(self, images: Tensor, targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> Tensor:
+        """Translates as `Method.translate` does, with labels (B, d) by dataset; the targets' datasets are the sources'."""
+
+
+def require_across(method: Method, datasets: Collection[str]) -> TranslatesAcross:
+    """Returns the method; raises ModelError if it cannot translate to labels of several datasets, such as these, at once."""
+    if isinstance(method, TranslatesAcross):
+        return method
+    raise ModelError(
+        f"The method '{method.name}' cannot translate to labels of {' and '.join(datasets)} at once: translate to those of "
+        "one dataset, and the results to those of the next."
+    )
 
 
 @runtime_checkable

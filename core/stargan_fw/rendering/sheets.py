@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from stargan_fw.interfaces.method import read_labels, translate_if_possible
+from stargan_fw.errors import ModelError
+from stargan_fw.interfaces.method import read_labels
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 from stargan_fw_registry import quote_name, read_quoted, split_quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -90,6 +91,27 @@ def _translate(method: Method, images: Tensor, domain: Domain, labels: Tensor) -
         return method.translate(some, domain.dataset, domain.target(method.space, own), own)
 
     return translate_if_possible(translate, images, labels)[0]
+
+
+def translate_if_possible(translate: Callable[..., Tensor], images: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Translates the images of a batch that the method can translate.
+
+    Args:
+        translate: called with images and labels; raises ModelError if it cannot translate one of them.
+        images: (B, 3, H, W).
+        labels: (B, d) each.
+
+    Returns:
+        The translations (B, 3, H, W), zeros for images that cannot be translated; and (B,) of bool, True if translated.
+    """
+    try:
+        return translate(images, *labels), torch.ones(len(images), dtype=torch.bool, device=images.device)
+    except ModelError:
+        if len(images) == 1:
+            return torch.zeros_like(images), torch.zeros(1, dtype=torch.bool, device=images.device)
+    singles = zip(*(torch.split(tensor, 1) for tensor in (images, *labels)), strict=True)
+    translated, possible = zip(*(translate_if_possible(translate, *single) for single in singles), strict=True)
+    return torch.cat(translated), torch.cat(possible)
 
 
 class SampleSheet:

@@ -22,6 +22,7 @@ class StarGAN(Method):
     components: ClassVar[Mapping[str, str]] = {"generator": "stargan", "discriminator": "stargan", "loss": "wgan_gp"}
     variants: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("wrong",)}
     compilable = ("generator",)
+    trained_across = False
     min_batch_size = 2
     min_batch_reason = "targets are the labels of the batch in another order, and one image has no other order"
     reading = ("discriminator",)
@@ -108,6 +109,16 @@ class StarGAN(Method):
         return result
 
     @torch.no_grad()
+    def translate_across(
+        self,
+        images: Tensor,
+        targets: Mapping[str, Tensor],
+        sources: Mapping[str, Tensor],  # noqa: ARG002
+    ) -> Tensor:
+        result: Tensor = self.generator(images, self.space.join_all(targets))
+        return result
+
+    @torch.no_grad()
     def read_labels(self, images: Tensor, dataset: str) -> Tensor:
         _, logits = self.discriminator(images)
         return self.space.decode(dataset, logits)
@@ -137,6 +148,10 @@ class WrongMask(StarGAN):
         other = next(name for name in self.space.datasets if name != dataset)
         result: Tensor = self.generator(images, self.space.join(dataset, target, mask=other))
         return result
+
+    def translate_across(self, images: Tensor, targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002
+        """Raises LabelError: the mask of several datasets has no wrong one."""
+        raise LabelError(f"labels of {' and '.join(targets)} have no wrong mask: name labels of one dataset")
 
 
 @hookimpl
