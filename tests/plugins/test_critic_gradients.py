@@ -233,6 +233,35 @@ def test_no_network_that_is_differentiated_twice_is_compiled(monkeypatch, tmp_pa
     assert inside.isdisjoint(map(id, twice))
 
 
+def test_a_compiled_generator_leaves_the_penalty_to_the_critic(monkeypatch, tmp_path):
+    compile_network, found = nn.Module.compile, {}
+    monkeypatch.setattr(nn.Module, "compile", lambda network, **_: compile_network(network, backend="aot_eager"))
+    monkeypatch.setattr("stargan_fw.compute.machine._cpp_compiler", lambda: "g++")
+    for choice, weight in itertools.product(("off", "on"), (0.0, 1000.0)):
+        folder = tmp_path / f"{choice} {weight}"
+        folder.mkdir()
+        trainer = rehearse(
+            configure("stargan", "wgan_gp", compile=choice, precision="fp32"),
+            *(PLUGINS, (2, 3), torch.device("cpu"), folder),
+        )
+        assert compile_trained(trainer) == (choice == "on")
+        trainer.method.loss.lambda_gp = weight
+        critic, gradients = trainer.method.networks["discriminator"], {}
+        trainer.optimizers["d"].optimizer.register_step_pre_hook(
+            lambda *_, critic=critic, gradients=gradients: gradients.update(
+                {name: p.grad.clone() for name, p in critic.named_parameters()}
+            )
+        )
+        trainer.step += 1
+        trainer.update(trainer.load())
+        found[choice, weight] = gradients
+    torch.compiler.reset()
+    for name, gradient in found["off", 1000.0].items():
+        assert (found["on", 1000.0][name] - gradient).norm() <= 1e-4 * gradient.norm()
+        of_penalty = (gradient - found["off", 0.0][name]).norm()
+        assert (of_penalty > 0) == (name.endswith("weight") and not name.startswith("cls")), name
+
+
 def test_the_rule_finds_a_compiled_critic():
     """Otherwise the test above would pass whatever is compiled."""
     critic = make(StarGANDiscriminator)
