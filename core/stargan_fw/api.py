@@ -15,7 +15,7 @@ from stargan_fw.config import Config
 from stargan_fw.config_layers import Layer
 from stargan_fw.data.source import build_dataset, open_sources
 from stargan_fw.errors import DataError
-from stargan_fw.files import check_format, write_text
+from stargan_fw.files import check_format, check_writable, write_text
 from stargan_fw.inference.figures import FigureRow, draw_figure
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri, scale_pixels
@@ -48,6 +48,7 @@ __all__ = [
     "check_datasets",
     "check_format",
     "check_same_run",
+    "check_writable",
     "choose_device",
     "compile_trained",
     "configure",

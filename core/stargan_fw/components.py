@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from stargan_fw.component_kinds import CONFIG_TABLES
 from stargan_fw.config_layers import with_source
-from stargan_fw.errors import ConfigError, PluginError
+from stargan_fw.errors import ConfigError, PluginError, Refusals
 from stargan_fw.options import OptionError, check_options
 
 if TYPE_CHECKING:
@@ -28,13 +29,16 @@ NETWORK_ARGUMENTS = ("image_size", "label_dim")  # which the method passes, so t
 MOST_LISTED = 12  # plugin files in a message
 
 
-def complete(config: Config, plugins: PluginManager, layers: Sequence[Layer] = ()) -> Config:
+def complete(
+    config: Config, plugins: PluginManager, layers: Sequence[Layer] = (), refusals: Refusals | None = None
+) -> Config:
     """Returns the configuration with the names and all options of its components filled in.
 
     Args:
         config: the merged configuration.
         plugins: the registered components.
         layers: the layers that were merged; messages name the layer that has the mistake.
+        refusals: gathers that batches are too small, which is then said with what else is wrong; None raises it.
 
     Raises:
         ConfigError: if a component or dataset has an unknown option, or batches are too small for the method.
@@ -45,7 +49,8 @@ def complete(config: Config, plugins: PluginManager, layers: Sequence[Layer] = (
         completed = complete_model(config, plugins)
     except OptionError as error:
         raise with_source(layers, error.path, str(error)) from None
-    _check_batch_size(completed, plugins, layers)
+    with refusals.gather() if refusals else nullcontext():
+        _check_batch_size(completed, plugins, layers)
     return completed
 
 
@@ -165,6 +170,17 @@ class Components:
         if table.name is None:
             raise ConfigError(f"The method needs a {kind}, and the configuration has no {kind}.name.")
         return self._plugins.index(kind).get(table.name)(**arguments, **table.options)
+
+
+def check_networks(config: Config, plugins: PluginManager) -> None:
+    """Raises ConfigError if a network cannot work at the configured image size. Needs no data, and allocates no memory."""
+    import torch  # noqa: PLC0415 - as below
+
+    build = Components(config, plugins)
+    with torch.device("meta"):
+        for kind, network in (("generator", build.generator), ("discriminator", build.discriminator)):
+            if getattr(config, kind).name:
+                network(image_size=config.data.image_size, label_dim=1)
 
 
 def build_method(config: Config, space: LabelSpace, plugins: PluginManager) -> Method:

@@ -10,9 +10,10 @@ import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.errors import RunError
+from stargan_fw.errors import RequestError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,6 +53,22 @@ def replacing(target: Path, *, flush: bool = False) -> Iterator[Path]:
         raise
     finally:
         _discard(partial)
+
+
+def check_writable(folder: Path, remedy: str = "Name another folder with --out.") -> None:
+    """Raises RequestError if no file can be made in a folder, or in the folder above those that are still to be made.
+
+    Call it before the work whose result goes there.
+    """
+    found = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+    try:
+        if not os.access(found, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with TemporaryFile(dir=found):  # `access` allows root everything
+            return
+    except OSError as error:
+        why = f"cannot be written to: {why_unreadable(error)}" if found.is_dir() else "is a file"
+        raise RequestError(f"'{found}' {why}. {remedy}") from None
 
 
 def write_text(target: Path, text: str) -> None:

@@ -46,7 +46,7 @@ def bench(
 
     from rich.console import Console
 
-    from stargan_fw.api import choose_device, compile_trained, configure_layers
+    from stargan_fw.api import check_writable, choose_device, compile_trained, configure_layers
     from stargan_fw_bench.measurement import measure, profile_training
     from stargan_fw_bench.speed_trial import rehearse
 
@@ -55,6 +55,8 @@ def bench(
     place, counts = choose_device(device), _counts(labels)
     if profile and not profile.resolve().parent.is_dir():
         raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist.")
+    if profile:
+        check_writable(profile.resolve().parent, "Name a file in another folder with --profile.")
     with TemporaryDirectory() as folder:
         trainer = rehearse(complete, plugins, counts, place, Path(folder))
         report = measure(trainer, lambda: compile_trained(trainer), rounds)

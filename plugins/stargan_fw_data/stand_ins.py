@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from stargan_fw.errors import DataError
-from stargan_fw.files import replacing
+from stargan_fw.files import check_writable, replacing
 from stargan_fw.interfaces import DrawsStandIn
 
 if TYPE_CHECKING:
@@ -25,11 +25,13 @@ def draw_stand_ins(
 
     Raises:
         DataError: if one of the folders exists already.
+        RequestError: if the folder cannot be written to.
     """
     able = {name: kind for name, kind in plugins.index("dataset").items() if issubclass(kind, DrawsStandIn)}
     taken = next((folder / name for name in able if (folder / name).exists()), None)
     if taken:
         raise DataError(f"'{taken}' exists already. Name another folder, or remove it first.")
+    check_writable(folder, "Name another folder.")
     with ExitStack() as drawn:
         for name, kind in able.items():
             partial = drawn.enter_context(replacing(folder / name))

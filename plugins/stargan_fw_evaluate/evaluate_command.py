@@ -1,7 +1,6 @@
 """`stargan-fw evaluate`."""
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from csv import DictWriter
 from dataclasses import asdict
@@ -20,7 +19,8 @@ from stargan_fw.cli.command_options import (
     SeedOption,
 )
 from stargan_fw.cli.notes import json_text
-from stargan_fw.errors import ConfigError, RunError
+from stargan_fw.errors import ConfigError
+from stargan_fw.files import check_writable, write_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,10 +84,11 @@ def evaluate(
     from stargan_fw_evaluate.evaluation_request import EvaluationRequest
     from stargan_fw_evaluate.protocol import evaluate as evaluate_runs
 
-    _check_writable("--csv", csv)
-    _check_writable("--markdown", markdown)
+    _check_target("--csv", csv)
+    _check_target("--markdown", markdown)
     for run in runs:
-        _check_folder(run)
+        if run.is_dir():
+            check_writable(run, "The result, evaluation.json, goes there: permit it, or copy the run.")
     request = EvaluationRequest(
         datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
         images=images,
@@ -116,7 +117,6 @@ def evaluate(
 
 def _write(evaluations: "list[Evaluation]", csv: Path | None, markdown: Path | None) -> list[Path]:
     """Writes the requested files and every run's `evaluation.json`, and returns the paths of the latter."""
-    from stargan_fw.files import write_text
     from stargan_fw_evaluate.evaluation_record import as_markdown
 
     if csv:
@@ -136,17 +136,12 @@ def as_csv(evaluations: "Sequence[Evaluation]") -> str:
     return text.getvalue()
 
 
-def _check_writable(option: str, file: Path | None) -> None:
+def _check_target(option: str, file: Path | None) -> None:
     if file and (file.is_dir() or not file.absolute().parent.is_dir()):
         wrong = "is a folder" if file.is_dir() else f"the folder '{file.absolute().parent}' does not exist"
         raise ConfigError(f"{option} {file}: {wrong}. Name a file in a folder that exists.")
-    if file and not os.access(file.absolute().parent, os.W_OK):
-        raise ConfigError(f"{option} {file}: its folder cannot be written to. Name a file in another folder.")
-
-
-def _check_folder(run: Path) -> None:
-    if run.is_dir() and not os.access(run, os.W_OK):
-        raise RunError(f"'{run}' cannot be written to, and evaluation.json goes there. Permit it, or copy the run.")
+    if file:
+        check_writable(file.parent, f"Name a file in another folder with {option}.")
 
 
 def _show(console: "Console", evaluations: "list[Evaluation]") -> None:

@@ -78,13 +78,16 @@ def reproduce(
 def _reproduce(experiment: str, request: ReproductionRequest, out: Path, device: str | None, *, dry_run: bool) -> None:
     from rich.console import Console
 
-    from stargan_fw.api import PluginManager, choose_device, show_progress
+    from stargan_fw.api import PluginManager, check_writable, choose_device, show_progress
     from stargan_fw_reproduce.experiment_runner import run_experiment
     from stargan_fw_reproduce.reproduction import Reproduction
 
     _check_folders(request.runs, out, out / experiment)
+    check_writable(out / experiment)
     chosen = choose_device(device)
     reproduction = Reproduction.make(experiment, request, PluginManager.discover(tuple(request.plugins)))
+    if not all(run.is_done for run in reproduction.runs):
+        check_writable(request.runs, "Name another folder with --runs.")
     console = Console()
     _show_plan(console, reproduction)
     if dry_run:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from safetensors.torch import save_file
 
 from stargan_fw.errors import ModelError
-from stargan_fw.files import replacing
+from stargan_fw.files import check_writable, replacing
 from stargan_fw.models.model_config import FORMAT
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, weights_in_file
 from stargan_fw_share.card import write_card
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 
 def check_free(target: Path) -> None:
-    """Raises ModelError unless `target` is free: an empty folder, or no path at all."""
+    """Raises ModelError unless `target` is an empty folder or no path at all, and RequestError if it cannot be made."""
     if target.exists() and not target.is_dir():
         raise ModelError(f"'{target}' is a file. Name a folder for the model.")
     if target.is_dir() and any(target.iterdir()):
         raise ModelError(f"The folder '{target}' is not empty. Name another, or remove it first.")
+    check_writable(target.resolve().parent, "Name another folder for the model.")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from stargan_fw import Translator
-from stargan_fw.api import RunFolder, write_text
+from stargan_fw.api import RunFolder, check_writable, write_text
 from stargan_fw.errors import ConfigError, DataError, ModelError, RunError
 from stargan_fw_evaluate import HeldOut, held_out_images, read_picture
 from stargan_fw_study.attention_checks import draw_check, how_many_checks
@@ -85,9 +85,10 @@ class Study:
 
 
 def check_folder(folder: Path, key: Key | None = None) -> None:
-    """Raises RunError if a study cannot be written there: it is a file, or it holds the key of another study."""
+    """Raises RequestError if a study cannot be written to a folder, or if the key of another study is there."""
     if folder.exists() and not folder.is_dir():
         raise RunError(f"'{folder}' is a file. Name a folder with -o.")
+    check_writable(folder, "Name another folder with -o.")
     path = folder / "key.json"
     if key and path.exists() and path.read_bytes() != key.to_json().encode():
         raise RunError(

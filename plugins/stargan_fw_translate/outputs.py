@@ -12,10 +12,21 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stargan_fw.data.images import IMAGE_SUFFIXES, UNREADABLE, is_image_name, is_junk, open_image, reason
+from stargan_fw.cli.notes import note
+from stargan_fw.data.images import (
+    COMPANIONS,
+    IMAGE_SUFFIXES,
+    UNREADABLE,
+    describe_no_images,
+    is_image_name,
+    is_junk,
+    open_image,
+    reason,
+)
 from stargan_fw.errors import DataError, LabelError
+from stargan_fw.files import check_writable
 from stargan_fw.inference.target_labels import Target
-from stargan_fw.rendering.pictures import check_writable, save_picture
+from stargan_fw.rendering.pictures import save_picture
 from stargan_fw.rendering.sheets import draw_sheet, format_heading
 
 if TYPE_CHECKING:
@@ -63,7 +74,7 @@ class Output(ABC):
         """Returns the files to write for every picture.
 
         Raises:
-            DataError: if two pictures or edits would get the same file, if an input would be overwritten, or if the
+            RequestError: if two pictures or edits would get the same file, if an input would be overwritten, or if a
                 folder cannot be written to.
         """
         plan = {source: self.paths(relative) for source, relative in files}
@@ -81,7 +92,10 @@ class Output(ABC):
                     raise DataError(f"'{path}' is read, and would be written over. Name another folder with --out.")
                 if taken.setdefault(path, source) != source:
                     raise DataError(f"'{taken[path]}' and '{source}' would both become '{path}'. Translate them apart.")
-        check_writable(next(iter(plan.values()))[0])
+                if path.is_dir():
+                    raise DataError(f"'{path}' is a folder, and a picture would replace it. Name another --out.")
+        for folder in dict.fromkeys(path.parent for path in taken):
+            check_writable(folder)
         return plan
 
     def _as_one_file(self, plan: Mapping[Path, Sequence[Path]]) -> list[Path]:
@@ -216,25 +230,34 @@ def image_files(
 def _find_pictures(path: Path, out: Path | None) -> list[tuple[Path, Path]]:
     if path.is_dir():
         results = out.resolve() if out and path.resolve() in out.resolve().parents else None
-        found = sorted(file for file in path.rglob("*") if is_image_name(file.name))
         kept = [
             file
-            for file in found
+            for file in sorted(path.rglob("*"))
             if not any(map(is_junk, file.relative_to(path).parts)) and results not in file.resolve().parents
         ]
         return _relative_to(kept, path, f"The folder '{path}' holds no pictures")
     if os.path.lexists(path) or not glob.has_magic(str(path)):
         return [(path, Path(path.name))]
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - takes absolute ones
-    found = [file for file in matches if is_image_name(file.name)]
     fixed = list(path.parts[: next(i for i, part in enumerate(path.parts) if glob.has_magic(part))])
-    return _relative_to(found, Path(*fixed), f"The glob '{path}' finds no pictures")
+    return _relative_to(matches, Path(*fixed), f"The glob '{path}' finds no pictures")
 
 
-def _relative_to(found: list[Path], folder: Path, message: str) -> list[tuple[Path, Path]]:
+def _relative_to(files: list[Path], folder: Path, message: str) -> list[tuple[Path, Path]]:
+    """Returns the pictures among files, and says which other files are left out."""
+    found = [file for file in files if is_image_name(file.name)]
+    others = [file for file in files if _may_be_missed(file)]
+    left_out = f"Left out: {describe_no_images(others, folder)}." if others else ""
     if not found:
-        raise DataError(f"{message} ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+        raise DataError(f"{message} ({', '.join(sorted(IMAGE_SUFFIXES))}). {left_out}".rstrip())
+    if left_out:
+        note(left_out)
     return [(file, file.relative_to(folder)) for file in found]
+
+
+def _may_be_missed(file: Path) -> bool:
+    named = is_junk(file.name) or file.suffix.lower() in IMAGE_SUFFIXES | COMPANIONS
+    return not named and not file.is_dir()
 
 
 def _why_unreadable(file: Path) -> str | None:

@@ -276,10 +276,12 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_work(evaluate, train
     monkeypatch.setattr(os, "access", lambda path, mode, **_: mode != os.W_OK or Path(path) not in closed)
     outcome = evaluate()
     assert outcome.code == 2
-    assert f"'{trained}' cannot be written to, and evaluation.json goes there" in outcome.err
+    assert (
+        f"'{trained}' cannot be written to: Permission denied. The result, evaluation.json, goes there" in outcome.err
+    )
     outcome = evaluate("--csv", tmp_path / "closed" / "t.csv")
     assert outcome.code == 2
-    assert "its folder cannot be written to" in outcome.err
+    assert "closed' cannot be written to: Permission denied. Name a file in another folder with --csv" in outcome.err
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

@@ -146,3 +146,23 @@ def test_what_else_is_refused_is_said_with_the_data(cli, wrong, tmp_path, comman
         assert outcome.err.count(said) == 1
     assert sum(line.startswith("Error:") for line in outcome.err.splitlines()) == 1
     assert not (wrong / "run").exists()
+
+
+@pytest.mark.parametrize("lost", ["a folder", "nothing"])
+@pytest.mark.parametrize("command", ["train", "data check"])
+def test_a_batch_that_is_too_small_is_said_with_the_data_and_the_size(cli, wrong, tmp_path, command, lost):
+    config = tmp_path / "run.toml"
+    config.write_text('training.trackers = ["nobody"]\n', encoding="utf-8")
+    location = wrong / ("nowhere" if lost == "a folder" else "broken")
+    settings = [text for pair in ("training.batch_size=1", "data.image_size=30") for text in ("--set", pair)]
+    out = ("--out", wrong / "run") if command == "train" else ()
+
+    outcome = cli(*command.split(), "--config", config, "--datasets", f"pets=folder:{location}", *settings, *out)
+
+    assert outcome.code == 2
+    assert ("nowhere" if lost == "a folder" else "3.png") in outcome.err
+    for said in ("training.batch_size = 1: targets are the labels of", "data.image_size = 30: the generator", "nobody"):
+        assert outcome.err.count(said) == 1, outcome.err
+    assert outcome.err.count("--set: training.batch_size") == (command == "train")
+    assert sum(line.startswith("Error:") for line in outcome.err.splitlines()) == 1
+    assert not (wrong / "run").exists()

@@ -8,6 +8,7 @@ import os
 import re
 import struct
 import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,6 +46,11 @@ JUNK = frozenset(
     " desktop.ini".split()
 ) | {"icon\r", "system volume information"}
 
+# What explains pictures and is none: nobody takes such a file for a picture that was left out.
+COMPANIONS = frozenset(
+    ".txt .csv .tsv .json .jsonl .xml .yaml .yml .md .html .htm .pdf .log .ini .py .ipynb .parquet .arrow .sha256 .md5".split()  # noqa: SIM905
+)
+
 # What Pillow raises for broken images and, as `DecompressionBombError`, for headers that claim a dangerous number of pixels.
 _BROKEN = (
     OSError,
@@ -79,6 +85,14 @@ def is_junk(name: str) -> bool:
 def is_image_name(name: str) -> bool:
     """Returns whether a file of this name is taken for a picture."""
     return not is_junk(name) and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - fast
+
+
+def describe_no_images(files: Sequence[Path], folder: Path) -> str:
+    """Says of files in a folder that they are left out, since their endings are not those of pictures."""
+    endings = Counter(file.suffix.lower() or "no ending" for file in files)
+    counts = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
+    what = f"{len(files)} files that are not read as pictures" if files[1:] else "1 file that is not read as a picture"
+    return f"{what} ({counts}), such as '{files[0].relative_to(folder)}'"
 
 
 def open_image(image: ImageSource | bytes) -> Image.Image:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from stargan_fw.errors import DataError
-from stargan_fw.files import replacing
+from stargan_fw.files import check_writable, replacing
 
 
 def to_tensor(images: Iterable[Image.Image]) -> Tensor:
@@ -56,20 +55,12 @@ def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
 
 
 def check_picture_target(option: str, picture: Path) -> None:
-    """Raises DataError unless a picture can be written to this file; call it before the work that the picture takes."""
+    """Raises RequestError unless a picture can be written to this file; call it before the work that the picture takes."""
     if Image.registered_extensions().get(picture.suffix.lower()) not in Image.SAVE:
         raise DataError(f"{option} {picture}: no picture can be written to a file of this name. End it in .png.")
     if picture.is_dir():
         raise DataError(f"{option} {picture}: is a folder. Name a file that ends in .png.")
-    check_writable(picture, option)
-
-
-def check_writable(target: Path, option: str = "--out") -> None:
-    """Raises DataError if a file cannot be made in its folder, or in the folder above those that are still to be made."""
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        why = "cannot be written to" if folder.is_dir() else "is a file"
-        raise DataError(f"'{folder}' {why}. Name another folder with {option}.")
+    check_writable(picture.parent, f"Name another folder with {option}.")
 
 
 def save_picture(picture: Image.Image, path: Path, **options: Any) -> None:

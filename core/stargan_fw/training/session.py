@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 
 from stargan_fw import ranks
-from stargan_fw.components import build_method, complete
+from stargan_fw.components import build_method, check_networks, complete
 from stargan_fw.compute.machine import Precision, accelerate_networks, compile_networks, has_graphs
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader, check_shares
@@ -176,12 +176,18 @@ class Plan:
     steps: int
 
     @classmethod
-    def make(cls, config: Config, plugins: PluginManager, recorded: Mapping[str, Any] | None = None) -> Plan:
-        """Checks a configuration against plugins and data; RequestError if either is wrong.
+    def make(
+        cls,
+        config: Config,
+        plugins: PluginManager,
+        recorded: Mapping[str, Any] | None = None,
+        refusals: Refusals | None = None,
+    ) -> Plan:
+        """Checks a configuration against plugins and data; RequestError if either is wrong, or for `refusals` so far.
 
         A continued run holds out the images that it `recorded` in its `splits.json`.
         """
-        refusals = Refusals()
+        refusals = refusals or Refusals()
         sources: list[Source] = []
         with refusals.gather():
             sources = open_sources(config, plugins, recorded)
@@ -360,7 +366,7 @@ def find_setting_problems(config: Config, plugins: PluginManager) -> list[str]:
     refusals = Refusals()
     sources: list[Source] = []
     with refusals.gather():
-        config = complete(config, plugins)
+        config = complete(config, plugins, refusals=refusals)
         with suppress(RequestError):
             sources = open_sources(config, plugins)
         _build_method(config, plugins, sources, refusals)
@@ -383,6 +389,8 @@ def _build_method(
     if not sources:
         with refusals.gather():
             check_shares(training.batch_size, [[torch.empty(0)]], processes)
+        with refusals.gather():
+            check_networks(config, plugins)
         return None
     torch.manual_seed(training.seed)
     method = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from stargan_fw.components import (
     data_components,
 )
 from stargan_fw.config_layers import Layer, get_table, merge, merge_into
-from stargan_fw.errors import ConfigError, RunError, closest
+from stargan_fw.errors import ConfigError, Refusals, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
@@ -45,6 +45,7 @@ class TrainRequest:
         resume: whether to continue the run in the folder from its newest checkpoint.
         start: the model that a new run begins with, or None.
         changes: the settings of a continued run that were others before.
+        refusals: what is wrong with the settings, which `Plan.make` raises with what is wrong with the data.
     """
 
     config: Config
@@ -53,6 +54,7 @@ class TrainRequest:
     resume: bool
     start: TrainedModel | None = None
     changes: Sequence[Change] = ()
+    refusals: Refusals = field(default_factory=Refusals)
 
     @classmethod
     def make(
@@ -88,12 +90,13 @@ class TrainRequest:
         else:
             below = [_preset_layer(plugins, preset), *own]
         every = [*below, *layers]
-        config = complete(merge(_replace_datasets(every, datasets), every), plugins, every)
+        refusals = Refusals()
+        config = complete(merge(_replace_datasets(every, datasets), every), plugins, every, refusals)
         if resume and not run.holds_run and not config.datasets:
             raise RunError(f"'{run.path}' holds no run to continue. To begin one, name its --datasets.")
         changes = find_changes(run, config, plugins, every[1:]) if trained else []
         check_resumable(run, changes)
-        return cls(config, plugins, run, trained, start, changes)
+        return cls(config, plugins, run, trained, start, changes, refusals)
 
     def adopt(self, method: Method) -> Adoption | None:
         """Gives a method's networks the weights of the model to begin with; ModelError if the model has other networks."""

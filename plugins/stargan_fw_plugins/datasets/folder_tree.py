@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,16 +11,12 @@ from typing import TYPE_CHECKING
 from PIL import Image, features
 
 from stargan_fw import Remark
-from stargan_fw.data.images import IMAGE_SUFFIXES, is_junk
+from stargan_fw.data.images import COMPANIONS, IMAGE_SUFFIXES, describe_no_images, is_junk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# What explains pictures and is none: nobody takes such a file for a picture that was left out.
-COMPANIONS = frozenset(
-    ".txt .csv .tsv .json .jsonl .xml .yaml .yml .md .html .htm .pdf .log .ini .py .ipynb .parquet .arrow .sha256 .md5".split()  # noqa: SIM905
-)
 PARTS_OF_RUNS = frozenset({"checkpoints", "samples", "tensorboard"})
 NEEDED = {".avif": "avif", ".jp2": "jpg_2000", ".webp": "webp"}  # what a build of Pillow may lack
 
@@ -116,14 +111,10 @@ def describe_others(root: ImageTree) -> list[Remark]:
     others = [file for folder in root.walk() for file in folder.others]
     if not others:
         return []
-    endings = Counter(file.suffix.lower() or "no ending" for file in others)
-    counts = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
-    unread = sorted(suffix for suffix in IMAGE_SUFFIXES & endings.keys() if not can_read(suffix))
+    endings = {file.suffix.lower() for file in others}
+    unread = sorted(suffix for suffix in IMAGE_SUFFIXES & endings if not can_read(suffix))
     remedy = f"Pillow cannot read {', '.join(unread)} here: save them as PNG or JPEG to learn them" if unread else ""
-    example = others[0].relative_to(root.path)
-    verb = "is not read as a picture" if len(others) == 1 else "are not read as pictures"
-    what = f"{count_files(len(others))} that {verb} ({counts}), such as '{example}'"
-    return [Remark("left out", what, remedy)]
+    return [Remark("left out", describe_no_images(others, root.path), remedy)]
 
 
 def count_files(count: int) -> str:
