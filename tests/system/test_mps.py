@@ -53,8 +53,17 @@ def native_functions() -> dict[str, str]:
     return {entry.split("(", 1)[0]: entry for entry in entries}
 
 
+@cache
+def written_in_python() -> set[str]:
+    """Returns the operators that torch registers for MPS when the device is first used, as 2.11 does for group norm."""
+    found = importlib.util.find_spec("torch.backends.mps")
+    return set(re.findall(r'\.impl\(\s*"([\w.]+)"', Path(found.origin).read_text(encoding="utf-8")))
+
+
 def runs_on_mps(name: str) -> bool:
     """Returns whether an operator such as "add.Tensor" has a kernel on MPS, or is made of others on every device."""
+    if name in written_in_python():
+        return True
     entry = native_functions()[name]
     delegate = re.search(r"^  structured_delegate: (\S+)", entry, re.MULTILINE)
     if delegate:
