@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any
 
 import torch
@@ -18,25 +17,35 @@ from stargan_fw_bench.speed_trial import cycle
 
 STEPS = 20
 PLAIN = {"precision": "fp32", "accelerate": "off", "channels_last": "off", "compile": "off", "graphs": "off"}
+COMPILED = {"": {}, "compiled": {"compile": "on"}, "compiled with graphs": {"compile": "on", "graphs": "on"}}
 # How far a way may be from the plain one: so many times as far as torch's own layers, eager, in the same precision, and this much
 # more. Rounding alone moves the generator's gradient by some percent in bf16; a gradient that is lost moves it by all of it.
 TIMES, MORE = 3, 1e-2
 
 
 def list_ways(device: torch.device, *, small: bool) -> dict[str, Settings]:
-    """Returns the settings of each way by name; the first is the plain one, and the second is what "auto" takes."""
+    """Returns the settings of each way by name, the most telling first, since compiling takes longer than all the rest.
+
+    The first is the plain one, and the second is what "auto" takes.
+    """
     found: dict[str, Settings] = {"plain": PLAIN, "by default": {}}
-    # Compiling takes longer than all the rest.
-    whole: list[Settings] = [{}] if small else [{}, {"compile": "on"}, {"compile": "on", "graphs": "on"}]
-    both = (("on", "on"), ("off", "off"))
-    for precision, more in product(("bf16", "fp32"), whole):
-        if "graphs" in more and device.type != "cuda":
-            continue
-        for layers, layout in both if small else (*both, ("on", "off"), ("off", "on")):
-            own = {**PLAIN, "precision": precision, "accelerate": layers, "channels_last": layout, **more}
-            parts = [precision, *["own layers"] * (layers == "on"), *["channels last"] * (layout == "on")]
-            found[", ".join([*parts, *({"compile": "compiled"}.get(name, name) for name in more)])] = own
+    for precision, compiled, layers, layout in _combinations(device, small=small):
+        own = {**PLAIN, **COMPILED[compiled], "precision": precision, "accelerate": layers, "channels_last": layout}
+        parts = [precision, *["own layers"] * (layers == "on"), *["channels last"] * (layout == "on"), compiled]
+        found[", ".join(filter(None, parts))] = own
     return found
+
+
+def _combinations(device: torch.device, *, small: bool) -> Iterator[tuple[str, str, str, str]]:
+    """Yields precision, how it is compiled, own layers, and channels last."""
+    all_on, neither = ("on", "on"), ("off", "off")
+    layers = [all_on, neither] if small else [all_on, neither, ("on", "off"), ("off", "on")]
+    compiled = [] if small else [name for name in COMPILED if name and ("graphs" not in name or device.type == "cuda")]
+    yield from (("bf16", "", *own) for own in layers)
+    yield from (("bf16", name, *all_on) for name in compiled)
+    yield from (("fp32", "", *own) for own in layers)
+    yield from (("bf16", name, *own) for own in layers[1:] for name in compiled)
+    yield from (("fp32", name, *all_on) for name in compiled)
 
 
 @dataclass
