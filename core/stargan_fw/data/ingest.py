@@ -32,6 +32,7 @@ from stargan_fw.interfaces.dataset import Crop, ImageSource
 FORMAT, EARLIER_FORMAT = "5", "4"
 
 READ_WHEN_REFUSED = 1000  # images
+LINES = 1000  # hashed together, which takes a third less time than one by one
 
 BadImages: TypeAlias = Literal["error", "skip"]
 T = TypeVar("T")
@@ -109,6 +110,7 @@ class Ingestion:
         digest = hashlib.sha256(f"{version} {framing.image_size} {options.crop_size} {framing.maker}".encode())
         if version == FORMAT:
             digest.update(f"{options.fit} {options.background} {options.grey_range}\n".encode())
+        lines: list[str] = []
         for name, (image, crop) in zip(names(self.images), self._images_and_crops(), strict=True):
             try:
                 state = fingerprint(image)
@@ -116,7 +118,11 @@ class Ingestion:
                 missing[image] = state = reason(error)
             if crop is not last:
                 last, shown = crop, repr(crop)  # slow, and most images of a dataset have the same crop
-            digest.update(f"{name}\0{state}\0{shown}\n".encode(errors="surrogateescape"))
+            lines.append(f"{name}\0{state}\0{shown}\n")
+            if len(lines) == LINES:
+                digest.update("".join(lines).encode(errors="surrogateescape"))
+                lines.clear()
+        digest.update("".join(lines).encode(errors="surrogateescape"))
         if missing and self.on_bad_image == "error":
             self._check_readable(missing | self._find_unreadable())
         return self.cache / f"{self.name}-{framing.image_size}px-{digest.hexdigest()[:16]}.arrow"

@@ -153,13 +153,13 @@ def _test_by_person(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
 
 
 def _recorded_test(dataset: Dataset, examples: Sequence[Example]) -> set[int]:
-    unsplit = next((example for example in examples if example.split is None), None)
-    if unsplit:
+    splits = [example.split for example in examples]
+    if None in splits:
         raise DataError(
-            f"The dataset '{dataset.name}' is split as given, but '{unsplit.image}' has no split. "
+            f"The dataset '{dataset.name}' is split as given, but '{examples[splits.index(None)].image}' has no split. "
             f"Divide it at random: {dataset.option('test_split=random')}"
         )
-    return {i for i, example in enumerate(examples) if example.split == "test"}
+    return {i for i, split in enumerate(splits) if split == "test"}
 
 
 def _draw(count: int, size: float) -> set[int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +133,7 @@ class CelebA(Dataset):
             absent = list(compress(names, (path is None for path in paths)))
             self._leave_out(absent, names, folder)
             people, sides, labels = _keep(people, here), _keep(sides, here), _keep(labels, here)
-        present = [path for path in paths if path is not None]
+        present = [path for path in paths if path is not None] if None in paths else cast("list[str]", paths)
         crop = SCALED if self._scales(present) else None
         rows = zip(present, labels, people, self._choose_sides(sides, present, folder), strict=True)
         return [Example(path, shown, person, side, crop) for path, shown, person, side in rows]

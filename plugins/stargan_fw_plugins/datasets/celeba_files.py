@@ -36,6 +36,7 @@ IMAGE_COLUMNS = frozenset({"image_id", "image", "file", "filename", "file_name",
 PARTITIONS = {"0": "train", "1": "validation", "2": "test"} | {
     name: "validation" if name.startswith("val") else name for name in ("train", "val", "valid", "validation", "test")
 }
+FIRST_ROWS = 1000  # of a file, whose values mostly are all values
 BEGINNING = 2**16  # bytes, which hold the header
 UTF16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -121,8 +122,8 @@ class AttributeFile:
         table = _parse_well_formed(self._table)
         if table is None:
             return None
-        present = {value for position in checked for value in table.column(position).unique().to_pylist()}
-        codes = _codes(present)
+        cells = table.select([table.column_names[position] for position in checked]).columns
+        codes = _codes_of(cells)
         if codes is None:
             return None
         known, numbers = pa.array(list(codes)), np.array(list(codes.values()), np.int8)
@@ -272,6 +273,15 @@ def _codes(present: set[str], *, strict: bool = True) -> dict[str, int] | None:
     known = {**OTHERS, **(NO_VALUES if NO_VALUES.keys() & set(spelled.values()) else ZEROS)}
     codes = {value: known[plain] for value, plain in spelled.items() if plain in known}
     return None if strict and len(codes) < len(present) else codes
+
+
+def _codes_of(columns: Sequence[pa.ChunkedArray]) -> dict[str, int] | None:
+    """Returns what each value of the columns means, as `_codes` does."""
+    codes = _codes({value for column in columns for value in column.slice(0, FIRST_ROWS).to_pylist()})
+    # All values of all columns take longer to collect than to compare with those of the first rows, which mostly are all.
+    if codes and all(pc.all(pc.is_in(column, pa.array(list(codes)))).as_py() for column in columns):
+        return codes
+    return _codes({value for column in columns for value in column.unique().to_pylist()})
 
 
 def _parse_well_formed(table: _Table) -> pa.Table | None:
