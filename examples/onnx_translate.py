@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 model, source, target, *wanted = sys.argv[1:]  # the labels to set; other labels are 0
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 about = session.get_modelmeta().custom_metadata_map
-wanted.append(f"mask.{wanted[0].partition('.')[0]}")
+wanted += [f"mask.{name.partition('.')[0]}" for name in wanted]  # of each dataset that has one of the labels
 labels = np.float32([[name in wanted for name in json.loads(about["labels"])]])
 picture = ImageOps.fit(Image.open(source).convert("RGB"), (int(about["image_size"]),) * 2)
 images = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1

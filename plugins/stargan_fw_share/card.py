@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import ModelCardData
 
 from stargan_fw.errors import LabelError
+from stargan_fw.inference.translator import EXTRAPOLATES
+from stargan_fw.interfaces import TranslatesAcross
 from stargan_fw.models.hub import CARD, SHEET
 from stargan_fw_evaluate import as_markdown
 from stargan_fw_registry import Edit, describe_untrained, quote_name
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from stargan_fw.interfaces import Method
     from stargan_fw.models.model_config import ModelConfig
     from stargan_fw_evaluate import Evaluation
     from stargan_fw_registry import LabelCounts, LabelSchema, LabelSpace
@@ -64,7 +67,7 @@ class Facts:
     licence: str | None = None
 
 
-def write_card(folder: Path, config: ModelConfig, facts: Facts, *, reads_labels: bool) -> None:
+def write_card(folder: Path, config: ModelConfig, method: Method, facts: Facts, *, reads_labels: bool) -> None:
     """Writes the card, and the sheet if there is one. It says whether the model can read current labels."""
     if facts.sheet:
         facts.sheet.save(folder / SHEET)
@@ -80,6 +83,7 @@ def write_card(folder: Path, config: ModelConfig, facts: Facts, *, reads_labels:
         config=config,
         facts=facts,
         reads_labels=reads_labels,
+        across=_describe_across(method, config.space),
         counts={schema.name: _describe_counts(schema, counts.get(schema.name, {})) for schema in schemas},
         untrained=describe_untrained(config.space, counts, [edit for schema in schemas for edit in _all_edits(schema)]),
         sheet_file=SHEET,
@@ -113,6 +117,26 @@ def render(template: str, **values: Any) -> str:
         "python": partial(json.dumps, ensure_ascii=False),
     }
     return templates.get_template(template).render(values)
+
+
+def _describe_across(method: Method, space: LabelSpace) -> str:
+    """Says whether an edit may name labels of several datasets; empty if the model knows one dataset."""
+    if len(space.schemas) == 1:
+        return ""
+    if not isinstance(method, TranslatesAcross):
+        return (
+            "An edit names labels of one dataset. For labels of several, translate to those of one dataset, and the results "
+            "to those of the next."
+        )
+    several = f"An edit may name labels of several datasets at once (`{','.join(first_names(space))}`)"
+    if method.trained_across:
+        return f"{several}; the model was trained with such edits."
+    return f"{several}. The model {EXTRAPOLATES}"
+
+
+def first_names(space: LabelSpace) -> list[str]:
+    """Returns the first label of the first two datasets, as an edit names it."""
+    return [space.names[space.slice(dataset).start] for dataset in space.datasets[:2]]
 
 
 def _describe_counts(schema: LabelSchema, counts: LabelCounts) -> dict[str, str]:

@@ -60,7 +60,7 @@ def write_model(target: Path, config: ModelConfig, method: Method, networks: Seq
         if reading := [name for name in method.reading if name in networks]:
             _save(folder / READING, method, reading)
         (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
-        write_card(folder, config, facts, reads_labels=bool(reading))
+        write_card(folder, config, method, facts, reads_labels=bool(reading))
 
 
 def _save(path: Path, method: Method, networks: Sequence[str]) -> None:

@@ -12,9 +12,9 @@ import torch
 from torch.export import Dim
 
 from stargan_fw.errors import ModelError
-from stargan_fw.interfaces import Generator
+from stargan_fw.interfaces import Generator, TranslatesAcross
 from stargan_fw.models.hub import ONNX
-from stargan_fw_share.card import render, write_card
+from stargan_fw_share.card import first_names, render, write_card
 from stargan_fw_share.model_folder import new_model_folder
 
 if TYPE_CHECKING:
@@ -67,9 +67,12 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
             multiple=generator.size_multiple,
             batches=BATCHES,
             difference=difference,
+            across=isinstance(method, TranslatesAcross),
+            first=first_names(config.space),
+            masks=config.space.unified_names[config.space.label_dim :][:2],
         )
         facts = replace(facts, usage=usage.rstrip(), tags=("onnx",))
-        write_card(folder, config, facts, reads_labels=False)
+        write_card(folder, config, method, facts, reads_labels=False)
 
 
 def _convert(generator: Generator, config: ModelConfig, path: Path) -> None:

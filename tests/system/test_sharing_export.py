@@ -11,9 +11,14 @@ import torch
 from safetensors import safe_open
 
 from stargan_fw import Translator
+from stargan_fw.inference.translator import EXTRAPOLATES
+from stargan_fw.models.loading import open_model
 from stargan_fw_evaluate import Evaluation, Row
+from stargan_fw_plugins.methods.stargan import StarGAN
 from stargan_fw_share import model_folder
-from stargan_fw_share.card import with_repo_name
+from stargan_fw_share.card import Facts, with_repo_name
+from stargan_fw_share.model_description import describe_trained
+from stargan_fw_share.model_folder import write_model
 
 EDITS = ["happy", "Blond_Hair,Male=0", "rafd.neutral", "Young"]
 FILES = ["README.md", "classifier.safetensors", "config.json", "model.safetensors", "sheet.png"]
@@ -87,6 +92,22 @@ def test_the_folder_alone_is_enough_in_a_fresh_process(cli, train, small_data, t
     assert torch.equal(torch.load(tmp_path / "out.pt", weights_only=True), torch.cat(expected))
 
 
+def test_a_card_says_whether_the_method_takes_labels_of_several_datasets_and_was_trained_with_them(
+    exported_once, tmp_path, monkeypatch
+):
+    trained = open_model(exported_once)
+    trained.load(*trained.weights)
+
+    def card(name):
+        write_model(tmp_path / name, describe_trained(trained), trained.method, [], Facts(name, "Of a test."))
+        return (tmp_path / name / "README.md").read_text()
+
+    monkeypatch.setattr(StarGAN, "trained_across", True)
+    assert "(`celeba.Black_Hair,rafd.angry`); the model was trained with such edits." in card("trained")
+    monkeypatch.setattr(StarGAN, "translate_across", None)
+    assert "For labels of several, translate to those of one dataset, and the results" in card("alone")
+
+
 def test_the_card(cli, trained, tmp_path):
     Evaluation(
         str(trained), "step-00000004", {}, [Row("classification_error", "rafd", 0.0212, 0.019, 0.024, n=500)]
@@ -106,6 +127,7 @@ def test_the_card(cli, trained, tmp_path):
     assert "| dataset rafd | plugin rafd: 96 training images, 24 held out |" in card
     assert "stargan-fw translate model face.jpg --to Black_Hair" in card
     assert "![Held-out images, then each domain.](sheet.png)" in card
+    assert f"(`celeba.Black_Hair,rafd.angry`). The model {EXTRAPOLATES}" in card
     assert "## Limits and intended use" in card
 
 

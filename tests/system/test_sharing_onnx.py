@@ -46,6 +46,20 @@ def test_it_gives_what_torch_does(session, exported_once, batch, height, width):
     assert np.abs(given - expected.numpy()).max() < 1e-3
 
 
+def test_several_mask_bits_give_what_torch_does(session, exported_once):
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    translator = Translator.from_pretrained(exported_once, device="cpu")
+    expected = translator.translate(images, to="happy,Blond_Hair,Male,Young=0")
+
+    names = json.loads(session.get_modelmeta().custom_metadata_map["labels"])
+    wanted = {"rafd.happy", "celeba.Blond_Hair", "celeba.Male", "mask.rafd", "mask.celeba"}
+    labels = np.float32([[name in wanted for name in names]] * 2)
+    (given,) = session.run(None, {"images": images.numpy(), "labels": labels})
+
+    assert np.abs(given - expected.numpy()).max() < 1e-3
+    assert np.abs(given - translator.translate(images, to="happy").numpy()).max() > 1e-3
+
+
 def test_its_metadata_names_the_labels(session, exported_once):
     about = session.get_modelmeta().custom_metadata_map
     names = json.loads(about["labels"])
@@ -60,6 +74,7 @@ def test_the_folder_has_a_card_and_no_path_of_this_machine(converted):
     card = (converted / "README.md").read_text()
     assert "onnxruntime.InferenceSession" in card
     assert 'wanted = {"celeba.Black_Hair", "mask.celeba"}' in card
+    assert 'wanted = {"celeba.Black_Hair", "rafd.angry", "mask.celeba", "mask.rafd"}`' in card
     model = (converted / "model.onnx").read_bytes()
     assert b"site-packages" not in model
     assert b".py" not in model
@@ -70,12 +85,17 @@ def test_the_example_translates_without_torch(converted, exported_once, small_da
     program = (
         f"import sys, runpy; runpy.run_path({str(EXAMPLE)!r}); assert not {{'torch', 'stargan_fw'}} & {{*sys.modules}}"
     )
-    command = [sys.executable, "-c", program, converted / "model.onnx", face, tmp_path / "out.png", "rafd.happy"]
-    subprocess.run(list(map(str, command)), check=True)
+    translator = Translator.from_pretrained(exported_once, device="cpu")
+    for labels, edit in (
+        (["rafd.happy"], "happy"),
+        (["rafd.happy", "celeba.Blond_Hair"], "happy,Blond_Hair,Male=0,Young=0"),
+    ):
+        command = [sys.executable, "-c", program, converted / "model.onnx", face, tmp_path / "out.png", *labels]
+        subprocess.run(list(map(str, command)), check=True)
 
-    expected = np.asarray(Translator.from_pretrained(exported_once, device="cpu").translate(face, to="happy"), int)
-    given = np.asarray(Image.open(tmp_path / "out.png"), int)
-    assert np.abs(given - expected).mean() < 8  # Pillow's own resize, and whole numbers cut off
+        expected = np.asarray(translator.translate(face, to=edit), int)
+        given = np.asarray(Image.open(tmp_path / "out.png"), int)
+        assert np.abs(given - expected).mean() < 8  # Pillow's own resize, and whole numbers cut off
 
 
 def test_the_example_is_of_the_promised_size():

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stargan_fw_registry import Edit, LabelSpace
 
 logger = logging.getLogger(__name__)
-EXTRAPOLATES = "was trained with labels of one dataset at a time: what it makes of several is an extrapolation."
+EXTRAPOLATES = "was trained with labels of one dataset at a time: what it makes of several at once is an extrapolation."
 
 # The kinds of input whose output is of the same type: arrays, tensors, a picture's bytes, a PIL image.
 Same = TypeVar("Same", "Tensor", "np.ndarray[Any, Any]", bytes, "Image.Image")
