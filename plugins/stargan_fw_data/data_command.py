@@ -96,7 +96,8 @@ def clean(
     """Remove the decoded images; training decodes them again when it needs them."""
     from rich.filesize import decimal as format_size
 
-    from stargan_fw.data.cache import cache_folder, clean as clean_cache
+    from stargan_fw.data.cache import cache_folder
+    from stargan_fw_data.cache_cleaning import clean as clean_cache
 
     merged, _ = _merge({"data.path": data, "data.cache": cache}, config, settings, plugin=plugin, with_data=False)
     folder = cache_folder(merged.data)

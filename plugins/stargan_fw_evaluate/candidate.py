@@ -13,7 +13,7 @@ from torch import Tensor
 from stargan_fw.components import check_plugins_named, count_parameters, data_components, dataset_options
 from stargan_fw.compute.machine import Precision, wait_for
 from stargan_fw.config import DatasetConfig
-from stargan_fw.data.cache import cache_folder, holds_stores
+from stargan_fw.data.cache import CACHED_FILE, cache_folder
 from stargan_fw.data.source import Source
 from stargan_fw.errors import RunError, closest
 from stargan_fw.inference.translator import Translator
@@ -175,7 +175,8 @@ def data_config(candidates: Sequence[Candidate], names: Sequence[str], request: 
     folders: dict[str, str | None] = {
         key: value for key, value in (("path", request.data), ("cache", request.cache)) if value is not None
     }
-    if not holds_stores(cache_folder(candidates[0].config.data)):
+    cache = cache_folder(candidates[0].config.data)
+    if not cache.is_dir() or not any(CACHED_FILE.fullmatch(path.name) for path in cache.iterdir()):
         folders.setdefault("cache", None)
     tables = {}
     for name in names:

@@ -242,6 +242,28 @@ def test_a_store_of_the_earlier_format_stays_if_its_pixels_are_right(pictures, t
     assert Ingestion("faces", typed, Framing(8, PictureOptions(fit="pad")), tmp_path / "cache").path != ingestion.path
 
 
+@pytest.mark.parametrize("kind", ["plain", "TIFF", "deep grey"])
+def test_a_store_with_what_an_earlier_version_misread_is_decoded_anew(pictures, decode, tmp_path, monkeypatch, kind):
+    odd = pictures[1].with_suffix(".TIF" if kind == "TIFF" else ".png")
+    image = Image.new("I;16", (8, 8), 300) if kind == "deep grey" else noise(20, 30)
+    image.save(odd)
+    right = decode([pictures[0], odd]).read([0, 1])
+    with monkeypatch.context() as before:
+        before.setattr(store_module, "SCHEMA", store_module.SCHEMA.remove_metadata())
+        notes = decode([pictures[0], odd]).notes
+        path = next((tmp_path / "cache").iterdir())
+        write_store(path, [bytes(8 * 8 * 3)] * 2, notes=notes)
+    assert Store(path, 8).decoder == 1
+
+    decoded = []
+    for _ in range(2):
+        store = decode([pictures[0], odd], progress=lambda images: decoded.append(1) or images)
+
+    assert decoded == [1] * (kind != "plain")
+    assert np.array_equal(store.read([0, 1]), right) == (kind != "plain")
+    assert cached(tmp_path) == [path.name]
+
+
 @pytest.mark.parametrize("damage", ["no picture", "half a picture", "a folder", "a bad header"])
 def test_a_broken_picture_is_named_and_nothing_is_left(decode, pictures, tmp_path, damage):
     broken = pictures[1]

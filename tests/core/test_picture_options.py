@@ -280,8 +280,10 @@ def test_numbers_of_32_bits_without_a_sign(tmp_path):
 def test_a_deep_tiff_in_which_zero_is_white(tmp_path):
     deep_tiff(tmp_path / "a.tif", np.arange(0, 4096, 16).astype("<u2").reshape(16, 16), white_is_zero=True)
     with open_image(tmp_path / "a.tif") as opened:
-        square, _ = PictureOptions().square(opened, 16)
+        square, note = PictureOptions().square(opened, 16)
     assert np.array_equal(np.asarray(square)[..., 0].ravel(), np.arange(255, -1, -1))
+    assert "0 became white and 4095 black" in note
+    assert noted_range([note]) == (0, 4095)
 
 
 def test_a_deep_grey_that_is_transparent(tmp_path):

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 ENVIRONMENT = "STARGAN_FW_CACHE"
 REMEDY = f"name another folder with --cache FOLDER, data.cache or {ENVIRONMENT}."
 PATIENCE = 2.0  # seconds that a process waits for another one before it logs that
-_FILE = re.compile(r".+-\d+px-[0-9a-f]{16}\.(?:arrow|safetensors)")
-_LEFTOVER = re.compile(rf"\.(?P<name>{_FILE.pattern})(\.lock|[.@].*\.partial)")  # "@": earlier versions
+CACHED_FILE = re.compile(r".+-\d+px-[0-9a-f]{16}\.(?:arrow|safetensors)")
+_LEFTOVER = re.compile(rf"\.(?P<name>{CACHED_FILE.pattern})(\.lock|[.@].*\.partial)")  # "@": earlier versions
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +36,6 @@ def cache_folder(config: DataConfig) -> Path:
     """Returns `data.cache`, or else the environment variable's folder, or else `.stargan-fw` in the data's folder."""
     chosen = config.cache or os.environ.get(ENVIRONMENT)
     return Path(chosen).expanduser() if chosen else Path(config.path).expanduser() / ".stargan-fw"
-
-
-def holds_stores(cache: Path) -> bool:
-    """Tells whether a folder holds decoded images, or classifiers that were trained on them."""
-    return cache.is_dir() and any(_FILE.fullmatch(path.name) for path in cache.iterdir())
 
 
 @contextmanager
@@ -125,22 +120,3 @@ def check_space(cache: Path, needed: int) -> None:
             f"The decoded images need {format_size(needed)} in '{cache}', where {format_size(free)} are free. "
             f"Make room, or {REMEDY}"
         )
-
-
-def clean(cache: Path) -> tuple[int, int, int]:
-    """Removes stores, classifiers and unfinished files, and the folder if nothing else is in it.
-
-    Returns:
-        The number of stores, the number of classifiers and the number of bytes that were removed.
-    """
-    if not cache.is_dir():
-        return 0, 0, 0
-    remove_leftovers(cache)
-    removed = [path for path in cache.iterdir() if _FILE.fullmatch(path.name) and path.is_file()]
-    freed = sum(path.stat().st_size for path in removed)
-    for path in removed:
-        path.unlink()
-    if not any(cache.iterdir()):
-        cache.rmdir()
-    stores = sum(path.suffix == ".arrow" for path in removed)
-    return stores, len(removed) - stores, freed

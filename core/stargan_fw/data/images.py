@@ -68,8 +68,8 @@ UNREADABLE = (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWar
 HEIC = b"ftyphe", b"ftypmi", b"ftypms"  # from byte 4 on
 
 # Notes about images, which are listed once with the number of images.
-GREYS = "grey of more than 8 bits: {:.10g} became black and {:.10g} white, on all images alike (grey_range)"
-_GREYS = re.compile(r"grey of more than 8 bits: (\S+) became black and (\S+) white")
+GREYS = "grey of more than 8 bits: {:.10g} became {} and {:.10g} {}, on all images alike (grey_range)"
+_GREYS = re.compile(r"grey of more than 8 bits: (\S+) became (?:black|white) and (\S+) (?:black|white)")
 LONG = 'less than half of the image is used, its middle square; fit = "squeeze" or "pad" uses all of it'
 FLAT = "nearly black, nearly white or all one grey"
 LOST_BITS = "colours of 16 bits lose the last 8: if the image is too dark, scale it before"
@@ -207,7 +207,12 @@ class PictureOptions:
             side: in pixels.
             crop: finds a better part than the centre crop, or None.
         """
-        notes = [GREYS.format(*self._range_for(image))] if is_deep(image) else []
+        notes = []
+        if is_deep(image):
+            low, high = self._range_for(image)
+            notes.append(
+                GREYS.format(low, *(("white", high, "black") if _white_is_zero(image) else ("black", high, "white")))
+            )
         if image.format != "MPO" and getattr(image, "is_animated", False):
             notes.append(FRAMES)
         if image.mode in {"RGB", "RGBA"} and ";16" in str(getattr(image, "tile", "")):
@@ -314,12 +319,15 @@ def _eight_bits(image: Image.Image, values: Range) -> Image.Image:
     numbers = _numbers(image)
     pixels = np.nan_to_num(numbers.astype(np.float64), nan=low, posinf=high, neginf=low)
     pixels = ((pixels - low) * levels).clip(0, 255).astype(np.uint8)
-    white_is_zero = getattr(image, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation) == 0
-    grey = Image.fromarray(255 - pixels if white_is_zero else pixels)
+    grey = Image.fromarray(255 - pixels if _white_is_zero(image) else pixels)
     if isinstance(image.info.get("transparency"), int):
         grey.putalpha(Image.fromarray(numbers != image.info["transparency"]).convert("L"))
     grey.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
     return grey
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    return bool(getattr(image, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation) == 0)
 
 
 def _numbers(image: Image.Image) -> NDArray[Any]:

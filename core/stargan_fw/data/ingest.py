@@ -19,10 +19,11 @@ from stargan_fw.data.images import (
     absolute_names,
     fingerprint,
     needs_options,
+    noted_range,
     open_image,
     reason,
 )
-from stargan_fw.data.store import Store, write_store
+from stargan_fw.data.store import DECODER, Store, write_store
 from stargan_fw.errors import DataError
 from stargan_fw.files import replacing
 from stargan_fw.interfaces.dataset import Crop, ImageSource
@@ -141,14 +142,22 @@ class Ingestion:
         Raises:
             DataError: if an image cannot be read, the folder cannot be made, or the disk is too small.
         """
-        if not self.path.exists():
+        if not self._is_made():
             with only_maker(self.path):
-                if not self.path.exists():
+                if not self._is_made():
                     check_space(self.cache, self.needed)
                     self._write(progress)
         store = Store(self.path, self.framing.image_size)
         self._check_readable({self.images[number]: why for number, why in store.errors.items()})
         return store
+
+    def _is_made(self) -> bool:
+        """Returns whether there is a store, unless an earlier version may have misread its TIFF files or deep greys."""
+        if not self.path.exists():
+            return False
+        store = Store(self.path, self.framing.image_size)
+        tiff = (str(image).lower().endswith((".tif", ".tiff")) for image in self.images)
+        return store.decoder == DECODER or not (noted_range(store.notes.values()) or any(tiff))
 
     def _check_readable(self, errors: Mapping[ImageSource, str]) -> None:
         """Raises DataError, which counts all images that cannot be read, unless they may be left out."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ROWS = 1024  # images per record batch, the last of which may have fewer
 BATCH_BYTES = 2**30  # large images make batches of fewer: Arrow counts a batch's bytes in 31 bits
-SCHEMA = pa.schema([("image", pa.binary()), ("error", pa.string()), ("note", pa.string())])
+DECODER = 2  # version 1 misread some deep greys and turned TIFF files
+FIELDS = [("image", pa.binary()), ("error", pa.string()), ("note", pa.string())]
+SCHEMA = pa.schema(FIELDS, {"decoder": str(DECODER)})
 
 
 class Store:
@@ -33,6 +35,7 @@ class Store:
         image_size: side in pixels.
         errors: image number → why the image could not be read when the store was made; such an image is black.
         notes: image number → note about its crop.
+        decoder: the version of the code that decoded the images.
     """
 
     def __init__(self, path: Path, image_size: int) -> None:
@@ -40,7 +43,9 @@ class Store:
         with pa.memory_map(str(path)) as source:
             start = source.read_buffer(1).address
             source.seek(0)
-            batches = list(pa.ipc.open_stream(source))
+            reader = pa.ipc.open_stream(source)
+            self.decoder = int((reader.schema.metadata or {}).get(b"decoder", 1))
+            batches = list(reader)
             self._starts = [_first_byte(batch.column("image")) - start for batch in batches]
         self._count = sum(batch.num_rows for batch in batches)
         self.errors, self.notes = dict(_texts(batches, "error")), dict(_texts(batches, "note"))
