@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from stargan_fw.components import complete
+from stargan_fw.compute.machine import compile_networks
 from stargan_fw.config import Config
 from stargan_fw.interfaces import score_together
 from stargan_fw.plugin_manager import PluginManager
@@ -107,6 +108,26 @@ def test_inductors_penalty_has_every_gradient_of_the_eager_one():
     compiled = UnitSlope()
     compiled.compile(fullgraph=True)
     assert_same(gradients(compiled, shorten(make(StarGANDiscriminator)), drawn(1)), expected, 1e-5)
+
+
+@pytest.mark.filterwarnings("default")  # torch's compiler warns of its own code
+def test_a_penalty_that_cannot_be_compiled_is_the_eager_one(monkeypatch):
+    """A batch norm changes its count of batches, which `torch.func.grad` refuses."""
+    compile_network, found = nn.Module.compile, []
+    monkeypatch.setattr(nn.Module, "compile", lambda module, **_: compile_network(module, backend="aot_eager"))
+    monkeypatch.setattr("stargan_fw.compute.machine._cpp_compiler", lambda: "g++")
+    compiled = UnitSlope()
+    compile_networks([compiled], torch.device("cpu"))
+    for penalty in (UnitSlope(), compiled):
+        torch.manual_seed(0)
+        critic = nn.Sequential(nn.Conv2d(3, 4, 4, 2), nn.BatchNorm2d(4), nn.LeakyReLU(0.1), nn.Conv2d(4, 1, 3))
+        value = penalty.penalise(critic, drawn(1))
+        value.backward()
+        gradients = [p.grad for p in critic.parameters() if p.grad is not None]
+        found.append([value.detach(), *gradients, *critic.state_dict().values()])
+    assert len(found[0]) == len(found[1])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    torch.compiler.reset()
 
 
 def test_critics_of_one_kind_share_a_compiled_penalty():

@@ -13,8 +13,13 @@ from stargan_fw.interfaces.loss import Critic
 from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def autograd_slopes(critic: Critic, images: Tensor) -> Tensor:
-    """Returns the gradient of the summed scores by each image, (B, 3, H, W), which autograd can differentiate again."""
+    """Returns the gradient of the summed scores by each image, (B, 3, H, W), which autograd can differentiate again.
+
+    If a compiled penalty fails to compile, such as with a batch norm that counts its batches, this runs in its place. The compiler
+    must then leave the critic alone, too, since the critic is differentiated twice.
+    """
     images = images.detach().requires_grad_()
     (slopes,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
     return slopes
