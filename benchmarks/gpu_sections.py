@@ -280,7 +280,7 @@ def time_translation(bench: Setting, size: int) -> dict[str, Any]:
 
 def translate_all(engine: Engine, images: torch.Tensor, dataset: str, target: torch.Tensor) -> int:
     """Translates, and returns the number of images."""
-    engine.translate(images, dataset, target, target)
+    engine.translate(images, {dataset: target}, {dataset: target})
     return len(images)
 
 
