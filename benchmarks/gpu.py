@@ -42,6 +42,7 @@ SHARES = {  # seconds of nine minutes, in the order in which the sections run; `
     "length": 70,
     "kernels": 30,
     "networks": 15,
+    "layers": 25,
     "labels": 10,
     "translation": 15,
     "loading": 10,

@@ -13,6 +13,7 @@ TITLES = {
     "length": "The paper's 200,000 updates",
     "kernels": "Where the time goes",
     "networks": "Shares of the measured limits, by network",
+    "layers": "Layers for tensor cores, against those that they replace",
     "labels": "The cost of labels",
     "translation": "Translating",
     "loading": "Reading batches",
@@ -31,6 +32,7 @@ NOTES = {
     "kernels": "Shares are of the time of all kernels in a cycle.",
     "networks": "Shares are of the measured bf16 rate and of the measured copy bandwidth. Bytes are what the operators of the plain "
     "network read and write, so a compiled or cached network may have more than its share.",
+    "layers": "Forward and backward, eager, medians of turns. The swapped penalty is compiled.",
 }
 DOCUMENT, DATA = "performance_gpu.md", "performance_gpu.json"
 COMMAND = """```sh

@@ -1,5 +1,6 @@
-"""Two sections of `gpu.py`: the kernels that a cycle's time goes to, and each network's share of the machine's limits."""
+"""Three sections of `gpu.py`: the kernels that a cycle's time goes to, each network's share of the limits, and single layers."""
 
+import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from gpu_page import FASTEST
 from gpu_setting import N_CRITIC, Item, Setting, Settings
+from layers import layer_rows, penalty_row
 
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_bench.measurement import costliest_parts, operations_and_bytes, record_cycle
@@ -89,3 +91,12 @@ def network_work(trainer: Trainer) -> dict[str, Callable[[], None]]:
         "discriminator, forward and backward": partial(criticise, backward=True),
         "gradient penalty, in fp32, with its double backward": penalise,
     }
+
+
+def layers(bench: Setting) -> Iterator[Item]:
+    """Layers for tensor cores, and the compiled penalty, against what they replace."""
+    batch, size = bench.usual
+    options = argparse.Namespace(only="", batch=batch, size=size, rounds=1 if bench.small else 5, eager=True)
+    yield f"layers, batch {batch}, {size} px, ms", lambda: list(layer_rows(options, bench.device))
+    if not bench.small:  # it is compiled
+        yield f"penalty, batch {batch}, {size} px, ms", lambda: penalty_row(options, bench.device)

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from gpu_page import FASTEST
-from gpu_parts import kernels, networks
+from gpu_parts import kernels, layers, networks
 from gpu_setting import LABELS, N_CRITIC, Item, LeftOut, Records, Setting, Settings
 from gpu_ways import compare_way, list_ways
 from ranks import launch
@@ -324,7 +324,7 @@ def compare_ranks(bench: Setting) -> dict[str, Any]:
 
 SECTIONS = {
     section.__name__: section
-    for section in (machine, tests, ways, speed, length, kernels, networks, labels, translation, loading, ranks)
+    for section in (machine, tests, ways, speed, length, kernels, networks, layers, labels, translation, loading, ranks)
 }
 
 
