@@ -168,6 +168,19 @@ def merge_into(merged: dict[str, Any], values: Mapping[str, Any]) -> None:
         merged[key] = inner
 
 
+def refuse_contradiction(settings: Mapping[str, Any], other: Mapping[str, Any], source: str, *above: str) -> None:
+    """Raises ConfigError if `--set` and another source have different values for a key: one would be passed over."""
+    for name in (name for name in settings if name in other):
+        value, against = settings[name], other[name]
+        if isinstance(value, dict) and isinstance(against, dict):
+            refuse_contradiction(value, against, source, *above, name)
+        elif value != against:
+            key = ".".join([*above, name])
+            raise ConfigError(
+                f"--set {key}={value} contradicts {source}, which says {against}. Leave one of the two out."
+            )
+
+
 def _copy(value: Any) -> Any:
     return {key: _copy(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 

@@ -114,3 +114,36 @@ def test_debug_is_an_option_until_two_dashes_end_the_options(cli, tmp_path):
     assert "'--debug' cannot be read" in outcome.err
     outcome = cli("translate", tmp_path, "--to", "happy", "--", "--debug")
     assert re.fullmatch(r"Error: The image '--debug' cannot be read: .*\n", outcome.err)
+
+
+CONTRADICTIONS = {
+    "precision": (("--precision", "bf16"), "training.precision=fp32", "another option, which says bf16"),
+    "seed": (("--seed", "1"), "training.seed=2", "another option, which says 1"),
+    "data": (("--data", "here"), "data.path=there", "another option, which says here"),
+    "cache": (("--cache", "here"), "data.cache=there", "another option, which says here"),
+    "start": (("--from", "here"), "training.start=there", "another option, which says here"),
+    "location": (("--datasets", "a=folder:here"), "datasets.a.location=there", "--datasets, which says here"),
+    "dataset plugin": (("--datasets", "a=folder:here"), "datasets.a.plugin=table", "--datasets, which says folder"),
+}
+
+
+@pytest.mark.parametrize(("options", "setting", "words"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_of_two_options_that_contradict_each_other_none_is_passed_over(cli, tmp_path, options, setting, words):
+    outcome = cli("train", "--out", tmp_path / "run", *options, "--set", setting)
+    assert outcome.code == 2
+    assert outcome.err == f"Error: --set {setting} contradicts {words}. Leave one of the two out.\n"
+
+
+def test_options_that_say_the_same_are_no_contradiction(cli, tmp_path):
+    same = ("--datasets", f"a=folder:{tmp_path}", "--set", f"datasets.a.location={tmp_path}", "--seed", 1)
+    outcome = cli("train", *same, "--set", "training.seed=1", "--out", tmp_path / "run")
+    assert "contradicts" not in outcome.err
+    assert "class folders" in outcome.err
+
+
+@pytest.mark.parametrize("option", ["--datasets", "--preset", "--config"])
+def test_an_option_of_which_one_would_be_passed_over_is_given_once(cli, option):
+    for arguments in ((option, "a", option, "b"), (option, "a", f"{option}=b")):
+        outcome = cli("train", *arguments)
+        assert outcome.code == 2
+        assert outcome.err.startswith(f"Error: {option} is given twice, and the last would replace the others.")

@@ -203,7 +203,7 @@ REFUSED = {
     "no dataset": (["--set", "training.steps=5"], {"datasets": "celebs"}, "'celebs'.*'celeba'"),
     "missing folder": ([], {"datasets": "rafd:missing/rafd"}, "missing/rafd"),
     "unknown attribute": (["--set", 'datasets.celeba.attributes=["Mail"]'], {}, "Mail.*Male"),
-    "unknown preset": (["--preset", "papre"], {}, "'papre'.*'paper'"),
+    "unknown preset": (["--preset", "papre"], {"tiny": []}, "'papre'.*'paper'"),
     "unknown key": (["--set", "training.bath_size=4"], {}, "--set: Unknown key 'training.bath_size'.*batch_size"),
     "unknown option": (["--set", "generator.conv_dims=4"], {}, "^Error: --set: .*'generator.conv_dims'.*'conv_dim'"),
     "unknown dataset option": (
@@ -443,7 +443,7 @@ def test_without_tensorboard_a_run_trains_and_says_how_to_get_it(train, tmp_path
 
 
 def test_debug_shows_the_traceback(train):
-    outcome = train("--debug", "--preset", "papre")
+    outcome = train("--debug", "--preset", "papre", tiny=[])
     assert outcome.code == 2
     assert "Traceback" in outcome.err
 

@@ -77,14 +77,13 @@ def configuration_layers(
         plugin: the value of `PluginOption`.
 
     Raises:
-        ConfigError: if the file cannot be read, or a setting is not KEY=VALUE.
+        ConfigError: if the file cannot be read, or a setting is not KEY=VALUE or contradicts an option.
     """
-    from stargan_fw.config_layers import Layer
+    from stargan_fw.config_layers import Layer, refuse_contradiction
 
     files = [str(path) for path in plugin] if plugin else None
     layers = [Layer.from_file(config)] if config else []
-    return [
-        *layers,
-        Layer.from_keys("the command line", {"plugins": files, **options}),
-        Layer.from_settings(settings or ()),
-    ]
+    chosen = Layer.from_keys("the command line", {"plugins": files, **options})
+    set_keys = Layer.from_settings(settings or ())
+    refuse_contradiction(set_keys.values, chosen.values, "another option")
+    return [*layers, chosen, set_keys]

@@ -148,6 +148,7 @@ def main() -> None:
     arguments, debug = _take_debug(sys.argv[1:])
     with stop_program() as request:
         try:
+            _check_once(arguments)
             program()(arguments, prog_name="stargan-fw")
         except Stopped as stopped:
             sys.exit(_report_stop(stopped, debug=debug))
@@ -162,6 +163,16 @@ def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options, values = arguments[:end], arguments[end:]
     return [*(option for option in options if option != "--debug"), *values], "--debug" in options
+
+
+def _check_once(arguments: Sequence[str]) -> None:
+    """Raises RequestError if an option comes twice of which somebody may expect that both count."""
+    names = [argument.partition("=")[0] for argument in arguments]
+    twice = next((option for option in ("--datasets", "--preset", "--config") if names.count(option) > 1), None)
+    if twice:
+        raise RequestError(
+            f"{twice} is given twice, and the last would replace the others. Give one (datasets with commas)."
+        )
 
 
 def _report_stop(stopped: Stopped, *, debug: bool) -> int:

@@ -14,7 +14,7 @@ from stargan_fw.components import (
     complete,
     data_components,
 )
-from stargan_fw.config_layers import Layer, get_table, merge, merge_into
+from stargan_fw.config_layers import Layer, get_table, merge, merge_into, refuse_contradiction
 from stargan_fw.errors import ConfigError, Refusals, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
@@ -249,10 +249,11 @@ def _replace_datasets(layers: Sequence[Layer], datasets: str | None) -> list[Lay
         return list(layers)
     replacement = dataset_layer(datasets, layers)
     known = replacement.values["datasets"]
-    for layer in layers:
+    for layer in [layer for layer in layers if layer.source == "--set"]:
         unknown = next((alias for alias in _datasets_of(layer) if alias not in known), None)
-        if unknown is not None and layer.source == "--set":
+        if unknown is not None:
             raise ConfigError(f"--set datasets.{unknown}: no dataset is called so; {closest(unknown, known)}")
+        refuse_contradiction(_datasets_of(layer), parse_datasets(datasets), "--datasets", "datasets")
     without = [
         Layer(layer.source, {key: value for key, value in layer.values.items() if key != "datasets"})
         for layer in layers
