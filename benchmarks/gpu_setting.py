@@ -16,7 +16,7 @@ from stargan_fw.api import configure_layers
 from stargan_fw.compute.machine import wait_for
 from stargan_fw.config_layers import Layer
 from stargan_fw.training.failed_steps import is_lack_of_memory
-from stargan_fw.training.session import compile_trained
+from stargan_fw.training.plan import compile_trained
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_bench.measurement import copy_bandwidth, matrix_rate, peak_bytes
 from stargan_fw_bench.speed_trial import rehearse, train_on_first

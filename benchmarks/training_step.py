@@ -29,7 +29,7 @@ from stargan_fw.compute.machine import choose_device, wait_for
 from stargan_fw.config_layers import Layer
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.process import HUGE_PAGES, keep_freed_memory
-from stargan_fw.training.session import compile_trained
+from stargan_fw.training.plan import compile_trained
 from stargan_fw.training.train_request import data_request
 from stargan_fw_bench.measurement import peak_bytes
 from stargan_fw_bench.speed_trial import cycle, rehearse, train_on_first

@@ -21,9 +21,10 @@ from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri, scale_pixels
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.stop_signals import Stopped
+from stargan_fw.training.plan import Plan, compile_trained
 from stargan_fw.training.progress import show_progress
 from stargan_fw.training.run_changes import check_same_run
-from stargan_fw.training.session import Plan, compile_trained, run_training
+from stargan_fw.training.session import run_training
 from stargan_fw.training.train_request import TrainRequest, data_request
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import LabelSchema, LabelSpace

@@ -163,7 +163,8 @@ class TrainingConfig(_Strict):
         decay: the share of the steps, at the end, over which the rate falls linearly to zero.
         seed: the seed of everything random.
         precision: "auto" is bf16 on GPUs of NVIDIA that multiply bf16 matrices in hardware, else fp32.
-        compile: "on" compiles the networks that the method lets compile; "auto" does so only if tuning found it faster.
+        compile: "on" compiles the networks that the method lets compile, "all" also the critic's penalty; "auto" does so only if
+            tuning found it faster.
         graphs: "on" captures compiled networks in CUDA graphs, on NVIDIA's GPUs; "auto" only if tuning found it faster.
         accelerate: "auto" swaps layers for ones that were measured to compute the same faster on such a device, "on" also
             for ones that nobody measured there; "off" keeps all layers.
@@ -197,7 +198,7 @@ class TrainingConfig(_Strict):
     decay: float = Field(default=0.5, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    compile: Choice = "auto"
+    compile: Literal["auto", "on", "off", "all"] = "auto"
     graphs: Choice = "auto"
     accelerate: Choice = "auto"
     channels_last: Choice = "auto"

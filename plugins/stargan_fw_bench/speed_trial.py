@@ -23,8 +23,8 @@ from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.training.dataset_schedule import STRATEGIES
 from stargan_fw.training.optimisation import LinearDecay
+from stargan_fw.training.plan import Plan
 from stargan_fw.training.progress import Progress
-from stargan_fw.training.session import Plan
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import Binary, Categorical, LabelSchema, LabelSpace
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stargan_fw.training.trainer import Trainer
 
 PLAIN = {"precision": "fp32", "accelerate": "off", "channels_last": "off", "compile": "off", "graphs": "off"}
+_PENALTY = {"compile": "all"}  # the critic's penalty, too
 # By type of device, what to try beside `automatic`. On processors nothing is tried in fp32: compiled networks and channels last
 # were slower there than the accelerators' layers.
 _LAYERS, _LAYOUT, _COMPILED, _GRAPHS = ({name: "on"} for name in ("accelerate", "channels_last", "compile", "graphs"))
@@ -31,6 +32,7 @@ WAYS: Mapping[str, Sequence[Mapping[str, str]]] = {
     "cuda": [
         *(_LAYERS, _LAYOUT, _LAYERS | _LAYOUT),
         *(_COMPILED, _COMPILED | _LAYERS, _COMPILED | _LAYOUT, _COMPILED | _LAYERS | _LAYOUT),
+        *(_COMPILED | _PENALTY, _COMPILED | _LAYERS | _LAYOUT | _PENALTY),
         *(_COMPILED | _GRAPHS, _COMPILED | _LAYERS | _LAYOUT | _GRAPHS),
     ],
 }
@@ -147,8 +149,6 @@ def _try(
     """Takes some steps in a way, and compares them with the plain way's, which is None for the plain way itself."""
     try:
         with make({**settings, **OF_A_TRIAL}) as trainer:
-            if settings["graphs"] == "on" and not trainer.captures:
-                return _Measured(Trial(settings, why_not="kernels cannot be captured"), {}, {})
             losses, gradients = _first_steps(trainer)
             rate = _images_per_second(trainer, fastest)
     except (RuntimeError, AssertionError, SystemExit) as error:  # torch's compiler and graphs raise the first two

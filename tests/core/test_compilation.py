@@ -1,14 +1,15 @@
-"""Graphs are tried before training, and taking them back leaves no trace."""
+"""What is compiled and captured in graphs, and what is said where that is impossible."""
 
 import logging
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 import pytest
 import torch
 from torch import nn
 
-from stargan_fw.training import session as compilation
-from stargan_fw.training.session import compile_trained
+from stargan_fw.training import plan as compilation
+from stargan_fw.training.plan import compile_trained
+from stargan_fw.training.session import _train
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def same(one, other):
     return all(torch.equal(value, other[part][name]) for part, values in one.items() for name, value in values.items())
 
 
-def test_trying_graphs_changes_nothing(trainer, modes, monkeypatch):
+def test_graphs_begin_with_each_step_and_change_nothing(trainer, modes, monkeypatch):
     begun = []
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(1))
     plain, captured = trainer(), trainer("training.graphs=on")
@@ -53,49 +54,23 @@ def test_trying_graphs_changes_nothing(trainer, modes, monkeypatch):
     assert compile_trained(captured)
 
     assert modes == [None, "reduce-overhead"]
-    assert (captured.step, set(captured.updates.values())) == (0, {0})
-    tried = len(begun)
-    assert tried == 24  # three times four steps on each of two datasets, after which the phases that are due repeat
     assert same(weights_after_a_cycle(plain), weights_after_a_cycle(captured))
-    assert len(begun) == tried + 8
+    assert len(begun) == 8  # four steps on each of two datasets
 
 
-def test_where_graphs_fail_training_goes_on_without(trainer, modes, monkeypatch, caplog):
-    calls = iter(range(100))
+@pytest.mark.parametrize(("graphs", "notes"), [("on", 1), ("off", 0)])
+def test_where_graphs_fail_the_error_says_how_to_do_without(trainer, modes, monkeypatch, graphs, notes):
+    failing = trainer(f"training.graphs={graphs}")
+    compile_trained(failing)
 
-    def begin():
-        if next(calls) == 5:
-            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nand more")
+    def load():
+        raise RuntimeError("operation not permitted when stream is capturing")
 
-    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", begin)
-    plain, failed = trainer(), trainer("training.graphs=on")
-
-    with caplog.at_level(logging.WARNING):
-        assert compile_trained(failed)
-
-    assert modes == ["reduce-overhead", None]
-    (record,) = caplog.records
-    assert record.getMessage() == (
-        "The GPU's kernels cannot be captured in graphs, and are launched one by one: CUDA error: operation not permitted "
-        "when stream is capturing"
-    )
-    assert same(weights_after_a_cycle(plain), weights_after_a_cycle(failed))
-    assert next(calls) == 6  # nobody begins a step of graphs any more
-
-
-def test_a_try_that_fails_halfway_leaves_no_gradients(trainer, modes, monkeypatch):
-    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
-    plain, failed = trainer(), trainer("training.graphs=on")
-    adam = failed.optimizers["g"].optimizer
-
-    def step():
-        raise AssertionError
-
-    monkeypatch.setattr(adam, "step", step)
-    assert compile_trained(failed)
-
-    assert modes[-1] is None
-    assert same(weights_after_a_cycle(plain), weights_after_a_cycle(failed))
+    monkeypatch.setattr(failing, "load", load)
+    with pytest.raises(RuntimeError) as caught:
+        _train(failing, 1, ExitStack(), failing.run)
+    assert len(getattr(caught.value, "__notes__", [])) == notes
+    assert all("Set training.graphs to off" in note for note in getattr(caught.value, "__notes__", []))
 
 
 def test_a_device_without_graphs_launches_kernels_one_by_one(trainer, modes, monkeypatch, caplog):

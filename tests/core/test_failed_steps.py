@@ -250,14 +250,3 @@ def test_other_errors_are_left_as_they_are(trainer):
     with pytest.raises(RuntimeError, match="shapes"), explain_lack_of_memory(None, None, None, None, None):
         raise RuntimeError("shapes differ")
     assert not is_lack_of_memory(ValueError("out of memory"))
-
-
-def test_graphs_that_find_no_memory_say_so(trainer, monkeypatch, caplog):
-    training = trainer()
-
-    def losses(batch, due):
-        raise NO_MEMORY[0]
-
-    monkeypatch.setattr(training.method, "losses", losses)
-    assert not training.try_graphs()
-    assert "graphs keep memory of their own, and the GPU has too little" in caplog.text

@@ -12,7 +12,7 @@ from stargan_fw.compute.machine import compile_networks
 from stargan_fw.config import Config
 from stargan_fw.interfaces import score_together
 from stargan_fw.plugin_manager import PluginManager
-from stargan_fw.training.session import compile_trained
+from stargan_fw.training.plan import compile_trained
 from stargan_fw_bench import rehearse
 from stargan_fw_plugins.cpu import accelerate
 from stargan_fw_plugins.faster_layers import shorten

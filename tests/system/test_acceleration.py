@@ -53,14 +53,14 @@ def test_a_program_may_ask_for_faster_layers(accelerated, trained_once):
 
 @pytest.mark.parametrize(("choice", "expected"), [("auto", [(CPU, False)]), ("on", [(CPU, True)]), ("off", [])])
 def test_training_accelerates_unless_that_is_off(accelerated, train, monkeypatch, tmp_path, choice, expected):
-    from stargan_fw.training import session
+    from stargan_fw.training import plan
 
     asked = []
 
     def accelerate(networks, plugins, device, *, unmeasured):
         asked.append((device, unmeasured))
 
-    monkeypatch.setattr(session, "accelerate_networks", accelerate)
+    monkeypatch.setattr(plan, "accelerate_networks", accelerate)
     outcome = train("--max-steps", "1", "--device", "cpu", "--set", f"training.accelerate={choice}")
     assert outcome.code == 0, outcome.err
     assert asked == expected

@@ -11,8 +11,8 @@ from stargan_fw.config_layers import Layer
 from stargan_fw.errors import ConfigError
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
-from stargan_fw.training import session
-from stargan_fw.training.session import compile_trained
+from stargan_fw.training import plan
+from stargan_fw.training.plan import compile_trained
 from stargan_fw.training.train_request import data_request
 from stargan_fw_bench import rehearse, tuning
 from stargan_fw_bench.tuning import PLAIN, Trial, WayTuner, choose, ways
@@ -212,6 +212,6 @@ def test_a_run_may_be_tuned_where_it_goes_on(train, cli, tmp_path):
 
 
 def test_several_processes_are_not_tuned(monkeypatch):
-    monkeypatch.setattr(session.ranks, "world_size", lambda: 2)
+    monkeypatch.setattr(plan.ranks, "world_size", lambda: 2)
     with pytest.raises(ConfigError, match="training.tune works with one process only"):
-        session._tuner_name(PluginManager.discover())
+        plan._tuner_name(PluginManager.discover())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import torch
     from rich.console import Console
 
-    from stargan_fw.training.session import Plan
+    from stargan_fw.training.plan import Plan
     from stargan_fw.training.train_request import TrainRequest
 
 MOST_REMARKS = 12  # about one dataset, before a training
@@ -66,7 +66,7 @@ def train(
 
     from stargan_fw import ranks
     from stargan_fw.compute.machine import choose_device
-    from stargan_fw.training.session import Plan
+    from stargan_fw.training.plan import Plan
     from stargan_fw.training.train_request import TrainRequest
 
     options = {

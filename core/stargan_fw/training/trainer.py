@@ -19,7 +19,7 @@ from stargan_fw.errors import RunError
 from stargan_fw.interfaces import Batch, evaluating
 from stargan_fw.rendering.pictures import scale_pixels
 from stargan_fw.stop_signals import StopRequest
-from stargan_fw.training.failed_steps import FiniteSteps, is_lack_of_memory
+from stargan_fw.training.failed_steps import FiniteSteps
 from stargan_fw.training.optimisation import MovingAverage, phase_optimizers
 
 if TYPE_CHECKING:
@@ -124,13 +124,6 @@ class Trainer:
         norm_over_ranks(method.networks.values())
         for network in method.networks.values():
             ranks.share_from_first(network.state_dict().values())
-        self._begin()
-
-    def _begin(self) -> None:
-        """Resets everything but the networks' weights to the beginning of a run."""
-        config, method = self.config, self.method
-        for network in method.networks.values():
-            network.zero_grad()
         self.optimizers = phase_optimizers(method, config)
         averaged = method.averaged if config.ema else None
         self.average = MovingAverage(method.networks[averaged], config.ema) if averaged else None
@@ -156,30 +149,6 @@ class Trainer:
         every_step = max(self.intervals.values()) == 1
         kinds = 1 if every_step else max(loader.kinds for loader in self.loaders.values())
         return longest * kinds * len(self.loaders)
-
-    def try_graphs(self) -> bool:
-        """Captures and replays the kernels of a few steps in CUDA graphs, then resets the run to its beginning.
-
-        Returns:
-            Whether that worked. If not, a log message says why, and the caller must compile the networks without graphs.
-        """
-        own = {name: _copied(network.state_dict()) for name, network in self.method.networks.items()}
-        self.captures = True
-        try:
-            # The first run of a kind of step warms up, the second is captured and the third replayed.
-            for _ in range(3 * self.cycle_steps):
-                self.step += 1
-                self.update(self.load())
-        except (RuntimeError, AssertionError) as error:  # torch's graphs raise both
-            self.captures = False
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            if is_lack_of_memory(error):
-                reason = "graphs keep memory of their own, and the GPU has too little."
-            logger.warning("The GPU's kernels cannot be captured in graphs, and are launched one by one: %s", reason)
-        for name, network in self.method.networks.items():
-            network.load_state_dict(own[name])
-        self._begin()
-        return self.captures
 
     def train(self, last: int) -> None:
         """Trains up to and including step `last`, or stops earlier, with a checkpoint, if `stop_request` says so."""
