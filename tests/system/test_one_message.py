@@ -166,3 +166,27 @@ def test_a_batch_that_is_too_small_is_said_with_the_data_and_the_size(cli, wrong
     assert outcome.err.count("--set: training.batch_size") == (command == "train")
     assert sum(line.startswith("Error:") for line in outcome.err.splitlines()) == 1
     assert not (wrong / "run").exists()
+
+
+@pytest.mark.parametrize("named", ["location", "data.path"])
+def test_a_run_that_goes_on_from_another_folder_is_told_where_its_data_is(cli, wrong, tiny, monkeypatch, named):
+    begun, elsewhere = wrong / "be gun", wrong / "else"
+    (begun / "data").mkdir(parents=True)
+    elsewhere.mkdir()
+    (wrong / "broken/cat/3.png").unlink()
+    shutil.copytree(wrong / "broken", begun / ("pets" if named == "location" else "data/folder"))
+    monkeypatch.chdir(begun)
+    datasets = "folder:pets" if named == "location" else "folder"
+    assert cli("train", "--datasets", datasets, "--out", "run", *tiny.options, "--max-steps", 1).code == 0
+    monkeypatch.chdir(elsewhere)
+    again = ("train", "--resume", "--out", begun / "run", "--max-steps", 2)
+
+    outcome = cli(*again)
+
+    assert outcome.code == 2
+    assert "no such folder" in outcome.err
+    place = f"datasets.folder.location={begun}/pets" if named == "location" else f"data.path={begun}/data"
+    line = f"It seems to lie where the run was begun: add --set '{place}'\n"
+    assert outcome.err.endswith(line), outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert cli(*again, *shlex.split(line.partition("add ")[2])).code == 0

@@ -80,7 +80,8 @@ def train(
     with ranks.joined(choose_device(device)) as chosen:
         with ranks.together():
             request = TrainRequest.make(layers, datasets=datasets, preset=preset, out=out, resume=resume)
-            plan = Plan.make(request.config, request.plugins, request.recorded_splits, request.refusals)
+            with request.locating_data():
+                plan = Plan.make(request.config, request.plugins, request.recorded_splits, request.refusals)
             request.check_data(plan.space, plan.sources)
             adoption = request.adopt(plan.method)
         console = Console(quiet=ranks.rank() > 0)

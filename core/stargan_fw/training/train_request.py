@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +17,14 @@ from stargan_fw.components import (
     data_components,
 )
 from stargan_fw.config_layers import Layer, get_table, merge, merge_into, refuse_contradiction
-from stargan_fw.errors import ConfigError, Refusals, RunError, closest
+from stargan_fw.errors import ConfigError, DataError, Refusals, RequestError, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import check_splits
 from stargan_fw.training.run_changes import PRESET, Change, check_resumable, find_changes, without_free
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from stargan_fw.config import Config
     from stargan_fw.data.source import Source
@@ -97,6 +99,26 @@ class TrainRequest:
         changes = find_changes(run, config, plugins, every[1:]) if trained else []
         check_resumable(run, changes)
         return cls(config, plugins, run, trained, start, changes, refusals)
+
+    @contextmanager
+    def locating_data(self) -> Iterator[None]:
+        """Adds to an error of the block the options that name data as seen from where the run was begun, if it lies there."""
+        try:
+            yield
+        except RequestError as error:
+            places = {f"datasets.{alias}.location": table.location for alias, table in self.config.datasets.items()}
+            places |= {"data.path": self.config.data.path} if None in places.values() else {}
+            options = []
+            for key, place in places.items() if self.run.holds_run else ():
+                above = [folder / (place or ".") for folder in self.run.path.resolve().parents]
+                found = next((path for path in above if path.exists()), None)
+                if place and found and not Path(place).expanduser().exists():
+                    options += ["--set", f"{key}={found}"]
+            if not options:
+                raise
+            *others, last = map(str, error.args)
+            hint = f"It seems to lie where the run was begun: add {shlex.join(options)}"
+            raise DataError.of([*others, f"{last.rstrip('.')}. {hint}"]) from None
 
     def adopt(self, method: Method) -> Adoption | None:
         """Gives a method's networks the weights of the model to begin with; ModelError if the model has other networks."""
