@@ -59,7 +59,10 @@ def evaluate(
     images: Annotated[str | None, typer.Option(help="Translate this dataset's images.")] = None,
     source: SourceOption = None,
     to: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="Translate only to this label; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL", help="Translate only to this label, or to these of several datasets; repeatable."
+        ),
     ] = None,
     mask: Annotated[
         Literal["right", "wrong"], typer.Option(help="'wrong' translates with another dataset's mask.")
@@ -151,7 +154,9 @@ def _show(console: "Console", evaluations: "list[Evaluation]") -> None:
     from stargan_fw_evaluate.evaluation_record import evaluation_notes, evaluation_table
 
     header, *rows = evaluation_table(evaluations, brief=True)
-    shown = Table(*map(escape, header))
+    shown = Table()
+    for name in header:
+        shown.add_column(escape(name), overflow="fold")
     for row in rows:
         shown.add_row(*map(escape, row))
     console.print(shown)

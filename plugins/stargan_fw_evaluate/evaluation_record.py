@@ -22,6 +22,8 @@ LARGEST_FILE = 2**24  # bytes
 # metric → its name for readers, and the format of its figures.
 METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "classification_error": ("classification error", "{:.2%}".format),
+    "across_error": ("error of the whole edit", "{:.2%}".format),
+    "across_part_error": ("error of a part of it", "{:.2%}".format),
     "real_classification_error": ("error on real images", "{:.2%}".format),
     "share_read": ("read as", "{:.2%}".format),
     "share_read_of_input": ("inputs read as", "{:.2%}".format),
@@ -45,7 +47,8 @@ class Row:
 
     Attributes:
         metric: a key of `METRICS`.
-        target: a label ("pets.cat"), a dataset ("pets"), or "" for the whole run.
+        target: a label ("pets.cat"), a dataset ("pets"), or "" for the whole run; of an edit across datasets the edit and the
+            images' dataset ("pets.cat,coats.black on pets"), and before these the part that is measured, if it is one.
         value: the figure; shares are from 0 to 1.
         low: the lower bound of the 95 % interval, or a speed's slowest round; None if unknown.
         high: the upper bound, or a speed's fastest round; None if unknown.
@@ -159,7 +162,7 @@ def evaluation_table(evaluations: Sequence[Evaluation], *, brief: bool = False) 
 
 
 def _is_detail(row: Row) -> bool:
-    always_shown = row.metric.endswith("classification_error") or row.metric.startswith("share_read")
+    always_shown = row.metric.endswith("classification_error") or row.metric.startswith(("share_read", "across"))
     return "." in row.target and not always_shown
 
 

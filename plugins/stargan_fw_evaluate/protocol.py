@@ -9,7 +9,9 @@ import torch
 
 from stargan_fw.data.check import log_warnings
 from stargan_fw.data.source import decode
+from stargan_fw.errors import LabelError
 from stargan_fw_evaluate import metrics
+from stargan_fw_evaluate.across import AcrossTarget, score_across, split_targets
 from stargan_fw_evaluate.candidate import (
     data_config,
     datasets_to_score,
@@ -41,8 +43,9 @@ if TYPE_CHECKING:
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
+    from stargan_fw.interfaces import Counterfactual
     from stargan_fw_evaluate.candidate import Candidate
-    from stargan_fw_evaluate.classifier import Progress
+    from stargan_fw_evaluate.classifier import LabelClassifier, Progress
     from stargan_fw_evaluate.evaluation_request import EvaluationRequest
 
 SPEED_BATCH = 16
@@ -62,6 +65,9 @@ class EvaluationSetup:
         real: by feature space, the features of the real test images that have one of the target labels.
         rows: results about the real images.
         notes: what a reader of the results must know.
+        across: the edits of several datasets to translate to.
+        origins: the images that are translated to these edits, by dataset.
+        classifiers: read the labels of each dataset.
     """
 
     request: EvaluationRequest
@@ -71,6 +77,9 @@ class EvaluationSetup:
     real: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    across: list[AcrossTarget] = field(default_factory=list)
+    origins: dict[str, EvaluationImages] = field(default_factory=dict)
+    classifiers: dict[str, LabelClassifier] = field(default_factory=dict)
 
 
 def evaluate(
@@ -117,12 +126,17 @@ def _prepare(
     sources = {name: open_source(name, config, plugins, candidates) for name in config.datasets}
     log_warnings(sources.values(), candidates[0].run.path)
     schemas = [source.schema for source in sources.values()]
-    wanted = select_targets([one for name in names for one in list_targets(sources[name].schema)], request.to, schemas)
+    single, across = split_targets(request.to, schemas, names)
+    _check_across(candidates, request, across)
+    every = [one for name in names for one in list_targets(sources[name].schema)]
+    wanted = select_targets(every, single, schemas) if single or not across else []
     targets = {name: [target for target in wanted if target.schema.name == name] for name in names}
-    setup = EvaluationSetup(request, {name: found for name, found in targets.items() if found})
+    setup = EvaluationSetup(request, {name: found for name, found in targets.items() if found}, across=across)
+    joined = dict.fromkeys(name for target in across for name in target.datasets)
     setup.notes.extend(describe_other_settings(candidates, config, plugins))
-    indices = {name: request.select_images(sources[name], schemas) for name in image_names or setup.targets}
-    scored = dict.fromkeys([*setup.targets, *read_names])
+    translated = image_names or dict.fromkeys([*setup.targets, *joined])
+    indices = {name: request.select_images(sources[name], schemas) for name in translated}
+    scored = dict.fromkeys([*setup.targets, *read_names, *joined])
     stores = decode(config, [source for name, source in sources.items() if name in {*scored, *indices}])
     for name, store in stores.items():
         sources[name] = sources[name].without(store.errors) if store.errors else sources[name]
@@ -130,7 +144,7 @@ def _prepare(
     scorers: dict[str, Scorer] = {}
     for name in scored:
         classifier = load_or_train(sources[name], stores[name], settings, device, progress)
-        scorers[name] = Scorer(classifier, inception, device)
+        scorers[name], setup.classifiers[name] = Scorer(classifier, inception, device), classifier
         _add_real_images(setup, scorers[name], sources[name], stores[name])
     readers = [LabelReader(label, scorers[label.schema.name].classifier) for label in to_read]
     for name in setup.targets:
@@ -138,11 +152,26 @@ def _prepare(
         setup.scorers[name] = replace(scorers[name], readers=readers)
         truth, note = find_ground_truth(sources[origin], stores[origin]) if origin == name else (None, "")
         setup.notes.extend([note] if note else [])
-        readable = [index for index in indices[origin] if index not in stores[origin].errors]
-        setup.images[name] = EvaluationImages(sources[origin], stores[origin], readable, truth)
+        setup.images[name] = _readable(sources[origin], stores[origin], indices[origin], truth)
+    for name in image_names or joined:
+        setup.origins[name] = _readable(sources[name], stores[name], indices[name])
     if not metrics.has_torchmetrics():
         setup.notes.append(f"Without torchmetrics there are no distances and no SSIM. {metrics.REMEDY}")
     return setup
+
+
+def _readable(
+    source: Source, store: Store, indices: Sequence[int], truth: Counterfactual | None = None
+) -> EvaluationImages:
+    return EvaluationImages(source, store, [index for index in indices if index not in store.errors], truth)
+
+
+def _check_across(candidates: Sequence[Candidate], request: EvaluationRequest, across: Sequence[AcrossTarget]) -> None:
+    """Raises a RequestError if a run cannot translate to an edit of several datasets in the request's variant."""
+    if across and request.variant:
+        raise LabelError(f"'{across[0].name}' is of several datasets and has no wrong mask: name labels of one dataset")
+    for candidate in candidates:
+        candidate.translator.warn_of_untrained([target.edits for target in across])
 
 
 def _add_real_images(setup: EvaluationSetup, scorer: Scorer, source: Source, store: Store) -> None:
@@ -171,7 +200,8 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
     evaluation = Evaluation(str(candidate.run.path), candidate.checkpoint, settings)
     evaluation.rows += setup.rows
     evaluation.notes += setup.notes
-    edits = [(target.edit,) for targets in setup.targets.values() for target in targets]
+    single = [(target.edit,) for targets in setup.targets.values() for target in targets]
+    edits = [*single, *(target.edits for target in setup.across)]
     evaluation.notes += [f"{candidate.run.path}: {text}" for text in candidate.translator.warn_of_untrained(edits)]
     read: list[Outcomes] = []
     for name, scorer in setup.scorers.items():
@@ -183,8 +213,26 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
         read += found.values()
     for label, outcomes in Outcomes.merge(read).read.items():
         evaluation.rows += _means(outcomes, label, setup.request.seed)
+    _add_across(evaluation, candidate, setup, device, progress)
     evaluation.rows += _costs(candidate, setup, device)
     return evaluation
+
+
+def _add_across(
+    evaluation: Evaluation, candidate: Candidate, setup: EvaluationSetup, device: torch.device, progress: Progress
+) -> None:
+    """Adds the results of edits of several datasets, for the images of each dataset apart."""
+    pairs = [
+        (target, images)
+        for target in setup.across
+        for name, images in setup.origins.items()
+        if setup.request.images or name in target.datasets
+    ]
+    for number in progress(f"{candidate.run.path.name}: several datasets", range(len(pairs))):
+        target, images = pairs[number]
+        for name, outcomes in score_across(candidate, setup.classifiers, images, target, device).items():
+            evaluation.rows += _means(outcomes, name, setup.request.seed)
+            _note_refused(evaluation, outcomes, name)
 
 
 def _add_dataset(evaluation: Evaluation, setup: EvaluationSetup, name: str, found: dict[str, Outcomes]) -> None:
@@ -194,10 +242,14 @@ def _add_dataset(evaluation: Evaluation, setup: EvaluationSetup, name: str, foun
         evaluation.rows += _means(outcomes, target, setup.request.seed)
     if metrics.has_torchmetrics():
         evaluation.rows += _distances(setup.real[name], whole, name, setup.request.seed)
-    if whole.refused:
+    _note_refused(evaluation, whole, f"labels of {name}")
+
+
+def _note_refused(evaluation: Evaluation, outcomes: Outcomes, what: str) -> None:
+    if outcomes.refused:
         evaluation.notes.append(
-            f"{evaluation.run}: {whole.refused} of the translations to labels of {name} are none that the method was "
-            "trained for; they are left out."
+            f"{evaluation.run}: {outcomes.refused} of the translations to {what} are none that the method was trained for; "
+            "they are left out."
         )
 
 

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -142,6 +143,58 @@ def test_the_wrong_mask_and_other_labels_are_measured(evaluate, trained):
     assert right["share_read_of_input", "celeba.Young"] == wrong["share_read_of_input", "celeba.Young"]
     own = rows_of(json.loads(evaluate("--datasets", "rafd", "--to", "sad", "--mask", "wrong", "--json").out)[0])
     assert own["classification_error", "rafd.sad"]["n"] == own["reconstruction_l1", "rafd.sad"]["n"] > 0
+
+
+def test_an_edit_across_datasets_is_read_by_the_classifier_of_each(evaluate):
+    outcome = evaluate("--to", "happy,Blond_Hair,Male=0", "--to", "rafd.happy", "--json", "--limit", "8")
+    assert outcome.code == 0, outcome.err
+    (document,) = json.loads(outcome.out)
+    rows = rows_of(document)
+    edit, parts = "celeba.Blond_Hair,celeba.Male=0,rafd.happy", ("celeba.Blond_Hair,celeba.Male=0", "rafd.happy")
+    for dataset in ("celeba", "rafd"):
+        whole = rows["across_error", f"{edit} on {dataset}"]
+        errors = [rows["across_part_error", f"{part} of {edit} on {dataset}"] for part in parts]
+        assert {row["n"] for row in errors} == {whole["n"]}
+        assert max(row["value"] for row in errors) <= whole["value"] <= sum(row["value"] for row in errors)
+        assert whole["low"] <= whole["value"] <= whole["high"]
+    assert {target for metric, target in rows if metric == "classification_error"} == {"rafd", "rafd.happy"}
+    assert {target for metric, target in rows if metric == "real_classification_error"} >= {"celeba", "rafd"}
+    assert any("what it makes of several at once is an extrapolation" in note for note in document["notes"])
+
+    table = evaluate("--to", "happy,Male", "--images", "celeba", "--limit", "4")
+    assert table.code == 0, table.err
+    assert "error of the whole" in table.out
+    assert "on rafd" not in table.out, "the images are those of another dataset alone"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ["--to", "happy,Male=flip"],
+            "'celeba.Male=flip' is another target for each image: write celeba.Male or celeba.Male=0",
+        ),
+        (
+            ["--to", "happy,Male", "--mask", "wrong"],
+            "'celeba.Male,rafd.happy' is of several datasets and has no wrong mask",
+        ),
+        (["--to", "happy,Male", "--datasets", "rafd", "--images", "celeba"], "'celeba', .*: add it to --datasets"),
+        (["--to", "happy,Mal"], "no label 'Mal' in celeba, rafd"),
+    ],
+)
+def test_an_edit_across_datasets_that_cannot_be_measured_is_refused(evaluate, trained, options, words):
+    outcome = evaluate(*options)
+    assert (outcome.code, len(outcome.err.strip().splitlines())) == (2, 1)
+    assert re.search(words, outcome.err), outcome.err
+    assert not (trained / "evaluation.json").exists()
+
+
+def test_a_method_that_takes_labels_of_one_dataset_is_refused_before_a_classifier_is_trained(evaluate, monkeypatch):
+    monkeypatch.setattr(StarGAN, "translate_across", None)
+    monkeypatch.setattr("stargan_fw_evaluate.protocol.load_or_train", None)
+    outcome = evaluate("--to", "happy,Male")
+    assert outcome.code == 2
+    assert "'stargan' cannot translate to labels of celeba and rafd at once" in outcome.err
 
 
 def test_a_run_without_a_mask_has_no_wrong_one(evaluate, train, trained, tmp_path):

@@ -1,0 +1,171 @@
+"""Labels of several datasets in one edit: how many translations show those of each dataset, and all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from stargan_fw.errors import LabelError
+from stargan_fw.rendering.sheets import translate_if_possible
+from stargan_fw_evaluate.scoring import Outcomes
+from stargan_fw_registry import quote_name
+from stargan_fw_registry.edits import Edit, parse_edits
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from torch import Tensor
+
+    from stargan_fw_evaluate.candidate import Candidate
+    from stargan_fw_evaluate.classifier import LabelClassifier
+    from stargan_fw_evaluate.scoring import EvaluationImages
+    from stargan_fw_registry import LabelSchema
+
+WHOLE, PART = "across_error", "across_part_error"
+
+
+@dataclass(frozen=True)
+class AcrossPart:
+    """The labels that an edit names of one dataset.
+
+    Attributes:
+        schema: the dataset's labels.
+        edit: the change of these labels.
+        wanted: the position and value of each label that is named; what follows from them is left out, such as the other hair
+            colours that a hair colour clears.
+    """
+
+    schema: LabelSchema
+    edit: Edit
+    wanted: tuple[tuple[int, float], ...]
+
+    @classmethod
+    def of(cls, schema: LabelSchema, edit: Edit) -> AcrossPart:
+        """Returns the part of an edit; raises LabelError if it turns a label over, since the target then depends on the image."""
+        for label in edit.flips:
+            name = f"{schema.name}.{quote_name(label)}"
+            raise LabelError(f"'{name}=flip' is another target for each image: write {name} or {name}=0")
+        values = dict(edit.assignments)
+        wanted: list[str] = []
+        for _, part in schema.parts:
+            named = [label for label in schema.names[part] if label in values]
+            wanted += [label for label in named if values[label]] or named
+        return cls(schema, edit, tuple((schema.position(label), values[label]) for label in wanted))
+
+    @property
+    def name(self) -> str:
+        """The labels as an edit names them: "pets.cat,pets.young=0"."""
+        names = [f"{self.schema.name}.{quote_name(self.schema.names[position])}" for position, _ in self.wanted]
+        return ",".join(name if value else f"{name}=0" for name, (_, value) in zip(names, self.wanted, strict=True))
+
+    def matches(self, labels: Tensor) -> Tensor:
+        """Returns (B,) booleans: which of the dataset's labels (B, d) have all values that the edit names."""
+        positions, values = zip(*self.wanted, strict=True)
+        return (labels[:, list(positions)] == labels.new_tensor(values)).all(dim=1)
+
+
+@dataclass(frozen=True)
+class AcrossTarget:
+    """An edit of labels of several datasets, one part per dataset."""
+
+    parts: tuple[AcrossPart, ...]
+
+    @property
+    def name(self) -> str:
+        """The edit with the datasets' names: "celeba.Male,rafd.happy"."""
+        return ",".join(part.name for part in self.parts)
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """One edit per dataset."""
+        return tuple(part.edit for part in self.parts)
+
+    @property
+    def datasets(self) -> list[str]:
+        """The datasets of the parts."""
+        return [part.schema.name for part in self.parts]
+
+    def select(self, images: EvaluationImages) -> list[int]:
+        """Returns the images that the edit changes, as far as their own dataset's labels tell; otherwise all."""
+        own = [part for part in self.parts if part.schema.name == images.source.alias]
+        if not own:
+            return list(images.indices)
+        labels, (part,) = images.source.labels, own
+        return [index for index in images.indices if any(labels[index, at] == 1 - value for at, value in part.wanted)]
+
+
+def split_targets(
+    texts: Sequence[str], schemas: Sequence[LabelSchema], datasets: Collection[str]
+) -> tuple[list[str], list[AcrossTarget]]:
+    """Returns the edits of one dataset as they are, and the others as targets.
+
+    Args:
+        texts: edits, as `--to` takes them.
+        schemas: the datasets whose labels the texts may name.
+        datasets: those of them to whose labels images may be translated.
+
+    Raises:
+        LabelError: an edit of several datasets is of another one, or turns a label over; or an edit cannot be read.
+    """
+    by_name, single, several = {schema.name: schema for schema in schemas}, [], dict[str, AcrossTarget]()
+    for text in texts:
+        edits = parse_edits(text, schemas)
+        if len(edits) == 1:
+            single.append(text)
+            continue
+        for edit in edits:
+            if edit.dataset not in datasets:
+                raise LabelError(
+                    f"'{text}' names labels of '{edit.dataset}', and images are translated to labels of {', '.join(datasets)}: "
+                    "add it to --datasets"
+                )
+        target = AcrossTarget(tuple(AcrossPart.of(by_name[edit.dataset], edit) for edit in edits))
+        several.setdefault(target.name, target)
+    return single, list(several.values())
+
+
+@torch.no_grad()
+def score_across(
+    candidate: Candidate,
+    classifiers: Mapping[str, LabelClassifier],
+    images: EvaluationImages,
+    target: AcrossTarget,
+    device: torch.device,
+) -> dict[str, Outcomes]:
+    """Translates images to an edit, and reads the labels of each dataset with its own classifier.
+
+    The images' own labels serve as current labels; the method reads those of the other datasets.
+
+    Args:
+        candidate: the run.
+        classifiers: by dataset, what reads its labels.
+        images: the images to translate.
+        target: the labels to translate to.
+        device: the device to compute on.
+
+    Returns:
+        The outcomes of the whole edit and of each of its parts, by the name of what was measured.
+    """
+    schema, where = images.source.schema, f"{target.name} on {images.source.alias}"
+    whole, parts = Outcomes(), {part.schema.name: Outcomes() for part in target.parts}
+
+    def translate(some: Tensor, labels: Tensor) -> Tensor:
+        known = [schema.known(row) for row in labels.tolist()]
+        return candidate.translator.translate(some, to=target.name, current=known).float()
+
+    for indices, inputs, labels in images.batches(target.select(images), device):
+        translated, possible = translate_if_possible(translate, inputs, labels)
+        whole.refused += int((~possible).sum())
+        groups, right = images.groups(indices), torch.ones_like(possible)
+        for part in target.parts:
+            shown = part.matches(classifiers[part.schema.name].read(translated)[0])
+            parts[part.schema.name].add(PART, _errors(shown, possible), groups)
+            right &= shown
+        whole.add(WHOLE, _errors(right, possible), groups)
+    return {where: whole, **{f"{part.name} of {where}": parts[part.schema.name] for part in target.parts}}
+
+
+def _errors(right: Tensor, possible: Tensor) -> list[float]:
+    return (~right).float().masked_fill(~possible, torch.nan).tolist()
