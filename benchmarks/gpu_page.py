@@ -21,10 +21,9 @@ TITLES = {
 }
 NOTES = {
     "machine": "Matrix products are square and large. A copy's bytes are counted where they are read and where they are written.",
-    "ways": "Losses and gradients are compared with plain torch in fp32 without TF32: networks as they are built, eager, "
-    "contiguous. Gradients are each phase's at the initial weights, and differences are shares of the plain gradient's norm. "
-    "Losses are compared over 20 steps, and differences are shares of 1 + the plain loss. A way is right if it is at most three times "
-    "as far from the plain one as torch's own layers are in the same precision, plus 1 %.",
+    "ways": "What `training.tune` tries, against plain torch in fp32 without TF32: layers as they are built, eager, contiguous. Losses "
+    "are of the first step, and gradients of the initial weights: the share that is missing or too much, and the rest, relative to "
+    "the norm. A way is right within the tolerances of `training.tune`.",
     "speed": "Images per second of whole cycles (five updates of the critic, one of the generator), medians of rounds that took "
     "turns. Memory is the most that a cycle had in use, weights included. The share is that of the measured bf16 rate, for the products "
     "of the networks as they are built.",

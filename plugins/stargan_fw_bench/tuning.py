@@ -159,11 +159,12 @@ def _try(
         return _Measured(Trial(settings, rate, 0.0, 0.0, 0.0), losses, gradients)
     if plain.trial.why_not:
         return _Measured(Trial(settings, rate, why_not="the plain way, to compare with, does not run"), {}, {})
-    errors = (_loss_error(losses, plain), *_gradient_errors(gradients, plain))
-    return _Measured(Trial(settings, rate, *errors, why_not=_why_not(settings["precision"], errors)), {}, {})
+    errors = (_loss_error(losses, plain), *gradient_errors(gradients, plain.gradients))
+    return _Measured(Trial(settings, rate, *errors, why_not=why_not_right(settings["precision"], errors)), {}, {})
 
 
-def _why_not(precision: str, errors: tuple[float, float, float]) -> str:
+def why_not_right(precision: str, errors: tuple[float, float, float]) -> str:
+    """Returns which of the errors of a loss and of gradients is larger than `TOLERANCES` allow; "" if none is."""
     names = ("losses differ by", "gradients are off by", "gradients are noisier by")
     for name, error, most in zip(names, errors, TOLERANCES[precision], strict=True):
         if not error <= most:  # NaN, too
@@ -220,10 +221,12 @@ def _loss_error(losses: Mapping[str, float], plain: _Measured) -> float:
     return max(abs(losses[name] - value) / max(1.0, abs(value)) for name, value in plain.losses.items())
 
 
-def _gradient_errors(gradients: Mapping[str, Sequence[Tensor]], plain: _Measured) -> tuple[float, float]:
-    """Returns `Trial.gradient_error` and `Trial.gradient_noise`."""
+def gradient_errors(
+    gradients: Mapping[str, Sequence[Tensor]], plain: Mapping[str, Sequence[Tensor]]
+) -> tuple[float, float]:
+    """Returns `Trial.gradient_error` and `Trial.gradient_noise` of gradients by optimiser and parameter."""
     shares, noises = [], []
-    for phase, of_plain in plain.gradients.items():
+    for phase, of_plain in plain.items():
         pairs = [(own.cpu().double(), one.cpu().double()) for own, one in zip(gradients[phase], of_plain, strict=True)]
         if any(bool(one.any()) and not bool(own.any()) for own, one in pairs):
             return float("inf"), float("inf")
