@@ -112,7 +112,7 @@ def test_images_are_read_when_they_are_wanted_and_not_decoded(write):
     root = write(train=[{"x": True}, {"x": False}], test=[{"x": True}])
     first, second, third = HuggingFace(root).examples()
     assert [first.image.read(), second.image.read(), third.image.read()] == [png(0), png(1), png(0)]
-    assert str(second.image) == f"{root}, split train, row 1"
+    assert second.image.name == f"{root}, split train, row 1"
     assert len({example.image.fingerprint for example in (first, second, third)}) == 3
     again = list(HuggingFace(root).examples())
     assert [example.image.fingerprint for example in again] == [
@@ -237,7 +237,7 @@ def test_a_condition_keeps_rows_of_all_splits_with_their_own_images(write):
         ("b", "train"), ("a", "train"), ("b", "train"), ("b", "test"), ("a", "test"),
     ]  # fmt: skip
     assert [example.image.read() for example in examples] == [png(number) for number in (1, 2, 5, 1, 2)]
-    assert str(examples[3].image) == f"{root}, split test, row 1"
+    assert examples[3].image.name == f"{root}, split test, row 1"
     everything = {str(e.image): e.image.fingerprint for e in HuggingFace(root, labels=["kind"]).examples()}
     assert all(everything[str(example.image)] == example.image.fingerprint for example in examples)
     assert 'where = "n in [1, 2, 5]" keeps 5 of 12 rows' in " ".join(dataset.remarks)
@@ -479,3 +479,37 @@ def test_a_metadata_file_that_the_library_stumbles_over_is_named(tmp_path):
         picture(tmp_path / "pets" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
     (tmp_path / "pets" / "metadata.csv").write_text("file_name;text\n")
     assert "the datasets library cannot load it" in error_of(tmp_path / "pets")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("sides", [True, False])
+def test_a_country_that_the_library_takes_for_a_missing_value_is_asked_about(tmp_path, sides):
+    countries = ["NA", "DE", "FR", "NA", "DE", "FR", "", "NA"]
+    for side in ("train", "test") if sides else ("",):
+        (tmp_path / "set" / side).mkdir(parents=True)
+        rows = ["file_name,country,mood"]
+        for number, country in enumerate(countries):
+            (tmp_path / "set" / side / f"{number}.png").write_bytes(png(number))
+            rows.append(f"{number}.png,{country},{['NA', 'glad', 'sad'][number % 3]}")
+        (tmp_path / "set" / side / "metadata.csv").write_text("\n".join(rows))
+    with pytest.raises(DataError, match="country: 'NA' beside 'DE', 'FR' is a class, or says that nothing is known"):
+        HuggingFace(tmp_path / "set").examples()
+
+    known = HuggingFace(tmp_path / "set", values={"country": {"NA": "NA"}})
+    found = [each["country"] for each in labels(known)]
+    assert found == [country or None for country in countries] * (2 if sides else 1)
+    assert [each["mood"] for each in labels(known)][:3] == [None, "glad", "sad"]
+    unknown = HuggingFace(tmp_path / "set", values={"country": {"NA": ""}})
+    assert [each["country"] for each in labels(unknown)][:3] == [None, "DE", "FR"]
+
+
+def test_the_file_of_a_row_that_cannot_be_read_is_named(tmp_path, write):
+    for side in ("cat", "dog"):
+        (tmp_path / "pets" / side).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "pets" / side / f"{number}.png").write_bytes(png(number))
+    images = HuggingFace(tmp_path / "pets").images()
+    assert images[4].name == f"{tmp_path}/pets, split train, row 4"
+    assert str(images[4]) == f"{images[4].name}: {tmp_path}/pets/dog/1.png"
+    inside = HuggingFace(write(train=[{"x": True}, {"x": False}])).images()
+    assert str(inside[1]) == f"{inside[1].name}: 1.png"

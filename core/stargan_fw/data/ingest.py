@@ -26,7 +26,7 @@ from stargan_fw.data.images import (
 from stargan_fw.data.store import DECODER, Store, write_store
 from stargan_fw.errors import DataError
 from stargan_fw.files import replacing
-from stargan_fw.interfaces.dataset import Crop, ImageSource
+from stargan_fw.interfaces.dataset import Crop, EncodedImage, ImageSource
 
 # Changes when the same files would become other bytes. Stores of the earlier format are right if no image has
 # transparency or deep greys.
@@ -156,7 +156,7 @@ class Ingestion:
         if not self.path.exists():
             return False
         store = Store(self.path, self.framing.image_size)
-        tiff = (str(image).lower().endswith((".tif", ".tiff")) for image in self.images)
+        tiff = (str(getattr(image, "name", image)).lower().endswith((".tif", ".tiff")) for image in self.images)
         return store.decoder == DECODER or not (noted_range(store.notes.values()) or any(tiff))
 
     def _check_readable(self, errors: Mapping[ImageSource, str]) -> None:
@@ -212,7 +212,7 @@ class Ingestion:
 
 
 def _names_as_typed(images: Iterable[ImageSource]) -> list[str]:
-    return list(map(str, images))
+    return [image.name if isinstance(image, EncodedImage) else str(image) for image in images]
 
 
 def store_bytes(count: int, image_size: int) -> int:

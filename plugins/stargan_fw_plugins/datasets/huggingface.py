@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from stargan_fw import Dataset, hookimpl
 from stargan_fw.errors import ConfigError, DataError, closest
@@ -21,6 +21,16 @@ from stargan_fw_plugins.datasets.split_names import is_split, resolve_splits
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
 
 _T = TypeVar("_T")
+
+
+class RowImage(EncodedImage):
+    """The image of a row. In messages its file stands beside the row, if the table names one."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        file = _read_cell(*cast("partial[bytes]", self.read).args)["path"]
+        return f"{self.name}: {file}" if file else self.name
 
 
 class HuggingFace(Tabular):
@@ -134,12 +144,12 @@ class HuggingFace(Tabular):
         """Returns readers of the bytes of each row's image, split by split."""
         from datasets import Image  # noqa: PLC0415 - a second that only those who use it wait for
 
-        images: list[EncodedImage] = []
+        images: list[RowImage] = []
         for name, split in self._splits.items():
             column = split.select_columns(self.image_column).cast_column(self.image_column, Image(decode=False))
             for row in range(len(split)):
                 read = partial(_read_image, column, self.image_column, row)
-                images.append(EncodedImage(_format_location(self.root, name, row), f"{split._fingerprint} {row}", read))  # noqa: SLF001
+                images.append(RowImage(_format_location(self.root, name, row), f"{split._fingerprint} {row}", read))  # noqa: SLF001
         images = self._keep(images)
         if self._may_scale and self.crop is None and SCALED.is_needed(images):
             self.crop = SCALED
@@ -265,10 +275,14 @@ def _format_location(root: Path, split: str, row: int) -> str:
     return f"{root}, split {split}, row {row}"
 
 
+def _read_cell(split: Any, column: str, row: int) -> dict[str, Any]:
+    return split[row][column] or {"bytes": None, "path": None}
+
+
 def _read_image(split: Any, column: str, row: int) -> bytes:
     """Returns an image's bytes, from the table or from a file that the table names."""
-    cell = split[row][column]
-    if cell is None or (cell["bytes"] is None and cell["path"] is None):
+    cell = _read_cell(split, column, row)
+    if cell["bytes"] is None and cell["path"] is None:
         raise ValueError("there is no image")
     data: bytes | None = cell["bytes"]
     return Path(cell["path"]).read_bytes() if data is None else data

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,7 @@ def keep_class_folders(root: Path, splits: Mapping[str, Any]) -> dict[str, Any]:
     if not all(files.values()):
         return dict(splits)
     kept = {name: [row for row, file in enumerate(own) if not any(map(is_junk, file))] for name, own in files.items()}
+    splits = {name: _restore_texts(root, split, files[name]) for name, split in splits.items()}
     splits = {
         name: split.select(kept[name]) if len(kept[name]) < len(split) else split for name, split in splits.items()
     }
@@ -49,6 +53,36 @@ def keep_class_folders(root: Path, splits: Mapping[str, Any]) -> dict[str, Any]:
     if len(classes) < 2 or (loose and described) or _only_repeats(splits, folders, classes):
         return splits
     return {name: _add_classes(split, folders[name], classes) for name, split in splits.items()}
+
+
+def _restore_texts(root: Path, split: Any, files: Sequence[tuple[str, ...]]) -> Any:
+    """Returns a split with the texts of metadata.csv that the library has taken for missing values, such as NA for Namibia."""
+    from datasets import Value  # noqa: PLC0415 - as below
+
+    order = split.column_names
+    texts = [name for name, feature in split.features.items() if feature in (Value("string"), Value("large_string"))]
+    columns = {name: split.select_columns(name)[:][name] for name in texts}
+    columns = {name: cells for name, cells in columns.items() if None in cells}
+    written = _read_metadata(root) if columns else {}
+    for name, cells in columns.items():
+        restored = [
+            written.get(file, {}).get(name) or None if cell is None else cell
+            for file, cell in zip(files, cells, strict=True)
+        ]
+        if restored != cells:
+            split = split.remove_columns(name).add_column(name, restored).select_columns(order)
+    return split
+
+
+def _read_metadata(root: Path) -> dict[tuple[str, ...], dict[str, str]]:
+    """Returns the cells of each metadata.csv below a folder by the parts of the image's path."""
+    rows = {}
+    for path in sorted(root.rglob("metadata.csv")):
+        with path.open(encoding="utf-8-sig", newline="") as file, suppress(csv.Error):
+            for row in csv.DictReader(file):
+                below = path.parent.relative_to(root) / (row.get("file_name") or "")
+                rows[Path(os.path.normpath(below)).parts] = row  # the name may hold ".."
+    return rows
 
 
 def _image_files(root: Path, split: Any) -> list[tuple[str, ...]]:
