@@ -118,13 +118,16 @@ def test_it_trains_on_two_datasets(fit, tmp_path, method, metrics):
     assert {row["dataset"] for row in metrics(tmp_path / "run")} == {"celeba", "rafd"}
 
 
-def test_a_baseline_refuses_labels_of_two_datasets_at_once(cli, fit, small_data, tmp_path):
+def test_a_baseline_refuses_labels_of_two_datasets_at_once_and_leaves_their_cells_grey(cli, fit, small_data, tmp_path):
     assert fit("icgan", "--max-steps", 1, datasets="celeba,rafd").code == 0
     face = min((small_data / "rafd").glob("*.jpg"))
     outcome = cli("translate", tmp_path / "run", face, "--to", "happy,Male", "-o", tmp_path / "out")
     assert (outcome.code, len(outcome.err.strip().splitlines())) == (2, 1)
     assert "'icgan' cannot translate to labels of celeba and rafd at once: translate to those of one" in outcome.err
     assert not (tmp_path / "out").exists()
+    row = FigureRow(Translator.from_pretrained(tmp_path / "run", device="cpu"))
+    sheet = np.asarray(draw_figure([row], [face], ["happy", "Male"], down=["Young"]))
+    assert 96 * 96 <= (sheet == NO_WAY).all(axis=2).sum() < 1.1 * 96 * 96, "happy and Young; Male and Young are of one"
 
 
 def test_without_a_source_the_image_has_to_be_known(cli, fit, small_data, tmp_path):

@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from stargan_fw import Translator
 from stargan_fw.errors import DataError, LabelError, ModelError
 from stargan_fw.inference.inputs import paste
+from stargan_fw.inference.target_labels import Target
 from stargan_fw.inference.translator import EXTRAPOLATES
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 
@@ -260,6 +261,12 @@ def test_a_method_without_labels_of_several_datasets_says_what_to_do_instead(ope
     ):
         translator.translate(images, to="happy,Blond_Hair")
     translator.translate(images, to="happy")
+
+
+def test_an_edit_of_several_datasets_tells_of_the_squares_of_each(translator):
+    of = {edit: translator.own_crop([Target.make(translator.labels, edit)]) for edit in ("happy", "Male", "happy,Male")}
+    assert of["Male"] == "", "the usual squares"
+    assert of["happy,Male"] == of["happy"] != ""
 
 
 def test_labels_of_several_datasets_have_no_wrong_mask(translator):

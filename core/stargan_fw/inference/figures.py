@@ -60,7 +60,8 @@ def draw_figure(
 ) -> Image.Image:
     """Returns a sheet with one row per image and model: the input, and then the image under every edit.
 
-    With edits in `down`, further rows have the same under both edits, the row's and the column's. A cell is grey if the model has no way from the image's labels to the edit.
+    With edits in `down`, further rows have the image under both edits, the row's and the column's. A cell is grey if the
+    model has no way from the image's labels to the edit.
 
     Args:
         rows: the models; at least one.
@@ -126,7 +127,5 @@ def _shared_domains(rows: Sequence[FigureRow], dataset: str | None, down: Sequen
     shown = [one for one in shared if one.dataset not in taken and dataset in (None, one.dataset)]
     if not shown:
         known = "; ".join(", ".join(row.translator.labels.datasets) for row in rows)
-        raise LabelError(
-            f"the models share no domain to show (their datasets: {known}): name edits that each of them knows"
-        )
+        raise LabelError(f"no domain to show is common to all models ({known}): name edits that each of them knows")
     return shown

@@ -153,12 +153,12 @@ class Translator:
         return translator
 
     def reading(self, targets: Sequence[Target] = ()) -> Reading:
-        """Returns how pictures are read: as those of the first target's dataset were in training, or of the first dataset."""
-        return Reading(self._trained.pictures.get(self._dataset_of(targets), USUAL.options), self._crop)
+        """Returns how pictures are read: as those of the first target's first dataset were in training."""
+        return Reading(self._trained.pictures.get(self._datasets_of(targets)[0], USUAL.options), self._crop)
 
     def own_crop(self, targets: Sequence[Target]) -> str:
-        """Describes the squares that the first target's dataset was trained on; empty if they were the usual ones."""
-        return self._trained.own_crops.get(self._dataset_of(targets), "")
+        """Describes the squares that a dataset of the first target was trained on; empty if they were the usual ones."""
+        return next(filter(None, map(self._trained.own_crops.get, self._datasets_of(targets))), "")
 
     def warn_of_untrained(self, edits: Iterable[Sequence[Edit]]) -> list[str]:
         """Logs, once each, what of some edits the model was not trained for, and returns these sentences.
@@ -179,8 +179,8 @@ class Translator:
         self._warned.update(warnings)
         return warnings
 
-    def _dataset_of(self, targets: Sequence[Target]) -> str:
-        return targets[0].datasets[0] if targets else self.labels.datasets[0]
+    def _datasets_of(self, targets: Sequence[Target]) -> Sequence[str]:
+        return targets[0].datasets if targets else self.labels.datasets[:1]
 
     def compile_for(self, images: int) -> None:
         """Compiles the network if that takes less time than it saves for this many images; call it before `pipeline`.
