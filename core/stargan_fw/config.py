@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -44,13 +45,22 @@ def _check_path(path: str) -> str:
 PathText: TypeAlias = Annotated[str, AfterValidator(_check_path)]
 
 
+def expand_path(path: str) -> str:
+    """Returns a configured path with `~` and environment variables replaced, unless there is one as it is written.
+
+    A run records what was written, which may be another place on another machine. Variables that are not set stay.
+    """
+    return path if os.path.lexists(path) else os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 - raises nothing
+
+
 class DataConfig(_Strict):
     """`[data]`.
 
     Attributes:
         image_size: the side in pixels to which images are resized.
         path: the folder of datasets without a location of their own, each under its plugin's name. Relative paths start at
-            the working directory, as those on the command line do, also if a file in another folder names them.
+            the working directory, as those on the command line do, also if a file in another folder names them; `~` and
+            `$VARIABLE` are replaced.
         cache: the folder of decoded images; None is that of the environment variable `STARGAN_FW_CACHE`, if it is set, or
             `.stargan-fw` in `path`.
         resident: keep the decoded training images on the device: "auto" on a GPU if they take at most half of its free
@@ -86,7 +96,7 @@ class DatasetConfig(_WithOptions):
 
     Attributes:
         plugin: the dataset plugin; by default, the alias.
-        location: the folder, file or id of the data; None is `data.path`/`plugin`. Relative as `data.path` is.
+        location: the folder, file or id of the data; None is `data.path`/`plugin`. Read as `data.path` is.
         crop_size: the side of the centre crop in pixels; None is the plugin's own.
         fit: "crop" keeps a square, "squeeze" and "pad" make one of the whole image; None is the plugin's own.
         background: the colour under transparent pixels, by name or as "#rrggbb"; None is the plugin's own, mostly white.

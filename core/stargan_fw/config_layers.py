@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from stargan_fw.component_kinds import CONFIG_TABLES
-from stargan_fw.config import Config
+from stargan_fw.config import Config, expand_path
 from stargan_fw.errors import ConfigError, one_line
 from stargan_fw.files import read_text, why_unreadable
 from stargan_fw.options import describe_error, error_location
@@ -61,7 +61,9 @@ class Layer:
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"The configuration '{path}' is not TOML: {one_line(str(error))}") from None
         if isinstance(files := values.get("plugins"), list):
-            values["plugins"] = [str(path.parent / name) if isinstance(name, str) and name else name for name in files]
+            values["plugins"] = [
+                str(path.parent / expand_path(name)) if isinstance(name, str) and name else name for name in files
+            ]
         return cls(str(path), values)
 
     @classmethod

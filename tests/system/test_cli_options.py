@@ -6,10 +6,12 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
 import typer
+from PIL import Image
 from typer.models import OptionInfo
 
 from stargan_fw.cli.main import registered_commands
@@ -147,3 +149,36 @@ def test_an_option_of_which_one_would_be_passed_over_is_given_once(cli, option):
         outcome = cli("train", *arguments)
         assert outcome.code == 2
         assert outcome.err.startswith(f"Error: {option} is given twice, and the last would replace the others.")
+
+
+WRITTEN = ["$PETS/pets", "${PETS}/pets", "~/pets", "$HOME"]  # the last lies there by this name
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_variables_and_homes_in_paths_are_replaced_and_recorded_as_written(cli, tiny, tmp_path, monkeypatch, written):
+    for number in range(12):
+        folder = tmp_path / "pets" / ("cat", "dog")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (number * 20, 90, 0)).save(folder / f"{number}.png")
+    (tmp_path / "$HOME").symlink_to(tmp_path / "pets")
+    monkeypatch.setenv("PETS", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("pets.toml").write_text(
+        f"[datasets.pets]\nplugin = 'folder'\nlocation = '{written}'\n[data]\ncache = '$PETS/kept'\n"
+    )
+    command = ("train", "--config", "pets.toml", "--out", "run", *tiny.options)
+
+    assert cli(*command, "--max-steps", 1).code == 0
+
+    assert f'location = "{written}"' in Path("run/config.toml").read_text()
+    assert list(Path("kept").glob("pets-*.arrow"))
+    again = ("--set", "training.start=$PETS/run", "--out", "more")
+    assert cli(*command, "--max-steps", 1, *again).code == 0
+
+
+@pytest.mark.parametrize("path", ["$NOBODY_SETS_THIS/pets", "~nobody-is-called-so/pets"])
+def test_what_cannot_be_replaced_stays_as_it_is_written(cli, tmp_path, path):
+    outcome = cli("data", "check", "--datasets", "pets=folder", "--set", f"datasets.pets.location={path}")
+    assert outcome.code == 2
+    assert f"{path}: no such folder" in outcome.out + outcome.err

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from rich.filesize import decimal as format_size
 
+from stargan_fw.config import expand_path
 from stargan_fw.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 def cache_folder(config: DataConfig) -> Path:
     """Returns `data.cache`, or else the environment variable's folder, or else `.stargan-fw` in the data's folder."""
     chosen = config.cache or os.environ.get(ENVIRONMENT)
-    return Path(chosen).expanduser() if chosen else Path(config.path).expanduser() / ".stargan-fw"
+    return Path(expand_path(chosen)) if chosen else Path(expand_path(config.path), ".stargan-fw")
 
 
 @contextmanager

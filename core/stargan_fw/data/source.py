@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 
 from stargan_fw.components import dataset_options
+from stargan_fw.config import expand_path
 from stargan_fw.data.cache import cache_folder, check_space
 from stargan_fw.data.images import PictureOptions, open_image, prepare
 from stargan_fw.data.ingest import Framing, Ingestion
@@ -225,7 +226,7 @@ def label_space(sources: Sequence[Source]) -> LabelSpace:
 def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginManager) -> Dataset:
     """Constructs a dataset with its location and options; ConfigError if an option is unknown or it has no labels."""
     kind: type[Dataset] = plugins.index("dataset").get(config.plugin)
-    root = Path(config.location).expanduser() if config.location else Path(data).expanduser() / config.plugin
+    root = Path(expand_path(config.location)) if config.location else Path(expand_path(data), config.plugin)
     dataset = kind(root, **dataset_options(alias, config, plugins))
     dataset.alias = alias
     for name, value in config.overrides.items():

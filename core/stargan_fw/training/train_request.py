@@ -16,6 +16,7 @@ from stargan_fw.components import (
     complete,
     data_components,
 )
+from stargan_fw.config import expand_path
 from stargan_fw.config_layers import Layer, get_table, merge, merge_into, refuse_contradiction
 from stargan_fw.errors import ConfigError, DataError, Refusals, RequestError, RunError, closest
 from stargan_fw.plugin_manager import PluginManager
@@ -112,7 +113,7 @@ class TrainRequest:
             for key, place in places.items() if self.run.holds_run else ():
                 above = [folder / (place or ".") for folder in self.run.path.resolve().parents]
                 found = next((path for path in above if path.exists()), None)
-                if place and found and not Path(place).expanduser().exists():
+                if place and found and not Path(expand_path(place)).exists():
                     options += ["--set", f"{key}={found}"]
             if not options:
                 raise
@@ -239,7 +240,7 @@ def _open_start(layers: Sequence[Layer], files: Sequence[str]) -> TrainedModel |
         return None
     from stargan_fw.models.loading import open_model  # noqa: PLC0415 - imports torch, as above
 
-    return open_model(model, plugins=files)
+    return open_model(expand_path(model), plugins=files)
 
 
 def _start_layers(start: TrainedModel | None, *, datasets_named: bool) -> list[Layer]:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from stargan_fw import Dataset, hookimpl
+from stargan_fw.config import expand_path
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME
 from stargan_fw_plugins.datasets.doubts import Doubts, Finding
@@ -184,7 +185,7 @@ class Table(Tabular):
         Raises:
             DataError: an image is missing, or its path leads out of the folder.
         """
-        root = Path(self._image_root).expanduser() if self._image_root else self._path.parent
+        root = Path(expand_path(self._image_root)) if self._image_root else self._path.parent
         absolute = os.path.abspath(root)  # noqa: PTH100 - does not follow links
         folder = ImageFolder(absolute, self.image_column, lambda place: self._line(image_root=place), self._leave_out)
         found = folder.find(self.records)
