@@ -110,6 +110,7 @@ def test_resolve_all_gives_one_edit_per_dataset_in_the_order_of_the_mask(text, e
         ("Young,Male,happy", r"'Young' is ambiguous: write one of celeba\.Young, pets\.Young$"),
         ("yes,happy", r"'yes' is ambiguous: write one of pets\.tame\.yes, pets\.fed\.yes$"),
         ("happy,Male,sad", "'sad' contradicts 'happy'"),
+        ("Young,Male,Male=0", "'Male' is named twice, as 'Male' and 'Male=0'"),
         ("happy,Male,celeba.Male=0", "'Male' is named twice, as 'Male' and 'celeba.Male=0'"),
         ("Male,hapy", "no label 'hapy' in celeba, rafd, pets; did you mean 'happy'"),
         ("Male,", "edit 'Male,' names no label in ''"),

@@ -98,7 +98,8 @@ class Engine:
             (B, 3, H, W) in fp32, on the images' own device.
         """
         size = len(images) if self._exact and self._batch_size is None else self.batch_size
-        cuts = [torch.split(tensor, size) for tensor in (images, *targets.values(), *sources.values())]
+        labels = (*targets.values(), *(sources[dataset] for dataset in targets))
+        cuts = [torch.split(tensor, size) for tensor in (images, *labels)]
         return torch.cat([self._translate_part(list(targets), list(part)) for part in zip(*cuts, strict=True)])
 
     @torch.no_grad()
@@ -118,12 +119,12 @@ class Engine:
             part = [_fill_up(tensor, self.batch_size) for tensor in part]
         images = part[0].to(self._device, memory_format=self._layout)
         labels = [tensor.to(self._device) for tensor in part[1:]]
-        targets, sources = (dict(zip(datasets, labels[start:], strict=False)) for start in (0, len(datasets)))
         with self._precision.autocast():
-            if len(datasets) > 1:
-                result = require_across(self._method, datasets).translate_across(images, targets, sources)
-            else:
+            if len(datasets) == 1:
                 result = self._method.translate(images, datasets[0], labels[0], labels[1])
+            else:  # the first half of the labels are the targets
+                targets, sources = (dict(zip(datasets, labels[at:], strict=False)) for at in (0, len(datasets)))
+                result = require_across(self._method, datasets).translate_across(images, targets, sources)
         return result[:count].to(device, torch.float32).contiguous()
 
     def _lay_out(self) -> None:
