@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from stargan_fw_evaluate.candidate import Candidate
+    from stargan_fw.inference.translator import Translator
     from stargan_fw_evaluate.classifier import LabelClassifier
-    from stargan_fw_evaluate.scoring import EvaluationImages
+    from stargan_fw_evaluate.scoring import EvaluationImages, LabelReader
     from stargan_fw_registry import LabelSchema
 
 WHOLE, PART = "across_error", "across_part_error"
@@ -128,44 +128,47 @@ def split_targets(
 
 @torch.no_grad()
 def score_across(
-    candidate: Candidate,
+    translator: Translator,
     classifiers: Mapping[str, LabelClassifier],
     images: EvaluationImages,
     target: AcrossTarget,
     device: torch.device,
+    *,
+    readers: Sequence[LabelReader] = (),
 ) -> dict[str, Outcomes]:
     """Translates images to an edit, and reads the labels of each dataset with its own classifier.
 
     The images' own labels serve as current labels; the method reads those of the other datasets.
 
     Args:
-        candidate: the run.
+        translator: the run's.
         classifiers: by dataset, what reads its labels.
         images: the images to translate.
         target: the labels to translate to.
         device: the device to compute on.
+        readers: look for further labels.
 
     Returns:
         The outcomes of the whole edit and of each of its parts, by the name of what was measured.
     """
     schema, where = images.source.schema, f"{target.name} on {images.source.alias}"
-    whole, parts = Outcomes(), {part.schema.name: Outcomes() for part in target.parts}
+    whole, parts = Outcomes(), [Outcomes() for _ in target.parts]
 
     def translate(some: Tensor, labels: Tensor) -> Tensor:
         known = [schema.known(row) for row in labels.tolist()]
-        return candidate.translator.translate(some, to=target.name, current=known).float()
+        return translator.translate(some, to=target.name, current=known).float()
 
     for indices, inputs, labels in images.batches(target.select(images), device):
         translated, possible = translate_if_possible(translate, inputs, labels)
         whole.refused += int((~possible).sum())
-        groups, right = images.groups(indices), torch.ones_like(possible)
-        for part in target.parts:
+        if not possible.any():
+            continue
+        groups = images.groups([index for index, kept in zip(indices, possible.tolist(), strict=True) if kept])
+        translated, right = translated[possible], possible[possible]
+        for part, outcomes in zip(target.parts, parts, strict=True):
             shown = part.matches(classifiers[part.schema.name].read(translated)[0])
-            parts[part.schema.name].add(PART, _errors(shown, possible), groups)
+            outcomes.add(PART, (~shown).float().tolist(), groups)
             right &= shown
-        whole.add(WHOLE, _errors(right, possible), groups)
-    return {where: whole, **{f"{part.name} of {where}": parts[part.schema.name] for part in target.parts}}
-
-
-def _errors(right: Tensor, possible: Tensor) -> list[float]:
-    return (~right).float().masked_fill(~possible, torch.nan).tolist()
+        whole.add(WHOLE, (~right).float().tolist(), groups)
+        whole.add_read(readers, inputs[possible], translated, groups)
+    return {where: whole, **{f"{part.name} of {where}": own for part, own in zip(target.parts, parts, strict=True)}}

@@ -68,6 +68,7 @@ class EvaluationSetup:
         across: the edits of several datasets to translate to.
         origins: the images that are translated to these edits, by dataset.
         classifiers: read the labels of each dataset.
+        readers: look for further labels.
     """
 
     request: EvaluationRequest
@@ -80,6 +81,7 @@ class EvaluationSetup:
     across: list[AcrossTarget] = field(default_factory=list)
     origins: dict[str, EvaluationImages] = field(default_factory=dict)
     classifiers: dict[str, LabelClassifier] = field(default_factory=dict)
+    readers: list[LabelReader] = field(default_factory=list)
 
 
 def evaluate(
@@ -146,10 +148,10 @@ def _prepare(
         classifier = load_or_train(sources[name], stores[name], settings, device, progress)
         scorers[name], setup.classifiers[name] = Scorer(classifier, inception, device), classifier
         _add_real_images(setup, scorers[name], sources[name], stores[name])
-    readers = [LabelReader(label, scorers[label.schema.name].classifier) for label in to_read]
+    setup.readers.extend(LabelReader(label, scorers[label.schema.name].classifier) for label in to_read)
     for name in setup.targets:
         origin = request.images or name
-        setup.scorers[name] = replace(scorers[name], readers=readers)
+        setup.scorers[name] = replace(scorers[name], readers=setup.readers)
         truth, note = find_ground_truth(sources[origin], stores[origin]) if origin == name else (None, "")
         setup.notes.extend([note] if note else [])
         setup.images[name] = _readable(sources[origin], stores[origin], indices[origin], truth)
@@ -211,17 +213,18 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
             found[targets[number].name] = score_target(candidate, scorer, images, targets[number])
         _add_dataset(evaluation, setup, name, found)
         read += found.values()
+    read += _add_across(evaluation, candidate, setup, device, progress)
     for label, outcomes in Outcomes.merge(read).read.items():
         evaluation.rows += _means(outcomes, label, setup.request.seed)
-    _add_across(evaluation, candidate, setup, device, progress)
     evaluation.rows += _costs(candidate, setup, device)
     return evaluation
 
 
 def _add_across(
     evaluation: Evaluation, candidate: Candidate, setup: EvaluationSetup, device: torch.device, progress: Progress
-) -> None:
-    """Adds the results of edits of several datasets, for the images of each dataset apart."""
+) -> list[Outcomes]:
+    """Adds the results of edits of several datasets, for the images of each dataset apart, and returns the outcomes."""
+    found: dict[str, Outcomes] = {}
     pairs = [
         (target, images)
         for target in setup.across
@@ -230,9 +233,11 @@ def _add_across(
     ]
     for number in progress(f"{candidate.run.path.name}: several datasets", range(len(pairs))):
         target, images = pairs[number]
-        for name, outcomes in score_across(candidate, setup.classifiers, images, target, device).items():
-            evaluation.rows += _means(outcomes, name, setup.request.seed)
-            _note_refused(evaluation, outcomes, name)
+        found |= score_across(candidate.translator, setup.classifiers, images, target, device, readers=setup.readers)
+    for name, outcomes in found.items():
+        evaluation.rows += _means(outcomes, name, setup.request.seed)
+        _note_refused(evaluation, outcomes, name)
+    return list(found.values())
 
 
 def _add_dataset(evaluation: Evaluation, setup: EvaluationSetup, name: str, found: dict[str, Outcomes]) -> None:

@@ -174,6 +174,15 @@ class Outcomes:
         if scorer.inception:
             self.features["inception"].append(scorer.inception(images).cpu())
 
+    def add_read(
+        self, readers: Iterable[LabelReader], inputs: Tensor, translated: Tensor, groups: Sequence[Hashable]
+    ) -> None:
+        """Adds which translations, and which of their inputs, show each reader's label."""
+        for reader in readers:
+            shares = self.read.setdefault(reader.label.name, Outcomes())
+            shares.add("share_read", reader.read(translated), groups)
+            shares.add("share_read_of_input", reader.read(inputs), groups)
+
     @classmethod
     def merge(cls, parts: Iterable[Outcomes]) -> Outcomes:
         """Returns the outcomes of several targets as one."""
@@ -227,10 +236,7 @@ def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Ba
     read, features = scorer.classifier.read(batch.translated)
     outcomes.add("classification_error", (~target.matches(read)).float().tolist(), batch.groups)
     outcomes.add_features(scorer, batch.translated, features)
-    for reader in scorer.readers:
-        shares = outcomes.read.setdefault(reader.label.name, Outcomes())
-        shares.add("share_read", reader.read(batch.translated), batch.groups)
-        shares.add("share_read_of_input", reader.read(batch.images), batch.groups)
+    outcomes.add_read(scorer.readers, batch.images, batch.translated, batch.groups)
     if batch.labels is not None:
         back, possible = candidate.restore(batch.translated, target, batch.labels)
         errors = (back - batch.images).abs().flatten(1).mean(1)

@@ -98,9 +98,9 @@ def test_errors_are_counted_of_each_part_and_of_the_whole_and_without_what_was_r
         "faces": classifier([[0, 1, 0.0], [0, 1, 0], [1, 0, 0], [0, 1, 0]]),
         "moods": classifier([[0, 1, 0.0], [1, 0, 0], [1, 0, 0], [0, 1, 0]]),
     }
-    candidate = SimpleNamespace(translator=SimpleNamespace(translate=translate))
+    translator = SimpleNamespace(translate=translate)
     images = Images(FACES, [[1, 0, 0], [1, 0, UNKNOWN], [1, 0, 0], [1, 0, 0]])
-    found = score_across(candidate, classifiers, images, target("happy,blond"), torch.device("cpu"))
+    found = score_across(translator, classifiers, images, target("happy,blond"), torch.device("cpu"))
 
     where = "faces.blond,moods.happy on faces"
     assert found[where].values[WHOLE] == [0, 1, 1]

@@ -145,7 +145,7 @@ def test_the_wrong_mask_and_other_labels_are_measured(evaluate, trained):
     assert own["classification_error", "rafd.sad"]["n"] == own["reconstruction_l1", "rafd.sad"]["n"] > 0
 
 
-def test_an_edit_across_datasets_is_read_by_the_classifier_of_each(evaluate):
+def test_an_edit_across_datasets_is_read_by_the_classifier_of_each(evaluate, trained):
     outcome = evaluate("--to", "happy,Blond_Hair,Male=0", "--to", "rafd.happy", "--json", "--limit", "8")
     assert outcome.code == 0, outcome.err
     (document,) = json.loads(outcome.out)
@@ -161,8 +161,10 @@ def test_an_edit_across_datasets_is_read_by_the_classifier_of_each(evaluate):
     assert {target for metric, target in rows if metric == "real_classification_error"} >= {"celeba", "rafd"}
     assert any("what it makes of several at once is an extrapolation" in note for note in document["notes"])
 
-    table = evaluate("--to", "happy,Male", "--images", "celeba", "--limit", "4")
+    table = evaluate("--to", "happy,Male", "--images", "celeba", "--limit", "4", "--read", "Young")
     assert table.code == 0, table.err
+    rows = rows_of(json.loads((trained / "evaluation.json").read_text()))
+    assert rows["share_read", "celeba.Young"]["n"] == rows["across_error", "celeba.Male,rafd.happy on celeba"]["n"]
     assert "error of the whole" in table.out
     assert "on rafd" not in table.out, "the images are those of another dataset alone"
 

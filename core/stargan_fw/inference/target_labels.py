@@ -60,11 +60,8 @@ class Target:
     def determines(self, schema: LabelSchema) -> Tensor:
         """Returns (d,) booleans: the target labels of one of the datasets that do not depend on the image."""
         edit, start = self._ends(schema.name)
-        if self.strength == 1:
-            return _assigned(schema, edit)
-        if start is None:
-            return torch.zeros(schema.dim, dtype=torch.bool)
-        return _assigned(schema, edit) & _assigned(schema, start)
+        assigned = _assigned(schema, edit)
+        return assigned if self.strength == 1 else assigned & _assigned(schema, start)
 
     def labels(self, space: LabelSpace, current: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Returns target labels (B, d) by dataset, for current labels of the same form; a strength below 1 gives fractions.
@@ -156,8 +153,6 @@ class CurrentLabels:
         return known
 
 
-def _assigned(schema: LabelSchema, edit: Edit) -> Tensor:
-    assigned = torch.zeros(schema.dim, dtype=torch.bool)
-    for label, _ in edit.assignments:
-        assigned[schema.position(label)] = True
-    return assigned
+def _assigned(schema: LabelSchema, edit: Edit | None) -> Tensor:
+    assigned = dict(edit.assignments) if edit else {}
+    return torch.tensor([label in assigned for label in schema.names])
