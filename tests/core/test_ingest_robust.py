@@ -231,38 +231,3 @@ def test_a_drive_without_locks_is_named(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"cannot be locked: .*Operation not supported.*--cache FOLDER"):
         Ingestion("faces", [tmp_path / "a.png"], Framing(8), tmp_path / "cache").run()
     assert not (tmp_path / "cache").exists()
-
-
-@pytest.fixture
-def clean():
-    """What the command `data clean` does, which is no part of core."""
-    return pytest.importorskip("stargan_fw_data.cache_cleaning").clean
-
-
-def test_cleaning_frees_what_was_made_and_leaves_what_is_not_ours(clean, folder, tmp_path):
-    cache = tmp_path / "cache"
-    noise().save(tmp_path / "a.png")
-    Ingestion("faces", [tmp_path / "a.png"], Framing(8), cache).run()
-    (cache / "notes.arrow").touch()
-    (cache / "classifier-faces-8px-0123456789abcdef.safetensors").write_bytes(bytes(500))
-    old = cache / ".faces-16px-0123456789abcdef.arrow@a-host@123.partial"
-    old.touch()
-    with start(folder, cache) as process:
-        assert [process.stdout.readline() for _ in range(2)] == ["started\n", "writing\n"]
-        decoded, classifiers, freed = clean(cache)
-        running = unfinished(cache)
-        assert process.wait() == 0
-
-    assert (decoded, classifiers) == (1, 1)
-    assert freed > 8 * 8 * 3 + 500
-    assert len(running) == 1
-    assert "-32px-" in running[0].name
-    assert "notes.arrow" in stores(cache)
-    assert len(stores(cache)) == 2
-    assert clean(tmp_path / "none") == (0, 0, 0)
-
-
-def test_a_cleaned_cache_goes(clean, folder, tmp_path):
-    kill_while_it_writes(folder, tmp_path / "cache")
-    assert clean(tmp_path / "cache") == (0, 0, 0)
-    assert not (tmp_path / "cache").exists()
