@@ -137,7 +137,7 @@ def check(
     reports = [one.report for one in checked]
     problems = [f"{report.alias}: {problem}" for report in reports for problem in report.problems]
     if config:
-        from stargan_fw.training.plan import find_setting_problems  # imports torch, which takes seconds
+        from stargan_fw_data.setting_check import find_setting_problems  # imports torch, which takes seconds
 
         problems += find_setting_problems(merged, plugins)
     if as_json:

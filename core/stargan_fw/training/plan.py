@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +14,12 @@ import torch
 from rich.console import Console
 
 from stargan_fw import ranks
-from stargan_fw.components import build_method, check_networks, complete
+from stargan_fw.components import build_method, check_networks
 from stargan_fw.compute.machine import Precision, accelerate_networks, compile_networks, has_graphs
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader, check_shares
 from stargan_fw.data.source import Source, find_unreadable, label_space, open_sources
-from stargan_fw.errors import ConfigError, DataError, PluginError, Refusals, RequestError
+from stargan_fw.errors import ConfigError, DataError, PluginError, Refusals
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.training.dataset_schedule import STRATEGIES
@@ -78,7 +78,7 @@ class Plan:
         sources: list[Source] = []
         with refusals.gather():
             sources = open_sources(config, plugins, recorded)
-        method = _build_method(config, plugins, sources, refusals)
+        method = build_checked_method(config, plugins, sources, refusals)
         if refusals.problems or method is None:
             with refusals.gather():
                 _refuse_unreadable(config, sources)
@@ -243,24 +243,7 @@ def _batch_kinds(method: Method, source: Source) -> Sequence[Sequence[torch.Tens
     return method.batches(source.alias, torch.from_numpy(source.labels[source.train]))
 
 
-def find_setting_problems(config: Config, plugins: PluginManager) -> list[str]:
-    """Returns why `Plan.make` would refuse a configuration besides its data, such as a batch that cannot be shared.
-
-    Args:
-        config: the merged configuration.
-        plugins: the registered components.
-    """
-    refusals = Refusals()
-    sources: list[Source] = []
-    with refusals.gather():
-        config = complete(config, plugins, refusals=refusals)
-        with suppress(RequestError):
-            sources = open_sources(config, plugins)
-        _build_method(config, plugins, sources, refusals)
-    return refusals.problems
-
-
-def _build_method(
+def build_checked_method(
     config: Config, plugins: PluginManager, sources: Sequence[Source], refusals: Refusals
 ) -> Method | None:
     """Builds the method, and gathers what is wrong with the settings; without sources, what can be known without them."""
