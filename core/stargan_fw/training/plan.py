@@ -268,7 +268,7 @@ def build_checked_method(
         method = build_method(config, label_space(sources), plugins)
         with refusals.gather():
             check_phases(method, training)
-        for source in sources:
+        for source in sources if training.batch_size >= method.min_batch_size else ():  # else that is said already
             with refusals.gather():
                 check_shares(training.batch_size, _batch_kinds(method, source), processes)
         method.prepare()
