@@ -106,7 +106,9 @@ def _write_all(
     translator.warn_of_untrained(edits for target in targets for edits in (target.edits, target.start))
     reading = translator.reading(targets)
     if (trained_on := translator.own_crop(targets)) and reading.crop is None:
-        note(f"The model was trained on {trained_on}. For pictures that are not cropped like that, add --face detect.")
+        note(
+            f"The model was trained on these squares: {trained_on}. For pictures cropped otherwise, add --face detect."
+        )
     files_of: dict[ImageInput, list[Path]] = {FileInput(source, reading): paths for source, paths in plan.items()}
 
     def write(translated: "Translated") -> list[Path]:
