@@ -7,7 +7,7 @@ core may change without notice. This module imports torch, so a command imports 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stargan_fw.components import ParameterCount, complete, count_config_parameters
 from stargan_fw.compute.machine import choose_device, wait_for
@@ -30,7 +30,7 @@ from stargan_fw.training.trainer import Trainer
 from stargan_fw_registry import LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import torch
     from rich.console import Console
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Config",
     "FigureRow",
+    "Layer",
     "ParameterCount",
     "PluginManager",
     "RunFolder",
@@ -52,7 +53,6 @@ __all__ = [
     "check_writable",
     "choose_device",
     "compile_trained",
-    "configure",
     "configure_layers",
     "count_parameters",
     "data_uri",
@@ -63,22 +63,6 @@ __all__ = [
     "wait_for",
     "write_text",
 ]
-
-
-def configure(
-    source: str, keys: Mapping[str, Any], settings: Sequence[str] = (), *, datasets: str, preset: str
-) -> tuple[Config, PluginManager]:
-    """Returns a complete configuration and its plugins; see `configure_layers`.
-
-    Args:
-        source: the origin of the keys, for messages.
-        keys: values that override the preset, such as "training.seed" → 1. None does not override.
-        settings: values that override the keys, in the format of `--set`, such as "training.seed=1".
-        datasets: in the format of `--datasets`.
-        preset: the name of the preset.
-    """
-    layers = [Layer.from_keys(source, keys), Layer.from_settings(settings)]
-    return configure_layers(layers, datasets=datasets, preset=preset)
 
 
 def configure_layers(

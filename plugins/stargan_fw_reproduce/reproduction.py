@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw.api import RunFolder, check_datasets, check_same_run, configure
+from stargan_fw.api import Layer, RunFolder, check_datasets, check_same_run, configure_layers
 from stargan_fw.errors import ConfigError, RunError
 from stargan_fw_reproduce.run_length import RunRecord, save_every
 
@@ -263,4 +263,5 @@ def configure_run(
     own = planned.at(size or request.size)
     places = {"data.path": request.data, "data.cache": request.cache, "plugins": list(request.plugins) or None}
     keys = {**own.settings, **places, "training.trackers": [], "training.seed": seed}
-    return configure(planned.name, keys, settings, datasets=planned.datasets, preset=own.preset)
+    layers = [Layer.from_keys(planned.name, keys), Layer.from_settings(settings)]
+    return configure_layers(layers, datasets=planned.datasets, preset=own.preset)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stargan_fw.data.splits import SPLIT_WORDS, find_copies
+from stargan_fw.data.splits import find_copies
 from stargan_fw.errors import printable
 from stargan_fw.interfaces.dataset import Remark
+from stargan_fw_registry.split_words import SPLIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized

@@ -4,7 +4,7 @@ import hashlib
 import os
 import random
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 
 from stargan_fw.data.images import UNREADABLE, encoded_bytes
 from stargan_fw.errors import DataError
@@ -14,35 +14,6 @@ from stargan_fw.interfaces.dataset import Dataset, EncodedImage, Example, ImageS
 SPLIT_SEED = "stargan-fw split 1"
 LARGEST_TEST_SHARE = 0.2
 COMPARED = 10_000  # with more images, only those with the same path are found to be copies: a start must not take long
-
-TRAIN = frozenset({"train", "training"})
-TEST = frozenset({"test", "testing"})
-VALIDATION = frozenset({"val", "valid", "validation", "dev"})
-ABROAD: Mapping[str, Sequence[str]] = {
-    "train": (
-        *("entrainement", "entraînement", "apprentissage", "entrenamiento", "treino", "treinamento", "addestramento"),
-        *("обучение", "训练", "訓練", "学習", "학습", "훈련"),
-    ),
-    "test": ("teste", "prueba", "pruebas", "тест", "测试", "測試", "テスト", "테스트"),
-    "val": (
-        "validierung",
-        "validación",
-        "validacion",
-        "validação",
-        "validazione",
-        "валидация",
-        "验证",
-        "驗證",
-        "検証",
-        "검증",
-    ),
-}
-# Words for a kind of split, in any language: plugins find splits by them, and the check finds labels that are none.
-SPLIT_WORDS: Mapping[str, str] = {
-    **dict.fromkeys((*TRAIN, "trn", *ABROAD["train"]), "train"),
-    **dict.fromkeys((*TEST, "tst", "privatetest", *ABROAD["test"]), "test"),
-    **dict.fromkeys((*VALIDATION, "evaluation", "eval", "publictest", *ABROAD["val"]), "val"),
-}
 
 
 def split(dataset: Dataset, examples: Sequence[Example]) -> tuple[list[int], list[int]]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from stargan_fw import Remark
 from stargan_fw.data.images import is_image_name, is_junk
-from stargan_fw.data.splits import SPLIT_WORDS
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.folder_tree import (
     ImageTree,
@@ -22,6 +21,7 @@ from stargan_fw_plugins.datasets.folder_tree import (
 )
 from stargan_fw_plugins.datasets.location import write_location
 from stargan_fw_plugins.datasets.split_names import sides_of
+from stargan_fw_registry.split_words import SPLIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stargan_fw.data.splits import SPLIT_WORDS, TEST, TRAIN, VALIDATION
+from stargan_fw_registry.split_words import SPLIT_WORDS, TEST, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
