@@ -1,13 +1,12 @@
 """Compares `stargan-fw translate` with a plain loop that translates one picture at a time in fp32, on the same JPEGs.
 
-    python benchmarks/translate.py [--images 1000] [--rounds 3] [--threads 1] [--compile]
+    python benchmarks/translate.py [--images 1000] [--rounds 3] [--threads 1]
     python benchmarks/translate.py --forward          # the generator alone on batches of 16
 
 The loop's networks are the reference's formulation in plain torch, with the same weights. Both sides read, crop and resize
 JPEGs of CelebA's size, read the current labels with the model's classifier, translate at 128 px with the paper's networks
 (conv_dim 64, random weights) and write PNGs. They take turns, and the medians of the rounds are compared, by the clock and
 by processor time. Other work on the machine changes processor time less, but with several threads it includes waiting.
-If networks are compiled, that time is part of `translate`.
 """
 
 import argparse
@@ -27,7 +26,6 @@ from reference_step import ReferenceDiscriminator, ReferenceGenerator
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from stargan_fw.inference import engine
 from stargan_fw.inference.translator import Translator
 from stargan_fw.models.loading import TrainedModel
 from stargan_fw.models.weights import StoredWeights
@@ -144,12 +142,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--compile", action="store_true", help="compile for any number of images")
     parser.add_argument("--forward", action="store_true", help="the generator alone")
     arguments = parser.parse_args()
     prepare_process()  # as the command line does, before a tensor is made
-    if arguments.compile:
-        engine.WORTH_COMPILING["cpu"] = 1
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as name:

@@ -102,7 +102,6 @@ def _write_all(
 
     listed = len(plan) + len(unreadable)
     targets = output.targets(translator.labels)
-    translator.compile_for(len(targets) * len(plan))
     translator.warn_of_untrained(edits for target in targets for edits in (target.edits, target.start))
     reading = translator.reading(targets)
     if (trained_on := translator.own_crop(targets)) and reading.crop is None:

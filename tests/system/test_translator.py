@@ -378,21 +378,6 @@ def test_pictures_are_read_one_batch_ahead_and_no_further(opened, monkeypatch):
     assert max(ahead) <= 2 * 4, "the batch in the network and the one ahead"
 
 
-def test_many_images_are_compiled_and_say_so_where_they_cannot_be(opened, monkeypatch, caplog):
-    from stargan_fw.compute import machine
-    from stargan_fw.inference import engine
-
-    monkeypatch.setattr(machine, "_cpp_compiler", lambda: None)
-    monkeypatch.setattr(engine, "WORTH_COMPILING", {"cpu": 3})
-    images = noise(3, 3, 32, 32)
-    translator = opened(precision="bf16")
-    translator.translate(images[:2], to="happy")
-    assert not caplog.messages
-    result = translator.translate(images, to="happy")
-    assert caplog.messages == ["No C++ compiler is found: the networks run uncompiled."]
-    assert torch.equal(result, translator.translate(images[:3], to="happy"))
-
-
 def test_pasting_keeps_detail_that_the_model_did_not_see_and_removes_what_it_replaced():
     rows = torch.linspace(-0.4, 0.4, 128).view(1, 1, 128, 1).expand(1, 3, 128, 128)
     lines = torch.tensor([0.1, -0.1]).repeat(64)  # too fine for 32 pixels
@@ -416,19 +401,6 @@ def test_pasting_fades_out_where_the_picture_goes_on():
     assert result[:, 0].max() < 0.05
     torch.testing.assert_close(result[:, 4:60], torch.full((64, 56), 0.5))
     torch.testing.assert_close(result, result.flip(1))
-
-
-def test_a_compiled_network_sees_batches_of_one_size(opened, monkeypatch):
-    images = noise(5, 3, 32, 32)
-    translator = opened(precision="bf16", batch_size=4)
-    heard = listen_to(translator, monkeypatch)
-    expected = translator.translate(images, to="happy")
-    heard.clear()
-    monkeypatch.setattr(translator._engine, "_compiled", True)
-    result = translator.translate(images, to="happy")
-    assert [len(target) for _, target in heard] == [4, 4]
-    assert result.shape == expected.shape
-    torch.testing.assert_close(result, expected, atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["from_pretrained", "translate", "interpolate"])

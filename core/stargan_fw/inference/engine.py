@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor
 
-from stargan_fw.compute.machine import Precision, compile_networks, prefers_channels_last
+from stargan_fw.compute.machine import Precision, prefers_channels_last
 from stargan_fw.errors import ModelError
 from stargan_fw.interfaces.method import read_labels, require_across
 
@@ -20,9 +20,6 @@ PrecisionName = Literal["auto", "fp32", "bf16"]
 
 # A GPU needs many images at once to be busy; the caches of a processor hold few.
 BATCH_SIZE, CPU_BATCH_SIZE = 32, 8
-# Compiling pays from this many images on: it takes about 15 s and saves 8 of 59 ms per image at 128 px on two AVX-512
-# cores. On GPUs it was not measured, so networks are not compiled there.
-WORTH_COMPILING = {"cpu": 4000}
 
 
 class Engine:
@@ -52,11 +49,12 @@ class Engine:
         if precision not in get_args(PrecisionName):
             raise ModelError(f"precision = {precision!r}: give {' or '.join(map(repr, get_args(PrecisionName)))}.")
         self._method, self._device, self._batch_size = method, device, batch_size
-        self._translating = {name: method.networks[name] for name in method.translating}
         self._exact = precision == "fp32"
         self._precision = Precision.choose(precision, device)
-        self._compiled = False
-        self._lay_out()
+        last = self._precision.dtype is torch.bfloat16 and prefers_channels_last(device)
+        self._layout = torch.channels_last if last else torch.contiguous_format
+        for name in method.translating:
+            method.networks[name].to(memory_format=self._layout)
 
     @property
     def batch_size(self) -> int:
@@ -69,18 +67,6 @@ class Engine:
         if self._device.type != "cpu":
             return BATCH_SIZE
         return 1 if self._exact else CPU_BATCH_SIZE
-
-    def compile_for(self, images: int) -> None:
-        """Compiles the networks if that takes less time than it saves for this many images.
-
-        If there is no compiler, a log message says so.
-        """
-        worth = WORTH_COMPILING.get(self._device.type)
-        if self._compiled or not self._bf16 or worth is None or images < worth:
-            return
-        networks = [network for name, network in self._translating.items() if name in self._method.compilable]
-        self._compiled = compile_networks(networks, self._device)
-        self._lay_out()
 
     @torch.no_grad()
     def translate(self, images: Tensor, targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> Tensor:
@@ -109,14 +95,7 @@ class Engine:
         found = [read_labels(self._method, part.to(self._device), dataset) for part in parts]
         return torch.cat(found).to(images.device)
 
-    @property
-    def _bf16(self) -> bool:
-        return self._precision.dtype is torch.bfloat16
-
     def _translate_part(self, datasets: list[str], part: list[Tensor]) -> Tensor:
-        count, device = len(part[0]), part[0].device
-        if self._compiled and count < self.batch_size:  # another size would be compiled again
-            part = [_fill_up(tensor, self.batch_size) for tensor in part]
         images = part[0].to(self._device, memory_format=self._layout)
         labels = [tensor.to(self._device) for tensor in part[1:]]
         with self._precision.autocast():
@@ -125,14 +104,4 @@ class Engine:
             else:  # the first half of the labels are the targets
                 targets, sources = (dict(zip(datasets, labels[at:], strict=False)) for at in (0, len(datasets)))
                 result = require_across(self._method, datasets).translate_across(images, targets, sources)
-        return result[:count].to(device, torch.float32).contiguous()
-
-    def _lay_out(self) -> None:
-        pays = self._bf16 and (self._compiled or prefers_channels_last(self._device))
-        self._layout = torch.channels_last if pays else torch.contiguous_format
-        for network in self._translating.values():
-            network.to(memory_format=self._layout)
-
-
-def _fill_up(tensor: Tensor, count: int) -> Tensor:
-    return torch.cat([tensor, tensor[-1:].expand(count - len(tensor), *tensor.shape[1:])])
+        return result.to(part[0].device, torch.float32).contiguous()

@@ -182,16 +182,6 @@ class Translator:
     def _datasets_of(self, targets: Sequence[Target]) -> Sequence[str]:
         return targets[0].datasets if targets else self.labels.datasets[:1]
 
-    def compile_for(self, images: int) -> None:
-        """Compiles the network if that takes less time than it saves for this many images; call it before `pipeline`.
-
-        `translate` and `interpolate` do this by themselves.
-
-        Args:
-            images: the number of results: images times edits.
-        """
-        self._engine.compile_for(images)
-
     @overload
     def translate(self, images: Same, to: str, **options: Unpack[Options]) -> Same: ...
     @overload
@@ -293,7 +283,6 @@ class Translator:
         self.warn_of_untrained(edits for target in targets for edits in (target.edits, target.start))
         reading = self.reading(targets)
         inputs = [as_input(image, reading) for image in ([images] if single else images)]
-        self.compile_for(len(targets) * sum(image.count for image in inputs))
         rows = [image.results(size) for batch in self.pipeline.run(inputs, targets, current=current) for image in batch]
         columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in targets]
         return [column[0] for column in columns] if single else columns
