@@ -90,9 +90,9 @@ def _text_parsers(run: RunFolder, plugins: PluginManager) -> dict[str, Parser]:
     preset = Layer.from_file(plugins.index("preset").get("quickstart"))
 
     def edit(data: bytes) -> None:
-        resolved = space.resolve(data.decode(errors="surrogateescape"))
-        schema = space.schema(resolved.dataset)
-        schema.edit(torch.zeros(2, schema.dim), resolved)
+        for resolved in space.resolve_all(data.decode(errors="surrogateescape")):
+            schema = space.schema(resolved.dataset)
+            schema.edit(torch.zeros(2, schema.dim), resolved)
 
     def configuration(data: bytes) -> None:
         path = run.path.parent / "fuzz.toml"
