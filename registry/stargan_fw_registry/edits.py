@@ -151,8 +151,10 @@ def _parse_one(meanings: Sequence[list[_Meaning]], _: Sequence[EditableLabels]) 
 
 def _parse_several(meanings: Sequence[list[_Meaning]], schemas: Sequence[EditableLabels]) -> tuple[Edit, ...]:
     chosen = _only_meanings(meanings, _shared_datasets(meanings) or {schema.name for schema in schemas})
-    of_each = ([meaning for meaning in chosen if meaning.schema.name == schema.name] for schema in schemas)
-    return tuple(_combine(own) for own in of_each if own)
+    of_each: dict[str, list[_Meaning]] = {schema.name: [] for schema in schemas}
+    for meaning in chosen:
+        of_each[meaning.schema.name].append(meaning)
+    return tuple(_combine(own) for own in of_each.values() if own)
 
 
 def _readings(text: str, schemas: Sequence[EditableLabels]) -> Iterator[Callable[[], list[_Part]]]:
