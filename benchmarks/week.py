@@ -29,7 +29,7 @@ import torch
 from rich.console import Console
 
 from stargan_fw import Tracker
-from stargan_fw.api import RunFolder, configure, prepare_training
+from stargan_fw.api import Layer, RunFolder, configure_layers, prepare_training
 from stargan_fw_plugins.datasets.celeba import CelebA
 from stargan_fw_plugins.datasets.rafd import RaFD
 
@@ -131,7 +131,8 @@ def train(folder: Path, steps: int, interval: int) -> list[Reading]:
         dataset.draw_stand_in(folder / dataset.name, images=60, people=5, seed=1)
     saved = {"training.steps": steps, "training.save_every": interval, "training.sample_every": 10 * interval}
     keys = {**TINY, **saved, "data.path": str(folder)}
-    config, plugins = configure("benchmarks/week.py", keys, datasets="celeba,rafd", preset="quickstart")
+    layers = [Layer.from_keys("benchmarks/week.py", keys)]
+    config, plugins = configure_layers(layers, datasets="celeba,rafd", preset="quickstart")
     run = RunFolder(folder / "run")
     watch = Watch(run.path, max(1, steps // READINGS), interval // 2)
     print("".join(f"{field.name:>14}" for field in fields(Reading)))
