@@ -98,6 +98,7 @@ def run_tests(bench: Setting) -> dict[str, Any]:
     if importlib.util.find_spec("pytest") is None:
         raise LeftOut("pytest is not there")
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "tests/gpu", "-v", "-rfE", "-p", "no:cacheprovider"]
+    command += ["-W", "default"]  # what a GPU's packages warn of is no error
     command += ["-k", "resident"] * bench.small  # one test shows that the program works
     log = bench.folder / "tests.log"
     with log.open("w", encoding="utf-8") as file:

@@ -1,6 +1,5 @@
 """What the sections of `gpu.py` measure with: a device, sizes, time, and what earlier sections found."""
 
-import gc
 import json
 import statistics
 import tempfile
@@ -19,7 +18,7 @@ from stargan_fw.training.failed_steps import is_lack_of_memory
 from stargan_fw.training.plan import compile_trained
 from stargan_fw.training.trainer import Trainer
 from stargan_fw_bench.measurement import copy_bandwidth, matrix_rate, peak_bytes
-from stargan_fw_bench.speed_trial import rehearse, train_on_first
+from stargan_fw_bench.speed_trial import free_memory, rehearse, train_on_first
 
 LABELS = (5, 8)  # CelebA's and RaFD's
 N_CRITIC = 5  # the paper's, and the default
@@ -171,14 +170,6 @@ class Setting:
             for name, work in works.items():
                 rates[name].append(self.turn(work))
         return {name: statistics.median(own) for name, own in rates.items()}
-
-
-def free_memory(device: torch.device) -> None:
-    """Gives back what nothing refers to any more."""
-    gc.collect()
-    torch.compiler.reset()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def answers(device: torch.device) -> bool:

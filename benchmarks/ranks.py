@@ -57,7 +57,8 @@ def launch(count: int, threads: int, options: list[str], limit: float | None = N
     Raises:
         subprocess.SubprocessError: they fail, or take more than `limit` seconds.
     """
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"] if count > 1 else []
+    here = ["--standalone", "--local-addr=127.0.0.1"]  # a machine without a network may not find itself by its name
+    torchrun = ["-m", "torch.distributed.run", *here, f"--nproc-per-node={count}"] if count > 1 else []
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, *torchrun, __file__, "--measure", *options]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

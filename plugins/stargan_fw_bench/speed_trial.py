@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from dataclasses import dataclass
@@ -99,6 +100,14 @@ def cycle(trainer: Trainer) -> int:
         trainer.step += 1
         trainer.update(trainer.load())
     return trainer.cycle_steps * trainer.config.batch_size
+
+
+def free_memory(device: torch.device) -> None:
+    """Gives back the memory of what nothing refers to any more, and of all that was compiled and captured in this process."""
+    gc.collect()  # optimisers and their schedules refer to each other
+    torch.compiler.reset()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _schema(number: int, count: int) -> LabelSchema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import asdict, dataclass
@@ -11,8 +12,9 @@ import torch
 
 from stargan_fw import Tuner, Tuning, hookimpl
 from stargan_fw.compute.machine import automatic, has_bf16, wait_for
-from stargan_fw.errors import one_line
+from stargan_fw.errors import TrainingError, one_line
 from stargan_fw.training.failed_steps import is_lack_of_memory
+from stargan_fw_bench.speed_trial import cycle, free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +46,9 @@ ELSEWHERE: Sequence[Mapping[str, str]] = [_LAYERS]
 # four small networks: in fp32 with other layers up to 1e-7, 2e-5, 0.002; in bf16 up to 0.001, 0.11, 0.46.
 TOLERANCES = {"fp32": (1e-4, 1e-3, 0.02), "bf16": (0.02, 0.2, 0.7)}
 GAIN = 1.03  # by how much faster than `automatic` a way must be to be taken: rates vary by about as much
+UNTIL_REPLAYED = 2  # cycles more than the first one: torch runs kernels, records them, and then replays them
 CYCLES, SECONDS, HOPELESS = 3, 2.0, 1.5  # timed at least, and a way that takes so many times as long is timed once
+OF_TORCH = RuntimeError, AssertionError  # errors of its compiler and graphs
 # No weight moves, and a value that is not finite counts as an error of the way.
 OF_A_TRIAL = {"learning_rate": 0.0, "on_non_finite": "skip", "max_skipped": 2**31}
 
@@ -82,7 +86,8 @@ class Trial:
 class WayTuner(Tuner):
     """Tries the ways that are open on a device, each with networks of its own from the same weights on the same batches.
 
-    The learning rate of the trials is 0, so that all losses and gradients are of the same weights.
+    The learning rate of the trials is 0, so that all losses and gradients are of the same weights. Between two trials all that the
+    compiler has made in this process is dropped: torch stops compiling a function of which it has eight versions.
     """
 
     name = "ways"
@@ -97,10 +102,12 @@ class WayTuner(Tuner):
         trials = [plain.trial]
         fastest: float | None = None
         for settings in ways(training, device):
+            free_memory(device)
             trial = _try(make, settings, plain, fastest).trial
             trials.append(trial)
             if not trial.why_not and trial.images_per_second:
                 fastest = max(fastest or 0.0, trial.images_per_second)
+        free_memory(device)
         chosen = choose(trials[1:])
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         machine = {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
@@ -151,7 +158,7 @@ def _try(
         with make({**settings, **OF_A_TRIAL}) as trainer:
             losses, gradients = _first_steps(trainer)
             rate = _images_per_second(trainer, fastest)
-    except (RuntimeError, AssertionError, SystemExit) as error:  # torch's compiler and graphs raise the first two
+    except (*OF_TORCH, TrainingError, SystemExit) as error:
         lacks = isinstance(error, RuntimeError) and is_lack_of_memory(error)
         why_not = "too little memory" if lacks else one_line(str(error).strip() or type(error).__name__)
         return _Measured(Trial(settings, why_not=why_not), {}, {})
@@ -185,7 +192,7 @@ def _first_steps(trainer: Trainer) -> tuple[dict[str, float], dict[str, list[Ten
         return keep
 
     handles = [own.optimizer.register_step_pre_hook(note(phase)) for phase, own in trainer.own_optimizers().items()]
-    _cycle(trainer)
+    cycle(trainer)
     for handle in handles:
         handle.remove()
     losses = {
@@ -197,19 +204,15 @@ def _first_steps(trainer: Trainer) -> tuple[dict[str, float], dict[str, list[Ten
     return losses, gradients
 
 
-def _cycle(trainer: Trainer) -> None:
-    for _ in range(trainer.cycle_steps):
-        trainer.step += 1
-        trainer.update(trainer.load())
-
-
 def _images_per_second(trainer: Trainer, fastest: float | None) -> float:
     """Returns the median over some cycles; one cycle is enough if it is far slower than the fastest way so far."""
-    images, seconds = trainer.cycle_steps * trainer.config.batch_size, list[float]()
+    for _ in range(UNTIL_REPLAYED if trainer.captures else 0):
+        cycle(trainer)
+    seconds = list[float]()
     while len(seconds) < CYCLES or sum(seconds) < SECONDS:
         wait_for(trainer.device)
         start = time.perf_counter()
-        _cycle(trainer)
+        images = cycle(trainer)
         wait_for(trainer.device)
         seconds.append(time.perf_counter() - start)
         if fastest and images / seconds[0] * HOPELESS < fastest:
@@ -218,7 +221,12 @@ def _images_per_second(trainer: Trainer, fastest: float | None) -> float:
 
 
 def _loss_error(losses: Mapping[str, float], plain: _Measured) -> float:
-    return max(abs(losses[name] - value) / max(1.0, abs(value)) for name, value in plain.losses.items())
+    return _largest([abs(losses[name] - value) / max(1.0, abs(value)) for name, value in plain.losses.items()])
+
+
+def _largest(errors: Sequence[float]) -> float:
+    """Returns the largest error, or NaN if one is: Python's `max` may pass over it."""
+    return math.nan if any(map(math.isnan, errors)) else max(errors)
 
 
 def gradient_errors(
@@ -227,13 +235,15 @@ def gradient_errors(
     """Returns `Trial.gradient_error` and `Trial.gradient_noise` of gradients by optimiser and parameter."""
     shares, noises = [], []
     for phase, of_plain in plain.items():
+        if phase not in gradients:  # nothing finite
+            return math.inf, math.inf
         pairs = [(own.cpu().double(), one.cpu().double()) for own, one in zip(gradients[phase], of_plain, strict=True)]
         if any(bool(one.any()) and not bool(own.any()) for own, one in pairs):
-            return float("inf"), float("inf")
+            return math.inf, math.inf
         square = sum(float(one.square().sum()) for _, one in pairs) or 1.0
         shares.append(abs(1 - sum(float((own * one).sum()) for own, one in pairs) / square))
         noises.append((sum(float((own - one).square().sum()) for own, one in pairs) / square) ** 0.5)
-    return max(shares), max(noises)
+    return _largest(shares), _largest(noises)
 
 
 @hookimpl

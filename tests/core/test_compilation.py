@@ -58,6 +58,28 @@ def test_graphs_begin_with_each_step_and_change_nothing(trainer, modes, monkeypa
     assert len(begun) == 8  # four steps on each of two datasets
 
 
+@pytest.mark.parametrize("captures", [False, True])
+def test_losses_stay_if_a_graph_overwrites_what_it_returned(trainer, modes, monkeypatch, captures):
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
+    trained, terms = trainer(), []
+    trained.captures = captures
+    losses = trained.method.losses
+
+    def noted(batch, due):
+        for phase, values in losses(batch, due):
+            terms.extend(values.terms.values())
+            yield phase, values
+
+    trained.method.losses = noted
+    trained.step += 1
+    trained.update(trained.load())
+    (values,) = trained.pending.values()
+    before = {name: float(value) for name, value in values.items()}
+    for term in terms:
+        term.data.fill_(7)
+    assert ({name: float(value) for name, value in values.items()} == before) == captures
+
+
 @pytest.mark.parametrize(("graphs", "notes"), [("on", 1), ("off", 0)])
 def test_where_graphs_fail_the_error_says_how_to_do_without(trainer, modes, monkeypatch, graphs, notes):
     failing = trainer(f"training.graphs={graphs}")

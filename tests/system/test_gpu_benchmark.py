@@ -50,6 +50,16 @@ def test_a_clone_that_is_not_installed_has_its_plugins(tmp_path):
     assert entries == {(group, name, value) for group, named in groups for name, value in named.items()}
 
 
+def test_packages_beside_the_clone_are_found_from_its_folder(tmp_path, monkeypatch):
+    from gpu import SOURCES, environment
+
+    monkeypatch.setenv("PYTHONPATH", "gpu-packages")
+    monkeypatch.chdir(tmp_path)
+    paths = environment(PROJECT, tmp_path)["PYTHONPATH"].split(":")
+    assert paths[: len(SOURCES)] == SOURCES
+    assert paths[-1] == str(tmp_path / "gpu-packages")
+
+
 def test_missing_packages_are_named_with_a_line_to_paste():
     from gpu import explain_missing, missing_packages
 
@@ -119,7 +129,8 @@ def test_a_section_that_takes_too_long_is_ended_and_keeps_what_it_found(tmp_path
 
     assert time.time() - start < 30
     assert items(result)["a"] == {"found": {}}
-    assert items(result)["b"]["error"].startswith("stopped after")
+    assert items(result)["b"]["skipped"].startswith("stopped after")
+    assert result.failed == []
 
 
 def test_the_page_of_the_docs_is_that_of_the_kept_result():

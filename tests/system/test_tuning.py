@@ -1,6 +1,7 @@
 """What tuning tries, what it refuses and takes, and what a run keeps of it."""
 
 import json
+import math
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +16,7 @@ from stargan_fw.training import plan
 from stargan_fw.training.plan import compile_trained
 from stargan_fw.training.train_request import data_request
 from stargan_fw_bench import rehearse, tuning
-from stargan_fw_bench.tuning import PLAIN, Trial, WayTuner, choose, ways
+from stargan_fw_bench.tuning import PLAIN, Trial, WayTuner, choose, gradient_errors, ways
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 AUTO = dict.fromkeys(PLAIN, "auto")
@@ -112,14 +113,18 @@ def test_ways_are_compared_with_the_plain_one(bf16, make):
     assert [row[-1] for row in found.table].count("chosen") == 1
 
 
-def scale_losses(trainer):
+def scale_losses(trainer, factor=1.5, phases="dg"):
     losses = trainer.method.losses
 
     def wrong(batch, due):
         for phase, values in losses(batch, due):
-            yield phase, values.share(1.5, last=values.last)
+            yield phase, values.share(factor if phase in phases else 1.0, last=values.last)
 
     trainer.method.losses = wrong
+
+
+def lose_a_loss(trainer):
+    scale_losses(trainer, float("nan"), "g")
 
 
 def lose_a_gradient(trainer):
@@ -140,6 +145,7 @@ def break_down(message):
     ("spoil", "why_not"),
     [
         (scale_losses, "differ by 0.5, more than 0.02"),
+        (lose_a_loss, "losses differ by nan, more than 0.02"),
         (lose_a_gradient, "gradients are off by inf, more than 0.2"),
         (break_down("no\nsuch kernel"), "no such kernel"),
         (break_down("CUDA out of memory. Tried to allocate"), "too little memory"),
@@ -170,6 +176,32 @@ def test_nothing_is_taken_that_cannot_be_compared(bf16, make):
         *["the plain way, to compare with, does not run"] * 2,
     ]
     assert found.chosen == {**FAST, "channels_last": "off"}
+
+
+def test_no_error_hides_that_another_is_not_a_number():
+    one, zero, lost = ([torch.tensor(number)] for number in (1.0, 0.0, float("nan")))
+    assert gradient_errors({"d": one, "g": one}, {"d": one, "g": one}) == (0, 0)
+    assert all(math.isnan(error) for error in gradient_errors({"d": one, "g": lost}, {"d": one, "g": one}))
+    for gradients in ({"d": one}, {"d": one, "g": zero}):
+        assert gradient_errors(gradients, {"d": one, "g": one}) == (math.inf, math.inf)
+
+
+def test_a_way_begins_without_what_others_have_compiled_or_left(bf16, make, monkeypatch):
+    order = []
+    monkeypatch.setattr(tuning, "free_memory", lambda device: order.append("freed"))
+    low = {**AUTO, "compile": "off", "channels_last": "off"}
+    WayTuner().tune(make(lambda trainer: order.append(str(trainer.precision))), low, CPU)
+    assert order == ["fp32", "freed", "fp32", "freed", "bf16", "freed"]
+
+
+@pytest.mark.parametrize(("captures", "cycles"), [(False, 1), (True, 3)])
+def test_graphs_are_timed_once_they_are_replayed(make, monkeypatch, captures, cycles):
+    taken = []
+    monkeypatch.setattr(tuning, "cycle", lambda trainer: taken.append(trainer) or 4)
+    with make()({}) as trainer:
+        trainer.captures = captures
+        assert tuning._images_per_second(trainer, None) > 0
+    assert len(taken) == cycles
 
 
 @pytest.mark.parametrize(("rate", "why_not", "chosen"), [(110, "", 1), (102, "", 0), (110, "wrong", 0)])

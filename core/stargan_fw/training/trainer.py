@@ -216,8 +216,9 @@ class Trainer:
             optimizer = self.optimizers[phase]
             optimizer.differentiate(losses)
             terms = unfinished.setdefault(phase, {})
-            for name, term in losses.terms.items():
-                terms[name] = terms[name] + term.detach() if name in terms else term.detach()
+            for name, term in losses.terms.items():  # the next replay of a graph overwrites what this one returned
+                own = term.detach().clone() if self.captures else term.detach()
+                terms[name] = terms[name] + own if name in terms else own
             if losses.last:
                 del unfinished[phase]
                 ranks.agree(f"phase {phase} with the losses {', '.join(terms)}")
