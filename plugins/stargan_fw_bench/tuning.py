@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stargan_fw import Tuner, Tuning, hookimpl
-from stargan_fw.compute.machine import automatic, has_bf16, wait_for
+from stargan_fw.compute.machine import Precision, automatic, breaks_compiled, has_bf16, wait_for
 from stargan_fw.errors import TrainingError, one_line
 from stargan_fw.training.failed_steps import is_lack_of_memory
 from stargan_fw_bench.speed_trial import cycle, free_memory
@@ -126,7 +126,9 @@ def ways(training: Mapping[str, Any], device: torch.device) -> Iterator[dict[str
         settings = {**start, **changes, **fixed}
         meant = changes.get("precision", settings["precision"]) == settings["precision"]
         possible = has_bf16(device) or settings["precision"] == "fp32" or "precision" in fixed
-        if meant and possible and settings not in found:
+        low = Precision(device, torch.bfloat16) if settings["precision"] == "bf16" else None
+        works = not low or settings["compile"] == "off" or not breaks_compiled(low)
+        if meant and possible and works and settings not in found:
             found.append(settings)
             yield settings
 

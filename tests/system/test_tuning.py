@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from torch.torch_version import TorchVersion
 
 from stargan_fw.components import complete
 from stargan_fw.config_layers import Layer
@@ -69,7 +70,17 @@ def test_a_processor_without_bf16_has_one_way(monkeypatch):
     assert list(ways(AUTO, CPU)) == [FAST]
 
 
-def test_a_processor_with_bf16_has_five(bf16):
+def test_torch_that_breaks_memory_compiles_nothing_on_a_processor_in_bf16(bf16, make, monkeypatch, caplog):
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.11.0+cpu"))
+    assert tried(AUTO, CPU)[-1] == {"precision": "bf16", "channels_last": "on"}
+    assert {"precision": "bf16", "compile": "on"} in tried(AUTO, CUDA)
+    with make()({"precision": "bf16", "compile": "on"}) as trainer:
+        assert trainer.method.generator._compiled_call_impl is None
+    assert "Nothing is compiled: torch 2.11.0+cpu breaks memory" in caplog.text
+
+
+def test_a_processor_with_bf16_has_five(bf16, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.14.0"))
     low = {"precision": "bf16"}
     assert tried(AUTO, CPU) == [
         {"precision": "fp32"},

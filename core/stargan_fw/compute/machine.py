@@ -190,11 +190,17 @@ def compile_networks(networks: list[nn.Module], device: torch.device, *, graphs:
 def _compile(network: nn.Module, mode: str | None) -> None:
     """Compiles a network in place; parts that the compiler fails on run uncompiled.
 
-    That is a setting of the whole process, so it is set during this network's calls only, the first of which compile.
+    A class of networks may have 32 versions, for data types, layouts and gradients of several networks: from the ninth on torch would
+    leave them uncompiled. Both are settings of the whole process, so they are set during this network's calls only, which compile.
     """
     network.compile(mode=mode)
-    uncompiled_if_it_fails = torch._dynamo.config.patch(suppress_errors=True)  # noqa: SLF001 - torch documents it so
-    network._compiled_call_impl = uncompiled_if_it_fails(network._compiled_call_impl)  # noqa: SLF001 - what `compile` sets
+    settings = torch._dynamo.config.patch(suppress_errors=True, recompile_limit=32)  # noqa: SLF001 - torch documents it so
+    network._compiled_call_impl = settings(network._compiled_call_impl)  # noqa: SLF001 - what `compile` sets
+
+
+def breaks_compiled(precision: Precision) -> bool:
+    """Returns whether compiled networks end the process: torch 2.11's, in bf16 on processors, break its memory; 2.14's do not."""
+    return precision.device.type == "cpu" and precision.dtype is torch.bfloat16 and torch.__version__ < "2.14"
 
 
 def has_graphs(device: torch.device) -> bool:

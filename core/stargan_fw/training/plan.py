@@ -15,7 +15,7 @@ from rich.console import Console
 
 from stargan_fw import ranks
 from stargan_fw.components import build_method, check_networks
-from stargan_fw.compute.machine import Precision, accelerate_networks, compile_networks, has_graphs
+from stargan_fw.compute.machine import Precision, accelerate_networks, breaks_compiled, compile_networks, has_graphs
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader, check_shares
 from stargan_fw.data.source import Source, find_unreadable, label_space, open_sources
@@ -233,6 +233,9 @@ def compile_trained(trainer: Trainer) -> bool:
             logger.warning(
                 "training.graphs = on: nothing is compiled, and so nothing is captured. Set training.compile to on."
             )
+        return False
+    if breaks_compiled(trainer.precision):
+        logger.warning("Nothing is compiled: torch %s breaks memory so, in bf16 on a processor.", torch.__version__)
         return False
     compiled = compile_networks(networks, device, graphs=graphs)
     trainer.captures = compiled and graphs
