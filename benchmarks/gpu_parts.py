@@ -11,8 +11,8 @@ from gpu_setting import N_CRITIC, Item, Setting, Settings
 from layers import layer_rows, penalty_row
 
 from stargan_fw.training.trainer import Trainer
+from stargan_fw_bench.cycles import cycle
 from stargan_fw_bench.measurement import costliest_parts, operations_and_bytes, record_cycle
-from stargan_fw_bench.speed_trial import cycle
 from stargan_fw_plugins.losses.wgan_gp import gradient_penalty
 
 

@@ -31,8 +31,8 @@ from reference_step import ReferenceGenerator, ReferenceStep
 from stargan_fw.compute.machine import choose_device, wait_for
 from stargan_fw.inference.engine import Engine
 from stargan_fw.training.trainer import Trainer
+from stargan_fw_bench.cycles import cycle
 from stargan_fw_bench.measurement import copy_bandwidth, matrix_rate, operations, peak_bytes
-from stargan_fw_bench.speed_trial import cycle
 
 ROOT = Path(__file__).resolve().parents[1]
 UPDATES = 200_000  # the paper's

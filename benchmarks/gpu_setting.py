@@ -17,8 +17,9 @@ from stargan_fw.config_layers import Layer
 from stargan_fw.training.failed_steps import is_lack_of_memory
 from stargan_fw.training.plan import compile_trained
 from stargan_fw.training.trainer import Trainer
+from stargan_fw_bench.cycles import free_memory
 from stargan_fw_bench.measurement import copy_bandwidth, matrix_rate, peak_bytes
-from stargan_fw_bench.speed_trial import free_memory, rehearse, train_on_first
+from stargan_fw_bench.speed_trial import rehearse, train_on_first
 
 LABELS = (5, 8)  # CelebA's and RaFD's
 N_CRITIC = 5  # the paper's, and the default

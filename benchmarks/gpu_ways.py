@@ -12,8 +12,8 @@ from gpu_setting import LeftOut, Setting, Settings
 from torch import Tensor
 
 from stargan_fw.training.trainer import Trainer
+from stargan_fw_bench.cycles import cycle
 from stargan_fw_bench.measurement import peak_bytes
-from stargan_fw_bench.speed_trial import cycle
 from stargan_fw_bench.tuning import PLAIN, gradient_errors, ways, why_not_right
 
 STEPS = 20

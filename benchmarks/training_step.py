@@ -31,8 +31,9 @@ from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.process import HUGE_PAGES, keep_freed_memory
 from stargan_fw.training.plan import compile_trained
 from stargan_fw.training.train_request import data_request
+from stargan_fw_bench.cycles import cycle
 from stargan_fw_bench.measurement import peak_bytes
-from stargan_fw_bench.speed_trial import cycle, rehearse, train_on_first
+from stargan_fw_bench.speed_trial import rehearse, train_on_first
 
 BATCH, CRITIC = 16, 5
 

@@ -1,6 +1,6 @@
+from .cycles import cycle as cycle
 from .speed_trial import (
     Throughput as Throughput,
-    cycle as cycle,
     measure_throughput as measure_throughput,
     rehearse as rehearse,
 )

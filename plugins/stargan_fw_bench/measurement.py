@@ -18,7 +18,7 @@ from torch.utils.flop_counter import flop_registry
 
 from stargan_fw import evaluating
 from stargan_fw.api import scale_pixels, wait_for
-from stargan_fw_bench.speed_trial import cycle
+from stargan_fw_bench.cycles import cycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

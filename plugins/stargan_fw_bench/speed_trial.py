@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import tempfile
 import time
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from stargan_fw.training.optimisation import LinearDecay
 from stargan_fw.training.plan import Plan
 from stargan_fw.training.progress import Progress
 from stargan_fw.training.trainer import Trainer
+from stargan_fw_bench.cycles import cycle
 from stargan_fw_registry import Binary, Categorical, LabelSchema, LabelSpace
 
 if TYPE_CHECKING:
@@ -92,22 +92,6 @@ def train_on_first(trainer: Trainer) -> Trainer:
     trainer.dataset_schedule = type(trainer.dataset_schedule)({first: 1})
     trainer.updates = {first: 0}
     return trainer
-
-
-def cycle(trainer: Trainer) -> int:
-    """Trains for one cycle of the method's phases, and returns the number of images."""
-    for _ in range(trainer.cycle_steps):
-        trainer.step += 1
-        trainer.update(trainer.load())
-    return trainer.cycle_steps * trainer.config.batch_size
-
-
-def free_memory(device: torch.device) -> None:
-    """Gives back the memory of what nothing refers to any more, and of all that was compiled and captured in this process."""
-    gc.collect()  # optimisers and their schedules refer to each other
-    torch.compiler.reset()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def _schema(number: int, count: int) -> LabelSchema:

@@ -14,7 +14,7 @@ from stargan_fw import Tuner, Tuning, hookimpl
 from stargan_fw.compute.machine import Precision, automatic, breaks_compiled, has_bf16, wait_for
 from stargan_fw.errors import TrainingError, one_line
 from stargan_fw.training.failed_steps import is_lack_of_memory
-from stargan_fw_bench.speed_trial import cycle, free_memory
+from stargan_fw_bench.cycles import cycle, free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,7 +108,7 @@ class WayTuner(Tuner):
             if not trial.why_not and trial.images_per_second:
                 fastest = max(fastest or 0.0, trial.images_per_second)
         free_memory(device)
-        chosen = choose(trials[1:])
+        chosen = choose(trials[1:], None if plain.trial.why_not else PLAIN | _fixed(training))
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         machine = {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
         record = {**machine, "chosen": chosen, "trials": [asdict(trial) for trial in trials]}
@@ -118,9 +118,9 @@ class WayTuner(Tuner):
 
 def ways(training: Mapping[str, Any], device: torch.device) -> Iterator[dict[str, str]]:
     """Yields the ways to try, as values of `[training]`, what `automatic` says first."""
-    fixed = {name: training[name] for name in PLAIN if training[name] != "auto"}
+    fixed = _fixed(training)
     # "auto" stays where it means neither "on" nor "off", but what suits the device.
-    start = {**automatic(device), "accelerate": "auto", "channels_last": "auto"}
+    start = {**PLAIN, **automatic(device), "accelerate": "auto", "channels_last": "auto"}
     found = []
     for changes in ({}, *WAYS.get(device.type, ELSEWHERE)):
         settings = {**start, **changes, **fixed}
@@ -133,11 +133,21 @@ def ways(training: Mapping[str, Any], device: torch.device) -> Iterator[dict[str
             yield settings
 
 
-def choose(trials: Sequence[Trial]) -> dict[str, str]:
-    """Returns the fastest right way, or the first, which is `automatic`, unless another is clearly faster."""
+def _fixed(training: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the settings that are not "auto", and so stay."""
+    return {name: training[name] for name in PLAIN if training[name] != "auto"}
+
+
+def choose(trials: Sequence[Trial], plain: dict[str, str] | None = None) -> dict[str, str]:
+    """Returns the fastest right way, or the first, which is `automatic`, unless another is clearly faster.
+
+    If none is right, that is the plain way, or `automatic` if the plain way does not run either and `plain` is None.
+    """
     first = trials[0]
     right = [trial for trial in trials if not trial.why_not]
-    best = max(right, key=lambda trial: trial.images_per_second or 0.0, default=first)
+    if not right:
+        return plain or first.settings
+    best = max(right, key=lambda trial: trial.images_per_second or 0.0)
     clearly = first.why_not or (best.images_per_second or 0.0) > GAIN * (first.images_per_second or 0.0)
     return best.settings if clearly else first.settings
 

@@ -103,14 +103,14 @@ def test_bf16_is_where_the_processor_has_it(tmp_path, monkeypatch, flags, there)
     assert has_bf16(CPU) is there
 
 
-PLAIN = {"precision": "fp32", "accelerate": "off", "channels_last": "off", "compile": "off", "graphs": "off"}
+PLAIN = {"precision": "fp32", "channels_last": "off", "compile": "off", "graphs": "off"}
 
 
 @pytest.mark.parametrize("flags", ["", "avx512_bf16", "avx512_bf16 amx_bf16"])
 def test_a_processor_computes_in_fp32_whatever_it_multiplies(tmp_path, monkeypatch, flags):
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
     monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
-    assert automatic(CPU) == {**PLAIN, "accelerate": "on", "channels_last": "keep"}
+    assert automatic(CPU) == {**PLAIN, "channels_last": "keep"}
 
 
 @pytest.mark.parametrize(

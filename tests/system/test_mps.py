@@ -21,8 +21,8 @@ from stargan_fw.compute.machine import Precision, accelerate_networks, automatic
 from stargan_fw.config_layers import Layer
 from stargan_fw.errors import ConfigError
 from stargan_fw_bench import rehearse
+from stargan_fw_bench.cycles import cycle
 from stargan_fw_bench.measurement import translate
-from stargan_fw_bench.speed_trial import cycle
 from stargan_fw_evaluate import metrics
 from stargan_fw_evaluate.classifier import LabelClassifier, label_loss
 from stargan_fw_plugins import faster_layers

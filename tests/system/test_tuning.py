@@ -221,6 +221,11 @@ def test_a_way_must_be_right_and_clearly_faster(rate, why_not, chosen):
     assert choose([Trial(ways[0], 100), Trial(ways[1], rate, why_not=why_not)]) == ways[chosen]
 
 
+@pytest.mark.parametrize(("plain", "chosen"), [({"precision": "fp32"}, "fp32"), (None, "bf16")])
+def test_if_no_way_is_right_the_plain_one_is_taken_where_it_runs(plain, chosen):
+    assert choose([Trial({"precision": "bf16"}, 100, why_not="losses differ")], plain) == {"precision": chosen}
+
+
 def test_a_run_keeps_what_was_chosen_and_goes_on_so(train, cli, tmp_path):
     tuned = train("--max-steps", "2", "--device", "cpu", "--set", "training.tune=true", out=tmp_path / "tuned")
     assert tuned.code == 0, tuned.err

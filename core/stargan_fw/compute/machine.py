@@ -51,10 +51,11 @@ def automatic(device: torch.device) -> dict[str, str]:
     """Returns what "auto" means on a device for each key of `[training]` that says how a step is computed.
 
     It is what was measured to be faster on such a device. Where nobody measured, it is the plain way: eager, in torch's own
-    layers and layout. `training.tune` tries the rest on the machine at hand.
+    layout. `training.tune` tries the rest on the machine at hand. Layers are not decided here: each accelerator says where it
+    was measured (`Accelerator.suits`).
 
-    Measured, all with two cores and the paper's networks at 128 px in batches of 16, in images/s of training against plain
-    torch in fp32 (the reference's step, `benchmarks/training_step.py`):
+    Measured, all with two cores and the paper's networks at 64 or 128 px in batches of 16, in images/s of training against
+    plain torch in fp32 (the reference's step, `benchmarks/training_step.py`):
 
     - Processors in fp32 with the accelerators' layers: 2.1 × on AVX2 alone, 1.7 to 1.8 × on AVX-512.
     - Processors in bf16: 0.74 to 0.81 × on AVX-512 with `avx512_bf16`. With AMX 1.24 × uncompiled; compiled it was faster, but
@@ -66,11 +67,15 @@ def automatic(device: torch.device) -> dict[str, str]:
     processor = device.type == "cpu"
     return {
         "precision": "bf16" if device.type == "cuda" and has_bf16(device) else "fp32",
-        "accelerate": "on" if processor else "off",
         "channels_last": "keep" if processor else "off",
         "compile": "off",
         "graphs": "off",
     }
+
+
+def resolve(setting: str, choice: str, device: torch.device) -> str:
+    """Returns the value of a setting that `automatic` knows."""
+    return automatic(device)[setting] if choice == "auto" else choice
 
 
 def wait_for(device: torch.device) -> None:
@@ -119,8 +124,7 @@ class Precision:
     @classmethod
     def choose(cls, name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
         """Returns the named precision; `automatic` says what "auto" is."""
-        chosen = automatic(device)["precision"] if name == "auto" else name
-        return cls(device, {"fp32": torch.float32, "bf16": torch.bfloat16}[chosen])
+        return cls(device, {"fp32": torch.float32, "bf16": torch.bfloat16}[resolve("precision", name, device)])
 
     def autocast(self) -> AbstractContextManager[object]:
         """Returns the context to run networks in."""
@@ -215,9 +219,8 @@ def choose_layout(choice: Choice, device: torch.device) -> torch.memory_format:
         choice: `training.channels_last`; "auto" leaves networks contiguous, and on processors the images as the store has them.
         device: the device to train on.
     """
-    chosen = automatic(device)["channels_last"] if choice == "auto" else choice
     layouts = {"on": torch.channels_last, "off": torch.contiguous_format, "keep": torch.preserve_format}
-    return layouts[chosen]
+    return layouts[resolve("channels_last", choice, device)]
 
 
 def _cpp_compiler() -> str | None:

@@ -15,7 +15,14 @@ from rich.console import Console
 
 from stargan_fw import ranks
 from stargan_fw.components import build_method, check_networks
-from stargan_fw.compute.machine import Precision, accelerate_networks, breaks_compiled, compile_networks, has_graphs
+from stargan_fw.compute.machine import (
+    Precision,
+    accelerate_networks,
+    breaks_compiled,
+    compile_networks,
+    has_graphs,
+    resolve,
+)
 from stargan_fw.data.device_cache import ResidentImages, cache_on_device, check_room
 from stargan_fw.data.loader import Loader, check_shares
 from stargan_fw.data.source import Source, find_unreadable, label_space, open_sources
@@ -219,16 +226,16 @@ def compile_trained(trainer: Trainer) -> bool:
         ConfigError: the configuration demands graphs with several ranks, where one rank's capture can fail alone.
     """
     config, device = trainer.config, trainer.precision.device
-    graphs = config.graphs == "on"
+    compiles, graphs = resolve("compile", config.compile, device), resolve("graphs", config.graphs, device) == "on"
     if graphs and ranks.world_size() > 1:
         raise ConfigError("training.graphs = on works with one process only. Set training.graphs to auto or off.")
     if graphs and not has_graphs(device):
         logger.warning("training.graphs = on: only CUDA has graphs, and kernels are launched one by one on %s.", device)
         graphs = False
     networks = [trainer.method.networks[name] for name in trainer.method.compilable]
-    if config.compile == "all" and trainer.method.penalty is not None:
+    if compiles == "all" and trainer.method.penalty is not None:
         networks.append(trainer.method.penalty)
-    if config.compile not in {"on", "all"} or not networks:
+    if compiles == "off" or not networks:
         if graphs:
             logger.warning(
                 "training.graphs = on: nothing is compiled, and so nothing is captured. Set training.compile to on."
