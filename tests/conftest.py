@@ -103,6 +103,50 @@ def small_data(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def emoji_data(tmp_path_factory):
+    """A folder with packages of the layout that `examples/emoji.py` reads, with drawings of two motifs that have all labels."""
+    root = tmp_path_factory.mktemp("emoji")
+    for vendor, left in (("google", 30), ("twitter", 8)):
+        _draw_emoji(root / "node_modules" / f"emoji-datasource-{vendor}", vendor, left)
+    return root
+
+
+TONES = {"1F3FB": "#ffe0bd", "1F3FC": "#e0bb95", "1F3FD": "#bf8f68", "1F3FE": "#9b643d", "1F3FF": "#594539"}
+PEOPLE = {
+    "1F468-200D-1F33E": "person-role",  # farmers: a man, a woman and a neutral person
+    "1F469-200D-1F33E": "person-role",
+    "1F9D1-200D-1F33E": "person-role",
+    "1F46E-200D-2642-FE0F": "person-role",  # police officers
+    "1F46E-200D-2640-FE0F": "person-role",
+    "1F46E": "person-role",
+    "1F468-200D-1F9B0": "person",  # of red-haired people only the man
+    "1F3C3-200D-2642-FE0F": "person-activity",  # runners
+    "1F3C3-200D-2640-FE0F": "person-activity",
+    "1F3C3": "person-activity",
+}
+
+
+def _draw_emoji(package: Path, vendor: str, left: int) -> None:
+    from PIL import Image, ImageDraw
+
+    pictures = package / "img" / vendor / "64"
+    pictures.mkdir(parents=True)
+    entries = [{"unified": "1F33E", "image": "1f33e.png", "subcategory": "plant-other"}]
+    for number, (code, category) in enumerate(PEOPLE.items()):
+        first, *rest = code.split("-")
+        codes = {"": code, **{tone: "-".join([first, tone, *rest]) for tone in TONES}}
+        drawn = {tone: {"unified": one, "image": f"{one.lower()}.png"} for tone, one in codes.items()}
+        for tone, entry in drawn.items():
+            picture = Image.new("RGBA", (64, 64))
+            draw = ImageDraw.Draw(picture)
+            draw.ellipse((left, 8 + number, 56, 58), TONES.get(tone, "#ffcc22"))
+            draw.rectangle((20, 44, 44, 60), ("#3355aa", "#aa3355", "#55aa33")[number % 3])
+            picture.save(pictures / entry["image"])
+        entries.append({**drawn.pop(""), "subcategory": category, "skin_variations": drawn})
+    (package / "emoji.json").write_text(json.dumps(entries))
+
+
 @pytest.fixture
 def cli(monkeypatch, capsys):
     """Runs the program in this process: `cli("train", "--datasets", "celeba") -> Outcome`."""
