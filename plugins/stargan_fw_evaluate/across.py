@@ -47,18 +47,15 @@ class AcrossPart:
         for label in edit.flips:
             name = f"{schema.name}.{quote_name(label)}"
             raise LabelError(f"'{name}=flip' is another target for each image: write {name} or {name}=0")
-        values = dict(edit.assignments)
-        wanted: list[str] = []
-        for _, part in schema.parts:
-            named = [label for label in schema.names[part] if label in values]
-            wanted += [label for label in named if values[label]] or named
-        return cls(schema, edit, tuple((schema.position(label), values[label]) for label in wanted))
+        if edit.moves:
+            named = ",".join(f"{schema.name}.{part}" for part in schema.write(edit))
+            raise LabelError(f"'{named}' is another target for each image: give what all are to have")
+        return cls(schema, edit, tuple((schema.position(label), value) for label, value in schema.named(edit).items()))
 
     @property
     def name(self) -> str:
         """The labels as an edit names them: "pets.cat,pets.young=0"."""
-        names = [f"{self.schema.name}.{quote_name(self.schema.names[position])}" for position, _ in self.wanted]
-        return ",".join(name if value else f"{name}=0" for name, (_, value) in zip(names, self.wanted, strict=True))
+        return ",".join(f"{self.schema.name}.{part}" for part in self.schema.write(self.edit))
 
     def matches(self, labels: Tensor) -> Tensor:
         """Returns (B,) booleans: which of the dataset's labels (B, d) have all values that the edit names."""

@@ -2,6 +2,7 @@ from .attributes import (
     Attribute as Attribute,
     Binary as Binary,
     Categorical as Categorical,
+    Continuous as Continuous,
     Exclusive as Exclusive,
     LabelValue as LabelValue,
 )

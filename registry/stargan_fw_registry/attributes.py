@@ -1,134 +1,23 @@
-"""The kinds of attribute that a dataset can have: binary, categorical and exclusive.
-
-Everything that differs between the kinds is a method here: how a label becomes numbers, what an edit implies, how
-logits become labels. Other code never asks which kind an attribute is.
-"""
+"""The kinds of attribute that a dataset can have: binary, categorical and exclusive, and from another module continuous."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from stargan_fw_registry.json_checks import read_fields, read_object
+from stargan_fw_registry.attribute import KINDS, UNKNOWN, Attribute, LabelValue, is_unknown
+from stargan_fw_registry.continuous import Continuous
 from stargan_fw_registry.label_errors import ExclusiveLabelsError, LabelError
-from stargan_fw_registry.names import check_name, check_names, closest, compose, quote_name
+from stargan_fw_registry.names import check_names, closest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LabelValue: TypeAlias = bool | int | float | str | None
-"""The value that an example gives to a label; None means unknown, as does a missing key."""
+__all__ = ["Attribute", "Binary", "Categorical", "Continuous", "Exclusive", "LabelValue"]
 
-UNKNOWN = math.nan
 _BINARY_VALUES: dict[Hashable, float] = {1: 1.0, 0: 0.0, -1: 0.0}  # attribute files often write "no" as -1
-
-
-@dataclass(frozen=True)
-class Attribute(ABC):
-    """One attribute of a dataset, which takes `size` consecutive positions of the label vector.
-
-    Attributes:
-        name: what edits and error messages call the attribute.
-
-    Raises:
-        LabelError: a name is empty, occurs twice, begins or ends with a blank, or cannot be shown.
-    """
-
-    kind: ClassVar[str]
-    one_hot: ClassVar[bool] = False
-    """True if exactly one position is set (cross-entropy); False if each is set or not (binary cross-entropy)."""
-
-    name: str
-
-    def __post_init__(self) -> None:
-        check_name(self.name, f"the name of a {self.kind} attribute")
-
-    @property
-    @abstractmethod
-    def label_names(self) -> tuple[str, ...]:
-        """The name of each position, in order."""
-
-    @property
-    def qualified_names(self) -> tuple[str, ...]:
-        """The name of each position if another attribute of the dataset uses the short name too."""
-        return tuple(f"{self.name}.{label}" for label in self.label_names)
-
-    @property
-    def edit_names(self) -> tuple[str, ...]:
-        """The names that an edit can use: the attribute's own and that of each position."""
-        return (self.name, *self.label_names)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys that `encode` reads from an example's labels."""
-        return (self.name,)
-
-    @property
-    def size(self) -> int:
-        """The number of positions."""
-        return len(self.label_names)
-
-    @abstractmethod
-    def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
-        """Returns one example's labels as `size` numbers: 0, 1, or NaN for unknown.
-
-        Raises:
-            LabelError: the attribute has no such value.
-        """
-
-    @abstractmethod
-    def switch(self, position: int, *, on: bool) -> dict[int, float]:
-        """Returns the new value, 0 or 1, of each position that changes if an edit sets or clears `position`."""
-
-    def choose(self, value: str | None) -> dict[int, float]:
-        """Returns the new value, 0 or 1, of each position that the edit `name=value` changes.
-
-        Args:
-            value: one of `label_names`; None if the edit has no `=value`.
-
-        Raises:
-            LabelError: the value is missing, or the attribute has no such value.
-        """
-        if value is None:
-            raise LabelError(
-                f"{self.name!r} needs a value: write it as '{quote_name(self.name)}={quote_name(self.label_names[0])}'"
-            )
-        position = next((i for i, label in enumerate(self.label_names) if compose(label) == compose(value)), None)
-        if value in self.label_names:
-            position = self.label_names.index(value)
-        if position is None:
-            raise LabelError(f"{self._cannot_be(value)}; {closest(value, map(quote_name, self.label_names))}")
-        return self.switch(position, on=True)
-
-    @abstractmethod
-    def decode(self, logits: Tensor) -> Tensor:
-        """Returns the labels, 0 or 1 in float32 of shape (B, size), for logits of that shape."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Returns the kind and the constructor's arguments as a JSON object."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {"kind": self.kind} | {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
-
-    @staticmethod
-    def from_dict(document: object) -> Attribute:
-        """Returns the attribute that `to_dict` described.
-
-        Raises:
-            LabelError: a key is missing, unknown, or has a value of the wrong type.
-        """
-        kind = read_object(document, "attribute").get("kind")
-        if not isinstance(kind, str) or kind not in _KINDS:
-            raise LabelError(f"attribute: no kind {kind!r}; {closest(kind, _KINDS)}")
-        attribute_class = _KINDS[kind]
-        keys = [field.name for field in fields(attribute_class)]
-        arguments = read_fields(document, ["kind", *keys], f"{kind} attribute")
-        return attribute_class(**{key: arguments[key] for key in keys})
-
-    def _cannot_be(self, value: object) -> str:
-        return f"{self.kind} attribute {self.name!r} cannot be {value!r}"
 
 
 @dataclass(frozen=True)
@@ -193,7 +82,7 @@ class Categorical(Attribute):
 
     def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
         value = labels.get(self.name)
-        if _is_unknown(value):
+        if is_unknown(value):
             return [UNKNOWN] * self.size
         if value not in self.values:
             raise LabelError(f"{self._cannot_be(value)}; {closest(value, self.values)}")
@@ -253,7 +142,7 @@ class Exclusive(Attribute):
         """
         chosen = labels.get(self.name)
         encoded = [_binary(member, labels.get(member)) for member in self.members]
-        if _is_unknown(chosen):
+        if is_unknown(chosen):
             self._check_at_most_one(encoded)
             return encoded
         if not all(math.isnan(value) for value in encoded):
@@ -279,20 +168,16 @@ class Exclusive(Attribute):
             )
 
 
-_KINDS: dict[str, type[Attribute]] = {kind.kind: kind for kind in (Binary, Categorical, Exclusive)}
+KINDS |= {kind.kind: kind for kind in (Binary, Categorical, Exclusive, Continuous)}
 
 
 def _binary(name: str, value: LabelValue) -> float:
-    if _is_unknown(value):
+    if is_unknown(value):
         return UNKNOWN
     number = _BINARY_VALUES.get(value) if isinstance(value, Hashable) else None
     if number is None:
         raise LabelError(f"binary label {name!r} cannot be {value!r}: give True, False or None (unknown)")
     return number
-
-
-def _is_unknown(value: LabelValue) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _one_of(position: int, size: int) -> dict[int, float]:

@@ -2,8 +2,10 @@
 
 An edit is a comma-separated list of parts:
 
-- `label` or `label=1` sets a label, `label=0` clears it;
+- `label` or `label=1` sets a label, `label=0` clears it; `label=0.5` sets it with half of the strength (see
+  `Attribute.change`);
 - `label=flip` replaces the current value of a binary label by its opposite;
+- `age=60` sets a number of a continuous attribute, `age+20` and `age-20` change what it is now, up to the ends of its range;
 - `attribute=value` chooses a value of a categorical attribute or a member of an exclusive group;
 - `group=` clears every member of an exclusive group.
 
@@ -18,6 +20,7 @@ what can be read without quotes is read so.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
@@ -26,7 +29,9 @@ from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import closest, quote_name, read_quoted, split_quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from stargan_fw_registry.attribute import Move
 
     _Parse: TypeAlias = "Callable[[Sequence[list[_Meaning]], Sequence[EditableLabels]], tuple[Edit, ...]]"
 
@@ -52,8 +57,11 @@ class EditableLabels(Protocol):
     def resolve_key(self, key: str) -> tuple[str, ...]:
         """Returns the edit keys that `key` may stand for."""
 
-    def assign(self, key: str, value: str | None) -> dict[str, float]:
-        """Returns the new value, 0 or 1, of each label that `key=value` changes; `value` is None if there is no `=`."""
+    def assign(self, key: str, value: str | None) -> Mapping[str, Move]:
+        """Returns how each label moves that `key=value` changes; `value` is None if there is no `=`."""
+
+    def shift(self, key: str, amount: str) -> Mapping[str, Move]:
+        """Returns how each label moves that `key+amount` or `key-amount` changes; the amount begins with its sign."""
 
     def flip(self, label: str) -> str:
         """Returns `label` if `label=flip` is possible, and raises LabelError otherwise."""
@@ -65,13 +73,20 @@ class Edit:
 
     Attributes:
         dataset: the name of the dataset, which also chooses the mask.
-        assignments: pairs of a label's name and its new value, 0 or 1, including the peers that are cleared.
+        assignments: pairs of a label's name and its new value, from 0 to 1, including the peers that are cleared.
         flips: names of the binary labels that take the opposite value.
+        moves: pairs of a label's name and how its new value follows from the current one.
     """
 
     dataset: str
     assignments: tuple[tuple[str, float], ...]
     flips: tuple[str, ...] = ()
+    moves: tuple[tuple[str, Move], ...] = ()
+
+    @property
+    def relative(self) -> tuple[str, ...]:
+        """The labels whose new value depends on the current one."""
+        return (*self.flips, *(label for label, _ in self.moves))
 
     def is_complete(self, schema: EditableLabels) -> bool:
         """Returns True if the edit assigns every label, so that the current labels need not be known."""
@@ -82,6 +97,7 @@ class _Part(NamedTuple):
     text: str
     key: str
     value: str | None
+    amount: str = ""  # with its sign, if it is added to what the label is now
 
 
 class _Meaning(NamedTuple):
@@ -190,6 +206,17 @@ def _read_part(part: str, text: str) -> _Part:
 
 
 def _meanings(part: _Part, schemas: Sequence[EditableLabels]) -> list[_Meaning]:
+    found = _look_up(part, schemas) or next(filter(None, (_look_up(one, schemas) for one in _with_amount(part))), [])
+    if not found:
+        if re.fullmatch(r"\d+", part.key) and part.value is None:
+            raise LabelError(f"no label {part.key!r}: a comma begins another label; a number has a point, as 60.5")
+        known = {quote_name(key) for schema in schemas for key in (*schema.edit_keys, *_prefixed(schema, part.key))}
+        datasets = ", ".join(schema.name for schema in schemas)
+        raise LabelError(f"no label {part.key!r} in {datasets}; {closest(part.key, known)}")
+    return found
+
+
+def _look_up(part: _Part, schemas: Sequence[EditableLabels]) -> list[_Meaning]:
     prefixed = [
         _Meaning(part, schema, key)
         for schema in schemas
@@ -197,12 +224,13 @@ def _meanings(part: _Part, schemas: Sequence[EditableLabels]) -> list[_Meaning]:
         for key in schema.resolve_key(part.key.removeprefix(f"{schema.name}."))
     ]
     # A dataset's prefix wins over an attribute of the same name, or there would be no way to write the former.
-    found = prefixed or [_Meaning(part, schema, key) for schema in schemas for key in schema.resolve_key(part.key)]
-    if not found:
-        known = {quote_name(key) for schema in schemas for key in (*schema.edit_keys, *_prefixed(schema, part.key))}
-        datasets = ", ".join(schema.name for schema in schemas)
-        raise LabelError(f"no label {part.key!r} in {datasets}; {closest(part.key, known)}")
-    return found
+    return prefixed or [_Meaning(part, schema, key) for schema in schemas for key in schema.resolve_key(part.key)]
+
+
+def _with_amount(part: _Part) -> Iterator[_Part]:
+    """Yields the ways to divide "age+20" into a label and an amount."""
+    for sign in re.finditer(r"[-+](?=\s*([\d.]|$))", part.key) if part.value is None else ():
+        yield part._replace(key=part.key[: sign.start()].strip(), amount=part.key[sign.start() :])
 
 
 def _prefixed(schema: EditableLabels, key: str) -> list[str]:
@@ -231,22 +259,24 @@ def _only_meaning(possible: Sequence[_Meaning]) -> _Meaning:
 
 
 def _combine(meanings: Sequence[_Meaning]) -> Edit:
-    assignments: dict[str, float] = {}
+    moves: dict[str, Move] = {}
     flips: list[str] = []
     named: dict[str, str] = {}
     origin: dict[str, str] = {}
     for part, schema, key in meanings:
         if part.value == FLIP and key in schema.names:
             flips.append(schema.flip(key))
-            assigned = {}
+            changed: Mapping[str, Move] = {}
         else:
-            assigned = schema.assign(key, part.value)
-        label = next((name for name, value in assigned.items() if value), key)
+            changed = schema.shift(key, part.amount) if part.amount else schema.assign(key, part.value)
+        label = next((name for name, move in changed.items() if move.summand), key)
         if label in named:
             raise LabelError(f"label {label!r} is named twice, as {named[label]!r} and {part.text!r}: remove one")
-        for name, value in assigned.items():
-            if assignments.setdefault(name, value) != value:
+        for name, move in changed.items():
+            if moves.setdefault(name, move) != move:
                 raise LabelError(f"{part.text!r} contradicts {origin[name]!r}: only one of them can be set")
             origin.setdefault(name, part.text)
         named[label] = part.text
-    return Edit(meanings[0].schema.name, tuple(assignments.items()), tuple(flips))
+    assignments = tuple((name, move.summand) for name, move in moves.items() if not move.factor)
+    depending = tuple((name, move) for name, move in moves.items() if move.factor)
+    return Edit(meanings[0].schema.name, assignments, tuple(flips), depending)

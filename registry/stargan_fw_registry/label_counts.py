@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from stargan_fw_registry.label_space import LabelSchema, LabelSpace
 
 LabelCounts: TypeAlias = "Mapping[str, Sequence[int]]"
-"""A label's name → the number of training images known not to have it, and of those known to have it."""
+"""A label's name → the number of training images known not to have it, and of those known to have it.
+
+Of a continuous label: the numbers of those in the lower and in the upper half of its range."""
 
 
 def add_earlier_counts(
@@ -59,12 +61,15 @@ def describe_untrained(space: LabelSpace, counts: Mapping[str, LabelCounts], edi
 
 def _find_untrained(schema: LabelSchema, counts: LabelCounts, edit: Edit) -> list[str]:
     """Returns the parts of an edit that no training image shows, written as the edit writes them."""
-    wanted = dict(edit.assignments)
-    values = [(label, value) for label in edit.flips for value in (1, 0)]
-    for _, part in schema.parts:
-        of_part = [(label, int(wanted[label])) for label in schema.names[part] if label in wanted]
-        values += [one for one in of_part if one[1]] or of_part  # what is cleared beside a label follows from it
-    return [_write(label, value) for label, value in values if label in counts and not counts[label][value]]
+    values = [(label, value) for label in edit.flips for value in (1.0, 0.0)]
+    values += schema.named(edit).items()
+    values += [(label, 1.0) for label, move in edit.moves if move.summand and move.factor != 1]  # set with a strength
+    kinds = {label: attribute for attribute, part in schema.parts for label in schema.names[part]}
+    return [
+        quote_name(label) + kinds[label].write(value)
+        for label, value in values
+        if label in counts and not counts[label][kinds[label].counts_as_having(value)]
+    ]
 
 
 def _describe(space: LabelSpace, counts: Mapping[str, LabelCounts], dataset: str, untrained: Sequence[str]) -> str:
@@ -87,14 +92,9 @@ def _describe(space: LabelSpace, counts: Mapping[str, LabelCounts], dataset: str
 
 def _find_trained(schema: LabelSchema, counts: LabelCounts) -> list[str]:
     """Returns the labels that training images have; of a label that is yes or no, what they have."""
-    found = []
-    for attribute, part in schema.parts:
-        for label in schema.names[part]:
-            without, having = counts.get(label, (0, 0))
-            if having or (without and attribute.size == 1):
-                found.append(_write(label, int(having > 0)))
-    return found
-
-
-def _write(label: str, value: int) -> str:
-    return quote_name(label) if value else f"{quote_name(label)}=0"
+    return [
+        drawn
+        for attribute, part in schema.parts
+        for label in schema.names[part]
+        if (drawn := attribute.describe_counted(quote_name(label), *map(bool, counts.get(label, (0, 0)))))
+    ]

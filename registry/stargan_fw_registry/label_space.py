@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from stargan_fw_registry.attribute import Move
 from stargan_fw_registry.attributes import Attribute, LabelValue
 from stargan_fw_registry.edits import Edit, parse_edit, parse_edits
 from stargan_fw_registry.json_checks import read_fields, read_list
@@ -84,7 +85,7 @@ class LabelSchema:
         return tuple((a, slice(start, start + a.size)) for a, start in zip(self.attributes, starts, strict=False))
 
     def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
-        """Returns one example's labels as `dim` numbers: 0, 1, or NaN for a label that is None or missing.
+        """Returns one example's labels as `dim` numbers from 0 to 1, or NaN for a label that is None or missing.
 
         Raises:
             LabelError: no attribute reads one of the keys, or an attribute does not have the value given.
@@ -111,14 +112,31 @@ class LabelSchema:
         edited = labels.clone()
         for label, value in resolved.assignments:
             edited[:, self.position(label)] = value
-        for label in resolved.flips:
-            edited[:, self.position(label)] = 1 - labels[:, self.position(label)]
+        for label, (factor, summand) in (*((label, Move(-1, 1)) for label in resolved.flips), *resolved.moves):
+            edited[:, self.position(label)] = (factor * labels[:, self.position(label)] + summand).clamp(0, 1)
         return edited
 
     def known(self, labels: Sequence[float]) -> Edit:
         """Returns the edit that assigns each of `labels` (dim,) that is not NaN."""
         named = zip(self.names, map(float, labels), strict=True)
         return Edit(self.name, tuple((name, value) for name, value in named if not math.isnan(value)))
+
+    def named(self, edit: Edit) -> dict[str, float]:
+        """Returns the labels to which an edit gives a value, without those that this clears, such as other hair colours."""
+        values = dict(edit.assignments)
+        named: dict[str, float] = {}
+        for _, part in self.parts:
+            given = {label: values[label] for label in self.names[part] if label in values}
+            named |= {label: value for label, value in given.items() if value} or given
+        return named
+
+    def write(self, edit: Edit) -> list[str]:
+        """Returns the parts of an edit as texts that can be read again: ["Blond_Hair", "Male=0", "age+20"]."""
+        kinds = {label: attribute for attribute, part in self.parts for label in self.names[part]}
+        ends = {label: kinds[label].write(value) for label, value in self.named(edit).items()}
+        ends |= dict.fromkeys(edit.flips, "=flip")
+        ends |= {label: kinds[label].write_move(move) for label, move in edit.moves if move.summand or move.factor == 1}
+        return [quote_name(label) + end for label, end in ends.items()]
 
     def position(self, label: str) -> int:
         """Returns the index of `label` in `names`, and raises LabelError if there is no such label."""
@@ -127,7 +145,7 @@ class LabelSchema:
         return self.names.index(label)
 
     def decode(self, logits: Tensor) -> Tensor:
-        """Returns the labels, 0 or 1 in float32 of shape (B, dim), for logits of that shape."""
+        """Returns the labels, 0 or 1 (or between if continuous) in float32 of shape (B, dim), for logits of that shape."""
         check_shape(logits, self.dim, f"logits of {self.name!r}")
         labels = logits.new_zeros(logits.shape).float()
         for attribute, part in self.parts:
@@ -147,18 +165,26 @@ class LabelSchema:
         sharing = tuple(name for name, label in labels if label == key != name)
         return sharing or tuple(known for known in self._targets if compose(known) == compose(key))
 
-    def assign(self, key: str, value: str | None) -> dict[str, float]:
-        """Returns the new value, 0 or 1, of each label that `key=value` changes; `value` is None if there is no `=`."""
+    def assign(self, key: str, value: str | None) -> dict[str, Move]:
+        """Returns how each label moves that `key=value` changes; `value` is None if there is no `=`."""
         target = self._targets[key]
-        if target.position is None:
-            assigned = target.attribute.choose(value)
-        else:
-            assigned = target.attribute.switch(target.position, on=_read_switch(key, value))
-        return {self.names[target.offset + position]: number for position, number in assigned.items()}
+        return self._named(target, target.attribute.change(target.position, value))
+
+    def shift(self, key: str, amount: str) -> dict[str, Move]:
+        """Returns how each label moves that `key+amount` or `key-amount` changes; the amount begins with its sign."""
+        target = self._targets[key]
+        return self._named(target, {0: target.attribute.shift(amount)})
+
+    def _named(self, target: _Target, moves: Mapping[int, Move]) -> dict[str, Move]:
+        return {self.names[target.offset + position]: move for position, move in moves.items()}
 
     def flip(self, label: str) -> str:
         """Returns `label`, one of `names`, if it is binary, and raises LabelError if it cannot be flipped."""
         attribute = self._targets[label].attribute
+        if attribute.continuous:
+            raise LabelError(
+                f"{label!r} cannot be flipped, since it is a number: write it as '{label}{attribute.write(0.5)}'"
+            )
         if attribute.size > 1:
             raise LabelError(
                 f"{label!r} cannot be flipped, since it is one of {attribute.name!r}: name another of them"
@@ -328,7 +354,7 @@ class LabelSpace:
         return parse_edits(text, self.schemas)
 
     def decode(self, dataset: str, logits: Tensor) -> Tensor:
-        """Returns one dataset's labels (B, d), 0 or 1 in float32, for the classifier's logits (B, label_dim).
+        """Returns one dataset's labels (B, d), from 0 to 1 in float32, for the classifier's logits (B, label_dim).
 
         Raises:
             LabelError: there is no such dataset, or the shape is wrong.
@@ -361,9 +387,3 @@ def check_shape(tensor: Tensor, width: int, what: str) -> None:
     """Raises LabelError unless `tensor` has shape (B, width)."""
     if tensor.ndim != 2 or tensor.shape[1] != width:
         raise LabelError(f"{what}: got shape {tuple(tensor.shape)}, expected (B, {width})")
-
-
-def _read_switch(label: str, value: str | None) -> bool:
-    if value not in (None, "0", "1"):
-        raise LabelError(f"label {label!r} cannot be {value!r}: give 0 or 1, or flip where it stands alone")
-    return value != "0"

@@ -35,7 +35,7 @@ def printable(text: str) -> str:
 
 # A quoted run, from one separator of an edit to the next, or else the text up to the next separator.
 _RUN = re.compile(
-    r"""\s*+(?:"(?P<double>(?:[^"]|"")++)"|'(?P<single>(?:[^']|'')++)')\s*+(?=[,=.]|\Z)|[^,=.]*+""", re.DOTALL
+    r"""\s*+(?:"(?P<double>(?:[^"]|"")++)"|'(?P<single>(?:[^']|'')++)')\s*+(?=[-,=.+]|\Z)|[^,=.]*+""", re.DOTALL
 )
 
 

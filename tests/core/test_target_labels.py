@@ -98,7 +98,7 @@ def test_between_two_whole_edits_nothing_is_read(current):
 
 
 def test_a_label_that_nobody_knows_cannot_be_turned_over():
-    with pytest.raises(ModelError, match="'inverted' cannot be turned over"):
+    with pytest.raises(ModelError, match="'inverted' cannot be changed from what it is"):
         target("inverted=flip").labels(SPACE, {"shapes": torch.tensor([[1.0, 0, UNKNOWN]])})
 
 

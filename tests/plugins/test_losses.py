@@ -13,7 +13,7 @@ from stargan_fw_plugins.losses.vanilla import Vanilla
 from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 from stargan_fw_plugins.losses.wgan_gp import WGANGP, gradient_penalty
 from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator
-from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
+from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, LabelSchema
 
 LOSSES = PluginManager.discover().index("loss").items()
 EVERY_LOSS = pytest.mark.parametrize("kind", [kind for _, kind in LOSSES], ids=[name for name, _ in LOSSES])
@@ -268,6 +268,19 @@ def test_known_labels_give_the_references_loss():
     binary = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, :3], labels[:, :3].float(), reduction="sum")
     categorical = torch.nn.functional.cross_entropy(logits[:, 3:], labels[:, 3:].argmax(1))
     torch.testing.assert_close(classification_loss(PETS, logits, labels.float()), binary / 4 + categorical)
+
+
+def test_a_number_is_regressed_to_0_with_the_gradient_of_its_error():
+    schema = LabelSchema("faces", [Continuous("age", 0, 100), Binary("male")])
+    logits = torch.tensor([[0.5, 9.0], [-1.0, 9.0], [3.0, 9.0]]).requires_grad_()
+    labels = torch.tensor([[0.75, 1.0], [0.0, 1.0], [NAN, 1.0]])
+    loss = classification_loss(schema, logits, labels)
+    loss.backward()
+    errors = (logits[:2, 0].sigmoid() - labels[:2, 0]) / 2
+    torch.testing.assert_close(logits.grad[:, 0], torch.cat([errors, torch.zeros(1)]))
+    exact = torch.tensor([[math.log(3), 40.0], [-40.0, 40.0], [3.0, 40.0]])
+    assert classification_loss(schema, exact, labels).item() == pytest.approx(0, abs=1e-6)
+    assert classification_loss(schema, logits, labels * 0).isfinite()
 
 
 def test_a_penalty_without_gradients_is_refused(critic):

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stargan_fw_registry import Attribute, Binary, Categorical, Exclusive, LabelError
+from stargan_fw_registry import Attribute, Binary, Categorical, Continuous, Exclusive, LabelError
 from stargan_fw_registry.names import is_printable, printable
 
 MALE = Binary("Male")
 EXPRESSION = Categorical("expression", ["angry", "happy", "sad"])
 HAIR = Exclusive("hair", ["Black_Hair", "Blond_Hair", "Brown_Hair"])
+AGE = Continuous("age", 0, 80)
 
 
 def unknown_as_none(values):
@@ -33,6 +34,10 @@ def unknown_as_none(values):
         (HAIR, {"hair": None, "Black_Hair": 1, "Brown_Hair": -1}, [1, None, 0]),
         (HAIR, {"hair": "Blond_Hair", "Black_Hair": None}, [0, 1, 0]),
         (HAIR, {"Black_Hair": False, "Blond_Hair": False, "Brown_Hair": False}, [0, 0, 0]),
+        *((AGE, {"age": twenty}, [0.25]) for twenty in (20, 20.0, np.float32(20), np.int64(20))),
+        (AGE, {"age": 80}, [1]),
+        *((AGE, labels, [None]) for labels in ({}, {"age": None}, {"age": math.nan})),
+        (Continuous("valence", -1, 1), {"valence": -0.5}, [0.25]),
     ],
 )
 def test_encode(attribute, labels, encoded):
@@ -54,6 +59,10 @@ def test_encode(attribute, labels, encoded):
         (HAIR, {"hair": "Blond_Hair", "Black_Hair": 0}, "give the group or its members"),
         (HAIR, {"Blond_Hair": 1, "Brown_Hair": 1}, "'hair' has Blond_Hair and Brown_Hair set: set at most one"),
         (HAIR, {"Blond_Hair": "x"}, "'Blond_Hair' cannot be 'x'"),
+        *(
+            (AGE, {"age": value}, "give a number from 0 to 80, or None")
+            for value in (81, -1, "20", True, math.inf, [20])
+        ),
     ],
 )
 def test_encode_refuses(attribute, labels, message):
@@ -86,7 +95,29 @@ def test_switch_clears_peers():
 
 
 def test_only_the_categorical_is_one_hot():
-    assert [attribute.one_hot for attribute in (MALE, EXPRESSION, HAIR)] == [False, True, False]
+    assert [attribute.one_hot for attribute in (MALE, EXPRESSION, HAIR, AGE)] == [False, True, False, False]
+
+
+def test_only_a_number_is_continuous():
+    assert [attribute.continuous for attribute in (MALE, EXPRESSION, HAIR, AGE)] == [False, False, False, True]
+
+
+def test_a_number_is_read_through_the_logistic_function():
+    logits = torch.tensor([[0.0], [-math.log(3)], [9.0]])
+    torch.testing.assert_close(AGE.decode(logits), torch.tensor([[0.5], [0.25], [1 / (1 + math.exp(-9))]]))
+    assert AGE.decode(logits.bfloat16()).dtype == torch.float32
+
+
+def test_a_sheet_shows_numbers_spread_over_the_range():
+    assert Continuous("age", 0, 100).shown == ("=10", "=30", "=50", "=70", "=90")
+    assert [attribute.shown for attribute in (MALE, EXPRESSION, HAIR)] == [("=flip",), ("",), ("",)]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1 / 3, 0.35, float(np.float32(0.35)), float(np.float32(0.99))])
+def test_a_number_is_written_with_as_many_digits_as_a_label_tells_apart(value):
+    (again,) = AGE.encode({"age": float(AGE.write(value).removeprefix("="))})
+    assert abs(again - value) < 2**-24
+    assert len(AGE.write(value)) <= len("=26.6666667")
 
 
 @pytest.mark.parametrize("left_out", ["label_names", "encode", "switch", "decode"])
@@ -118,6 +149,14 @@ def test_sizes_and_names():
         (lambda: Categorical("expression", "sad"), "expected a list of names, not 'sad'"),
         (lambda: Categorical("expression", ["sad", ""]), "'expression': name is empty"),
         (lambda: Exclusive("hair", []), "'hair' has no members"),
+        *(
+            (lambda ends=ends: Continuous("age", *ends), "least value first")
+            for ends in ((9, 1), (5, 5), (-1e308, 1e308))
+        ),
+        *(
+            (lambda low=low: Continuous("age", low, 1), "low is .*: give a number")
+            for low in ("0", None, True, math.nan, -math.inf)
+        ),
         (lambda: Exclusive("hair", ["hair", "bald"]), "'hair' has a member of the same name"),
     ],
 )
@@ -144,7 +183,7 @@ def test_names_may_come_from_an_array():
     assert Categorical("expression", list(np.array(EXPRESSION.values))) == EXPRESSION
 
 
-@pytest.mark.parametrize("attribute", [MALE, EXPRESSION, HAIR])
+@pytest.mark.parametrize("attribute", [MALE, EXPRESSION, HAIR, AGE])
 def test_dictionary_round_trip(attribute):
     assert Attribute.from_dict(attribute.to_dict()) == attribute
 
@@ -153,10 +192,12 @@ def test_dictionary_round_trip(attribute):
     ("document", "message"),
     [
         ([], r"expected an object, not \[\]"),
-        ({"name": "Male"}, "no kind None; known: binary, categorical, exclusive"),
+        ({"name": "Male"}, "no kind None; known: binary, categorical, continuous, exclusive"),
         ({"kind": "binery", "name": "Male"}, "no kind 'binery'; did you mean 'binary'"),
         ({"kind": ["binary"], "name": "Male"}, "no kind"),
         ({"kind": "binary"}, "key 'name' is missing"),
+        ({"kind": "continuous", "name": "age", "low": 0}, "key 'high' is missing"),
+        ({"kind": "continuous", "name": "age", "low": 0, "high": "80"}, "high is '80': give a number"),
         ({"kind": "binary", "name": "Male", "values": []}, "unknown key 'values'"),
         ({"kind": "binary", "name": 3}, "must be a string"),
         ({"kind": "categorical", "name": "x", "values": {"a": 1}}, "expected a list of names"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stargan_fw_registry import Binary, Categorical, Edit, Exclusive, LabelError, LabelSchema, LabelSpace
+from stargan_fw_registry import Binary, Categorical, Continuous, Edit, Exclusive, LabelError, LabelSchema, LabelSpace
 
 CELEBA = LabelSchema(
     "celeba",
@@ -194,3 +194,93 @@ def test_a_value_may_be_called_flip():
 def test_edits_are_values():
     assert Edit("celeba", (("Male", 1.0),)) == SPACE.resolve("Male")
     assert len({SPACE.resolve("Male"), SPACE.resolve("celeba.Male")}) == 1
+
+
+FACES = LabelSchema("faces", [Continuous("age", 0, 100), Exclusive("hair", ["black", "blond"]), Binary("male")])
+SCENES = LabelSchema(
+    "scenes",
+    [Continuous("light", -1, 1), Categorical("time", ["day", "night"]), Binary("light-2"), Continuous("age", 0, 10)],
+)
+NUMBERS = LabelSpace([FACES, SCENES])
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("faces.age=60", [0.2, 1, 0, 0], [0.6, 1, 0, 0]),
+        ("faces.age+20", [0.2, 1, 0, 0], [0.4, 1, 0, 0]),
+        (" faces.age - 12.5 ", [0.2, 1, 0, 0], [0.075, 1, 0, 0]),
+        ("faces.age+90", [0.2, 1, 0, 0], [1, 1, 0, 0]),
+        ("faces.age-90", [0.2, 1, 0, 0], [0, 1, 0, 0]),
+        ("age+1e1,male", [0.2, 1, 0, 0], [0.3, 1, 0, 1]),
+        ("age+20", [float("nan"), 1, 0, 0], None),
+        ("male=0.25", [0.2, 1, 0, 1], [0.2, 1, 0, 0.25]),
+        ("blond=0.25", [0.2, 1, 0, 0], [0.2, 0.75, 0.25, 0]),
+        ("hair=blond,male=.5", [0.2, 1, 0, 0], [0.2, 0, 1, 0.5]),
+        ("light=-0.5", [0.9, 1, 0, 0, 0], [0.25, 1, 0, 0, 0]),
+        ("night=0.25", [0.9, 1, 0, 0, 0], [0.9, 0.75, 0.25, 0, 0]),
+        ("day=0.25", [0.9, 1, 0, 0, 0], [0.9, 1, 0, 0, 0]),
+        ("light-2", [0.9, 1, 0, 0, 0], [0.9, 1, 0, 1, 0]),
+        ("light-1.5", [0.9, 1, 0, 0, 0], [0.15, 1, 0, 0, 0]),
+    ],
+)
+def test_numbers_and_strengths(text, before, after):
+    edit = NUMBERS.resolve(text if text != "age+20" else "faces.age+20")
+    edited = NUMBERS.edit(edit.dataset, torch.tensor([before]), edit)
+    if after is None:
+        assert edited[0, 0].isnan(), "more than what is not known is not known"
+    else:
+        torch.testing.assert_close(edited, torch.tensor([after], dtype=torch.float32))
+
+
+def test_numbers_of_several_datasets_in_one_edit():
+    faces, scenes = NUMBERS.resolve_all("light+0.5,faces.age=60,night")
+    assert faces == NUMBERS.resolve("faces.age=60")
+    assert scenes == NUMBERS.resolve("night,light+0.5")
+    assert set(scenes.relative) == {"light"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("age=6", r"'age' is ambiguous: write one of faces\.age, scenes\.age$"),
+        ("faces.age", r"'age' needs a value: write it as 'age=50', or as 'age\+10'"),
+        ("faces.age=", "'age' needs a value"),
+        ("faces.age+", "'' is no number; write it as age\\+10"),
+        ("faces.age=+5", r"'age=\+5': write age=5, or age\+5 for more than now"),
+        *(
+            (f"faces.age={odd}", f"'age' cannot be '{odd}': give a number from 0 to 100")
+            for odd in ("-1", "101", "nan", "inf")
+        ),
+        *(
+            (f"faces.age={odd}", f"cannot be '{odd}': give a number")
+            for odd in ("60 years", "60%", "old", "1_0", "2020-01-01")
+        ),
+        ("faces.age=60,faces.age=70", "'age' is named twice, as 'faces.age=60' and 'faces.age=70'"),
+        ("faces.age=60,faces.age+1", "'age' is named twice"),
+        ("faces.age=flip", "'age' cannot be flipped, since it is a number: write it as 'age=50'"),
+        ("faces.age=6,5", "no label '5': a comma begins another label; a number has a point"),
+        ("faces.age+101", r"'age\+101': that is more than the whole range from 0 to 100"),
+        ("faces.age+5years", "'5years' is no number"),
+        ("light+nan", r"no label 'light\+nan'"),
+        ("male+1", r"'male' is binary, not a number, so nothing can be added to it \(\+1\)"),
+        ("hair+1", "'hair' is exclusive, not a number"),
+        ("male=1.5", "'male' cannot be '1.5': give 0 or 1, a strength between them"),
+        ("male=-0.5", "'male' cannot be '-0.5'"),
+        ("black=0.5,blond=0.5", "'blond=0.5' contradicts 'black=0.5'"),
+        ("night=0", "'night' cannot be cleared"),
+    ],
+)
+def test_numbers_and_strengths_that_mean_nothing(text, message):
+    with pytest.raises(LabelError, match=message):
+        NUMBERS.resolve_all(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["faces.age=60", "faces.age+20", "faces.age-12.5", "male=0.25", "blond=0.25", "hair=", "light=-0.1"]
+)
+def test_an_edit_is_written_as_it_is_read(text):
+    edit = NUMBERS.resolve(text)
+    parts = NUMBERS.schema(edit.dataset).write(edit)
+    assert NUMBERS.resolve(",".join(f"{edit.dataset}.{part}" for part in parts)) == edit
+    assert text == "hair=" or parts == [text.removeprefix("faces.")]

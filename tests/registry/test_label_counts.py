@@ -3,6 +3,7 @@
 from stargan_fw_registry import (
     Binary,
     Categorical,
+    Continuous,
     Exclusive,
     LabelSchema,
     LabelSpace,
@@ -64,3 +65,18 @@ def test_what_a_model_saw_before_counts():
     add_earlier_counts(counts, {"faces": {"black": [1, 9], "blond": [4, 4]}}, LabelSpace([FACES, MOODS]))
 
     assert counts == {"faces": {"black": [3, 9], "blond": [5, 4], "new": [5, 0]}, "others": {"x": [1, 0]}}
+
+
+def test_numbers_of_which_only_one_half_of_the_range_was_seen():
+    faces = LabelSchema("faces", [Continuous("age", 0, 100), Categorical("mood", ["happy", "sad"])])
+    counts = {"faces": {"age": [9, 0], "happy": [0, 9], "sad": [9, 0]}}
+    can = "It can draw age from 0 to 50, happy."
+    assert said("age=30", "happy=0.5", space=faces, counts=counts) == []
+    assert said("age=80", space=faces, counts=counts) == [
+        f"No training image had age=80, so the model cannot draw it. {can}"
+    ]
+    assert said("sad=0.5", space=faces, counts=counts) == [
+        f"No training image had sad, so the model cannot draw it. {can}"
+    ]
+    counts["faces"]["age"] = [9, 9]
+    assert said("sad", space=faces, counts=counts)[0].endswith("It can draw age from 0 to 100, happy.")

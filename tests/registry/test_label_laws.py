@@ -5,16 +5,18 @@ import json
 import math
 from collections import Counter
 
+import pytest
 import torch
 from hypothesis import assume, given, settings, strategies as st
 
-from stargan_fw_registry import Binary, Categorical, Exclusive, Index, LabelError, LabelSchema, LabelSpace
-from stargan_fw_registry.names import closest
+from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, Index, LabelError, LabelSchema, LabelSpace
+from stargan_fw_registry.names import closest, quote_name
 
 quick = settings(
     deadline=None, max_examples=60
 )  # a busy machine, or the first use of torch, says nothing about the code
 NAMES = st.text("abcAB_é 1", min_size=1, max_size=3).filter(lambda name: name == name.strip())
+RANGES = st.tuples(st.integers(-3, 3), st.integers(4, 200)) | st.tuples(st.floats(-1e6, 0), st.floats(0.125, 1e6))
 SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.floats() | st.text("ab1.,=", max_size=3)
 JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("kn"), inner, max_size=2)
@@ -33,6 +35,7 @@ def attributes(draw):
     kinds = {
         "binary": Binary,
         "categorical": lambda name: Categorical(name, draw(distinct(2))),
+        "continuous": lambda name: Continuous(name, *draw(RANGES)),
         "exclusive": lambda name: Exclusive(name, [next(members), next(members)]),
     }
     return [kinds[draw(st.sampled_from(sorted(kinds)))](name) for name in names]
@@ -71,6 +74,9 @@ def spelled(draw, schema, attribute, names):
     """One attribute's part of an edit in any spelling, with what it assigns and what it flips."""
     chosen = draw(st.sampled_from(names))
     cleared = dict.fromkeys(names, 0.0)
+    if isinstance(attribute, Continuous):
+        number = draw(st.sampled_from([attribute.low, attribute.high, (attribute.low + attribute.high) / 2]))
+        return f"{chosen}={number!r}", {chosen: attribute.encode({attribute.name: number})[0]}, []
     if isinstance(attribute, Binary):
         value = draw(st.sampled_from(["", "=1", "=0", "=flip"]))
         assigned = {} if value == "=flip" else {chosen: float(value != "=0")}
@@ -165,13 +171,15 @@ def test_every_position_has_one_name_and_every_name_edits_its_position(space):
     assert len(space.names) == len(set(space.names)) == space.label_dim
     positions = [position for dataset in space.datasets for position in range(space.label_dim)[space.slice(dataset)]]
     assert positions == list(range(space.label_dim))
-    for position, name in enumerate(space.names):
+    kinds = [attribute for schema in space.schemas for attribute in schema.attributes for _ in attribute.label_names]
+    for position, (label, attribute) in enumerate(zip(space.names, kinds, strict=True)):
+        name = label + attribute.write(1)
         edit = space.resolve(name)
         start = space.slice(edit.dataset).start
         unknown = torch.full((1, space.schema(edit.dataset).dim), math.nan)
         edited = space.edit(edit.dataset, unknown, name)
-        assert edited[0, position - start] == 1
-        assert edited.nansum() == 1
+        assert edited[0, position - start].item() == pytest.approx(1, abs=1e-6)
+        assert edited.nansum().item() == pytest.approx(1, abs=1e-6)
 
 
 @quick
@@ -191,14 +199,20 @@ def test_decode_reads_one_datasets_slice(space, data):
 @quick
 @given(spaces(), st.data())
 def test_labels_that_are_encoded_are_decoded_again(space, data):
-    """Encoded labels are their own logits, but for a shift: a set label is above 0, a cleared one below."""
+    """Encoded labels have logits: a set label above 0, a cleared one below, and a number that of the logistic function."""
     schema = space.schema(data.draw(st.sampled_from(space.datasets)))
     said = {}
     for attribute in schema.attributes:
+        if isinstance(attribute, Continuous):
+            said[attribute.name] = data.draw(st.floats(attribute.low, attribute.high))
+            continue
         values = [True, False] if isinstance(attribute, Binary) else list(attribute.label_names)
         said[attribute.name] = data.draw(st.sampled_from(values))
     encoded = torch.tensor([schema.encode(said)])
-    assert torch.equal(schema.decode(encoded - 0.5), encoded)
+    numbers = torch.tensor([attribute.continuous for attribute, part in schema.parts for _ in schema.names[part]])
+    decoded = schema.decode(encoded.logit().where(numbers, encoded - 0.5))
+    assert torch.equal(decoded[:, ~numbers], encoded[:, ~numbers])
+    torch.testing.assert_close(decoded, encoded)
 
 
 @quick
@@ -210,8 +224,11 @@ def test_an_example_is_encoded_or_refused(space, labels):
     except LabelError:
         return
     assert len(encoded) == schema.dim
-    assert all(value in (0, 1) or math.isnan(value) for value in encoded)
     for attribute, part in schema.parts:
+        assert all(
+            value in (0, 1) or math.isnan(value) or (attribute.continuous and 0 <= value <= 1)
+            for value in encoded[part]
+        )
         known = [value for value in encoded[part] if not math.isnan(value)]
         assert not attribute.one_hot or sum(known) == (1 if known else 0)
         assert sum(known) <= 1
@@ -319,11 +336,64 @@ def test_any_text_is_an_edit_or_a_label_error(space, data):
         return
     assert [edit.dataset for edit in edits] == [name for name in space.datasets if name in {e.dataset for e in edits}]
     for edit in edits:
-        named = [label for label, _ in edit.assignments] + list(edit.flips)
+        named = [label for label, _ in edit.assignments] + list(edit.relative)
         assert named
         assert set(named) <= set(space.schema(edit.dataset).names)
         assert max(Counter(named).values()) == 1
-        assert all(value in (0, 1) for _, value in edit.assignments)
+        assert all(0 <= value <= 1 for _, value in edit.assignments)
+        check_written(space, edit)
+
+
+def check_written(space, edit):
+    """Checks that an edit that is written in words is the same edit when it is read, but for single precision."""
+    schema = space.schema(edit.dataset)
+    again = space.resolve(",".join(f"{edit.dataset}.{part}" for part in schema.write(edit)))
+    labels = torch.rand(3, schema.dim, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(schema.edit(labels, again), schema.edit(labels, edit), rtol=0, atol=2**-22)
+
+
+@st.composite
+def spaces_with_strengths(draw):
+    """A space, a dataset, current labels that are known, and a part of an edit that depends on them, or has a strength."""
+    space = draw(spaces())
+    schema = space.schema(draw(st.sampled_from(space.datasets)))
+    attribute, part = draw(st.sampled_from(schema.parts))
+    position = draw(st.integers(part.start, part.stop - 1))
+    strength = draw(st.integers(1, 15)) / 16
+    if attribute.continuous:
+        sign = draw(st.sampled_from("+-"))
+        end = f"{sign}{strength * (attribute.high - attribute.low):.17g}"
+        return space, schema, position, end, strength if sign == "+" else -strength
+    return space, schema, position, f"={strength}", strength
+
+
+@quick
+@given(spaces_with_strengths(), st.sampled_from(["", " "]), st.data())
+def test_a_strength_lies_between_what_a_label_is_and_what_the_edit_makes_it(drawn, around, data):
+    space, schema, position, end, strength = drawn
+    attribute, part = next(one for one in schema.parts if position in range(schema.dim)[one[1]])
+    row = [
+        data.draw(st.integers(0, 16)) / 16 if a.continuous else 0.0 for a, p in schema.parts for _ in schema.names[p]
+    ]
+    if not attribute.continuous:
+        row[data.draw(st.integers(part.start, part.stop - 1))] = 1.0
+    labels = torch.tensor([row])
+    name = quote_name(schema.names[position])
+    text = f"{schema.name}.{name}{around}{end[:1]}{around}{end[1:]}"
+    edited = space.edit(schema.name, labels, text)
+    outside = torch.ones(schema.dim, dtype=torch.bool)
+    outside[part] = False
+    same(edited[:, outside], labels[:, outside])
+    if attribute.continuous:
+        expected = min(max(row[position] + strength, 0), 1)
+    else:
+        full = space.edit(schema.name, labels, f"{schema.name}.{name}")
+        expected = torch.lerp(labels, full, strength)[0, position].item() if attribute.one_hot else strength
+        assert not attribute.one_hot or edited[:, part].sum().item() == pytest.approx(1)
+        others = [peer for peer in range(schema.dim)[part] if peer != position]
+        torch.testing.assert_close(edited[:, others], labels[:, others] * (1 - strength))
+    assert edited[0, position].item() == pytest.approx(expected, abs=1e-6)
+    check_written(space, space.resolve(text))
 
 
 # Documents and names

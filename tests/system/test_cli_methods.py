@@ -161,7 +161,7 @@ def test_what_is_turned_over_has_to_be_known(cli, fit, small_data, tmp_path):
     command = ("translate", tmp_path / "run", face, "--to", "Young=flip", "-o", tmp_path / "out")
     outcome = cli(*command)
     assert outcome.code == 2
-    assert "'Young' cannot be turned over" in outcome.err
+    assert "'Young' cannot be changed from what it is" in outcome.err
     assert "Young=0 or Young=1" in outcome.err
     assert cli(*command, "--current", "Young").code == 0
     assert "does not say what it is" in cli(*command, "--current", "Young=flip").err

@@ -73,11 +73,11 @@ class Target:
 
     def _labels(self, schema: LabelSchema, current: Tensor) -> Tensor:
         edit, start = self._ends(schema.name)
-        for label in (*edit.flips, *(start.flips if start else ())):
+        for label in (*edit.relative, *(start.relative if start else ())):
             if current[:, schema.position(label)].isnan().any():
                 raise ModelError(
-                    f"'{label}' cannot be turned over: the model does not read from a picture what it is. Write "
-                    f"{label}=0 or {label}=1, or say what it is (--current)."
+                    f"'{label}' cannot be changed from what it is: the model does not read that from a picture. Give its new "
+                    f"value ({label}=1), or say what it is (--current)."
                 )
         end = schema.edit(current, edit)
         if self.strength == 1:
@@ -122,8 +122,8 @@ class CurrentEdits:
 
 def _parse_current(space: LabelSpace, current: str | Edit) -> tuple[Edit, ...]:
     edits = space.resolve_all(current) if isinstance(current, str) else (current,)
-    for label in (label for edit in edits for label in edit.flips):
-        raise LabelError(f"'{current}' turns '{label}' over, and does not say what it is: write 0 or 1")
+    for label in (label for edit in edits for label in edit.relative):
+        raise LabelError(f"'{current}' changes '{label}', and does not say what it is: give its value")
     return edits
 
 
