@@ -9,6 +9,7 @@ import torch
 
 from stargan_fw.errors import LabelError
 from stargan_fw.rendering.sheets import translate_if_possible
+from stargan_fw_evaluate.evaluation_request import labels_to_change
 from stargan_fw_evaluate.scoring import Outcomes
 from stargan_fw_registry import quote_name
 from stargan_fw_registry.edits import Edit, parse_edits
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from stargan_fw.inference.translator import Translator
     from stargan_fw_evaluate.classifier import LabelClassifier
     from stargan_fw_evaluate.scoring import EvaluationImages, LabelReader
-    from stargan_fw_registry import LabelSchema
+    from stargan_fw_registry import LabelSchema, LabelValue
 
 WHOLE, PART = "across_error", "across_part_error"
 
@@ -83,6 +84,17 @@ class AcrossTarget:
     def datasets(self) -> list[str]:
         """The datasets of the parts."""
         return [part.schema.name for part in self.parts]
+
+    @property
+    def change(self) -> dict[str, LabelValue] | None:
+        """The labels of all datasets to change, by name; None if two datasets' labels of one name get different values."""
+        found: dict[str, LabelValue] = {}
+        for part in self.parts:
+            labels = labels_to_change(part.schema, part.edit)
+            if any(found.get(name, value) != value for name, value in labels.items()):
+                return None
+            found |= labels
+        return found
 
     def select(self, images: EvaluationImages) -> list[int]:
         """Returns the images that the edit changes, as far as their own dataset's labels tell; otherwise all."""
@@ -160,12 +172,15 @@ def score_across(
         whole.refused += int((~possible).sum())
         if not possible.any():
             continue
-        groups = images.groups([index for index, kept in zip(indices, possible.tolist(), strict=True) if kept])
-        translated, right = translated[possible], possible[possible]
+        kept = [index for index, able in zip(indices, possible.tolist(), strict=True) if able]
+        groups, translated, right = images.groups(kept), translated[possible], possible[possible]
         for part, outcomes in zip(target.parts, parts, strict=True):
             shown = part.matches(classifiers[part.schema.name].read(translated)[0])
             outcomes.add(PART, (~shown).float().tolist(), groups)
             right &= shown
         whole.add(WHOLE, (~right).float().tolist(), groups)
         whole.add_read(readers, inputs[possible], translated, groups)
+        if images.truth:
+            true = images.truth.pictures(images.truth.across, kept, target.change)
+            whole.add_comparison(true, inputs[possible], translated, groups)
     return {where: whole, **{f"{part.name} of {where}": own for part, own in zip(target.parts, parts, strict=True)}}

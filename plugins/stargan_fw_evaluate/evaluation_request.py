@@ -147,6 +147,19 @@ def list_targets(schema: LabelSchema) -> list[LabelTarget]:
     return found
 
 
+def labels_to_change(schema: LabelSchema, edit: Edit) -> dict[str, LabelValue]:
+    """Returns the labels that an edit sets or clears, named as in `Example.labels`."""
+    values: dict[str, float] = dict(edit.assignments)
+    found: dict[str, LabelValue] = {}
+    for attribute, part in schema.parts:
+        for label, name in zip(attribute.label_names, schema.names[part], strict=True):
+            if name in values and label in attribute.keys:
+                found[label] = bool(values[name])
+            elif values.get(name):
+                found[attribute.name] = label
+    return found
+
+
 def select_targets(
     targets: Iterable[LabelTarget], names: Sequence[str], schemas: Sequence[LabelSchema]
 ) -> list[LabelTarget]:

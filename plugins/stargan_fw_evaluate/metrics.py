@@ -131,12 +131,14 @@ def compare(images: Tensor, inputs: Tensor, truth: Tensor) -> dict[str, Tensor]:
 
     Returns:
         (B,) values by name: `psnr` in dB and `ssim` of the translation; `psnr_of_input`, the PSNR of leaving the input
-        unchanged; `identity_error`. Without torchmetrics `ssim` is left out.
+        unchanged; `psnr_gain`, the difference of the two; `identity_error`. Without torchmetrics `ssim` is left out.
     """
     images, inputs, truth = ((batch.float().clamp(-1, 1) + 1) / 2 for batch in (images, inputs, truth))
+    reached, left_alone = psnr(images, truth), psnr(inputs, truth)
     found = {
-        "psnr": psnr(images, truth),
-        "psnr_of_input": psnr(inputs, truth),
+        "psnr_gain": reached - left_alone,
+        "psnr": reached,
+        "psnr_of_input": left_alone,
         "identity_error": identity_error(images, inputs, truth),
     }
     return {**found, "ssim": ssim(images, truth)} if has_torchmetrics() else found

@@ -24,13 +24,13 @@ from stargan_fw_evaluate.candidate import (
 from stargan_fw_evaluate.classifier import Settings, load_or_train
 from stargan_fw_evaluate.evaluation_record import METRICS, Evaluation, Row
 from stargan_fw_evaluate.evaluation_request import LabelTarget, list_targets, select_targets
+from stargan_fw_evaluate.ground_truth import find_ground_truth
 from stargan_fw_evaluate.intervals import interval
 from stargan_fw_evaluate.scoring import (
     EvaluationImages,
     LabelReader,
     Outcomes,
     Scorer,
-    find_ground_truth,
     score_real_images,
     score_target,
 )
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
-    from stargan_fw.interfaces import Counterfactual
     from stargan_fw_evaluate.candidate import Candidate
     from stargan_fw_evaluate.classifier import LabelClassifier, Progress
     from stargan_fw_evaluate.evaluation_request import EvaluationRequest
@@ -142,6 +141,7 @@ def _prepare(
     stores = decode(config, [source for name, source in sources.items() if name in {*scored, *indices}])
     for name, store in stores.items():
         sources[name] = sources[name].without(store.errors) if store.errors else sources[name]
+    origins = {name: _open_images(setup, sources[name], stores[name], indices[name]) for name in indices}
     settings = Settings(request.classifier_steps, config.training.flip, request.seed)
     scorers: dict[str, Scorer] = {}
     for name in scored:
@@ -152,19 +152,17 @@ def _prepare(
     for name in setup.targets:
         origin = request.images or name
         setup.scorers[name] = replace(scorers[name], readers=setup.readers)
-        truth, note = find_ground_truth(sources[origin], stores[origin]) if origin == name else (None, "")
-        setup.notes.extend([note] if note else [])
-        setup.images[name] = _readable(sources[origin], stores[origin], indices[origin], truth)
-    for name in image_names or joined:
-        setup.origins[name] = _readable(sources[name], stores[name], indices[name])
+        setup.images[name] = origins[origin]
+    setup.origins.update({name: origins[name] for name in image_names or joined})
     if not metrics.has_torchmetrics():
         setup.notes.append(f"Without torchmetrics there are no distances and no SSIM. {metrics.REMEDY}")
     return setup
 
 
-def _readable(
-    source: Source, store: Store, indices: Sequence[int], truth: Counterfactual | None = None
-) -> EvaluationImages:
+def _open_images(setup: EvaluationSetup, source: Source, store: Store, indices: Sequence[int]) -> EvaluationImages:
+    """Returns the readable ones of these images with their true pictures, and notes why there are none."""
+    truth, note = find_ground_truth(source, store)
+    setup.notes.extend([note] if note else [])
     return EvaluationImages(source, store, [index for index in indices if index not in store.errors], truth)
 
 

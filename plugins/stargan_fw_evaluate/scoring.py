@@ -10,59 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stargan_fw.data.images import open_image
-from stargan_fw.errors import PluginError
-from stargan_fw.interfaces import Counterfactual
-from stargan_fw.rendering.pictures import pixels_to_tensor, to_tensor
+from stargan_fw.rendering.pictures import pixels_to_tensor
+from stargan_fw_evaluate.evaluation_request import labels_to_change
 from stargan_fw_evaluate.metrics import compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-
-    from PIL import Image
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
     from stargan_fw_evaluate.candidate import Candidate
     from stargan_fw_evaluate.classifier import LabelClassifier
     from stargan_fw_evaluate.evaluation_request import LabelTarget
+    from stargan_fw_evaluate.ground_truth import GroundTruth
 
 BATCH = 32
-
-
-def find_ground_truth(source: Source, store: Store) -> tuple[Counterfactual | None, str]:
-    """Returns the dataset if it can draw the true results, which it shows by drawing a test example as it is on disk.
-
-    Returns:
-        The dataset or None; and a note if the true pictures are missing although the dataset should have them, or "".
-    """
-    dataset, index = source.dataset, source.test[0]
-    if not isinstance(dataset, Counterfactual):
-        return None, ""
-    try:
-        again = dataset.counterfactual(source.examples[index], {})
-    except PluginError as error:
-        return None, f"The true pictures of '{source.alias}' are left out: {error}"
-    if again is None:
-        return None, ""
-    drawn = np.asarray(_crop_as(source, index, again, store.image_size))
-    if not np.array_equal(drawn, store.read([index])[0]):
-        return None, (
-            f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise now. "
-            "Draw the data again."
-        )
-    return dataset, ""
-
-
-def _crop_as(source: Source, index: int, picture: Image.Image, image_size: int) -> Image.Image:
-    """Returns another picture of an example, cropped to the example's own square and resized.
-
-    A crop that searches, such as one for faces, may find another square on the other picture.
-    """
-    example = source.examples[index]
-    with open_image(example.image) as image:
-        region = source.options.region(source.options.upright(image), example.crop)
-    return source.options.cut(source.options.upright(picture), region, image_size)
 
 
 @dataclass(frozen=True)
@@ -73,13 +35,13 @@ class EvaluationImages:
         source: the images' dataset.
         store: the decoded images.
         indices: the positions of the images among the dataset's examples.
-        truth: the dataset, if it can draw the true results of translations.
+        truth: the true pictures of translations, if there are any.
     """
 
     source: Source
     store: Store
     indices: Sequence[int]
-    truth: Counterfactual | None = None
+    truth: GroundTruth | None = None
 
     def groups(self, indices: Sequence[int]) -> list[Hashable]:
         """Returns the person on each image, or the image's index if no person is recorded."""
@@ -97,15 +59,13 @@ class EvaluationImages:
         return list(self.indices)
 
     def true_pictures(self, indices: Sequence[int], target: LabelTarget) -> list[Tensor | None]:
-        """Returns the true result (3, H, W) in [-1, 1] for each example; None if the dataset cannot draw it."""
+        """Returns the true result (3, H, W) in [-1, 1] for each example; None if it is unknown."""
         if self.truth is None:
             return [None] * len(indices)
-        size = self.store.image_size
-        drawn = [self.truth.counterfactual(self.source.examples[index], target.change) for index in indices]
-        return [
-            None if picture is None else to_tensor([_crop_as(self.source, index, picture, size)])[0]
-            for index, picture in zip(indices, drawn, strict=True)
-        ]
+        if self.are_labelled_for(target):
+            return self.truth.pictures(self.truth.own, indices, target.change)
+        change = labels_to_change(target.schema, target.edit)
+        return self.truth.pictures(self.truth.across, indices, change)
 
     def batches(self, indices: Sequence[int], device: torch.device) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Yields batches: the indices, the images (B, 3, H, W) in [-1, 1] and the labels (B, d)."""
@@ -183,6 +143,28 @@ class Outcomes:
             shares.add("share_read", reader.read(translated), groups)
             shares.add("share_read_of_input", reader.read(inputs), groups)
 
+    def add_comparison(
+        self, pictures: Sequence[Tensor | None], inputs: Tensor, translated: Tensor, groups: Sequence[Hashable]
+    ) -> None:
+        """Compares translations with their true pictures.
+
+        If nothing should change, because the input has the labels already, only the identity error is measured.
+
+        Args:
+            pictures: the true picture (3, H, W) of each translation; None if it is unknown.
+            inputs: the images that were translated, (B, 3, H, W) in [-1, 1].
+            translated: the translations, of the same shape and range.
+            groups: the group of each translation; see `EvaluationImages.groups`.
+        """
+        known = [place for place, picture in enumerate(pictures) if picture is not None]
+        if not known:
+            return
+        true = torch.stack([picture for picture in pictures if picture is not None]).to(inputs.device)
+        unchanged = (true == inputs[known]).flatten(1).all(1)
+        for metric, values in compare(translated[known], inputs[known], true).items():
+            found = values if metric == "identity_error" else values.masked_fill(unchanged, torch.nan)
+            self.add(metric, found.tolist(), [groups[place] for place in known])
+
     @classmethod
     def merge(cls, parts: Iterable[Outcomes]) -> Outcomes:
         """Returns the outcomes of several targets as one."""
@@ -228,7 +210,8 @@ def score_target(candidate: Candidate, scorer: Scorer, images: EvaluationImages,
         known = None if current is None else current[places]
         batch = _Batch(kept, images.groups(kept), inputs[places], translated[places], known)
         _score(candidate, scorer, target, batch, outcomes)
-        _compare_with_truth(images, target, batch, outcomes)
+        true = images.true_pictures(kept, target)
+        outcomes.add_comparison(true, batch.images, batch.translated, batch.groups)
     return outcomes
 
 
@@ -241,16 +224,6 @@ def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Ba
         back, possible = candidate.restore(batch.translated, target, batch.labels)
         errors = (back - batch.images).abs().flatten(1).mean(1)
         outcomes.add("reconstruction_l1", errors.masked_fill(~possible, torch.nan).tolist(), batch.groups)
-
-
-def _compare_with_truth(images: EvaluationImages, target: LabelTarget, batch: _Batch, outcomes: Outcomes) -> None:
-    pictures = images.true_pictures(batch.indices, target)
-    known = [place for place, picture in enumerate(pictures) if picture is not None]
-    if not known:
-        return
-    true = torch.stack([picture for picture in pictures if picture is not None]).to(batch.images.device)
-    for metric, values in compare(batch.translated[known], batch.images[known], true).items():
-        outcomes.add(metric, values.tolist(), [batch.groups[place] for place in known])
 
 
 def score_real_images(scorer: Scorer, images: EvaluationImages) -> tuple[Outcomes, dict[str, Outcomes]]:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.sample_faces import (
+    EXPRESSIONS,
     HAIR_COLORS,
     Look,
     Portrait,
@@ -21,7 +22,7 @@ from stargan_fw_plugins.sample_faces import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from pathlib import Path
 
     from stargan_fw_registry import LabelValue
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FILE = "stand-in.json"  # only drawn data has it
 FORMAT = 1
 CELEBA_HAIR = {"Black_Hair": "black", "Blond_Hair": "blond", "Brown_Hair": "brown", "Gray_Hair": "grey"}
+EXPRESSION, SMILE, SMILING = "expression", "Smiling", "happy"  # RaFD's label and CelebA's, and how a smile is drawn
 
 
 def write_seed(root: Path, seed: int) -> None:
@@ -61,7 +63,45 @@ def draw_portrait(portrait: Portrait) -> Image.Image:
     return Image.open(io.BytesIO(portrait_bytes(portrait)))
 
 
-def change_look(look: Look, labels: Mapping[str, LabelValue], key: Sequence[Hashable]) -> Look | None:
+def redraw(
+    drawn: Portrait,
+    labels: Mapping[str, LabelValue],
+    key: Sequence[Hashable],
+    dress: Callable[[Look], Look] = lambda look: look,
+) -> Image.Image | None:
+    """Draws a portrait with other labels; returns None if they do not determine what it looks like.
+
+    Args:
+        drawn: the portrait as it was drawn.
+        labels: CelebA's attributes and RaFD's `expression`, by name; a label that the drawing cannot show gives None.
+        key: seeds what is drawn anew.
+        dress: changes what is drawn anew to what the dataset shows.
+    """
+    expression = _choose_expression(drawn.expression, labels)
+    rest = {name: value for name, value in labels.items() if name not in {EXPRESSION, SMILE}}
+    look = change_look(drawn.look, rest, key, dress)
+    if look is None or expression is None:
+        return None
+    return draw_portrait(replace(drawn, look=look, expression=expression))
+
+
+def _choose_expression(shown: str, labels: Mapping[str, LabelValue]) -> str | None:
+    """Returns the key of `EXPRESSIONS` that the labels determine; None if they fit none."""
+    named, smiles = labels.get(EXPRESSION), labels.get(SMILE)
+    if named is not None:
+        fits = named in EXPRESSIONS and (smiles is None or bool(smiles) == (named == SMILING))
+        return str(named) if fits else None
+    if smiles is None or bool(smiles) == (shown == SMILING):
+        return shown
+    return SMILING if smiles else "neutral"
+
+
+def change_look(
+    look: Look,
+    labels: Mapping[str, LabelValue],
+    key: Sequence[Hashable],
+    dress: Callable[[Look], Look] = lambda look: look,
+) -> Look | None:
     """Returns the person with these labels, or None if the labels do not determine what the person looks like.
 
     - A hair colour changes hair and beard. Grey hair makes a person old and the three others young: nothing else shows
@@ -74,6 +114,7 @@ def change_look(look: Look, labels: Mapping[str, LabelValue], key: Sequence[Hash
         look: the person.
         labels: by CelebA's names; a label that the drawing cannot show gives None.
         key: seeds what is drawn anew.
+        dress: changes what is drawn anew for another gender to what the dataset shows.
     """
     known = {name: bool(value) for name, value in labels.items() if value is not None}
     hair = _choose_hair(look, known)
@@ -81,7 +122,7 @@ def change_look(look: Look, labels: Mapping[str, LabelValue], key: Sequence[Hash
         return None
     male = known.get("Male", look.male)
     if male != look.male:
-        look = draw_as_gender(look, seeded_random(*key, "male", male), male=male)
+        look = dress(draw_as_gender(look, seeded_random(*key, "male", male), male=male))
     if hair != look.hair:
         color = vary_brightness(seeded_random(*key, hair), HAIR_COLORS[hair], 8)
         look = replace(look, hair=hair, hair_color=color)

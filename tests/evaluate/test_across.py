@@ -38,6 +38,14 @@ def test_a_target_has_the_labels_that_the_edit_names_of_each_dataset(text, name,
     assert target(found.name).name == name
 
 
+def test_true_pictures_are_asked_for_with_all_labels_that_an_edit_sets_or_clears():
+    assert target("old=0,happy,black").change == {"black": True, "blond": False, "old": False, "mood": "happy"}
+    others = LabelSchema("others", [Categorical("mood", ["happy", "sad"])])
+    for text, change in (("moods.happy,others.happy", {"mood": "happy"}), ("moods.happy,others.sad", None)):
+        _, (found,) = split_targets([text], [MOODS, others], ["moods", "others"])
+        assert found.change == change
+
+
 def test_edits_of_one_dataset_are_left_to_the_others():
     single, across = split_targets(["happy", "old=0,blond", "sad,old", "faces.old,sad"], SCHEMAS, ["faces", "moods"])
     assert single == ["happy", "old=0,blond"]
@@ -65,6 +73,7 @@ class Images:
     def __init__(self, schema, labels):
         self.source = SimpleNamespace(alias=schema.name, schema=schema, labels=np.float32(labels))
         self.indices = range(len(labels))
+        self.truth = None
 
     def groups(self, indices):
         return list(indices)

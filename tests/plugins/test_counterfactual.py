@@ -67,6 +67,40 @@ def test_hair_age_gender_and_smile(small_data):
     assert dataset.counterfactual(brown, {"Wearing_Hat": True}) is None
 
 
+def test_each_dataset_draws_the_labels_of_the_other_and_of_both(small_data):
+    faces, portraits = CelebA(small_data / "celeba"), RaFD(small_data / "rafd")
+    brown = next(
+        example for example in faces.examples() if example.labels["Brown_Hair"] and "1.jpg" in str(example.image)
+    )
+    neutral = next(example for example in portraits.examples() if example.labels["expression"] == "neutral")
+    for dataset, example in ((faces, brown), (portraits, neutral)):
+        sad, grey, both = (
+            pixels(dataset.counterfactual_across(example, labels))
+            for labels in ({"expression": "sad"}, {"Young": False}, {"expression": "sad", "Young": False})
+        )
+        before = pixels(dataset.counterfactual_across(example, {}))
+        for mouth, hair in ((sad, before), (both, grey)):
+            rows = np.flatnonzero(np.abs(mouth - hair).max(axis=(1, 2)) > 60)
+            assert rows.min() > before.shape[0] * 0.35, "eyes, brows and mouth alone"
+        assert np.abs(grey - before).max() > 60
+        assert dataset.counterfactual_across(example, {"expression": "bored"}) is None
+        assert dataset.counterfactual_across(example, {"expression": "sad", "Smiling": True}) is None
+    smile = pixels(portraits.counterfactual_across(neutral, {"Smiling": True}))
+    assert np.array_equal(smile, pixels(portraits.counterfactual(neutral, {"expression": "happy"})))
+
+
+def test_another_gender_wears_in_the_studio_what_everybody_wears(small_data, monkeypatch):
+    monkeypatch.setattr("stargan_fw_plugins.redrawn_faces.draw_portrait", lambda portrait: portrait.look)
+    dataset = RaFD(small_data / "rafd")
+    for example in list(dataset.examples())[::24]:
+        woman, man = (dataset.counterfactual(example, {"Male": male}) for male in (False, True))
+        assert (woman.male, man.male) == (False, True)
+        assert {(look.clothes, look.facial_hair, look.glasses) for look in (woman, man)} == {
+            ("shirtCrewNeck", None, None)
+        }
+        assert woman.hair_color == man.hair_color
+
+
 def test_data_that_was_not_drawn_has_no_counterfactual(small_data, tmp_path):
     for kind in (CelebA, RaFD):
         shutil.copytree(small_data / kind.name, tmp_path / kind.name)

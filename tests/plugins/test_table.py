@@ -1,8 +1,10 @@
 import json
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from stargan_fw.errors import ConfigError, DataError
 from stargan_fw_plugins.datasets.table import Table
@@ -274,3 +276,61 @@ def test_other_names_of_splits_are_given_a_meaning(write):
     path = write("labels.csv", "image,x,part\na.jpg,1,0\nb.jpg,0,2\n")
     dataset = Table(path, split="part", values={"part": {"0": "train", "1": "val", "2": "test"}})
     assert [example.split for example in dataset.examples()] == ["train", "test"]
+
+
+TRUTH = """image,maker,who,hat,mood
+a.png,us,ann,yes,calm
+b.png,us,ann,no,calm
+c.png,us,ann,yes,glad
+d.png,them,ann,no,glad
+"""
+COLUMNS = ["maker", "who", "hat", "mood"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Writes four pictures of one colour each, a table of two of them and one of true pictures: `pictures() -> path`."""
+    for number, name in enumerate("abcd"):
+        Image.new("RGBA", (8, 8), (number, 0, 0, 255)).save(tmp_path / f"{name}.png")
+    (tmp_path / "truth.csv").write_text(TRUTH)
+    path = tmp_path / "hats.csv"
+    path.write_text("image,hat\na.png,1\nb.png,0\n")
+    return path
+
+
+def test_a_table_of_true_pictures_has_those_of_edits_across_datasets(pictures):
+    dataset = Table(pictures, truth="truth.csv", truth_columns=COLUMNS)
+    first, second = dataset.examples()
+
+    def shown(example, labels):
+        picture = dataset.counterfactual_across(example, labels)
+        return picture and picture.getpixel((0, 0))[0]
+
+    assert [shown(first, {}), shown(second, {})] == [0, 1]
+    assert [shown(first, {"hat": False}), shown(second, {"hat": True}), shown(first, {"mood": "glad"})] == [1, 0, 2]
+    assert shown(second, {"hat": True, "mood": "glad"}) == 2
+    assert shown(second, {"mood": "glad"}) is None, "another maker's picture is another thing"
+    assert shown(first, {"age": "old"}) is None
+    assert dataset.counterfactual(first, {"hat": False}).size == (8, 8)
+    assert Table(pictures).counterfactual(first, {}) is None
+
+
+def test_new_names_of_values_hold_for_true_pictures_too(pictures):
+    options = {"values": {"hat": {"1": "top hat", "0": "bare", "yes": "top hat", "no": "bare"}}}
+    dataset = Table(pictures, truth="truth.csv", truth_columns=COLUMNS, **options)
+    first, _ = dataset.examples()
+    assert first.labels == {"hat": "top hat"}
+    assert dataset.counterfactual(first, {"hat": "bare"}).getpixel((0, 0))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("truth", "columns", "words"),
+    [
+        ("none.csv", COLUMNS, "none.csv: no such file"),
+        ("truth.csv", ["maker", "wh"], "no column 'wh', which `truth_columns` names"),
+        ("truth.csv", ["maker", "who", "hat"], r"line 4: .*c.png and .*a.png have the same maker, who, hat"),
+        ("truth.csv", None, r"truth_columns=\[\"maker\", \"who\", \"hat\"\]"),
+    ],
+)
+def test_true_pictures_that_cannot_be_told_apart_are_refused_before_training(pictures, truth, columns, words):
+    assert re.search(words, error_of(pictures, truth=truth, truth_columns=columns))

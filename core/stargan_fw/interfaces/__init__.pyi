@@ -3,6 +3,7 @@ from .command import Command as Command
 from .component_kind import ComponentKind as ComponentKind
 from .dataset import (
     Counterfactual as Counterfactual,
+    CounterfactualAcross as CounterfactualAcross,
     Crop as Crop,
     Dataset as Dataset,
     DrawsStandIn as DrawsStandIn,

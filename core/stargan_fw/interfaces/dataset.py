@@ -173,7 +173,7 @@ class Dataset(ABC):
 
     A subclass needs `name`, `attributes` and `examples()`. The keyword-only parameters of its `__init__` and the class
     attributes below are keys of `[datasets.<alias>]` in the configuration. A subclass may also implement
-    `Counterfactual` or `DrawsStandIn`.
+    `Counterfactual`, `CounterfactualAcross` or `DrawsStandIn`.
 
         class Pets(Dataset):
             name = "pets"
@@ -271,6 +271,18 @@ class Counterfactual(Protocol):
         Returns:
             The image as its file would hold it: RGB, before crop and resize. None if the truth is unknown, as for
             photographs.
+        """
+
+
+@runtime_checkable
+class CounterfactualAcross(Protocol):
+    """A dataset that can show its examples with labels of the other datasets of a run, too."""
+
+    def counterfactual_across(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
+        """Returns what `Counterfactual.counterfactual` does, with labels of any dataset, named as that dataset names them.
+
+        If `counterfactual` can do that, write `counterfactual_across = counterfactual` in the class. The result is None if
+        the dataset does not know one of the labels.
         """
 
 

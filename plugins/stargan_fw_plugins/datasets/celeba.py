@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 from typing import Literal, TypeVar, cast
@@ -24,7 +23,7 @@ from stargan_fw_plugins.datasets.celeba_layout import (
 )
 from stargan_fw_plugins.datasets.location import suggest_location
 from stargan_fw_plugins.datasets.scaled_crop import ScaledSquare
-from stargan_fw_plugins.redrawn_faces import change_look, draw_portrait, read_seed, write_seed
+from stargan_fw_plugins.redrawn_faces import read_seed, redraw, write_seed
 from stargan_fw_plugins.sample_faces import (
     FRINGES,
     Look,
@@ -52,7 +51,6 @@ COLUMNS = tuple(
 )
 PAPER_ATTRIBUTES = ["Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young"]
 HAIR_COLORS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-SMILE = "Smiling"
 LABELS: Sequence[LabelValue] = (False, True, None)  # by NO, YES and UNKNOWN
 CODES_TOGETHER = 20  # columns of 3 values that make one number of 64 bits beside the number of a group
 
@@ -220,9 +218,9 @@ class CelebA(Dataset):
         raise DataError(f"{folder}: {problem}. Unpack the image archive so that {folder / absent[0]} exists{skip}")
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
-        """Draws the same person on the same background with another gender, hair, age or smile.
+        """Draws the same person on the same background with another gender, hair, age, smile or expression.
 
-        `change_look` says what follows from a change. Returns None for a photograph, and if an attribute cannot be drawn.
+        `redraw` says what follows from a change. Returns None for a photograph, and if an attribute cannot be drawn.
         """
         seed = read_seed(self.root)
         path = Path(str(example.image))
@@ -230,12 +228,9 @@ class CelebA(Dataset):
             return None
         index = int(path.stem) - 1
         drawn = _stand_in_portrait(path.parent, index, seed)
-        rest, smile = {key: value for key, value in labels.items() if key != SMILE}, labels.get(SMILE)
-        look = change_look(drawn.look, rest, ("celeba", seed, "changed", index // IMAGES_PER_PERSON))
-        if look is None:
-            return None
-        expression = drawn.expression if smile is None else "happy" if smile else "neutral"
-        return draw_portrait(replace(drawn, look=look, expression=expression))
+        return redraw(drawn, labels, ("celeba", seed, "changed", index // IMAGES_PER_PERSON))
+
+    counterfactual_across = counterfactual
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003

@@ -31,7 +31,7 @@ from stargan_fw_plugins.datasets.rafd_files import (
     parse_name,
 )
 from stargan_fw_plugins.face_crop import describe_face_crop, make_face_crop
-from stargan_fw_plugins.redrawn_faces import draw_portrait, read_seed, write_seed
+from stargan_fw_plugins.redrawn_faces import read_seed, redraw, write_seed
 from stargan_fw_plugins.sample_faces import (
     FRINGES,
     HAIR_COLORS,
@@ -271,13 +271,20 @@ class RaFD(Dataset):
         )
 
     def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
-        """Draws the same person, gaze and wall with another expression; None for a photograph."""
+        """Draws the same person, gaze and wall with another expression, gender, hair or age; None for a photograph.
+
+        `redraw` says what follows from a change. Another gender wears what everybody wears here.
+        """
         seed = read_seed(self.root)
         photo = parse_name(Path(str(example.image)))
         if seed is None or photo is None:
             return None
-        drawn = _stand_in_portrait(self.root, int(photo.person), photo.expression, photo.gaze, seed)
-        return draw_portrait(replace(drawn, expression=str(labels.get("expression", photo.expression))))
+        person = int(photo.person)
+        drawn = _stand_in_portrait(self.root, person, photo.expression, photo.gaze, seed)
+        key = ("rafd", seed, "changed", person)
+        return redraw(drawn, labels, key, lambda look: _dress_for_studio(look, seeded_random(*key, "top")))
+
+    counterfactual_across = counterfactual
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003
@@ -362,10 +369,13 @@ def _studio_look(generator: Random) -> Look:
     """
     look = draw_look(generator)
     hair = look.hair if look.young else generator.choice(YOUNG_HAIR)
+    colored = replace(look, hair=hair, hair_color=vary_brightness(generator, HAIR_COLORS[hair], 8))
+    return _dress_for_studio(colored, generator)
+
+
+def _dress_for_studio(look: Look, generator: Random) -> Look:
     return replace(
         look,
-        hair=hair,
-        hair_color=vary_brightness(generator, HAIR_COLORS[hair], 8),
         top=generator.choice(SHORT_TOPS if look.male else FREE_FOREHEADS),
         clothes="shirtCrewNeck",
         clothes_color=BLACK,

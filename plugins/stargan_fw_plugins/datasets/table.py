@@ -4,12 +4,14 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from stargan_fw import Dataset, hookimpl
+import PIL.Image
+
+from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw.config import expand_path
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.column_kinds import IMAGE_NAME
@@ -20,7 +22,9 @@ from stargan_fw_plugins.datasets.records import ColumnOptions, Records
 from stargan_fw_plugins.datasets.row_filter import filter_rows
 from stargan_fw_plugins.datasets.table_files import find_tables
 from stargan_fw_plugins.datasets.table_reading import read_tables
+from stargan_fw_plugins.datasets.truth_table import TruthTable
 from stargan_fw_plugins.face_crop import FaceChoice, describe_face_crop, make_face_crop
+from stargan_fw_registry import LabelValue
 
 IMAGE_COLUMNS = ("image", "file_name", "path", "filename")
 OTHER_IMAGE_COLUMNS = frozenset(
@@ -87,6 +91,11 @@ class Table(Tabular):
         image_root: the folder that paths are relative to and must not leave; by default the table's folder.
         face: "detect" crops to the face that OpenCV finds (the extra `faces`), or to the middle square if it finds none,
             and `crop_size` is not used; "none" looks for no face.
+        truth: a table of true pictures for `stargan-fw evaluate`, such as one of all pictures with all of their labels; a
+            relative path begins at the table's folder. The column of images is called as here.
+        truth_columns: the columns of `truth` that tell its pictures apart: what is on a picture, and the labels of all
+            datasets, by name. The true picture of an edit has the same values in them, but for the labels that the edit
+            changes.
     """
 
     name = "table"
@@ -106,6 +115,8 @@ class Table(Tabular):
         encoding: str | None = None,
         image_root: str | None = None,
         face: FaceChoice = "none",
+        truth: str | None = None,
+        truth_columns: list[str] | None = None,
     ) -> None:
         super().__init__(root)
         self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity, split, separator)
@@ -115,6 +126,8 @@ class Table(Tabular):
         self._image_root = image_root
         self.crop = make_face_crop(face)
         self._face = face
+        self._truth = truth
+        self._truth_columns = truth_columns or []
 
     @property
     def own_crops(self) -> str:
@@ -178,6 +191,27 @@ class Table(Tabular):
 
     def _line(self, **settings: object) -> str:
         return Doubts(self.alias or "NAME", self.column_options).line(**settings)
+
+    def examples(self) -> Iterable[Example]:
+        self._true_pictures  # noqa: B018 - what is wrong with it is better said now than after the training
+        return super().examples()
+
+    def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> PIL.Image.Image | None:
+        """Returns the picture that `truth` has of the same thing with other labels of any dataset; None if it has none."""
+        if self._true_pictures is None or not isinstance(example.image, Path):
+            return None
+        return self._true_pictures.picture(example.image, labels)
+
+    counterfactual_across = counterfactual
+
+    @cached_property
+    def _true_pictures(self) -> TruthTable | None:
+        """Returns the table of true pictures, if one is configured; raises DataError if it is missing or broken."""
+        if self._truth is None:
+            return None
+        table = Table(self._path.parent / expand_path(self._truth), image=self._image, encoding=self._encoding)
+        table.alias = self.alias
+        return TruthTable(table.records, table.images(), self._truth_columns, self.column_options)
 
     def images(self) -> Sequence[Path]:
         """Returns the images' paths.

@@ -1,0 +1,98 @@
+"""The true pictures of translations, from datasets that can show their images with other labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stargan_fw.data.images import open_image
+from stargan_fw.errors import PluginError
+from stargan_fw.interfaces import Counterfactual, CounterfactualAcross
+from stargan_fw.rendering.pictures import to_tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
+
+    from PIL import Image
+    from torch import Tensor
+
+    from stargan_fw.data.source import Source
+    from stargan_fw.data.store import Store
+    from stargan_fw.interfaces import Example
+    from stargan_fw_registry import LabelValue
+
+    Labels: TypeAlias = Mapping[str, LabelValue]
+    Draw: TypeAlias = Callable[[Example, Labels], Image.Image | None]
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """A dataset that can show its images with other labels.
+
+    Attributes:
+        source: the dataset.
+        store: its decoded images.
+        own: shows an example with other labels of its own dataset; None if the dataset cannot.
+        across: shows an example with labels of any dataset; None if the dataset cannot.
+    """
+
+    source: Source
+    store: Store
+    own: Draw | None
+    across: Draw | None
+
+    def pictures(self, draw: Draw | None, indices: Sequence[int], change: Labels | None) -> list[Tensor | None]:
+        """Returns the true picture (3, H, W) in [-1, 1] of each example; None if it is unknown.
+
+        Args:
+            draw: `own` or `across`.
+            indices: positions of the examples.
+            change: the labels to change, as `draw` takes them; None if they contradict each other.
+        """
+        if draw is None or change is None:
+            return [None] * len(indices)
+        drawn = {index: draw(self.source.examples[index], change) for index in indices}
+        return [
+            None if picture is None else to_tensor([crop_as(self.source, index, picture, self.store.image_size)])[0]
+            for index, picture in drawn.items()
+        ]
+
+
+def find_ground_truth(source: Source, store: Store) -> tuple[GroundTruth | None, str]:
+    """Returns the true pictures of a dataset, if it can show a test example as the example is on disk.
+
+    Returns:
+        The true pictures or None; and a note if they are missing although the dataset should have them, or "".
+    """
+    dataset, index = source.dataset, source.test[0]
+    own = dataset.counterfactual if isinstance(dataset, Counterfactual) else None
+    across = dataset.counterfactual_across if isinstance(dataset, CounterfactualAcross) else None
+    draw = own or across
+    if draw is None:
+        return None, ""
+    try:
+        again = draw(source.examples[index], {})
+    except PluginError as error:
+        return None, f"The true pictures of '{source.alias}' are left out: {error}"
+    if again is None:
+        return None, ""
+    if not np.array_equal(np.asarray(crop_as(source, index, again, store.image_size)), store.read([index])[0]):
+        return None, (
+            f"The true pictures of '{source.alias}' are left out: '{source.name_of(index)}' is drawn otherwise now. "
+            "Draw the data again."
+        )
+    return GroundTruth(source, store, own or across, across), ""
+
+
+def crop_as(source: Source, index: int, picture: Image.Image, image_size: int) -> Image.Image:
+    """Returns another picture of an example, cropped to the example's own square and resized.
+
+    A crop that searches, such as one for faces, may find another square on the other picture.
+    """
+    example = source.examples[index]
+    with open_image(example.image) as image:
+        region = source.options.region(source.options.upright(image), example.crop)
+    return source.options.cut(source.options.upright(picture), region, image_size)
