@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from statistics import median
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from stargan_fw import Crop, Square, hookimpl
 from stargan_fw.errors import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -23,24 +24,55 @@ if TYPE_CHECKING:
 FaceChoice: TypeAlias = Literal["detect", "none"]
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"
-# The longer side of the picture is scaled down to this: the face of a portrait is then 100 to 300 pixels wide.
-DETECTION_SIDE = 480
-SMALLEST_FACE = 0.15  # smallest side of a face, as a fraction of the picture's short side
 # A detection reaches from the eyebrows to the chin: the whole head is larger, and its centre is higher.
 MARGIN, RAISE = 1.5, 0.06
+# CelebA's squares are 2.1 times as wide as the detection, by the eyes' distance there, and 0.14 of its side higher.
+RISE_OF_MARGIN = 0.13
 NOTE = "no face is found, the usual square is taken"
+MIDDLE = "no face is found, so the middle is translated"
+SEVERAL = "{} faces are found, and the largest is translated"
+FEWEST_FACES = 8  # pictures with a face that a framing is measured on, and at least half of all pictures
+
+
+class Search(NamedTuple):
+    """How closely a picture is searched for faces.
+
+    Attributes:
+        longer_side: the picture's longer side is scaled down to this many pixels.
+        smallest: smallest side of a face, as a fraction of the picture's short side.
+        agreeing: a face is found if this many overlapping windows look like one.
+    """
+
+    longer_side: int
+    smallest: float
+    agreeing: int
+
+
+class Face(NamedTuple):
+    """A detected face, in pixels of the picture."""
+
+    left: float
+    top: float
+    side: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.left + self.side / 2, self.top + self.side / 2
+
+
+PORTRAIT = Search(480, 0.15, 4)  # the face of a portrait is then 100 to 300 pixels wide
+# People in a landscape. Small windows look like faces more often, so more of them have to agree.
+SCENE = Search(1600, 0.03, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class DetectedFace(Crop):
-    """The square around the largest frontal face, or else the largest profile.
+    """The square around the largest frontal face, or else the largest profile, as `face = "detect"` trains on it.
 
     Attributes:
         otherwise: finds the square if there is no face; None means the centre.
         margin: side of the square as a multiple of the detection's side.
     """
-
-    name: ClassVar[str] = "face"
 
     otherwise: Crop | None = None
     margin: float = MARGIN
@@ -50,13 +82,59 @@ class DetectedFace(Crop):
 
     def find(self, image: Image.Image) -> Square | None:
         """Returns the square, with a note if no face is found."""
-        face = next(_detect_faces(image), None)
-        if face is None:
+        faces = _detect_faces(image, PORTRAIT)
+        if not faces:
             usual = (self.otherwise and self.otherwise.find(image)) or Square.centred(image.size)
-            return Square(usual.left, usual.top, usual.side, NOTE)
-        left, top, side = face
-        centre = (left + side / 2, top + side / 2 - RAISE * side)
-        return Square.around(centre, self.margin * side, image.size)
+            return replace(usual, note=NOTE)
+        return _square_around(faces[0], self.margin, RAISE, image)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotographedFace(Crop):
+    """The square around the largest face of a photograph, also of people who are small in it.
+
+    It is apart from `DetectedFace` because that decides what images mean to a training.
+
+    Attributes:
+        margin: side of the square as a multiple of the detection's side.
+        rise: how far the square's centre is above the detection's, as a fraction of the detection's side.
+    """
+
+    name: ClassVar[str] = "face"
+
+    margin: float = MARGIN
+    rise: float = RAISE
+
+    def __post_init__(self) -> None:
+        _cascade_folder()
+
+    def find(self, image: Image.Image) -> Square | None:
+        """Returns the square, with a note if no face is found or if there are several."""
+        faces = _detect_faces(image, PORTRAIT) or _detect_faces(image, SCENE)
+        if not faces:
+            return replace(Square.centred(image.size), note=MIDDLE)
+        square = _square_around(faces[0], self.margin, self.rise, image)
+        return replace(square, note=SEVERAL.format(len(faces))) if len(faces) > 1 else square
+
+    def with_margin(self, margin: float) -> Self:
+        """Returns the crop with another margin. A wider square has more hair in it, so its centre is higher."""
+        return replace(self, margin=margin, rise=RAISE + RISE_OF_MARGIN * max(0.0, margin - MARGIN))
+
+    def framed_like(self, pictures: Sequence[Image.Image]) -> Self | None:
+        """Returns the crop that puts faces where they are in squares that a model was trained on.
+
+        Args:
+            pictures: some of these squares.
+
+        Returns:
+            The crop with the median margin and rise; None if there are too few faces to measure.
+        """
+        found = [(faces[0], picture.width) for picture in pictures if (faces := _detect_faces(picture, PORTRAIT))]
+        if len(found) < max(FEWEST_FACES, len(pictures) / 2):
+            return None
+        margin = median(width / face.side for face, width in found)
+        rise = median((face.centre[1] - width / 2) / face.side for face, width in found)
+        return replace(self, margin=margin, rise=rise)
 
 
 def make_face_crop(choice: FaceChoice, otherwise: Crop | None = None) -> Crop | None:
@@ -72,7 +150,7 @@ def make_face_crop(choice: FaceChoice, otherwise: Crop | None = None) -> Crop | 
 
 @hookimpl
 def register_crops(register: Callable[[type[Crop]], None]) -> None:
-    register(DetectedFace)
+    register(PhotographedFace)
 
 
 def describe_face_crop(choice: FaceChoice, otherwise: str = "") -> str:
@@ -83,19 +161,26 @@ def describe_face_crop(choice: FaceChoice, otherwise: str = "") -> str:
     return f"{found}, and where it finds none {otherwise}" if otherwise else found
 
 
-def _detect_faces(image: Image.Image) -> Iterator[tuple[float, float, float]]:
-    """Yields left, top and side of the largest face per detector, in pixels of the image."""
-    scale = min(1.0, DETECTION_SIDE / max(image.size))
+def _square_around(face: Face, margin: float, rise: float, image: Image.Image) -> Square:
+    across, down = face.centre
+    return Square.around((across, down - rise * face.side), margin * face.side, image.size)
+
+
+def _detect_faces(image: Image.Image, search: Search) -> list[Face]:
+    """Returns the faces that the first successful detector finds, the largest first: frontal ones, or else profiles."""
+    scale = min(1.0, search.longer_side / max(image.size))
     small = image.convert("L").resize([max(1, round(side * scale)) for side in image.size])
     pixels: NDArray[np.uint8] = np.asarray(small)
+    smallest = max(20, round(search.smallest * min(small.size)))
     detectors = _detectors()
     for name, mirrored in ((FRONTAL, False), (PROFILE, False), (PROFILE, True)):
         looked_at = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
-        smallest = max(20, round(SMALLEST_FACE * min(small.size)))
-        found = detectors[name].detectMultiScale(looked_at, 1.1, 4, minSize=(smallest, smallest))
-        for left, top, side, _ in sorted(map(tuple, found), key=lambda box: (-box[2], *box))[:1]:
-            start = small.width - left - side if mirrored else left
-            yield start / scale, top / scale, side / scale
+        found = detectors[name].detectMultiScale(looked_at, 1.1, search.agreeing, minSize=(smallest, smallest))
+        boxes = sorted((tuple(map(int, box)) for box in found), key=lambda box: (-box[2], *box))
+        if boxes:
+            starts = [small.width - left - side if mirrored else left for left, _, side, _ in boxes]
+            return [Face(at / scale, box[1] / scale, box[2] / scale) for at, box in zip(starts, boxes, strict=True)]
+    return []
 
 
 _own = threading.local()

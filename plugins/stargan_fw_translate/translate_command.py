@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stargan_fw.inference.figures import FigureRow
-    from stargan_fw.inference.inputs import FileInput, ImageInput
+    from stargan_fw.inference.inputs import FileInput, ImageInput, Reading
     from stargan_fw.inference.pipeline import Translated
+    from stargan_fw.inference.target_labels import Target
     from stargan_fw.inference.translator import Translator
     from stargan_fw_registry import Edit
     from stargan_fw_translate.outputs import Output
@@ -27,6 +28,14 @@ SHEET_IMAGES = 4  # per dataset, if no images are named
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a Hub id.")]
 Masks = Annotated[
     str | None, typer.Option(metavar="right,wrong", help="A row for each: the right mask, or another dataset's.")
+]
+FaceMargin = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        max=10,
+        help="How wide the square is that --face detect takes, in widths of the face; as in training if the data is there.",
+    ),
 ]
 
 
@@ -54,6 +63,7 @@ def translate(
     face: Annotated[
         Literal["detect", "none"], typer.Option(help="What to translate: the face that is found, or the middle.")
     ] = "none",
+    face_margin: FaceMargin = None,
     precision: PrecisionOption = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures per batch.")] = None,
     device: DeviceOption = None,
@@ -63,11 +73,14 @@ def translate(
 
     Pictures that cannot be read are named and left out, and the exit code is then 1, or 2 if no picture can be read.
     """
+    from stargan_fw.inference.inputs import FileInput
     from stargan_fw.inference.translator import Translator
     from stargan_fw_translate import outputs
 
     if grid + gif + keep_names > 1:
         raise RequestError("--grid, --gif and --keep-names exclude each other: use one of them.")
+    if face_margin is not None and face == "none":
+        raise RequestError("--face-margin is the room around a face that is found: add --face detect.")
     kind = outputs.Grid if grid else outputs.Animation if gif else outputs.Pictures
     output = (outputs.NamedPictures if keep_names else kind)(to, out, strength, size)
     unreadable: list[DataError] = []
@@ -84,13 +97,31 @@ def translate(
         accelerate=True,
         crop="face" if face == "detect" else None,
     )
-    _write_all(translator, output, plan, current, unreadable)
+    reading = _choose_reading(translator, output.targets(translator.labels), model, face_margin, plugin or ())
+    inputs: dict[ImageInput, list[Path]] = {FileInput(source, reading): paths for source, paths in plan.items()}
+    _write_all(translator, output, inputs, current, unreadable)
+
+
+def _choose_reading(
+    translator: "Translator", targets: "Sequence[Target]", model: str, margin: float | None, plugins: Sequence[Path]
+) -> "Reading":
+    """Returns how pictures are read: if faces are to be found, with as much room around them as in training."""
+    from stargan_fw_translate.framing import frame_faces
+
+    reading = translator.reading(targets)
+    if reading.crop:
+        return frame_faces(reading, margin, model, targets[0].datasets[0], plugins)
+    if trained_on := translator.own_crop(targets):
+        note(
+            f"The model was trained on these squares: {trained_on}. For pictures cropped otherwise, add --face detect."
+        )
+    return reading
 
 
 def _write_all(
     translator: "Translator",
     output: "Output",
-    plan: dict[Path, list[Path]],
+    files_of: "dict[ImageInput, list[Path]]",
     current: str | None,
     unreadable: list[DataError],
 ) -> None:
@@ -100,15 +131,9 @@ def _write_all(
     from stargan_fw.inference.inputs import FileInput
     from stargan_fw.inference.pipeline import map_batches
 
-    listed = len(plan) + len(unreadable)
+    listed = len(files_of) + len(unreadable)
     targets = output.targets(translator.labels)
     translator.warn_of_untrained(edits for target in targets for edits in (target.edits, target.start))
-    reading = translator.reading(targets)
-    if (trained_on := translator.own_crop(targets)) and reading.crop is None:
-        note(
-            f"The model was trained on these squares: {trained_on}. For pictures cropped otherwise, add --face detect."
-        )
-    files_of: dict[ImageInput, list[Path]] = {FileInput(source, reading): paths for source, paths in plan.items()}
 
     def write(translated: "Translated") -> list[Path]:
         paths = files_of[translated.image]
@@ -122,7 +147,7 @@ def _write_all(
     def leave_out(_: "ImageInput", error: DataError) -> None:
         unreadable.append(error)
 
-    with ThreadPoolExecutor() as pool, _Progress(len(plan), output.out) as progress:
+    with ThreadPoolExecutor() as pool, _Progress(len(files_of), output.out) as progress:
         batches = translator.pipeline.run(files_of, targets, current=current, unreadable=leave_out)
         for written in map_batches(batches, write, pool):
             for paths in written:
@@ -249,27 +274,21 @@ def _choose_pictures(
         from stargan_fw_translate.outputs import image_files
 
         return [file for file, _ in image_files(images)], current
-    if not (Path(model) / "config.toml").exists():
-        raise DataError(f"'{model}' is not a run folder, so it has no test images: name the pictures to show.")
     pictures, labels = _held_out_pictures(model, plugins)
     return pictures, current or labels
 
 
 def _held_out_pictures(model: str, plugins: Sequence[Path]) -> tuple[list["Image.Image"], list["Edit"]]:
     """Returns a few test images per dataset of a run, with their labels."""
-    from stargan_fw.components import check_plugins_named, data_components, model_components
-    from stargan_fw.plugin_manager import PluginManager
     from stargan_fw.runs.run_folder import RunFolder
-    from stargan_fw.runs.split_record import recorded_sources
+    from stargan_fw_translate.framing import open_sources_of
 
-    run = RunFolder(Path(model))
-    config, found = run.config(), PluginManager.discover(tuple(plugins))
-    check_plugins_named([*model_components(config), *data_components(config)], config, found, run.path)
-    sources = recorded_sources(run, found)
+    sources = open_sources_of(model, plugins)
+    image_size = RunFolder(Path(model)).config().data.image_size
     pictures, labels = [], []
     for source in sources:
         chosen = source.held_out(SHEET_IMAGES)
-        pictures += source.pictures(chosen, config.data.image_size)
+        pictures += source.pictures(chosen, image_size)
         labels += [source.schema.known(source.labels[index].tolist()) for index in chosen]
     return pictures, labels
 

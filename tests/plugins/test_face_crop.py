@@ -15,7 +15,7 @@ from stargan_fw_plugins import face_crop as face_crop_module
 from stargan_fw_plugins.datasets.celeba import CelebA
 from stargan_fw_plugins.datasets.folder import Folder
 from stargan_fw_plugins.datasets.rafd import FACE_SQUARES, RaFD
-from stargan_fw_plugins.face_crop import NOTE, DetectedFace, make_face_crop
+from stargan_fw_plugins.face_crop import MARGIN, MIDDLE, NOTE, RAISE, DetectedFace, PhotographedFace, make_face_crop
 from stargan_fw_plugins.sample_faces import Portrait, draw_look, portrait_svg, rasterise, seeded_random
 
 PORTRAIT = (681, 1024)
@@ -156,17 +156,68 @@ def test_crops_are_told_in_words(small_data):
     assert Folder(small_data).own_crops == ""
 
 
+def draw_scene(size, *heads):
+    """Draws heads, each with its centre and side, on a wall."""
+    scene = Image.new("RGB", size, WALL)
+    for person, (centre, side) in enumerate(heads, 1):
+        look = replace(draw_look(seeded_random("portrait", person)), facial_hair=None, glasses=None)
+        head = rasterise(portrait_svg(Portrait(None, look, "neutral", WALL, (HEAD, HEAD))), (HEAD, HEAD), WALL)
+        scene.paste(head.resize((side, side)), tuple(round(place - side / 2) for place in centre))
+    return scene
+
+
+def test_a_small_face_in_a_photograph_is_found():
+    scene = draw_scene((1600, 1200), ((1300, 300), 130))
+    assert DetectedFace().find(scene).note == NOTE, "a training goes on taking what it took"
+    square = PhotographedFace().find(scene)
+    assert not square.note
+    assert 1235 < square.left + square.side / 2 < 1365
+    assert 235 < square.top + square.side / 2 < 365
+    assert square.side < 200
+
+
+def test_a_portrait_has_the_same_square_in_training_and_in_translation():
+    portrait = draw_portrait((340, 420))
+    assert PhotographedFace().find(portrait) == DetectedFace().find(portrait)
+
+
+def test_the_largest_of_several_faces_is_taken_and_they_are_counted():
+    scene = draw_scene((1600, 1200), ((300, 500), 400), ((900, 500), 500), ((1350, 500), 380))
+    square = PhotographedFace().find(scene)
+    assert square.note == "3 faces are found, and the largest is translated"
+    assert 700 < square.left + square.side / 2 < 1100
+
+
+def test_faces_are_framed_as_in_the_pictures_of_a_model():
+    wide, tight = (
+        [draw_scene((256, 256), ((128, 128), side)) for _ in range(8)] for side in (180, 256)
+    )  # the same person each time
+    found = [PhotographedFace().framed_like(pictures) for pictures in (wide, tight)]
+    assert found[0].margin == pytest.approx(256 / 180 * found[1].margin, rel=0.1)
+    square = found[0].find(draw_scene((1000, 1000), ((500, 500), 360)))
+    assert square.side == pytest.approx(512, rel=0.1)
+    assert (square.left + square.side / 2, square.top + square.side / 2) == pytest.approx((500, 500), abs=25)
+    assert PhotographedFace().framed_like(wide[:7]) is None
+    assert PhotographedFace().framed_like([*wide, *[Image.new("RGB", (256, 256))] * 9]) is None
+
+
+def test_a_wider_square_is_higher():
+    assert PhotographedFace().with_margin(MARGIN) == PhotographedFace()
+    assert PhotographedFace().with_margin(1.2).rise == RAISE
+    assert PhotographedFace().with_margin(2.1).rise == pytest.approx(0.138)
+
+
 def test_translate_squares_a_face_and_pastes_it_back(cli, trained_once, tmp_path):
     look = replace(draw_look(seeded_random("portrait", 1)), facial_hair=None, glasses=None)
     svg = portrait_svg(Portrait(None, look, "neutral", WALL, (HEAD, HEAD)))
     photo = Image.new("RGB", (900, 1600), WALL)
     photo.paste(rasterise(svg, (HEAD, HEAD), WALL), (450, 1100))
     photo.save(tmp_path / "photo.png")
-    options = ("--to", "sad", "--size", "original", "--face", "detect", "-o")
+    options = ("--to", "sad", "--size", "original", "--face", "detect", "--face-margin", "2.5", "-o")
     assert cli("translate", trained_once, tmp_path / "photo.png", *options, tmp_path / "out.png").code == 0
     with Image.open(tmp_path / "out.png") as result:
         left, top, right, bottom = ImageChops.difference(result, photo).getbbox()
-    square = DetectedFace().find(photo)
+    square = PhotographedFace().with_margin(2.5).find(photo)
     assert (square.left, square.top) != ((900 - square.side) // 2, (1600 - square.side) // 2)
     assert square.left <= left < right <= square.left + square.side
     assert square.top <= top < bottom <= square.top + square.side
@@ -174,4 +225,20 @@ def test_translate_squares_a_face_and_pastes_it_back(cli, trained_once, tmp_path
 
     Image.new("RGB", (64, 64)).save(tmp_path / "black.png")
     outcome = cli("translate", trained_once, tmp_path / "black.png", *options, tmp_path / "black-out.png")
-    assert f"1 picture: {NOTE}, such as on '{tmp_path / 'black.png'}'." in outcome.err
+    assert f"1 picture: {MIDDLE}, such as on '{tmp_path / 'black.png'}'." in outcome.err
+
+
+def test_translate_frames_a_face_as_in_training_or_as_asked(cli, trained_once, tmp_path):
+    draw_portrait((340, 420)).save(tmp_path / "photo.png")
+    translate = ("translate", trained_once, tmp_path / "photo.png", "--to", "sad", "-o", tmp_path / "out.png")
+    outcome = cli(*translate, "--face-margin", "2")
+    assert (outcome.code, "add --face detect" in outcome.err) == (2, True)
+    measured = cli(*translate, "--face", "detect").err
+    assert "times as wide as the faces in them, as in the images of 'rafd'" in measured
+    assert "times as wide" not in cli(*translate, "--face", "detect", "--face-margin", "2").err
+
+    model = tmp_path / "model"
+    assert cli("export", trained_once, model, "--license", "mit").code == 0
+    outcome = cli("translate", model, *translate[2:], "--face", "detect")
+    assert "Squares are 1.5 times as wide as the faces in them" in outcome.err
+    assert "--face-margin" in outcome.err
