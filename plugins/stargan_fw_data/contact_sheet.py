@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.interfaces import Example
     from stargan_fw_data.image_check import CheckedDataset
+    from stargan_fw_registry import LabelSchema
 
 SIDE, GAP, LINE = 128, 4, 12  # in pixels
 COLUMNS, ROWS = 8, 3  # of pictures, the rows per dataset
@@ -43,15 +44,19 @@ def _cells(dataset: CheckedDataset) -> Iterator[tuple[Image.Image, str]]:
         example = dataset.examples[index]
         with open_image(example.image) as opened:
             image = prepare(opened, SIDE, dataset.options, example.crop)
-        values = list(zip(dataset.names, dataset.labels[index], strict=True))
+        words = _words(dataset.schema, dataset.labels[index].tolist()) if dataset.schema else []
         note = _note(dataset, example)
-        words = [f"({note})"] if note else []
-        words += [name for name, value in values if value == 1]
-        words += [f"{name}?" for name, value in values if np.isnan(value)]
+        words[:0] = [f"({note})"] if note else []
         lines = [dataset.report.alias, *(word[:WIDEST] for word in words)]
         if len(lines) > LINES:
             lines[LINES - 1 :] = [f"and {len(lines) - LINES + 1} more"]
         yield image, "\n".join(lines)
+
+
+def _words(schema: LabelSchema, labels: Sequence[float]) -> list[str]:
+    """Returns the labels that an image has, numbers among them, and then those that nobody knows."""
+    known = [text for text in schema.write(schema.known(labels)) if not text.endswith("=0")]
+    return known + [f"{name}?" for name, value in zip(schema.names, labels, strict=True) if np.isnan(value)]
 
 
 def _select_cells(dataset: CheckedDataset, count: int) -> list[int]:

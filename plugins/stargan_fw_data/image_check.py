@@ -45,7 +45,7 @@ class CheckedDataset:
     report: DatasetReport
     examples: Sequence[Example] = ()
     labels: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    names: Sequence[str] = ()
+    schema: LabelSchema | None = None
     options: PictureOptions = field(default_factory=PictureOptions)
 
 
@@ -99,7 +99,7 @@ def _check(
     assess_sides(report, source, copies)
     kept = [index for side in (source.train, source.test) for index in side if index in readable]
     examples = [source.examples[index] for index in kept]
-    return CheckedDataset(report, examples, source.labels[kept], schema.names, options)
+    return CheckedDataset(report, examples, source.labels[kept], schema, options)
 
 
 def _count_together(source: Source) -> dict[str, dict[str, int]]:

@@ -10,6 +10,7 @@ from .evaluation_request import EvaluationRequest as EvaluationRequest
 from .held_out import (
     HeldOut as HeldOut,
     held_out_images as held_out_images,
+    log_warnings as log_warnings,
     read_picture as read_picture,
 )
 from .protocol import evaluate as evaluate

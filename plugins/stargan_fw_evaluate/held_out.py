@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stargan_fw.components import check_plugins_named
+from stargan_fw.data.check import describe, first_warnings
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.data.source import Source
-from stargan_fw.errors import DataError
+from stargan_fw.errors import DataError, printable
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.split_record import check_splits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from PIL import Image
 
     from stargan_fw.runs.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,3 +82,10 @@ def read_picture(source: Source, index: int, side: int) -> Image.Image:
         raise DataError(
             f"The image '{source.name_of(index)}' of '{source.alias}' cannot be read: {reason(error)}."
         ) from None
+
+
+def log_warnings(sources: Iterable[Source], run: Path) -> None:
+    """Logs a few lines of warnings per dataset of a run, before a command uses the data."""
+    command = shlex.join(["stargan-fw", "data", "check", "--config", str(run / "config.toml")])
+    for line in first_warnings(map(describe, sources), command):
+        logger.warning("%s", printable(line))

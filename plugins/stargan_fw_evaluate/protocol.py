@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stargan_fw.data.check import log_warnings
 from stargan_fw.data.source import decode
 from stargan_fw.errors import LabelError
 from stargan_fw_evaluate import metrics
@@ -25,6 +24,7 @@ from stargan_fw_evaluate.classifier import Settings, load_or_train
 from stargan_fw_evaluate.evaluation_record import METRICS, Evaluation, Row
 from stargan_fw_evaluate.evaluation_request import LabelTarget, list_targets, select_targets
 from stargan_fw_evaluate.ground_truth import find_ground_truth
+from stargan_fw_evaluate.held_out import log_warnings
 from stargan_fw_evaluate.intervals import interval
 from stargan_fw_evaluate.scoring import (
     EvaluationImages,

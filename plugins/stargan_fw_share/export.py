@@ -9,14 +9,13 @@ import torch
 from PIL import Image
 
 from stargan_fw.components import parameter_count
-from stargan_fw.data.check import log_warnings
 from stargan_fw.data.images import UNREADABLE, reason
 from stargan_fw.errors import RequestError, RunError
 from stargan_fw.models.loading import open_model
 from stargan_fw.rendering.sheets import SampleSheet
 from stargan_fw.runs.run_folder import RunFolder
 from stargan_fw.runs.split_record import recorded_sources
-from stargan_fw_evaluate import Evaluation
+from stargan_fw_evaluate import Evaluation, log_warnings
 from stargan_fw_share.card import Facts
 from stargan_fw_share.model_description import describe_trained
 from stargan_fw_share.model_folder import check_free, write_model

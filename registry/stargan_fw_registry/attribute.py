@@ -17,7 +17,7 @@ from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import check_name, closest, compose, quote_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from torch import Tensor
 
@@ -170,6 +170,10 @@ class Attribute(ABC):
         """Returns what a model can draw of a label that it has seen images without and with; empty if nothing."""
         cleared = f"{label}=0" if without and self.size == 1 else ""
         return label if having else cleared
+
+    def describe_spread(self, values: Iterable[float]) -> str:  # noqa: ARG002 - of a continuous attribute
+        """Says which numbers labels from 0 to 1, or NaN, stand for; empty if the attribute is not continuous."""
+        return ""
 
     @property
     def shown(self) -> tuple[str, ...]:

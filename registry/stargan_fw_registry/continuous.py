@@ -12,7 +12,7 @@ from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import quote_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from torch import Tensor
 
@@ -124,6 +124,13 @@ class Continuous(Attribute):
         middle = (self.low + self.high) / 2
         ends = [middle if having and not without else self.low, middle if without and not having else self.high]
         return f"{label} from {ends[0]:g} to {ends[1]:g}" if without or having else ""
+
+    def describe_spread(self, values: Iterable[float]) -> str:
+        known = sorted(value for value in map(float, values) if not math.isnan(value))
+        if not known:
+            return ""
+        least, middle, most = (self.write(known[place])[1:] for place in (0, len(known) // 2, -1))
+        return f"{least} to {most}, median {middle}"
 
     def decode(self, logits: Tensor) -> Tensor:
         return logits.float().sigmoid()

@@ -7,7 +7,7 @@ from PIL import Image
 
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
 from stargan_fw.rendering.sheets import GAP, Domain, SampleSheet, draw_sheet, list_domains, translate_to_all
-from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema, LabelSpace
+from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, LabelSchema, LabelSpace
 
 UNKNOWN = float("nan")
 SPACE = LabelSpace(
@@ -61,11 +61,11 @@ def test_what_lies_outside_is_clipped_and_gradients_and_precision_do_not_matter(
 
 
 def test_domains_are_the_values_of_groups_and_the_flips_of_lone_labels():
-    assert [(domain.dataset, domain.label, domain.heading) for domain in list_domains(SPACE)] == [
+    assert [(domain.dataset, domain.text, domain.heading) for domain in list_domains(SPACE)] == [
         ("shapes", "disc", "disc"),
         ("shapes", "square", "square"),
-        ("shapes", "inverted", "flip inverted"),
-        ("shapes", "large", "flip large"),
+        ("shapes", "inverted=flip", "flip inverted"),
+        ("shapes", "large=flip", "flip large"),
         ("colours", "red", "red"),
         ("colours", "blue", "blue"),
     ]
@@ -74,11 +74,11 @@ def test_domains_are_the_values_of_groups_and_the_flips_of_lone_labels():
 @pytest.mark.parametrize(
     ("domain", "expected"),
     [
-        (Domain("shapes", "square", flips=False), [[0, 1, 1, 0], [0, 1, UNKNOWN, 1]]),
-        (Domain("shapes", "disc", flips=False), [[1, 0, 1, 0], [1, 0, UNKNOWN, 1]]),
-        (Domain("shapes", "large", flips=True), [[1, 0, 1, 1], [0, 0, UNKNOWN, 0]]),
-        (Domain("shapes", "inverted", flips=True), [[1, 0, 0, 0], [0, 0, 1, 1]]),
-        (Domain("colours", "blue", flips=False), [[0, 1], [0, 1]]),
+        (Domain("shapes", "square"), [[0, 1, 1, 0], [0, 1, UNKNOWN, 1]]),
+        (Domain("shapes", "disc"), [[1, 0, 1, 0], [1, 0, UNKNOWN, 1]]),
+        (Domain("shapes", "large=flip"), [[1, 0, 1, 1], [0, 0, UNKNOWN, 0]]),
+        (Domain("shapes", "inverted=flip"), [[1, 0, 0, 0], [0, 0, 1, 1]]),
+        (Domain("colours", "blue"), [[0, 1], [0, 1]]),
     ],
 )
 def test_the_target_of_a_domain(domain, expected):
@@ -99,6 +99,15 @@ def test_every_domain_can_be_asked_for_where_two_labels_are_called_alike():
     targets = [domain.target(space, torch.zeros(1, 5)) for domain in list_domains(space)]
 
     assert torch.equal(torch.cat(targets), torch.eye(5))
+
+
+def test_a_number_is_shown_at_values_spread_over_its_range():
+    space = LabelSpace([LabelSchema("faces", [Continuous("age", 0, 100), Categorical("mood", ["glad", "sad"])])])
+    domains = list_domains(space)
+    assert [domain.heading for domain in domains] == ["age=10", "age=30", "age=50", "age=70", "age=90", "glad", "sad"]
+    targets = torch.cat([domain.target(space, torch.tensor([[0.2, 1, 0]])) for domain in domains])
+    torch.testing.assert_close(targets[:, 0], torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9, 0.2, 0.2]))
+    assert targets[:, 1].tolist() == [1, 1, 1, 1, 1, 1, 0]
 
 
 def test_labels_that_are_not_known_are_read_from_the_image():

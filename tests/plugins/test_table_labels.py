@@ -186,7 +186,10 @@ def test_what_was_found_out_is_summed_up(build):
     assert dataset.remarks == [
         "Inferred: column 'Usage': the split: Training 15 (train), PublicTest 15 (test).",
         "Left out: column 'note': it says 'a' in every row, or nothing.",
-        "Left out: column 'age': 30 numbers from 0 to 29: amounts, not classes.",
+        (
+            "Left out: column 'age': 30 numbers from 0 to 29: amounts, not classes (to learn it as a number: --set"
+            " 'datasets.NAME.continuous={\"age\" = [0, 30]}')."
+        ),
     ]
     assert [remark.kind for remark in dataset.remarks] == ["inferred", "left out", "left out"]
     assert copy.deepcopy(dataset.remarks[2]).text == "column 'age': 30 numbers from 0 to 29: amounts, not classes"

@@ -49,7 +49,7 @@ def show_report(console: "Console", report: "DatasetReport") -> None:
         together = report.together.get(label.name, {})
         others = {name: count for name, count in together.items() if name != label.name and count}
         most = sorted(others, key=lambda name: -others[name])[:2]
-        beside = ", ".join(f"{name} {others[name]}" for name in most)
+        beside = label.spread or ", ".join(f"{name} {others[name]}" for name in most)
         table.add_row(escape(label.name), f"{label.train}", f"{label.test}", f"{label.unknown}", escape(beside))
     table.add_section()
     add_remarks(table, report.remarks)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import shlex
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stargan_fw.data.splits import find_copies
-from stargan_fw.errors import printable
 from stargan_fw.interfaces.dataset import Remark
 from stargan_fw_registry.split_words import SPLIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
-    from pathlib import Path
 
     from stargan_fw.data.source import Source
-
-logger = logging.getLogger(__name__)
 
 FEW = 3  # warnings about a dataset that a training shows
 FEWEST = 16  # a label with fewer training images is hardly learned
@@ -28,13 +22,17 @@ FEWEST = 16  # a label with fewer training images is hardly learned
 
 @dataclass
 class LabelReport:
-    """How many training and test images have a label, of how many images that is unknown, and how many train without it."""
+    """How many training and test images have a label, of how many images that is unknown, and how many train without it.
+
+    Of a continuous label, `train` and `test` are those with a number, and `spread` says which numbers the training images have.
+    """
 
     name: str
     train: int
     test: int
     unknown: int
     without: int
+    spread: str = ""
 
 
 @dataclass
@@ -106,13 +104,6 @@ def first_warnings(reports: Iterable[DatasetReport], command: str) -> list[str]:
     return [*lines, f"{f'{hidden} more warnings' if hidden else 'Details'}: {command}"] if lines else []
 
 
-def log_warnings(sources: Iterable[Source], run: Path) -> None:
-    """Logs a few lines of warnings per dataset of a run, before a command uses the data."""
-    command = shlex.join(["stargan-fw", "data", "check", "--config", str(run / "config.toml")])
-    for line in first_warnings(map(describe, sources), command):
-        logger.warning("%s", printable(line))
-
-
 def count(source: Source, plugin: str) -> DatasetReport:
     """Returns a report that counts a dataset's images and labels; `plugin` is what reads it."""
     sides = source.train, source.test
@@ -130,7 +121,10 @@ def count(source: Source, plugin: str) -> DatasetReport:
 def _find_uncertain(source: Source) -> list[str]:
     """Returns a warning for each label that is 0 on some images and -1 on others: both mean no, but -1 may mean unknown."""
     distinct = {id(example.labels): example.labels for example in source.examples}  # plugins share them
-    odd = {name for labels in distinct.values() if -1 in labels.values() for name in labels if labels[name] == -1}
+    numbers = {attribute.name for attribute in source.schema.attributes if attribute.continuous}
+    odd = {
+        name for labels in distinct.values() if -1 in labels.values() for name in labels if labels[name] == -1
+    } - numbers
     return [
         f"'{name}' is 0 on some images and -1 on others, and both mean no. If -1 means unknown, it has to be None."
         for name in sorted(odd)
@@ -140,9 +134,12 @@ def _find_uncertain(source: Source) -> list[str]:
 
 def _count_labels(report: DatasetReport, source: Source) -> None:
     train, test = map(source.count_labels, (source.train, source.test))
-    for name in source.schema.names:
-        unknown = report.images - sum(train[name]) - sum(test[name])
-        report.labels.append(LabelReport(name, train[name][1], test[name][1], unknown, train[name][0]))
+    for attribute, part in source.schema.parts:
+        for name in source.schema.names[part]:
+            known, without = (sum(train[name]), sum(test[name])), train[name][0]
+            counts = known if attribute.continuous else (train[name][1], test[name][1])
+            spread = attribute.describe_spread(source.labels[source.train, part.start])
+            report.labels.append(LabelReport(name, *counts, report.images - sum(known), without, spread))
 
 
 def assess_sides(report: DatasetReport, source: Source, copies: Sequence[Sequence[int]]) -> None:
@@ -163,7 +160,12 @@ def assess_sides(report: DatasetReport, source: Source, copies: Sequence[Sequenc
 
 def _assess_labels(report: DatasetReport, source: Source) -> None:
     """Warns of labels that the split leaves out of a side. What cannot be learned comes before all other warnings."""
-    single = {name for a, part in source.schema.parts if a.size == 1 for name in source.schema.names[part]}
+    single = {
+        name
+        for a, part in source.schema.parts
+        if a.size == 1 and not a.continuous
+        for name in source.schema.names[part]
+    }
     never: list[str] = []
     for label in report.labels:
         if not label.train:
@@ -203,8 +205,9 @@ def _same(source: Source, copies: Sequence[int]) -> str:
 
 
 def _words(source: Source, index: int) -> str:
-    values = zip(source.schema.names, source.labels[index], strict=True)
-    return f"'{source.name_of(index)}' is {', '.join(name for name, value in values if value == 1) or 'nothing'}"
+    edit = source.schema.known(source.labels[index].tolist())
+    values = [text for text in source.schema.write(edit) if not text.endswith("=0")]
+    return f"'{source.name_of(index)}' is {', '.join(values) or 'nothing'}"
 
 
 def count_images(found: Sized) -> str:

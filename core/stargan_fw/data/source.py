@@ -149,9 +149,12 @@ class Source:
         return replace(self, train=train, test=test)
 
     def count_labels(self, side: Sequence[int]) -> dict[str, list[int]]:
-        """Returns, per label, how many of some examples are known not to have it, and how many to have it."""
+        """Returns, per label, how many of some examples are known not to have it, and how many to have it.
+
+        Of a continuous label: how many are in the lower and in the upper half of its range.
+        """
         known = self.labels[side]
-        counts = np.stack([(known == 0).sum(axis=0), (known == 1).sum(axis=0)], axis=1)
+        counts = np.stack([(known < 0.5).sum(axis=0), (known >= 0.5).sum(axis=0)], axis=1)
         return dict(zip(self.schema.names, counts.tolist(), strict=True))
 
     def name_of(self, index: int) -> str:

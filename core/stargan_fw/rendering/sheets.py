@@ -33,41 +33,38 @@ class Domain:
 
     Attributes:
         dataset: the dataset of the edited label.
-        label: the label's name in that dataset.
-        flips: whether the edit turns a binary label over; otherwise it sets the label.
+        text: the edit without the dataset: "happy", "young=flip", "age=30".
     """
 
     dataset: str
-    label: str
-    flips: bool
+    text: str
 
     @property
     def heading(self) -> str:
         """The text above the column."""
-        return f"flip {self.label}" if self.flips else self.label
+        return format_heading(self.text)
 
     @property
     def edit(self) -> str:
         """The edit, as `Translator.translate` takes it."""
-        return f"{self.dataset}.{quote_name(self.label)}" + ("=flip" if self.flips else "")
+        return f"{self.dataset}.{self.text}"
 
     def target(self, space: LabelSpace, labels: Tensor) -> Tensor:
-        """Returns the edited labels (B, d) for labels (B, d) of 0 and 1; NaN counts as 0 in a flipped label."""
-        if not self.flips:
-            return space.edit(self.dataset, labels, self.edit)
-        position = space.schema(self.dataset).position(self.label)
-        flipped = labels.clone()
-        flipped[:, position] = 1 - labels[:, position].nan_to_num()
-        return flipped
+        """Returns the edited labels (B, d) for labels (B, d) from 0 to 1; NaN counts as 0 in a flipped label."""
+        edit, known = space.resolve(self.edit), labels.clone()
+        for label in edit.flips:
+            known[:, space.schema(self.dataset).position(label)].nan_to_num_()
+        return space.edit(self.dataset, known, edit)
 
 
 def list_domains(space: LabelSpace) -> list[Domain]:
-    """Returns every domain of every dataset: each value of a group, and each label outside of a group turned over."""
+    """Returns the domains of every dataset: each value of a group, other labels turned over, and numbers spread over a range."""
     return [
-        Domain(schema.name, name, flips=attribute.size == 1)
+        Domain(schema.name, quote_name(name) + end)
         for schema in space.schemas
         for attribute, part in schema.parts
         for name in schema.names[part]
+        for end in attribute.shown
     ]
 
 

@@ -66,6 +66,8 @@ AMOUNTS = _words(
     "bytes count index idx row id ids score confidence conf prob probability lat lon latitude longitude valence "
     "arousal pitch yaw roll weight price rating quality frame seconds duration fold folds"
 )
+# Amounts that say something about what is on the picture. (The others say where it is, or number it.)
+TELLING = _words("age ages weight price rating quality score valence arousal pitch yaw roll year duration")
 CODED = _words("age ages rating quality")  # amounts that are often classes: 0 for children, 1 for adults
 CLASS_WORDS = frozenset({"class", "label", "category", "target", "emotion", "expression"})
 IDENTITIES = _words(
@@ -97,10 +99,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Doubt:
-    """What nobody but a person can decide about a column: the reason, and what can be meant, the likeliest first."""
+    """What nobody but a person can decide about a column: the reason, and what can be meant, the likeliest first.
+
+    `otherwise` says how to read the column in a third way, with a line to paste; or it is empty.
+    """
 
     reason: str
     choices: tuple[Choice, Choice]
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from stargan_fw.errors import ConfigError, DataError, LabelError, closest
 from stargan_fw_plugins.datasets import column_kinds as kinds
 from stargan_fw_plugins.datasets.column_warnings import warn_of_copies, warn_of_values
 from stargan_fw_plugins.datasets.doubts import Doubts, Finding
+from stargan_fw_plugins.datasets.number_columns import NumberColumn, continuous_line, explain_number, round_outwards
 from stargan_fw_plugins.datasets.records import CellTexts, ColumnOptions, Records, label_name
 from stargan_fw_plugins.datasets.spellings import is_tick
 from stargan_fw_plugins.datasets.split_names import KNOWN, is_split_column, resolve_split_cells
@@ -86,21 +87,27 @@ class _Interpretation:
         self._texts: dict[str, list[str]] = {}
         self._counts: dict[str, Counter[str]] = {}
         self.groups = {
-            group: _find_columns(records, members, f"exclusive.{group}") for group, members in options.exclusive.items()
+            group: records.find_all(members, f"exclusive.{group}") for group, members in options.exclusive.items()
         }
         grouped = [column for members in self.groups.values() for column in members]
         if len(set(grouped)) < len(grouped) or not all(self.groups.values()):
             raise ConfigError(
                 "`exclusive`: a group is empty or shares a column with another. Give each its own columns."
             )
-        self.grouped = grouped
+        self.numbers = {
+            records.find(name, "continuous"): NumberColumn(records, records.find(name, "continuous"), ends, self.doubts)
+            for name, ends in options.continuous.items()
+        }
+        self.named = [*grouped, *self.numbers]  # labels, whatever their cells look like
+        if len(set(self.named)) < len(self.named):
+            raise ConfigError("`continuous` and `exclusive` name the same column. Leave it out of one of them.")
         self.image = image
 
     def annotations(self) -> Annotations:
         identity, split = self._find_roles()
         labels = self._interpret_labels(self._select({self.image, identity, split}))
         attributes = self._build_attributes(labels)
-        learned = {column: label.values for column, label in labels.items() if column not in self.grouped}
+        learned = {column: label.values for column, label in labels.items() if column not in self.named}
         self.findings += warn_of_copies(learned, self.doubts)
         identities = [text or None for text in self._read(identity)] if identity else [None] * self.records.rows
         splits = self._row_splits(split) if split else [None] * self.records.rows
@@ -133,8 +140,8 @@ class _Interpretation:
     def _find_roles(self) -> tuple[str | None, str | None]:
         """Returns the columns of people and of splits: the configured ones, or those that look like it."""
         named: set[str | None] = {
-            *self.grouped,
-            *_find_columns(self.records, self.options.labels or (), "labels"),
+            *self.named,
+            *self.records.find_all(self.options.labels or (), "labels"),
             self.image,
         }
         identity = self._find_role("identity", named)
@@ -163,36 +170,37 @@ class _Interpretation:
     def _select(self, other_columns: set[str | None]) -> list[str]:
         """Returns the label columns in order: the chosen ones, then others that the groups name."""
         if self.options.labels is not None:
-            chosen = _find_columns(self.records, self.options.labels, "labels")
-            others = [name for name in self.records.names if name not in {*chosen, *self.grouped, *other_columns}]
+            chosen = self.records.find_all(self.options.labels, "labels")
+            others = [name for name in self.records.names if name not in {*chosen, *self.named, *other_columns}]
             if others:
                 self.findings.append(Finding("left out", f"{_list_columns(others)}: not named by `labels`"))
         else:
             chosen = [name for name in self.records.names if name not in other_columns and self._is_label(name)]
-        names = list(dict.fromkeys([*chosen, *self.grouped]))
+        names = list(dict.fromkeys([*chosen, *self.named]))
         if not names:
             left_out = "".join(f" {finding}." for finding in self.findings if finding.kind == "left out")
             line = self.doubts.line(labels=["COLUMN", "…"])
             raise DataError(
                 f"{self.records.header}: no column is left to be a label.{left_out} Add one, or name some: {line}"
             )
-        _check_label_names(self.records, names)
+        self.records.check_labels(names)
         return names
 
     def _is_label(self, column: str) -> bool:
         """Returns whether a column that `labels` need not name is one; notes why not, and whether that is in doubt."""
-        if column in self.grouped or self.cells.is_configured(column) or self.records.classes.get(column):
+        if column in self.named or self.cells.is_configured(column) or self.records.classes.get(column):
             return True
         if not self.cells.are_plain(column):
             what = f"{self.cells.describe(column)}, not texts or numbers"
             self._say("left out", column, what, self._explain_lists(column))
             return False
         verdict = kinds.judge(column, self._count(column))
+        as_number = explain_number(column, self._count(column), self.doubts)
         if verdict.kind == "left out":
-            self._say("left out", column, verdict.reason, self._explain_blanks(column))
+            self._say("left out", column, verdict.reason, self._explain_blanks(column) or as_number)
         elif verdict.kind == "doubtful":
             choices = (kinds.Choice("it is a label", learn=True), kinds.Choice("it is none", learn=False))
-            self.doubts.add(column, kinds.Doubt(verdict.reason, choices))
+            self.doubts.add(column, kinds.Doubt(verdict.reason, choices, as_number))
         return verdict.kind != "left out"
 
     def _explain_lists(self, column: str) -> str:
@@ -225,6 +233,8 @@ class _Interpretation:
     def _interpret_column(self, column: str) -> _Label:
         """Returns a column's attributes, and their labels per row."""
         texts = self._read(column)
+        if column in self.numbers:
+            return self._read_numbers(column, texts)
         if self._is_divided(column):
             return self._divide(column, texts)
         if not self.records.classes.get(column):
@@ -248,6 +258,11 @@ class _Interpretation:
         attribute = _build_attribute(self.records, column, lambda name: Categorical(name, known))
         self._say_label(column, f"one of {len(known)}", counts)
         return _Label([attribute], {label_name(column): [text or None for text in texts]})
+
+    def _read_numbers(self, column: str, texts: Sequence[str]) -> _Label:
+        attribute, numbers = self.numbers[column].read(texts)
+        self._say("label", column, f"a label, a number {attribute.span}; unknown {numbers.count(None)}")
+        return _Label([attribute], {attribute.name: numbers})
 
     def _say_label(self, column: str, kind: str, counts: Counter[str]) -> None:
         some = ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
@@ -311,7 +326,8 @@ class _Interpretation:
         if all(map(kinds.is_number, known)) and any(float(text) % 1 for text in known):
             raise DataError(
                 f"{location} it holds the numbers {some}, which are amounts, not classes. Leave it out with `labels`, or"
-                f' say what its values mean with `values.{column} = {{"{known[0]}" = "…", …}}`.'
+                f' say what its values mean with `values.{column} = {{"{known[0]}" = "…", …}}`, or learn it as a number:'
+                f" {continuous_line(column, round_outwards(map(float, known)), self.doubts)}"
             )
         sign = kinds.suggest_separator(self._count(column))
         if sign is not None and self.options.separator is None:
@@ -362,25 +378,10 @@ def _sort(texts: Iterable[str]) -> list[str]:
     return sorted(known, key=float) if all(map(kinds.is_number, known)) else known
 
 
-def _find_columns(records: Records, names: Iterable[str], option: str) -> list[str]:
-    return list(dict.fromkeys(records.find(name, option) for name in names))
-
-
 def _list_columns(names: Sequence[str], most: int = 12) -> str:
     some = ", ".join(f"'{name}'" for name in names[:most])
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{'column' if len(names) == 1 else 'columns'} {some}{more}"
-
-
-def _check_label_names(records: Records, names: Sequence[str]) -> None:
-    first: dict[str, str] = {}
-    for name in names:
-        other = first.setdefault(label_name(name), name)
-        if other != name:
-            raise DataError(
-                f"{records.header}: '{other}' and '{name}' would both be the label '{label_name(name)}'."
-                " Name the columns to learn with `labels`."
-            )
 
 
 def _build_attribute(records: Records, column: str, build: Callable[[str], Attribute]) -> Attribute:

@@ -60,14 +60,20 @@ class Doubts:
     def add(self, column: str, doubt: Doubt) -> None:
         self._doubts.append((column, doubt))
 
+    def says(self, column: str, text: str) -> bool:
+        """Returns whether `values` says what a cell of a column means."""
+        return text in self._options.values.get(column, {})
+
     def has(self, column: str) -> bool:
         return any(name == column for name, _ in self._doubts)
 
     def line(self, **settings: object) -> str:
-        """Returns options of the command line that set keys of the dataset, `values` beside those that are set."""
+        """Returns options of the command line that set keys of the dataset, of `values` and `continuous` beside what is set."""
         if isinstance(values := settings.get("values"), dict):
             given = {column: dict(names) for column, names in self._options.values.items()}
             settings["values"] = given | {column: given.get(column, {}) | names for column, names in values.items()}
+        if isinstance(numbers := settings.get("continuous"), dict):
+            settings["continuous"] = {**self._options.continuous, **numbers}
         return " ".join(
             f"--set {shlex.quote(f'datasets.{self._alias}.{key}={to_toml(value)}')}" for key, value in settings.items()
         )
@@ -108,6 +114,7 @@ class Doubts:
             if settings.get("labels") != []:
                 subject = "; ".join(dict.fromkeys(self._meanings(chosen)))
                 said.append(f"\n  If {subject}, add: {self.line(**settings)}")
+        said += [f"\n  Or {column}: {doubt.otherwise}" for column, doubt in self._doubts if doubt.otherwise]
         return "".join(said)
 
     @staticmethod

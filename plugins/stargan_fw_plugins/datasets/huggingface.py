@@ -54,6 +54,8 @@ class HuggingFace(Tabular):
         image: the column of images; by default the only one.
         labels: the columns to learn, in label order; by default all that have no other use.
         exclusive: groups of columns of which at most one is set. If a row sets more, the whole group is unknown there.
+        continuous: columns to learn as numbers, each with its least and greatest value, such as `{age = [0, 100]}`; "data" is
+            the range of the column's own numbers, rounded outwards.
         values: column → new names of its values, such as `{Male = {"1" = "male", "-1" = "female"}}`; the name "" means
             unknown.
         identity: the column that says who is on an image; by default `identity` or `celeb_id`, if there is one.
@@ -83,6 +85,7 @@ class HuggingFace(Tabular):
         image: str | None = None,
         labels: list[str] | None = None,
         exclusive: dict[str, list[str]] | None = None,
+        continuous: dict[str, list[float] | Literal["data"]] | None = None,
         values: dict[str, dict[str, str | bool | int]] | None = None,
         identity: str | None = None,
         where: str | None = None,
@@ -94,7 +97,9 @@ class HuggingFace(Tabular):
     ) -> None:
         super().__init__(root)
         _check_first(first, streaming=streaming)
-        self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity, None, separator)
+        self.column_options = ColumnOptions(
+            labels, exclusive or {}, values or {}, identity, None, separator, continuous or {}
+        )
         self._where = where
         self.crop = make_face_crop(face)
         self._face = face

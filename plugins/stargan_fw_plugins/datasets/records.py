@@ -8,14 +8,14 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from stargan_fw.errors import DataError, closest
 from stargan_fw_plugins.datasets.column_kinds import MISSING_OR_CLASS, find_missing
 from stargan_fw_plugins.datasets.spellings import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 WRITTEN_LIST = re.compile(r"\[.*\]|\{[^:]*\}", re.DOTALL)
 WHOLE = re.compile(r"([-+]?\d+)\.0*")
@@ -58,6 +58,21 @@ class Records:
         known = nested or self.names
         raise DataError(f"{self.header}: {problem}, which `{option}` names; {closest(name, known)}")
 
+    def find_all(self, names: Iterable[str], option: str) -> list[str]:
+        """Returns the columns with these names, each once; raises as `find` does."""
+        return list(dict.fromkeys(self.find(name, option) for name in names))
+
+    def check_labels(self, columns: Iterable[str]) -> None:
+        """Raises DataError if two columns would be labels of the same name."""
+        first: dict[str, str] = {}
+        for column in columns:
+            other = first.setdefault(label_name(column), column)
+            if other != column:
+                raise DataError(
+                    f"{self.header}: '{other}' and '{column}' would both be the label '{label_name(column)}'."
+                    " Name the columns to learn with `labels`."
+                )
+
     def keep(self, rows: Sequence[int]) -> Records:
         """Returns the table with these rows only."""
 
@@ -85,6 +100,7 @@ class ColumnOptions:
     Attributes:
         labels: the columns to learn, in order; None means all that have no other use.
         exclusive: group → its columns, of which at most one is set.
+        continuous: column → the least and the greatest value of the number that it is learned as, or "data".
         values: column → value in the table → its new name; "" means unknown.
         identity: the column that says who is on an image; None means one that looks like it, if there is one.
         split: the column that says train or test; None means one that looks like it, if there is one.
@@ -97,6 +113,7 @@ class ColumnOptions:
     identity: str | None = None
     split: str | None = None
     separator: str | None = None
+    continuous: Mapping[str, list[float] | Literal["data"]] = field(default_factory=dict)
 
 
 def label_name(column: str) -> str:

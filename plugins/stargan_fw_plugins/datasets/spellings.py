@@ -84,6 +84,12 @@ def has_unit(text: str) -> bool:
     return found is not None and (found[1] is not None or found[2] is not None)
 
 
+def split_unit(text: str) -> tuple[str, str]:
+    """Returns the number and the unit of an amount such as "35 yrs"; of other texts the whole text and no unit."""
+    found = re.fullmatch(rf"([-+]?\d[\d.,]*)\s*({_UNITS})", text, re.IGNORECASE)
+    return (found[1], found[2].casefold()) if found else (text, "")
+
+
 def amount_of(text: str) -> str:
     """Returns the number in an amount, with a decimal point."""
     return re.sub(r"[^\d.,+-]", "", text).replace(",", ".")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import PIL.Image
 
@@ -80,6 +81,8 @@ class Table(Tabular):
         labels: the columns to learn, in label order; by default all that have no other use.
         exclusive: groups of columns of which at most one is set, such as `{hair = ["Black_Hair", "Blond_Hair"]}`. If a
             row sets more, the whole group is unknown there.
+        continuous: columns to learn as numbers, each with its least and greatest value, such as `{age = [0, 100]}`; "data" is
+            the range of the column's own numbers, rounded outwards.
         values: column → new names of its values, such as `{Male = {"1" = "male", "-1" = "female"}}`; the name "" means
             unknown, and values without a new name keep theirs.
         identity: the column that says who is on an image; by default `identity`, `celeb_id` or one that looks like it.
@@ -107,6 +110,7 @@ class Table(Tabular):
         image: str | None = None,
         labels: list[str] | None = None,
         exclusive: dict[str, list[str]] | None = None,
+        continuous: dict[str, list[float] | Literal["data"]] | None = None,
         values: dict[str, dict[str, str | bool | int]] | None = None,
         identity: str | None = None,
         split: str | None = None,
@@ -119,7 +123,9 @@ class Table(Tabular):
         truth_columns: list[str] | None = None,
     ) -> None:
         super().__init__(root)
-        self.column_options = ColumnOptions(labels, exclusive or {}, values or {}, identity, split, separator)
+        self.column_options = ColumnOptions(
+            labels, exclusive or {}, values or {}, identity, split, separator, continuous or {}
+        )
         self._where = where
         self._encoding = encoding
         self._image = image
