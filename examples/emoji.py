@@ -68,29 +68,29 @@ class Emoji(Dataset):
     vendor: ClassVar[str]
     genders: ClassVar = GENDERS
 
-    @cached_property
-    def package(self):
-        """The folder of the vendor's package: the dataset's own, or the one that npm made beside it."""
-        name = f"emoji-datasource-{self.vendor}"
-        places = [self.root, self.root / "node_modules" / name, self.root.parent / "node_modules" / name]
-        found = next((place for place in places if (place / "emoji.json").is_file()), None)
-        if found is None:
-            raise DataError(
-                f"'{self.root}' does not hold the package {name}. "
-                f'Run: npm install --no-save --prefix "{self.root.parent}" {name}@{VERSION}'
-            )
-        return found
+    def __init__(self, root):
+        places = [root, root / "node_modules" / self.package(), root.parent / "node_modules" / self.package()]
+        super().__init__(next((place for place in places if (place / "emoji.json").is_file()), root))
+
+    @classmethod
+    def package(cls):
+        return f"emoji-datasource-{cls.vendor}"
 
     @cached_property
     def pictures(self):
         """The file of each person: motif → (gender, tone) → path. Only motifs with all genders and tones are there."""
+        if not (self.root / "emoji.json").is_file():
+            raise DataError(
+                f"'{self.root}' does not hold the package {self.package()}. "
+                f'Run: npm install --no-save --prefix "{self.root.parent}" {self.package()}@{VERSION}'
+            )
         people = {}
-        for entry in json.loads((self.package / "emoji.json").read_text(encoding="utf-8")):
+        for entry in json.loads((self.root / "emoji.json").read_text(encoding="utf-8")):
             tones = {"": entry, **entry.get("skin_variations", {})}
             if entry["subcategory"] in PORTRAITS and tones.keys() >= set(TONES.values()):
                 motif, gender = motif_and_gender(entry["unified"])
                 for tone, code in TONES.items():
-                    path = self.package / "img" / self.vendor / "64" / tones[code]["image"]
+                    path = self.root / "img" / self.vendor / "64" / tones[code]["image"]
                     people.setdefault(motif, {})[gender, tone] = path
         return {motif: people[motif] for motif in sorted(people) if len(people[motif]) == len(GENDERS) * len(TONES)}
 
@@ -110,9 +110,14 @@ class Emoji(Dataset):
     def counterfactual(self, example, labels):
         """Returns the same person with another gender or tone, whichever of the two datasets has the label."""
         motif, gender, tone = self.person[example.image]
-        wanted = {"gender": gender, "tone": tone} | labels
-        with Image.open(self.pictures[motif][wanted["gender"], wanted["tone"]]) as picture:
+        wanted = {"gender": gender, "tone": tone, **labels}
+        path = self.pictures[motif].get((wanted.pop("gender"), wanted.pop("tone")))
+        if path is None or wanted:
+            return None
+        with Image.open(path) as picture:
             return picture.copy()
+
+    counterfactual_across = counterfactual
 
 
 class GoogleTone(Emoji):

@@ -17,6 +17,7 @@ from stargan_fw.data.source import build_dataset, open_sources
 from stargan_fw.errors import DataError
 from stargan_fw.files import check_format, check_writable, write_text
 from stargan_fw.inference.figures import FigureRow, draw_figure
+from stargan_fw.interfaces import DrawsStandIn
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.pictures import data_uri, scale_pixels
 from stargan_fw.runs.run_folder import RunFolder
@@ -86,10 +87,10 @@ def configure_layers(
 def check_datasets(config: Config, plugins: PluginManager) -> None:
     """Raises DataError if a dataset of the configuration is missing or broken."""
     for alias, table in config.datasets.items():
-        root = build_dataset(alias, table, config.data.path, plugins).root
-        if not root.exists():
+        dataset = build_dataset(alias, table, config.data.path, plugins)
+        if isinstance(dataset, DrawsStandIn) and not dataset.root.exists():
             raise DataError(
-                f"There is no dataset '{alias}' at '{root}'. Put it there, name its folder with --data, or draw "
+                f"There is no dataset '{alias}' at '{dataset.root}'. Put it there, name its folder with --data, or draw "
                 f"stand-in data: stargan-fw data sample {config.data.path}"
             )
     open_sources(config, plugins)

@@ -13,4 +13,5 @@ from .held_out import (
     log_warnings as log_warnings,
     read_picture as read_picture,
 )
+from .intervals import mean_of_seeds as mean_of_seeds
 from .protocol import evaluate as evaluate

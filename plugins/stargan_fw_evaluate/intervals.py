@@ -1,4 +1,4 @@
-"""95 % intervals of means and shares, clustered by person."""
+"""95 % intervals of means and shares, clustered by person, and of means over seeds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 
 Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+T = (
+    12.706,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+)  # that of Student's t for 1 to 9 degrees of freedom
 BATCHES, DRAWS_PER_BATCH = 20, 100  # in batches, since 2,000 draws of many groups take much memory
 
 
@@ -63,3 +74,24 @@ def _bootstrap(sums: NDArray[np.float64], sizes: NDArray[np.float64], seed: int)
         means.append((times @ sums) / (times @ sizes))
     low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
     return float(low), float(high)
+
+
+def mean_of_seeds(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Returns the mean of a few runs' figures, and half of the width of its 95 % interval by Student's t.
+
+    Args:
+        values: one figure per seed.
+
+    Returns:
+        None for both if there is no figure, and for the half width if there is one figure alone.
+    """
+    count = len(values)
+    if count < 2:
+        return (values[0] if values else None), None
+    quantile = T[count - 2] if count - 2 < len(T) else _t_of_many(count - 1)
+    return float(np.mean(values)), quantile * float(np.std(values, ddof=1)) / math.sqrt(count)
+
+
+def _t_of_many(degrees: int) -> float:
+    """Returns the 97.5 % quantile of Student's t by the expansion of Fisher and Cornish, to 0.001 from 10 degrees on."""
+    return Z + (Z**3 + Z) / (4 * degrees) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * degrees**2)

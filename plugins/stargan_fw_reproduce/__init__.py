@@ -15,4 +15,5 @@ plugin_modules = (
     "stargan_fw_reproduce.experiments.fig6",
     "stargan_fw_reproduce.experiments.fig7",
     "stargan_fw_reproduce.experiments.params",
+    "stargan_fw_reproduce.experiments.benchmark",
 )

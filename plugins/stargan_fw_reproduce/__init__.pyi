@@ -1,3 +1,4 @@
+from .benchmark_entry import BenchmarkEntry as BenchmarkEntry
 from .experiment import (
     Claim as Claim,
     Experiment as Experiment,

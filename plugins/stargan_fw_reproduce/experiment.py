@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from stargan_fw import ComponentKind, hookimpl, hookspec
+from stargan_fw.errors import ConfigError
+from stargan_fw_reproduce.benchmark_entry import register_benchmark_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from PIL import Image
+
+    from stargan_fw.api import PluginManager
 
 Size: TypeAlias = Literal["small", "paper"]
 Mask: TypeAlias = Literal["right", "wrong"]
@@ -107,12 +111,14 @@ class Table:
         header: one cell for each column.
         rows: cells by row; the first cell names the row.
         note: paragraphs that stand below the table.
+        values: the numbers of the cells, for programs.
     """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    values: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,7 @@ class ExperimentContext(Protocol):
         datasets: Sequence[str],
         images: str | None = None,
         source: str | None = None,
+        to: Sequence[str] = (),
         mask: Mask = "right",
         read: Sequence[str] = (),
     ) -> Mapping[PlannedRun, Sequence[Measured]]:
@@ -187,11 +194,15 @@ class ExperimentContext(Protocol):
             datasets: the datasets whose labels are translated to.
             images: the dataset whose images are translated; None translates each dataset's own.
             source: labels that an image must have, as an edit.
+            to: edits to translate to; if empty, all labels.
             mask: the mask that the runs translate with.
             read: labels whose share among inputs and translations is counted.
 
         Returns:
             What was found of each run, one item for each seed.
+
+        Raises:
+            LabelError, ModelError: a run cannot translate so.
         """
 
     def history(
@@ -249,6 +260,9 @@ class ExperimentContext(Protocol):
     def parameters(self, run: PlannedRun, size: Size | None = None) -> str:
         """Returns the parameters of all domains, as "53.2 M × 1"; None counts the size that is trained."""
 
+    def data_checksum(self, run: PlannedRun) -> str:
+        """Returns the number of test images of a run, and a checksum of their names, labels and files."""
+
     def steps(self, run: PlannedRun) -> int:
         """Returns how many steps a run has trained."""
 
@@ -264,10 +278,12 @@ class Experiment(ABC):
         title: the heading of the report.
         about: what the experiment shows, for readers who do not have the paper at hand.
         runs: the runs that must be trained.
-        minutes: minutes of training in all, at the small size, if neither a budget nor steps are given.
+        minutes: minutes of training in all, at the small size, if neither a budget nor steps are given; 0 leaves each run
+            the length of its preset.
         seeds: from how many seeds the `seeded` runs are trained, if the user does not say.
         equal: what all runs must have in common to be compared fairly: "time", "steps" or "nothing". A budget is divided
             equally in any case. With "nothing", a run that another experiment trained is used at its own length.
+        limit: how many images of a dataset are translated at most, if the user does not say; None translates all.
     """
 
     name: ClassVar[str]
@@ -277,6 +293,21 @@ class Experiment(ABC):
     minutes: ClassVar[float] = 0
     seeds: ClassVar[int] = 1
     equal: ClassVar[Literal["time", "steps", "nothing"]] = "nothing"
+    limit: ClassVar[int | None] = None
+
+    def plan(self, plugins: PluginManager, only: Sequence[str] = ()) -> Sequence[PlannedRun]:  # noqa: ARG002
+        """Returns the runs that must be trained, which are `runs` unless the experiment finds others.
+
+        Args:
+            plugins: what is installed.
+            only: the parts of the experiment that the user wants; if empty, all.
+
+        Raises:
+            ConfigError: the experiment does not have such a part.
+        """
+        if only:
+            raise ConfigError(f"The experiment '{self.name}' has no parts: leave --only out.")
+        return self.runs
 
     @abstractmethod
     def report(self, context: ExperimentContext) -> Iterator[Section]:
@@ -290,5 +321,6 @@ def register_experiments(register: Callable[[type[Experiment]], None]) -> None:
 
 @hookimpl
 def register_kinds(register: Callable[[ComponentKind], None]) -> None:
-    """Registers the kind "experiment"."""
+    """Registers the kinds "experiment" and "benchmark entry"."""
     register(ComponentKind("experiment", register_experiments, "stargan_fw_reproduce:Experiment"))
+    register(ComponentKind("benchmark entry", register_benchmark_entries, "stargan_fw_reproduce:BenchmarkEntry"))

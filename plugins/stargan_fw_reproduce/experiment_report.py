@@ -1,4 +1,4 @@
-"""What a reproduction found, as a page for people and a file for programs."""
+"""What a reproduction found, as a page for people, as Markdown to paste, and as a file for programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stargan_fw_reproduce.reproduction import SeededRun
 
 FORMAT = 1
-PAGE, DOCUMENT, SHEETS, INPUTS = "index.html", "report.json", "sheets", "inputs"
+PAGE, MARKDOWN, DOCUMENT, SHEETS, INPUTS = "index.html", "report.md", "report.json", "sheets", "inputs"
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Report:
         }
 
     def write(self, folder: Path) -> Path:
-        """Writes the page, the file for programs, the sheets and their inputs, and returns the path of the page.
+        """Writes the page, the Markdown, the file for programs, the sheets and their inputs; returns the path of the page.
 
         What an earlier call wrote is replaced.
         """
@@ -101,6 +101,7 @@ class Report:
             if isinstance(section, Sheet):
                 _save(section, folder)
         write_text(folder / DOCUMENT, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / MARKDOWN, write_markdown(self))
         write_text(folder / PAGE, draw_page(self))
         return folder / PAGE
 
@@ -133,6 +134,23 @@ def _run(run: SeededRun) -> dict[str, Any]:
         "trained_by": record.experiment if record else None,
         "config": run.config.model_dump(mode="json", exclude_none=True),
     }
+
+
+def write_markdown(report: Report) -> str:
+    """Returns the claims and tables with the date, the machine and the command that made them."""
+    settings = ", ".join(f"{name}: {value}" for name, value in report.settings.items() if value is not None)
+    claims = [
+        f"- {claim.text} {claim.measured} {'Holds' if claim.holds else 'Does not hold'}." for claim in report.claims
+    ]
+    parts = [f"# {report.title}", settings + ".", *report.commands[:1], "\n".join(claims)]
+    for section in report.sections:
+        if isinstance(section, Text):
+            parts.append(section.text)
+        if isinstance(section, Table):
+            rows = [section.header, ["---"] * len(section.header), *section.rows]
+            lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+            parts += [f"## {section.title}", "\n".join(lines), section.note]
+    return "\n\n".join(filter(None, [*parts, *report.notes])) + "\n"
 
 
 def draw_page(report: Report) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import importlib.metadata
+import os
+import platform
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,12 +16,12 @@ import torch
 from stargan_fw.api import Stopped, prepare_training
 from stargan_fw_bench import Throughput, measure_throughput
 from stargan_fw_reproduce.experiment_report import Report
+from stargan_fw_reproduce.kept_evaluations import KeptEvaluations
 from stargan_fw_reproduce.local_context import LocalContext, reproduce_command, train_command
 from stargan_fw_reproduce.run_length import RunRecord, StepTimer, steps_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -44,13 +48,15 @@ def run_experiment(
     """
     train_missing(reproduction, device, console)
     experiment, request = reproduction.experiment, reproduction.request
-    context = LocalContext(reproduction, device, out, progress)
+    kept = KeptEvaluations(out / "measured")
+    context = LocalContext(reproduction, device, out, progress, kept)
     context.commands.append(reproduce_command(experiment.name, request, out.parent, str(device)))
     context.commands += [train_command(run, request, str(device)) for run in reproduction.runs]
     report = Report(experiment.name, experiment.title, experiment.about, describe(reproduction, device))
     for section in experiment.report(context):
         report.add(section)
     report.runs, report.measurements, report.commands = reproduction.runs, context.measurements, context.commands
+    kept.remove()
     return report
 
 
@@ -62,13 +68,26 @@ def describe(reproduction: Reproduction, device: torch.device) -> dict[str, Any]
         "size": request.size,
         "budget in minutes": request.budget,
         "steps": request.steps,
+        "images of each run": request.images,
+        "test images of a dataset": request.limit or reproduction.experiment.limit,
         "seeds": reproduction.seeds if any(run.planned.seeded for run in reproduction.runs) else None,
         "data": request.data,
         "device": f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device),
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
         "stargan-fw": importlib.metadata.version("stargan-fw"),
         "torch": torch.__version__,
     }
+
+
+def _processor() -> str:
+    """Returns the processor's name, or the architecture if the system has no name."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(
+            (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
+        )
+    return platform.processor() or platform.machine()
 
 
 def train_missing(reproduction: Reproduction, device: torch.device, console: Console) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stargan_fw import Translator
+from stargan_fw import EncodedImage, Translator
 from stargan_fw.api import FigureRow, count_parameters, draw_figure
-from stargan_fw_evaluate import EvaluationRequest, evaluate, evaluation_table, held_out_pictures
+from stargan_fw_evaluate import EvaluationRequest, evaluate, evaluation_table, held_out_images, held_out_pictures
 from stargan_fw_reproduce.experiment import ExperimentContext, Sheet, Table
 from stargan_fw_reproduce.reproduction import configure_run
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stargan_fw.api import RunFolder
     from stargan_fw_evaluate import Evaluation
     from stargan_fw_reproduce.experiment import Mask, Measured, PlannedRun, SheetRow, Size
+    from stargan_fw_reproduce.kept_evaluations import KeptEvaluations
     from stargan_fw_reproduce.reproduction import Reproduction, ReproductionRequest, SeededRun
 
     Progress = Callable[[str, Iterable[int]], Iterable[int]]
@@ -56,6 +58,7 @@ class LocalContext(ExperimentContext):
         device: the device to compute on.
         out: the report's folder, which commands name.
         progress: wraps the steps of what takes long, given a description.
+        kept: the evaluations that an earlier call made before it was stopped.
         commands: the commands that do the same, in the order of what was done.
         measurements: everything that was measured.
     """
@@ -64,6 +67,7 @@ class LocalContext(ExperimentContext):
     device: torch.device
     out: Path
     progress: Progress
+    kept: KeptEvaluations
     commands: list[str] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
 
@@ -74,13 +78,14 @@ class LocalContext(ExperimentContext):
         datasets: Sequence[str],
         images: str | None = None,
         source: str | None = None,
+        to: Sequence[str] = (),
         mask: Mask = "right",
         read: Sequence[str] = (),
     ) -> Mapping[PlannedRun, Sequence[Measured]]:
         """Evaluates runs; see `ExperimentContext`."""
         seeded = [run for planned in runs for run in self.reproduction.of(planned)]
-        request = self._request(datasets=datasets, images=images, source=source, mask=mask, read=read)
-        found = evaluate([run.folder.path for run in seeded], request, self.device, self.progress)
+        request = self._request(datasets, images=images, source=source, to=tuple(to), mask=mask, read=tuple(read))
+        found = self.kept.evaluate([run.folder for run in seeded], request, self.device, self.progress)
         command = evaluate_command(seeded, request, str(self.device))
         self.commands.append(command)
         self.measurements.append(Measurement(command, [run.title for run in seeded], found))
@@ -99,7 +104,7 @@ class LocalContext(ExperimentContext):
         limit: int = 40,
     ) -> Sequence[tuple[int, Measured]]:
         """Evaluates the checkpoints of a run; see `ExperimentContext`."""
-        request = self._request(datasets=datasets, images=images, source=source, mask=mask, read=read)
+        request = self._request(datasets, images=images, source=source, mask=mask, read=tuple(read))
         request = replace(request, limit=min(limit, request.limit or limit))
         first = self.reproduction.of(run)[0]
         with tempfile.TemporaryDirectory() as folder:
@@ -108,21 +113,16 @@ class LocalContext(ExperimentContext):
         self.measurements.append(Measurement(None, [f"{first.title}, step {step}" for step in earlier], found))
         return list(zip(earlier, found, strict=True))
 
-    def _request(
-        self, *, datasets: Sequence[str], images: str | None, source: str | None, mask: Mask, read: Sequence[str]
-    ) -> EvaluationRequest:
+    def _request(self, datasets: Sequence[str], **asked: Any) -> EvaluationRequest:
         request = self.reproduction.request
         return EvaluationRequest(
             datasets=tuple(datasets),
-            images=images,
-            source=source,
-            limit=request.limit,
+            limit=request.limit or self.reproduction.experiment.limit,
             data=request.data,
             cache=request.cache,
             classifier_steps=request.classifier_steps,
-            mask=mask,
-            read=tuple(read),
             plugins=tuple(request.plugins),
+            **asked,
         )
 
     def overview(self, title: str, found: Mapping[PlannedRun, Sequence[Measured]]) -> Table:
@@ -164,6 +164,18 @@ class LocalContext(ExperimentContext):
         request = self.reproduction.request
         return str(count_parameters(*configure_run(run, request, () if size else request.settings, size=size)))
 
+    def data_checksum(self, run: PlannedRun) -> str:
+        """Returns a checksum of the test images; see `ExperimentContext`."""
+        first, request = self.reproduction.of(run)[0], self.reproduction.request
+        count, digest = 0, hashlib.sha256()
+        for held_out in held_out_images(first.folder, first.config.datasets, request.data, request.plugins):
+            for index in held_out.indices:
+                example, count = held_out.source.examples[index], count + 1
+                digest.update(repr((held_out.source.name_of(index), sorted(example.labels.items()))).encode())
+                image = example.image
+                digest.update(image.read() if isinstance(image, EncodedImage) else Path(image).read_bytes())
+        return f"{count}, checksum {digest.hexdigest()[:12]}"
+
     def steps(self, run: PlannedRun) -> int:
         """Returns a run's steps; see `ExperimentContext`."""
         return self.reproduction.of(run)[0].step
@@ -187,6 +199,8 @@ def reproduce_command(name: str, request: ReproductionRequest, out: Path, device
         "--device": device,
         "--budget": request.budget,
         "--steps": request.steps,
+        "--images": request.images,
+        "--only": request.only,
         "--seeds": request.seeds,
         "--limit": request.limit,
         "--classifier-steps": request.classifier_steps,
@@ -241,6 +255,7 @@ def evaluate_command(runs: Iterable[SeededRun], request: EvaluationRequest, devi
         "--datasets": ",".join(request.datasets),
         "--images": request.images,
         "--source": request.source,
+        "--to": request.to,
         "--read": request.read,
         "--mask": request.mask if request.mask != "right" else None,
         "--limit": request.limit,

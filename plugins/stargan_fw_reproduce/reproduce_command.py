@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 def reproduce(
     experiment: Annotated[
-        str, typer.Argument(help="table3, losses, fig4, fig5, fig6, fig7 or params, or one that a plugin registers.")
+        str,
+        typer.Argument(
+            help="table3, losses, fig4, fig5, fig6, fig7, params or benchmark, or one that a plugin registers."
+        ),
     ],
     *,
     data: Annotated[str, typer.Option(help="The folder of datasets.")] = "data",
@@ -29,6 +32,11 @@ def reproduce(
         typer.Option(min=0.01, help="Minutes of training in all, divided equally.  [default: the experiment's]"),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of every run, instead of a budget.")] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="Images of every run, instead of a budget.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Of benchmark: only this method or pair of datasets; repeatable."),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Of runs that are repeated.  [default: the experiment's]")
     ] = None,
@@ -63,6 +71,8 @@ def reproduce(
         data=data,
         budget=budget,
         steps=steps,
+        images=images,
+        only=tuple(only or ()),
         seeds=seeds,
         size="paper" if paper else "small",
         runs=runs,

@@ -29,6 +29,8 @@ class ReproductionRequest:
         data: the folder of datasets.
         budget: minutes of training in all; None is the experiment's own budget at the small size.
         steps: steps of every run, instead of a budget.
+        images: images that every run sees, instead of a budget: the steps are this number divided by the batch.
+        only: the parts of the experiment that are wanted; if empty, all.
         seeds: from how many seeds the `seeded` runs are trained; None is the experiment's own number.
         size: the size of the runs.
         runs: the folder that the run folders are in.
@@ -42,6 +44,8 @@ class ReproductionRequest:
     data: str = "data"
     budget: float | None = None
     steps: int | None = None
+    images: int | None = None
+    only: Sequence[str] = ()
     seeds: int | None = None
     size: Size = "small"
     runs: Path = Path("runs/reproduce")
@@ -50,6 +54,23 @@ class ReproductionRequest:
     plugins: Sequence[str] = ()
     limit: int | None = None
     classifier_steps: int | None = None
+
+    def given_steps(self, config: Config) -> int | None:
+        """Returns the steps of a run that the user gives, directly or by a number of images; None if there are none."""
+        return self.steps if self.images is None else math.ceil(self.images / config.training.batch_size)
+
+    def check(self) -> None:
+        """Raises ConfigError if two options both set how long is trained."""
+        named = {"--budget": self.budget, "--steps": self.steps, "--images": self.images}
+        given = [option for option, value in named.items() if value is not None]
+        if len(given) > 1:
+            both = " and ".join(given[:2])
+            raise ConfigError(f"{both} are both given, and each sets how long is trained. Leave one out.")
+
+    @property
+    def sets_length(self) -> bool:
+        """Whether the user gives steps or images."""
+        return self.steps is not None or self.images is not None
 
 
 @dataclass
@@ -137,10 +158,9 @@ class Reproduction:
             RequestError: the request cannot be met.
         """
         experiment: Experiment = plugins.index("experiment").get(name)()
-        if request.budget is not None and request.steps is not None:
-            raise ConfigError("--budget and --steps are both given, and each sets how long is trained. Leave one out.")
+        request.check()
         found = cls(experiment, request)
-        for planned in experiment.runs:
+        for planned in experiment.plan(plugins, request.only):
             seeds = range(found.seeds if planned.seeded else 1)
             found.runs.extend(seeded_run(planned, seed, request) for seed in seeds)
         found.check_data()
@@ -155,14 +175,15 @@ class Reproduction:
     @cached_property
     def share(self) -> float | None:
         """The minutes of each run that is not there yet; None if steps are given or the presets' own lengths hold."""
-        if self.request.steps is not None or not self.runs:
+        if self.request.sets_length or not self.runs:
             return None
         if self.request.budget is not None:
             return self.request.budget / len(self.runs)
         earlier = {run.minutes for run in self.begun}
         if self.experiment.equal == "time" and len(earlier) == 1 and earlier != {None}:
             return earlier.pop()
-        return self.experiment.minutes / len(self.runs) if self.request.size == "small" else None
+        own = self.experiment.minutes if self.request.size == "small" else 0
+        return own / len(self.runs) if own else None
 
     @property
     def begun(self) -> list[SeededRun]:
@@ -185,7 +206,7 @@ class Reproduction:
         """Raises RunError if runs of earlier calls do not have the length that the request needs."""
         if self.experiment.equal == "steps":
             self._check_equal_steps()
-        elif self.request.steps is None:
+        elif not self.request.sets_length:
             for run in self.begun:
                 if self._must_be_equal() or self._was_sized_here(run):
                     self._check_share(run)
@@ -233,11 +254,12 @@ def seeded_run(planned: PlannedRun, seed: int, request: ReproductionRequest) -> 
     config, plugins = configure_run(planned, request, request.settings, seed=seed)
     own = planned.at(request.size).settings
     run = SeededRun(planned, seed, folder, request.size, config, plugins, own, RunRecord.read(folder.path))
-    if request.steps is not None:
-        run.set_length(request.steps)
+    given = request.given_steps(config)
+    if given is not None:
+        run.set_length(given)
     if folder.holds_run:
         previous = folder.config()
-        if request.steps is None and previous.training.steps:
+        if given is None and previous.training.steps:
             run.set_length(previous.training.steps)
         check_same_run(folder, run.config, plugins, "--runs")
     return run

@@ -1,5 +1,6 @@
 """The files in `examples/` run as they stand."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,16 +78,21 @@ def test_every_edit_of_an_emoji_has_a_true_picture(emoji):
             ({"gender": "woman", "tone": "yellow"}, "1f469-200d-1f33e"),
         ):
             with Image.open(example.image.with_name(f"{name}.png")) as picture:
-                assert dataset.counterfactual(example, change).tobytes() == picture.tobytes()
+                assert dataset.counterfactual_across(example, change).tobytes() == picture.tobytes()
+        assert dataset.counterfactual_across(example, {"gender": "woman", "Smiling": True}) is None
 
 
 def test_emoji_train_jointly_and_are_compared_with_the_truth(cli, emoji_data, tmp_path):
     small = "--preset quickstart --set data.image_size=32 --set generator.conv_dim=4 --set discriminator.conv_dim=4"
     command = ["train", "--plugin", EMOJI, "--datasets", "google_tone,twitter_gender", "--data", emoji_data]
     assert cli(*command, *small.split(), "--out", tmp_path / "run", "--max-steps", "2").code == 0
-    outcome = cli("evaluate", tmp_path / "run", "--plugin", EMOJI, "--classifier-steps", "2", "--json")
+    both = ("--to", "google_tone.dark,twitter_gender.woman")
+    outcome = cli("evaluate", tmp_path / "run", "--plugin", EMOJI, "--classifier-steps", "2", "--json", *both)
     assert outcome.code == 0, outcome.err
-    assert '"metric": "psnr"' in outcome.out
+    compared = {row["target"] for row in json.loads(outcome.out)[0]["rows"] if row["metric"] == "psnr_gain"}
+    assert compared == {f"{both[1]} on {name}" for name in ("google_tone", "twitter_gender")}
+    names = json.loads((tmp_path / "run/splits.json").read_text())["google_tone"]["test"]
+    assert "img/google/64/1f468-200d-1f33e.png" in names, "the packages may lie elsewhere later"
 
 
 def test_a_missing_package_is_named_with_the_command_that_fetches_it(cli, tmp_path):

@@ -1,0 +1,134 @@
+"""`stargan-fw reproduce benchmark`: what it trains, what its table has, and how another method enters."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from stargan_fw_reproduce import kept_evaluations
+from stargan_fw_reproduce.experiments.benchmark import MEASURES, NOTHING, PAIRS
+
+ROOT = Path(__file__).parents[2]
+EMOJI = ROOT / "examples" / "emoji.py"
+TINY = {
+    "data.image_size": 32,
+    "training.batch_size": 4,
+    "training.precision": "fp32",
+    "generator.conv_dim": 4,
+    "generator.repeat_num": 1,
+    "discriminator.conv_dim": 4,
+}
+SETTINGS = [part for key, value in TINY.items() for part in ("--set", f"{key}={value}")]
+
+
+@pytest.fixture
+def benchmark(cli, small_data, emoji_data, tmp_path):
+    """Runs the benchmark on both pairs of tiny data: `benchmark("--only", "quickstart") -> Outcome`."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for source in (small_data / "celeba", small_data / "rafd", emoji_data / "node_modules"):
+        (data / source.name).symlink_to(source, target_is_directory=True)
+    places = ("--data", data, "--runs", tmp_path / "runs", "--out", tmp_path / "reports", "--cache", tmp_path / "cache")
+    quick = ("--classifier-steps", 2, "--limit", 2, "--device", "cpu", "--seeds", 1, *SETTINGS)
+    return lambda *options: cli("reproduce", "benchmark", *places, *quick, *options)
+
+
+@pytest.fixture
+def example(tmp_path):
+    """The plugin of docs/benchmark.md."""
+    text = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    path = tmp_path / "residual.py"
+    path.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
+    return path
+
+
+def document(where):
+    return json.loads((where / "reports/benchmark/report.json").read_text(encoding="utf-8"))
+
+
+def rows(table):
+    return {(name, of): cells for name, of, *cells in table["rows"]}
+
+
+def test_the_benchmark_measures_methods_of_plugins_beside_its_own_on_both_pairs(benchmark, example, tmp_path):
+    chosen = ("--only", "residual", "--only", "diat", "--plugin", example, "--plugin", EMOJI)
+    outcome = benchmark("--steps", 2, *chosen)
+    assert outcome.code == 0, outcome.err
+    report = document(tmp_path)
+    assert [table["title"] for table in report["tables"]] == [pair.title for pair in PAIRS]
+    for table, pair in zip(report["tables"], PAIRS, strict=True):
+        assert table["header"] == ["", "of", "DIAT", "StarGAN (residual)"]
+        found = rows(table)
+        assert list(found)[:-3] == [(measure.name, name) for measure in MEASURES for name in pair.datasets]
+        assert re.search(r"Test images: \d+, checksum [0-9a-f]{12}\.", table["note"])
+        for name in pair.datasets:
+            assert re.fullmatch(r"[+-]\d+\.\d\d", found["gain in PSNR, dB, own labels", name][1])
+            assert re.fullmatch(r"[+-]\d+\.\d\d", found["gain in PSNR, dB, the other dataset's pictures", name][1])
+            diat, stargan = found["gain in PSNR, dB, both labels", name]
+            assert diat == NOTHING, "it has a model per label"
+            assert re.fullmatch(r"[+-]\d+\.\d\d", stargan)
+            assert found["label read with the wrong mask", name][0] == NOTHING
+            assert re.fullmatch(r"\d+\.\d%", found["label read with the wrong mask", name][1])
+        assert found["steps", ""] == ["2", "2"]
+        number = next(one for one in table["values"] if one["method"] == "StarGAN (residual)")
+        assert number["mean"] == number["seeds"][0]
+    markdown = (tmp_path / "reports/benchmark/report.md").read_text(encoding="utf-8")
+    assert re.search(r"date: \d{4}-\d\d-\d\d.*processor: .+ cores", markdown)
+    assert "| gain in PSNR, dB, own labels | google_tone |" in markdown
+    assert not (tmp_path / "reports/benchmark/measured").exists()
+
+
+def test_a_benchmark_that_was_stopped_does_not_measure_again_and_says_which_data_it_lacked(
+    benchmark, tmp_path, monkeypatch
+):
+    evaluate, asked = kept_evaluations.evaluate, []
+
+    def stopped(runs, request, *more):
+        asked.append(request)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return evaluate(runs, request, *more)
+
+    monkeypatch.setattr(kept_evaluations, "evaluate", stopped)
+    assert benchmark("--steps", 1, "--only", "quickstart").code == 130
+    assert len(list((tmp_path / "reports/benchmark/measured").iterdir())) == 2
+    assert benchmark("--steps", 1, "--only", "quickstart").code == 0
+    assert len(asked) == 3 + 4, "of six evaluations two were kept"
+    assert asked[2] == asked[3]
+    assert [table["title"] for table in document(tmp_path)["tables"]] == ["Drawn faces"]
+    assert "Emoji of two vendors were left out." in (tmp_path / "reports/benchmark/report.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_an_equal_number_of_images_becomes_steps_by_the_batch(benchmark):
+    outcome = benchmark("--images", 40, "--only", "quickstart", "--only", "faces", "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert "10 steps" in outcome.out
+
+
+def test_all_methods_are_planned_for_the_lengths_of_their_presets(benchmark):
+    outcome = benchmark("--dry-run")
+    assert outcome.code == 0, outcome.err
+    for words in ("paper", "750 steps", "quickstart", "1500 steps", "CycleGAN", "DIAT", "IcGAN"):
+        assert words in outcome.out
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--only", "quickstrat"), "no such method or pair; .*quickstart"),
+        (("--images", 4, "--steps", 2), "--steps and --images are both given"),
+    ],
+)
+def test_a_wrong_request_is_refused(benchmark, options, message):
+    outcome = benchmark(*options)
+    assert outcome.code == 2
+    assert re.search(message, outcome.err)
+
+
+def test_other_experiments_have_no_parts(cli, tmp_path):
+    outcome = cli("reproduce", "table3", "--only", "quickstart", "--data", tmp_path)
+    assert outcome.code == 2
+    assert "leave --only out" in outcome.err
