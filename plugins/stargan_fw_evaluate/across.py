@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stargan_fw.inference.translator import Translator
     from stargan_fw_evaluate.classifier import LabelClassifier
     from stargan_fw_evaluate.scoring import EvaluationImages, LabelReader
-    from stargan_fw_registry import LabelSchema, LabelValue
+    from stargan_fw_registry import Attribute, LabelSchema, LabelValue
 
 WHOLE, PART = "across_error", "across_part_error"
 
@@ -51,6 +51,9 @@ class AcrossPart:
         if edit.moves:
             named = ",".join(f"{schema.name}.{part}" for part in schema.write(edit))
             raise LabelError(f"'{named}' is another target for each image: give what all are to have")
+        for label, value in schema.named(edit).items():
+            if value not in {0, 1} and not schema.kinds[label].continuous:
+                raise LabelError(f"'{label}={value:g}' has a strength, which no classifier reads: leave it out")
         return cls(schema, edit, tuple((schema.position(label), value) for label, value in schema.named(edit).items()))
 
     @property
@@ -60,8 +63,17 @@ class AcrossPart:
 
     def matches(self, labels: Tensor) -> Tensor:
         """Returns (B,) booleans: which of the dataset's labels (B, d) have all values that the edit names."""
-        positions, values = zip(*self.wanted, strict=True)
-        return (labels[:, list(positions)] == labels.new_tensor(values)).all(dim=1)
+        shown = [self.kind(at).matches(labels[:, at], value) for at, value in self.wanted]
+        return torch.stack(shown, dim=1).all(dim=1)
+
+    def kind(self, position: int) -> Attribute:
+        """Returns the attribute of a label."""
+        return self.schema.kinds[self.schema.names[position]]
+
+    def changes(self, labels: Sequence[float]) -> bool:
+        """Tells whether the edit changes labels (d,), as far as they are known."""
+        wanted = [(self.kind(at), labels[at], value) for at, value in self.wanted if labels[at] == labels[at]]
+        return not all(kind.matches(label, value) for kind, label, value in wanted)
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,7 @@ class AcrossTarget:
         if not own:
             return list(images.indices)
         labels, (part,) = images.source.labels, own
-        return [index for index in images.indices if any(labels[index, at] == 1 - value for at, value in part.wanted)]
+        return [index for index in images.indices if part.changes(labels[index])]
 
 
 def split_targets(

@@ -24,9 +24,11 @@ METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "psnr_gain": ("PSNR gain, dB", "{:+.2f}".format),
     "identity_error": ("identity error", "{:.4f}".format),
     "classification_error": ("classification error", "{:.2%}".format),
+    "regression_error": ("error of a number", "{:.3g}".format),
     "across_error": ("error of the whole edit", "{:.2%}".format),
     "across_part_error": ("error of a part of it", "{:.2%}".format),
     "real_classification_error": ("error on real images", "{:.2%}".format),
+    "real_regression_error": ("error of a number on real images", "{:.3g}".format),
     "share_read": ("read as", "{:.2%}".format),
     "share_read_of_input": ("inputs read as", "{:.2%}".format),
     "reconstruction_l1": ("reconstruction L1", "{:.4f}".format),
@@ -164,7 +166,9 @@ def evaluation_table(evaluations: Sequence[Evaluation], *, brief: bool = False) 
 
 
 def _is_detail(row: Row) -> bool:
-    always_shown = row.metric.endswith("classification_error") or row.metric.startswith(("share_read", "across"))
+    always_shown = row.metric.endswith(("classification_error", "regression_error")) or row.metric.startswith(
+        ("share_read", "across")
+    )
     leads = row.metric in LEADING and " on " in row.target  # an edit of several datasets
     return "." in row.target and not (always_shown or leads)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stargan_fw.data.source import Source
-    from stargan_fw_registry import LabelSchema, LabelValue
+    from stargan_fw_registry import Attribute, LabelSchema, LabelValue
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class LabelTarget:
         text: the edit as `--to` takes it, without the dataset: "cat", "young=0".
         edit: the parsed edit.
         position: the label's position in the dataset's label vector.
-        value: 1 sets the label, 0 clears it.
+        value: 1 sets the label, 0 clears it; of a continuous label the number to have, from 0 to 1.
         change: the same edit as `Counterfactual.counterfactual` takes it.
     """
 
@@ -122,7 +122,23 @@ class LabelTarget:
 
     def select_changed(self, labels: NDArray[np.float32], indices: Sequence[int]) -> list[int]:
         """Returns the indices of the examples that the edit changes; those with an unknown label are left out."""
-        return [index for index in indices if labels[index, self.position] == 1 - self.value]
+        known = ((index, labels[index, self.position]) for index in indices)
+        return [index for index, label in known if label == label and not self.attribute.matches(label, self.value)]  # noqa: PLR0124 - not NaN
+
+    @property
+    def attribute(self) -> Attribute:
+        """The label's attribute."""
+        return self.schema.kinds[self.schema.names[self.position]]
+
+    @property
+    def metric(self) -> str:
+        """The metric of the error of what is read on translations."""
+        return "regression_error" if self.attribute.continuous else "classification_error"
+
+    def errors(self, labels: Tensor) -> Tensor:
+        """Returns the error of labels (B, d) that were read, (B,): 0 or 1, or of a number in its own unit."""
+        errors: Tensor = self.attribute.error(labels[:, self.position], self.value)
+        return errors.float()
 
     def apply(self, labels: Tensor) -> Tensor:
         """Returns the target labels (B, d) for current labels (B, d)."""
@@ -130,21 +146,25 @@ class LabelTarget:
 
     def matches(self, labels: Tensor) -> Tensor:
         """Returns (B,) booleans: which of the labels (B, d) have the target's value."""
-        return labels[:, self.position] == self.value
+        shown: Tensor = self.attribute.matches(labels[:, self.position], self.value)
+        return shown
 
 
 def list_targets(schema: LabelSchema) -> list[LabelTarget]:
-    """Returns a target that sets each label of a dataset, and one that clears each label outside of a group."""
-    found = []
-    for attribute, part in schema.parts:
-        for label, name in zip(attribute.label_names, schema.names[part], strict=True):
-            for value in (1.0, 0.0) if attribute.size == 1 else (1.0,):
-                text = quote_name(name) if value else f"{quote_name(name)}=0"
-                change = {label: bool(value)} if label in attribute.keys else {attribute.name: label}
-                position = schema.position(name)
-                edit = parse_edit(f"{schema.name}.{text}", [schema])
-                found.append(LabelTarget(schema, text, edit, position, value, change))
-    return found
+    """Returns a target that sets each label of a dataset, one that clears each label outside of a group, and some numbers."""
+    return [
+        _make_target(schema, attribute, label, name, value)
+        for attribute, part in schema.parts
+        for label, name in zip(attribute.label_names, schema.names[part], strict=True)
+        for value in attribute.tested
+    ]
+
+
+def _make_target(schema: LabelSchema, attribute: Attribute, label: str, name: str, value: float) -> LabelTarget:
+    text = quote_name(name) + attribute.write(value)
+    change = {label: attribute.example_value(value)} if label in attribute.keys else {attribute.name: label}
+    edit = parse_edit(f"{schema.name}.{text}", [schema])
+    return LabelTarget(schema, text, edit, schema.position(name), value, change)
 
 
 def labels_to_change(schema: LabelSchema, edit: Edit) -> dict[str, LabelValue]:
@@ -154,7 +174,7 @@ def labels_to_change(schema: LabelSchema, edit: Edit) -> dict[str, LabelValue]:
     for attribute, part in schema.parts:
         for label, name in zip(attribute.label_names, schema.names[part], strict=True):
             if name in values and label in attribute.keys:
-                found[label] = bool(values[name])
+                found[label] = attribute.example_value(values[name])
             elif values.get(name):
                 found[attribute.name] = label
     return found
@@ -174,12 +194,24 @@ def select_targets(
     if not names:
         return known
     edits = {text: parse_edit(text, schemas) for text in names}
+    own = {target.schema.name: target.schema for target in known}
     for text, edit in edits.items():
-        if all((target.schema.name, target.edit) != (edit.dataset, edit) for target in known):
+        if all(target.edit != edit for target in known):
+            known += _number_targets(own.get(edit.dataset), edit)
+        if all(target.edit != edit for target in known):
             suggestion = closest(text, [target.text for target in known])
             raise LabelError(f"'{text}' is not one label to set or clear; {suggestion}")
     wanted = list(edits.values())
     return [target for target in known if target.edit in wanted]
+
+
+def _number_targets(schema: LabelSchema | None, edit: Edit) -> list[LabelTarget]:
+    """Returns the target of an edit that gives one label a number, and nothing for other edits."""
+    if schema is None or edit.relative or len(edit.assignments) != 1:
+        return []
+    ((name, value),) = edit.assignments
+    attribute = schema.kinds[name]
+    return [_make_target(schema, attribute, name, name, value)] if attribute.continuous else []
 
 
 def select_by_labels(
@@ -188,5 +220,9 @@ def select_by_labels(
     """Returns the indices of the examples with the labels of an edit; all if it is None or of another dataset."""
     if edit is None or edit.dataset != schema.name:
         return list(indices)
-    wanted = [(schema.position(label), value) for label, value in edit.assignments]
-    return [index for index in indices if all(labels[index, position] == value for position, value in wanted)]
+    if edit.relative:
+        raise LabelError(
+            f"'{','.join(schema.write(edit))}' says how labels change, not what they are: give their values"
+        )
+    wanted = [(schema.kinds[label], schema.position(label), value) for label, value in edit.assignments]
+    return [index for index in indices if all(kind.matches(labels[index, at], value) for kind, at, value in wanted)]

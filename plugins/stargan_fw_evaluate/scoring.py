@@ -217,7 +217,7 @@ def score_target(candidate: Candidate, scorer: Scorer, images: EvaluationImages,
 
 def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Batch, outcomes: Outcomes) -> None:
     read, features = scorer.classifier.read(batch.translated)
-    outcomes.add("classification_error", (~target.matches(read)).float().tolist(), batch.groups)
+    outcomes.add(target.metric, target.errors(read).tolist(), batch.groups)
     outcomes.add_features(scorer, batch.translated, features)
     outcomes.add_read(scorer.readers, batch.images, batch.translated, batch.groups)
     if batch.labels is not None:
@@ -239,7 +239,9 @@ def score_real_images(scorer: Scorer, images: EvaluationImages) -> tuple[Outcome
         groups = images.groups(indices)
         for attribute, part in images.source.schema.parts:
             unknown = labels[:, part].isnan().any(dim=1)
-            wrong = (read[:, part] != labels[:, part]).any(dim=1).float().masked_fill(unknown, torch.nan)
-            for outcomes in (whole, attributes[attribute.name]):
-                outcomes.add("real_classification_error", wrong.tolist(), groups)
+            wrong = attribute.error(read[:, part], labels[:, part]).float().amax(dim=1).masked_fill(unknown, torch.nan)
+            metric = "real_regression_error" if attribute.continuous else "real_classification_error"
+            attributes[attribute.name].add(metric, wrong.tolist(), groups)
+            if not attribute.continuous:  # errors in different units have no mean
+                whole.add(metric, wrong.tolist(), groups)
     return whole, dict(attributes)

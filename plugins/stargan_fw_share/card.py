@@ -16,7 +16,7 @@ from stargan_fw.inference.translator import EXTRAPOLATES
 from stargan_fw.interfaces import TranslatesAcross
 from stargan_fw.models.hub import CARD, SHEET
 from stargan_fw_evaluate import as_markdown
-from stargan_fw_registry import Edit, describe_untrained, quote_name
+from stargan_fw_registry import Edit, Move, describe_untrained, quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,7 @@ def write_card(folder: Path, config: ModelConfig, method: Method, facts: Facts, 
         untrained=describe_untrained(config.space, counts, [edit for schema in schemas for edit in _all_edits(schema)]),
         sheet_file=SHEET,
         datasets=" and ".join(filter(None, [", ".join(datasets[:-1]), datasets[-1]])),
+        numbers=_example_numbers(config.space),
         examples={attribute.kind: quote_name(attribute.name) for schema in schemas for attribute in schema.attributes},
         edit=_example_edit(config.space),
         measured=as_markdown([facts.evaluation]).strip() if facts.evaluation else "",
@@ -128,7 +129,9 @@ def _describe_across(method: Method, space: LabelSpace) -> str:
             "An edit names labels of one dataset. For labels of several, translate to those of one dataset, and the results "
             "to those of the next."
         )
-    several = f"An edit may name labels of several datasets at once (`{','.join(first_names(space))}`)"
+    ends = [schema.attributes[0].write(1.0) for schema in space.schemas]
+    example = ",".join(name + end for name, end in zip(first_names(space), ends, strict=False))
+    several = f"An edit may name labels of several datasets at once (`{example}`)"
     if method.trained_across:
         return f"{several}; the model was trained with such edits."
     return f"{several}. The model {EXTRAPOLATES}"
@@ -145,7 +148,10 @@ def _describe_counts(schema: LabelSchema, counts: LabelCounts) -> dict[str, str]
     for attribute, part in schema.parts:
         named = {name: counts[name] for name in schema.names[part] if name in counts}
         texts = [
-            f"{name} {having}" + f", not {without}" * (attribute.size == 1) for name, (without, having) in named.items()
+            f"{without + having}"
+            if attribute.continuous
+            else f"{name} {having}" + f", not {without}" * (attribute.size == 1)
+            for name, (without, having) in named.items()
         ]
         described[attribute.name] = ", ".join(texts)
     return described if counts else {}
@@ -157,15 +163,25 @@ def _all_edits(schema: LabelSchema) -> list[Edit]:
         Edit(schema.name, ((name, value),))
         for attribute, part in schema.parts
         for name in schema.names[part]
-        for value in ((1.0,) if attribute.one_hot else (1.0, 0.0))
+        for value in ((1.0,) if attribute.one_hot else attribute.tested if attribute.continuous else (1.0, 0.0))
     ]
+
+
+def _example_numbers(space: LabelSpace) -> list[str]:
+    """Returns an edit that gives a continuous label a number, and one that adds to it; nothing if there is no such label."""
+    for schema in space.schemas:
+        for attribute in (attribute for attribute in schema.attributes if attribute.continuous):
+            shifted = Edit(schema.name, (), moves=((attribute.name, Move(1.0, 0.1)),))
+            return [*schema.write(Edit(schema.name, ((attribute.name, 0.5),))), *schema.write(shifted)]
+    return []
 
 
 def _example_edit(space: LabelSpace) -> str:
     """Returns an edit that the label space can read."""
-    name = quote_name(space.schemas[0].names[0])
+    end = space.schemas[0].attributes[0].write(1.0)
+    name = quote_name(space.schemas[0].names[0]) + end
     try:
         space.resolve(name)
     except LabelError:
-        return space.names[0]
+        return space.names[0] + end
     return name

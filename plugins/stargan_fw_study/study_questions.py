@@ -62,8 +62,8 @@ class Question:
 
 
 def default_tasks(schema: LabelSchema) -> list[Task]:
-    """Returns a task for every attribute alone, then for every combination of the first three."""
-    names = [attribute.name for attribute in schema.attributes]
+    """Returns a task for every attribute that is no number alone, then for every combination of the first three."""
+    names = [attribute.name for attribute in schema.attributes if not attribute.continuous]
     sets = [(name,) for name in names]
     several = [itertools.combinations(names[:COMBINED], count) for count in range(2, COMBINED + 1)]
     return [Task(schema.name, chosen) for chosen in itertools.chain(sets, *several)]
@@ -99,6 +99,11 @@ def _parse_task(item: str, schemas: Sequence[LabelSchema]) -> Task:
     chosen = tuple(attributes[fitting[0]][name] for name in names)
     if len(set(chosen)) < len(chosen):
         raise ConfigError(f"--tasks: '{item}' names an attribute twice. Remove one.")
+    numbers = {a.name for schema in schemas if schema.name == fitting[0] for a in schema.attributes if a.continuous}
+    if number := next(filter(numbers.__contains__, chosen), None):
+        raise ConfigError(
+            f"--tasks: '{item}': '{number}' is a number, and a study asks for labels that are set or not. Leave it out."
+        )
     return Task(fitting[0], chosen)
 
 

@@ -1,3 +1,4 @@
+from .attribute import Move as Move
 from .attributes import (
     Attribute as Attribute,
     Binary as Binary,

@@ -10,7 +10,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
 
 from stargan_fw_registry.json_checks import read_fields, read_object
 from stargan_fw_registry.label_errors import LabelError
@@ -162,6 +162,18 @@ class Attribute(ABC):
         """Returns what an edit writes behind the name of a label that moves."""
         return self.write(move.summand)
 
+    def matches(self, label: Any, value: float) -> Any:
+        """Tells whether a label, or each in a tensor or an array, has a value; a number may differ by a tenth of the range."""
+        return label == value
+
+    def error(self, label: Any, value: Any) -> Any:
+        """Returns the error of labels that were read, 1 or 0; of a number the difference in the attribute's own unit."""
+        return label != value
+
+    def example_value(self, value: float) -> LabelValue:
+        """Returns what an example says for a label of this value from 0 to 1."""
+        return bool(value)
+
     def counts_as_having(self, value: float) -> bool:
         """Tells whether counts of labels count a value among the images that have the label."""
         return value > 0
@@ -174,6 +186,11 @@ class Attribute(ABC):
     def describe_spread(self, values: Iterable[float]) -> str:  # noqa: ARG002 - of a continuous attribute
         """Says which numbers labels from 0 to 1, or NaN, stand for; empty if the attribute is not continuous."""
         return ""
+
+    @property
+    def tested(self) -> tuple[float, ...]:
+        """The values of a label that an evaluation translates to."""
+        return (1.0, 0.0) if self.size == 1 else (1.0,)
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stargan_fw_registry.attribute import NUMBER, UNKNOWN, Attribute, LabelValue, Move, is_unknown
 from stargan_fw_registry.label_errors import LabelError
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-SHOWN = 5  # values on a sheet
+SHOWN = 5  # values on a sheet and in an evaluation
+CLOSE = 0.1  # the share of the range by which numbers may differ that count as the same
 PRECISION = 2**-24  # what two labels near 1 in single precision differ by
 
 
@@ -68,7 +69,11 @@ class Continuous(Attribute):
 
     @property
     def shown(self) -> tuple[str, ...]:
-        return tuple(self.write((2 * number + 1) / (2 * SHOWN)) for number in range(SHOWN))
+        return tuple(map(self.write, self.tested))
+
+    @property
+    def tested(self) -> tuple[float, ...]:
+        return tuple((2 * number + 1) / (2 * SHOWN) for number in range(SHOWN))
 
     def encode(self, labels: Mapping[str, LabelValue]) -> list[float]:
         value = labels.get(self.name)
@@ -116,6 +121,15 @@ class Continuous(Attribute):
         share, span = abs(move.summand), self.high - self.low
         close = (text for text in _digits(share * span) if abs(float(text) / span - share) < PRECISION)
         return ("-" if move.summand < 0 else "+") + next(text for text in close if float(text) <= span)
+
+    def matches(self, label: Any, value: float) -> Any:
+        return abs(label - value) <= CLOSE
+
+    def error(self, label: Any, value: Any) -> Any:
+        return abs(label - value) * (self.high - self.low)
+
+    def example_value(self, value: float) -> LabelValue:
+        return self.low + value * (self.high - self.low)
 
     def counts_as_having(self, value: float) -> bool:
         return value >= 0.5

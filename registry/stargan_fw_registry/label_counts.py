@@ -64,7 +64,7 @@ def _find_untrained(schema: LabelSchema, counts: LabelCounts, edit: Edit) -> lis
     values = [(label, value) for label in edit.flips for value in (1.0, 0.0)]
     values += schema.named(edit).items()
     values += [(label, 1.0) for label, move in edit.moves if move.summand and move.factor != 1]  # set with a strength
-    kinds = {label: attribute for attribute, part in schema.parts for label in schema.names[part]}
+    kinds = schema.kinds
     return [
         quote_name(label) + kinds[label].write(value)
         for label, value in values

@@ -121,6 +121,11 @@ class LabelSchema:
         named = zip(self.names, map(float, labels), strict=True)
         return Edit(self.name, tuple((name, value) for name, value in named if not math.isnan(value)))
 
+    @property
+    def kinds(self) -> dict[str, Attribute]:
+        """The attribute of each of `names`."""
+        return {label: attribute for attribute, part in self.parts for label in self.names[part]}
+
     def named(self, edit: Edit) -> dict[str, float]:
         """Returns the labels to which an edit gives a value, without those that this clears, such as other hair colours."""
         values = dict(edit.assignments)
@@ -132,7 +137,7 @@ class LabelSchema:
 
     def write(self, edit: Edit) -> list[str]:
         """Returns the parts of an edit as texts that can be read again: ["Blond_Hair", "Male=0", "age+20"]."""
-        kinds = {label: attribute for attribute, part in self.parts for label in self.names[part]}
+        kinds = self.kinds
         ends = {label: kinds[label].write(value) for label, value in self.named(edit).items()}
         ends |= dict.fromkeys(edit.flips, "=flip")
         ends |= {label: kinds[label].write_move(move) for label, move in edit.moves if move.summand or move.factor == 1}

@@ -97,10 +97,11 @@ class DomainPairs:
             attribute without such a label is translated from each of its values.
 
     Raises:
-        ConfigError: a source is not a domain, or two are of one attribute.
+        ConfigError: a source is not a domain, or two are of one attribute; or a label is a number.
     """
 
     def __init__(self, space: LabelSpace, source: str) -> None:
+        _refuse_numbers(space)
         chosen = dict(_parse_sources(space, source))
         self._attributes = {
             schema.name: [
@@ -170,6 +171,15 @@ class DomainPairs:
             for route, images in images_by_route.items():
                 for arrow in route:
                     yield torch.tensor(images, device=target.device), arrow
+
+
+def _refuse_numbers(space: LabelSpace) -> None:
+    for schema in space.schemas:
+        for name in (attribute.name for attribute in schema.attributes if attribute.continuous):
+            raise ConfigError(
+                f"The label '{schema.name}.{name}' is a number, and this method trains a model for each two values of a label. "
+                "Leave the label out, or train one model for all values: --set method.name=stargan"
+            )
 
 
 def image_indices(arrows: Sequence[Arrow], labels: Tensor) -> list[list[Tensor]]:
