@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
-from stargan_fw_evaluate.intervals import interval, wilson
+from stargan_fw_evaluate.intervals import interval, mean_of_seeds, wilson
 
 # A busy machine, or the first use of torch, says nothing about the code.
 quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -141,3 +141,18 @@ def test_the_bootstrap_is_that_of_the_formula():
     times = np.concatenate([rng.multinomial(60, [1 / 60] * 60, size=100) for _ in range(20)])
     low, high = np.quantile((times @ sums) / (times @ counts), [0.025, 0.975])
     assert interval([*SEVERAL.ravel(), 9], [*PEOPLE, 3], seed=7) == pytest.approx((low, high), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("count", "quantile"), [(2, 12.706), (3, 4.303), (10, 2.262), (11, 2.228), (30, 2.045), (121, 1.980)]
+)
+def test_the_mean_of_seeds_has_the_interval_of_students_t(count, quantile):
+    values = [0.0] * (count - 1) + [1.0]
+    mean, half = mean_of_seeds(values)
+    assert mean == pytest.approx(1 / count)
+    assert half == pytest.approx(quantile * np.std(values, ddof=1) / math.sqrt(count), abs=1e-3)
+
+
+def test_one_seed_has_no_interval_and_no_seed_no_mean():
+    assert mean_of_seeds([2.5]) == (2.5, None)
+    assert mean_of_seeds([]) == (None, None)

@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from stargan_fw.errors import ModelError
+from stargan_fw_evaluate import Row
 from stargan_fw_reproduce import kept_evaluations
-from stargan_fw_reproduce.experiments.benchmark import MEASURES, NOTHING, PAIRS
+from stargan_fw_reproduce.experiments.benchmark import (
+    FACES,
+    MEASURES,
+    NOTHING,
+    PAIRS,
+    Quickstart,
+    compare,
+    plan_run,
+)
 
 ROOT = Path(__file__).parents[2]
 EMOJI = ROOT / "examples" / "emoji.py"
@@ -119,6 +129,7 @@ def test_all_methods_are_planned_for_the_lengths_of_their_presets(benchmark):
     "options, message",
     [
         (("--only", "quickstrat"), "no such method or pair; .*quickstart"),
+        (("--only", "emoji"), "Run 'npm install .*', and add --data DATA --plugin examples/emoji.py"),
         (("--images", 4, "--steps", 2), "--steps and --images are both given"),
     ],
 )
@@ -132,3 +143,41 @@ def test_other_experiments_have_no_parts(cli, tmp_path):
     outcome = cli("reproduce", "table3", "--only", "quickstart", "--data", tmp_path)
     assert outcome.code == 2
     assert "leave --only out" in outcome.err
+
+
+class Context:
+    """Has measured three seeds of a method without masks: each figure is twice the seed, of as many images as the label is long."""
+
+    def evaluate(self, runs, *, datasets, images=None, to=(), mask="right"):
+        if mask == "wrong":
+            raise ModelError("there is no mask")
+        return {runs[0]: [Seed(seed) for seed in range(3)]}
+
+    def data_checksum(self, run):
+        return "2, checksum abc"
+
+    def parameters(self, run):
+        return "1 M × 1"  # noqa: RUF001
+
+    def steps(self, run):
+        return 7
+
+    minutes = steps
+
+
+class Seed:
+    def __init__(self, seed):
+        self.seed = seed
+
+    def value(self, metric, target):
+        if metric == "composition_drift":
+            raise KeyError(metric)
+        return Row(metric, target, self.seed * (0.1 if "error" in metric else 2.0), n=len(target))
+
+
+def test_a_cell_has_the_mean_over_seeds_and_half_of_its_interval():
+    found = rows({"rows": compare(Context(), FACES, {"Mine": plan_run(Quickstart, FACES)}).rows})
+    assert found["gain in PSNR, dB, own labels", "celeba"] == ["+2.00 ± 4.97"]
+    assert found["both labels read", "rafd"] == ["90.0% ± 24.8%"]
+    assert found["drift of ten empty edits", "rafd"] == found["label read with the wrong mask", "rafd"] == [NOTHING]
+    assert found["minutes of training", ""] == ["7.0"]

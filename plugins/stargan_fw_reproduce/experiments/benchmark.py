@@ -75,10 +75,8 @@ EMOJI = Pair(
     ("google_tone", "twitter_gender"),
     across=[f"google_tone.{tone},twitter_gender.{gender}" for tone in TONES for gender in ("man", "woman")],
     sheet={"google_tone": ("man", "woman"), "twitter_gender": ("light", "dark")},
-    missing="Their drawings do not come with this package. To add them, download two packages of npm and name the plugin that "
-    "reads them, examples/emoji.py of the sources:\n\n"
-    "npm install --no-save --prefix DATA emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0\n\n"
-    "stargan-fw reproduce benchmark --data DATA --plugin examples/emoji.py",
+    missing="The drawings are downloaded, and a plugin of the sources reads them. Run 'npm install --no-save --prefix DATA "
+    "emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0', and add --data DATA --plugin examples/emoji.py",
 )
 PAIRS = (FACES, EMOJI)
 
@@ -143,6 +141,9 @@ class Benchmark(Experiment):
             if name not in known:
                 raise ConfigError(f"--only {name}: the benchmark has no such method or pair; {closest(name, known)}")
         self._left_out = [pair for pair in PAIRS if any(name not in plugins.index("dataset") for name in pair.datasets)]
+        for pair in self._left_out:
+            if pair.name in only:
+                raise ConfigError(f"--only {pair.name}: {pair.missing}.")
         pairs = _chosen({pair.name: pair for pair in PAIRS if pair not in self._left_out}, only)
         chosen = _chosen(entries, only)
         self._runs = {pair: {entry.title: plan_run(entry, pair) for entry in chosen} for pair in pairs}
@@ -156,7 +157,7 @@ class Benchmark(Experiment):
                 rows = [SheetRow(run, title) for title, run in runs.items()]
                 yield context.sheet(f"{pair.name}-{dataset}", caption, rows, images=dataset, to=edits, count=3)
         for pair in self._left_out:
-            yield Text(f"{pair.title} were left out. {pair.missing}")
+            yield Text(f"{pair.title} were left out. {pair.missing}.")
 
 
 def _chosen(items: Mapping[str, Any], only: Sequence[str]) -> list[Any]:
