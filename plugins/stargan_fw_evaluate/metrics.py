@@ -6,9 +6,11 @@ import os
 import pickle
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,10 +28,11 @@ TENSORS_ALONE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # takes precedence over the arg
 
 CHANGED = 16 / 255  # a channel counts as changed if it differs by more than this share of its range
 SMALLEST_ERROR = 1e-10  # 100 dB
+LUMINANCE, CONTRAST, REACH = 0.01**2, 0.03**2, 5  # SSIM's constants, and how far its window reaches from the middle
 
 
 def has_torchmetrics() -> bool:
-    """Returns whether torchmetrics is installed, which distances and SSIM need."""
+    """Returns whether torchmetrics is installed, which distances need."""
     return find_spec("torchmetrics") is not None
 
 
@@ -131,17 +134,17 @@ def compare(images: Tensor, inputs: Tensor, truth: Tensor) -> dict[str, Tensor]:
 
     Returns:
         (B,) values by name: `psnr` in dB and `ssim` of the translation; `psnr_of_input`, the PSNR of leaving the input
-        unchanged; `psnr_gain`, the difference of the two; `identity_error`. Without torchmetrics `ssim` is left out.
+        unchanged; `psnr_gain`, the difference of the two; `identity_error`.
     """
     images, inputs, truth = ((batch.float().clamp(-1, 1) + 1) / 2 for batch in (images, inputs, truth))
     reached, left_alone = psnr(images, truth), psnr(inputs, truth)
-    found = {
+    return {
         "psnr_gain": reached - left_alone,
         "psnr": reached,
         "psnr_of_input": left_alone,
         "identity_error": identity_error(images, inputs, truth),
+        "ssim": ssim(images, truth),
     }
-    return {**found, "ssim": ssim(images, truth)} if has_torchmetrics() else found
 
 
 def psnr(images: Tensor, truth: Tensor) -> Tensor:
@@ -152,13 +155,33 @@ def psnr(images: Tensor, truth: Tensor) -> Tensor:
 
 def ssim(images: Tensor, truth: Tensor) -> Tensor:
     """Returns the structural similarity of each image (Wang et al., 2004); (B, 3, H, W) in [0, 1] to (B,)."""
-    from torchmetrics.functional.image import structural_similarity_index_measure  # noqa: PLC0415 - optional, slow
-
     # In single precision, cancellation drowns the variance of a flat area. MPS has no double precision.
     place = torch.device("cpu") if images.device.type == "mps" else images.device
-    both = images.to(place).double(), truth.to(place).double()
-    values = structural_similarity_index_measure(*both, data_range=1.0, reduction="none")
-    return torch.as_tensor(values).float().reshape(len(images))
+    a, b = images.to(place).double(), truth.to(place).double()
+    down, across = (_gaussian_means(size).to(place) for size in a.shape[-2:])
+
+    def mean(values: Tensor) -> Tensor:
+        return down @ values @ across.T
+
+    mean_a, mean_b = mean(a), mean(b)
+    variances = (mean(a * a) - mean_a**2).clamp(min=0) + (mean(b * b) - mean_b**2).clamp(min=0)
+    covariance = mean(a * b) - mean_a * mean_b
+    similar = (2 * mean_a * mean_b + LUMINANCE) * (2 * covariance + CONTRAST)
+    return (similar / ((mean_a**2 + mean_b**2 + LUMINANCE) * (variances + CONTRAST))).flatten(1).mean(1).float()
+
+
+@cache
+def _gaussian_means(size: int) -> Tensor:
+    """Returns the matrix (size, size) that takes a row of pixels to its Gaussian means, with mirrored ends.
+
+    A product of two matrices is ten times as fast as a convolution with the window of 11 x 11 pixels.
+    """
+    window = np.exp(-(np.arange(-REACH, REACH + 1) ** 2) / (2 * 1.5**2))
+    mirrored = np.pad(np.arange(size), REACH, mode="reflect")
+    means = np.zeros((size, size))
+    for row in range(size):
+        np.add.at(means[row], mirrored[row : row + 2 * REACH + 1], window / window.sum())
+    return torch.from_numpy(means)
 
 
 def identity_error(images: Tensor, inputs: Tensor, truth: Tensor) -> Tensor:

@@ -156,7 +156,7 @@ def _prepare(
         setup.images[name] = origins[origin]
     setup.origins.update({name: origins[name] for name in image_names or joined})
     if not metrics.has_torchmetrics():
-        setup.notes.append(f"Without torchmetrics there are no distances and no SSIM. {metrics.REMEDY}")
+        setup.notes.append(f"Without torchmetrics there are no distances. {metrics.REMEDY}")
     return setup
 
 
