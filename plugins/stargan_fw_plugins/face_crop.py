@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-FaceChoice: TypeAlias = Literal["detect", "none"]
+FaceChoice: TypeAlias = Literal["detect", "anywhere", "none"]
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"
 # A detection reaches from the eyebrows to the chin: the whole head is larger, and its centre is higher.
@@ -29,8 +29,8 @@ MARGIN, RAISE = 1.5, 0.06
 # CelebA's squares are 2.1 times as wide as the detection, by the eyes' distance there, and 0.14 of its side higher.
 RISE_OF_MARGIN = 0.13
 NOTE = "no face is found, the usual square is taken"
-MIDDLE = "no face is found, so the middle is translated"
-SEVERAL = "{} faces are found, and the largest is translated"
+MIDDLE = "no face is found, the middle is taken"
+SEVERAL = "several faces are found, the largest is taken"
 FEWEST_FACES = 8  # pictures with a face that a framing is measured on, and at least half of all pictures
 
 
@@ -91,9 +91,9 @@ class DetectedFace(Crop):
 
 @dataclass(frozen=True, slots=True)
 class PhotographedFace(Crop):
-    """The square around the largest face of a photograph, also of people who are small in it.
+    """The square around the largest face of a photograph, also of people who are small in it, as `face = "anywhere"` trains.
 
-    It is apart from `DetectedFace` because that decides what images mean to a training.
+    `DetectedFace` stays as it is, so that data and runs with `face = "detect"` keep their squares.
 
     Attributes:
         margin: side of the square as a multiple of the detection's side.
@@ -114,7 +114,7 @@ class PhotographedFace(Crop):
         if not faces:
             return replace(Square.centred(image.size), note=MIDDLE)
         square = _square_around(faces[0], self.margin, self.rise, image)
-        return replace(square, note=SEVERAL.format(len(faces))) if len(faces) > 1 else square
+        return replace(square, note=SEVERAL) if len(faces) > 1 else square
 
     def with_margin(self, margin: float) -> Self:
         """Returns the crop with another margin. A wider square has more hair in it, so its centre is higher."""
@@ -145,7 +145,7 @@ def make_face_crop(choice: FaceChoice, otherwise: Crop | None = None) -> Crop | 
     """
     if choice == "none":
         return otherwise
-    return DetectedFace(otherwise)
+    return DetectedFace(otherwise) if choice == "detect" else PhotographedFace()
 
 
 @hookimpl

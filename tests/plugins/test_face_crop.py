@@ -15,7 +15,16 @@ from stargan_fw_plugins import face_crop as face_crop_module
 from stargan_fw_plugins.datasets.celeba import CelebA
 from stargan_fw_plugins.datasets.folder import Folder
 from stargan_fw_plugins.datasets.rafd import FACE_SQUARES, RaFD
-from stargan_fw_plugins.face_crop import MARGIN, MIDDLE, NOTE, RAISE, DetectedFace, PhotographedFace, make_face_crop
+from stargan_fw_plugins.face_crop import (
+    MARGIN,
+    MIDDLE,
+    NOTE,
+    RAISE,
+    SEVERAL,
+    DetectedFace,
+    PhotographedFace,
+    make_face_crop,
+)
 from stargan_fw_plugins.sample_faces import Portrait, draw_look, portrait_svg, rasterise, seeded_random
 
 PORTRAIT = (681, 1024)
@@ -176,6 +185,21 @@ def test_a_small_face_in_a_photograph_is_found():
     assert square.side < 200
 
 
+def test_a_training_crops_people_who_are_small_in_the_picture(cli, tmp_path):
+    for name, left in (("a", 300), ("b", 1300)):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for turn in range(3):
+            scene = draw_scene((1600, 1200), ((left, 300 + 200 * turn), 130))
+            scene.save(tmp_path / "mine" / name / f"{turn}.png")
+    assert Folder(tmp_path / "mine", face="anywhere").own_crops == Folder(tmp_path / "mine", face="detect").own_crops
+    check = ("data", "check", "--datasets", f"mine=folder:{tmp_path / 'mine'}", "--json")
+    notes = [
+        json.loads(cli(*check, "--set", f"datasets.mine.face={face}").out)["datasets"]["mine"]["notes"]
+        for face in ("anywhere", "detect")
+    ]
+    assert (notes[0], set(notes[1].values())) == ({}, {NOTE})
+
+
 def test_a_portrait_has_the_same_square_in_training_and_in_translation():
     portrait = draw_portrait((340, 420))
     assert PhotographedFace().find(portrait) == DetectedFace().find(portrait)
@@ -184,7 +208,7 @@ def test_a_portrait_has_the_same_square_in_training_and_in_translation():
 def test_the_largest_of_several_faces_is_taken_and_they_are_counted():
     scene = draw_scene((1600, 1200), ((300, 500), 400), ((900, 500), 500), ((1350, 500), 380))
     square = PhotographedFace().find(scene)
-    assert square.note == "3 faces are found, and the largest is translated"
+    assert square.note == SEVERAL
     assert 700 < square.left + square.side / 2 < 1100
 
 

@@ -34,7 +34,7 @@ class Folder(Dataset):
         levels: what the folders mean, from above: "class", "class/identity" or "identity/class". Images of one person
             are then on one side of the split. By default "class"; a folder that looks like "identity/class" asks.
         face: "detect" crops to the face that OpenCV finds (the extra `faces`), or to the middle square if it finds none,
-            and `crop_size` is not used; "none" looks for no face.
+            and `crop_size` is not used; "anywhere" also finds people who are small in the picture; "none" looks for no face.
     """
 
     name = "folder"

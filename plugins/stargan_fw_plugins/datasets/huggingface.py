@@ -67,7 +67,7 @@ class HuggingFace(Tabular):
         recipe: "celeba" sets what the dataset `celeba` has, however the columns are written: the paper's five
             attributes with exclusive hair, a crop of 178 pixels, and 2,000 random images of all splits held out.
         face: "detect" crops to the face that OpenCV finds (the extra `faces`), or to the middle square if it finds none,
-            and `crop_size` is not used; "none" looks for no face.
+            and `crop_size` is not used; "anywhere" also finds people who are small in the picture; "none" looks for no face.
 
     Raises:
         ConfigError: `first` is below 1, `streaming` is set without `first`, or there is no location.

@@ -93,7 +93,7 @@ class Table(Tabular):
         encoding: how a text is written, such as "cp1251"; by default what fits of UTF-8, UTF-16 and Windows-1252.
         image_root: the folder that paths are relative to and must not leave; by default the table's folder.
         face: "detect" crops to the face that OpenCV finds (the extra `faces`), or to the middle square if it finds none,
-            and `crop_size` is not used; "none" looks for no face.
+            and `crop_size` is not used; "anywhere" also finds people who are small in the picture; "none" looks for no face.
         truth: a table of true pictures for `stargan-fw evaluate`, such as one of all pictures with all of their labels; a
             relative path begins at the table's folder. The column of images is called as here.
         truth_columns: the columns of `truth` that tell its pictures apart: what is on a picture, and the labels of all
