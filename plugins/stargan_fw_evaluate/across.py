@@ -11,6 +11,7 @@ from stargan_fw.errors import LabelError
 from stargan_fw.rendering.sheets import translate_if_possible
 from stargan_fw_evaluate.evaluation_request import labels_to_change
 from stargan_fw_evaluate.scoring import Outcomes
+from stargan_fw_evaluate.unasked import LabelWatch
 from stargan_fw_registry import quote_name
 from stargan_fw_registry.edits import Edit, parse_edits
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.inference.translator import Translator
     from stargan_fw_evaluate.classifier import LabelClassifier
-    from stargan_fw_evaluate.scoring import EvaluationImages, LabelReader
+    from stargan_fw_evaluate.scoring import EvaluationImages, LabelReader, Wrap
     from stargan_fw_registry import Attribute, LabelSchema, LabelValue
 
 WHOLE, PART = "across_error", "across_part_error"
@@ -156,6 +157,8 @@ def score_across(
     device: torch.device,
     *,
     readers: Sequence[LabelReader] = (),
+    watch: LabelWatch | None = None,
+    progress: Wrap = lambda starts: starts,
 ) -> dict[str, Outcomes]:
     """Translates images to an edit, and reads the labels of each dataset with its own classifier.
 
@@ -168,6 +171,8 @@ def score_across(
         target: the labels to translate to.
         device: the device to compute on.
         readers: look for further labels.
+        watch: looks for labels that changed although nobody asked.
+        progress: wraps the loop over batches.
 
     Returns:
         The outcomes of the whole edit and of each of its parts, by the name of what was measured.
@@ -179,7 +184,7 @@ def score_across(
         known = [schema.known(row) for row in labels.tolist()]
         return translator.translate(some, to=target.name, current=known).float()
 
-    for indices, inputs, labels in images.batches(target.select(images), device):
+    for indices, inputs, labels in images.batches(target.select(images), device, progress):
         translated, possible = translate_if_possible(translate, inputs, labels)
         whole.refused += int((~possible).sum())
         if not possible.any():
@@ -192,7 +197,15 @@ def score_across(
             right &= shown
         whole.add(WHOLE, (~right).float().tolist(), groups)
         whole.add_read(readers, inputs[possible], translated, groups)
-        if images.truth:
-            true = images.truth.pictures(images.truth.across, kept, target.change)
-            whole.add_comparison(true, inputs[possible], translated, groups)
+        true = images.truth.pictures(images.truth.across, kept, target.change) if images.truth else None
+        whole.add_comparison(true or [], inputs[possible], translated, groups)
+        changes = (watch or LabelWatch({})).changes(
+            images.source.alias,
+            kept,
+            inputs[possible],
+            translated,
+            edits=target.edits,
+            pictures=true if images.truth and images.truth.across else None,
+        )
+        whole.add_unasked(changes, groups)
     return {where: whole, **{f"{part.name} of {where}": own for part, own in zip(target.parts, parts, strict=True)}}

@@ -97,6 +97,11 @@ class Candidate:
         """Translates the results of `translate` back to the labels `current`; returns the same kind of pair."""
         return self._translate(images, target.schema.name, current, target.apply(current))
 
+    @torch.no_grad()
+    def keep_labels(self, images: Tensor, dataset: str, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Translates images to the labels (B, d) that they have; returns the same kind of pair as `translate`."""
+        return self._translate(images, dataset, labels, labels)
+
     def _translate(self, images: Tensor, dataset: str, wanted: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         def translate(some: Tensor, to: Tensor, own: Tensor) -> Tensor:
             with self.precision.autocast():

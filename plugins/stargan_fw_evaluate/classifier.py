@@ -121,7 +121,7 @@ def load_or_train(
         store: the dataset's images.
         settings: the settings of the training.
         device: the device to train and to read on.
-        progress: wraps the training steps; its first argument is the dataset's name.
+        progress: wraps the training steps; its first argument describes the loop.
     """
     path = _weights_path(source, store, settings)
     model = _load(path, source, store.image_size)
@@ -170,7 +170,7 @@ def fit(source: Source, store: Store, settings: Settings, device: torch.device, 
     steps = settings.updates(len(source.train))
     adam = torch.optim.AdamW(model.parameters(), weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, total_steps=steps)
-    for step in progress(source.alias, range(steps)):
+    for step in progress(f"training a classifier of {source.alias}", range(steps)):
         images, labels = _draw_batch(source, store, settings, step)
         with precision.autocast():
             logits = model(images.to(device))

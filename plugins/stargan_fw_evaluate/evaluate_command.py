@@ -83,7 +83,7 @@ def evaluate(
     from rich.console import Console
 
     from stargan_fw.compute.machine import choose_device
-    from stargan_fw.training.progress import show_progress
+    from stargan_fw_evaluate.evaluation_progress import EvaluationProgress
     from stargan_fw_evaluate.evaluation_request import EvaluationRequest
     from stargan_fw_evaluate.protocol import evaluate as evaluate_runs
 
@@ -108,7 +108,7 @@ def evaluate(
         read=tuple(read or ()),
         plugins=tuple(plugin or ()),
     )
-    evaluations = evaluate_runs(runs, request, choose_device(device), show_progress)
+    evaluations = evaluate_runs(runs, request, choose_device(device), EvaluationProgress(Console(stderr=True)))
     if as_json:  # show results before writing: a failing disk must not lose hours of work
         typer.echo(json_text([evaluation.to_dict() for evaluation in evaluations]))
     else:

@@ -27,6 +27,10 @@ METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "regression_error": ("error of a number", "{:.3g}".format),
     "across_error": ("error of the whole edit", "{:.2%}".format),
     "across_part_error": ("error of a part of it", "{:.2%}".format),
+    "off_target_change": ("other labels changed", "{:.2%}".format),
+    "off_target_change_of_label": ("changed although nobody asked", "{:.2%}".format),
+    "composition_drift": ("drift in ten edits for nothing", "{:.4f}".format),
+    "own_label_drift": ("drift in one edit for nothing", "{:.4f}".format),
     "real_classification_error": ("error on real images", "{:.2%}".format),
     "real_regression_error": ("error of a number on real images", "{:.3g}".format),
     "share_read": ("read as", "{:.2%}".format),
@@ -42,7 +46,7 @@ METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "parameters": ("parameters", "{:,.0f}".format),
     "images_per_second": ("images/s", "{:,.1f}".format),
 }
-LEADING = ("psnr_gain", "identity_error")  # errors near zero rank nobody, but these do
+LEADING = ("psnr_gain", "identity_error", "off_target_change")  # errors near zero rank nobody, but these do
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,8 @@ def evaluation_table(evaluations: Sequence[Evaluation], *, brief: bool = False) 
 
 
 def _is_detail(row: Row) -> bool:
+    if row.metric == "off_target_change_of_label":
+        return False
     always_shown = row.metric.endswith(("classification_error", "regression_error")) or row.metric.startswith(
         ("share_read", "across")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,9 +32,11 @@ from stargan_fw_evaluate.scoring import (
     LabelReader,
     Outcomes,
     Scorer,
+    score_drift,
     score_real_images,
     score_target,
 )
+from stargan_fw_evaluate.unasked import LabelWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,6 +85,16 @@ class EvaluationSetup:
     origins: dict[str, EvaluationImages] = field(default_factory=dict)
     classifiers: dict[str, LabelClassifier] = field(default_factory=dict)
     readers: list[LabelReader] = field(default_factory=list)
+
+    @cached_property
+    def watch(self) -> LabelWatch:
+        """Looks for labels that changed although nobody asked."""
+        return LabelWatch(self.classifiers)
+
+    @property
+    def translated(self) -> dict[str, EvaluationImages]:
+        """All images that are translated, by their dataset."""
+        return {images.source.alias: images for images in (*self.images.values(), *self.origins.values())}
 
 
 def evaluate(
@@ -138,7 +151,7 @@ def _prepare(
     setup.notes.extend(describe_other_settings(candidates, config, plugins))
     translated = image_names or dict.fromkeys([*setup.targets, *joined])
     indices = {name: request.select_images(sources[name], schemas) for name in translated}
-    scored = dict.fromkeys([*setup.targets, *read_names, *joined])
+    scored = dict.fromkeys([*setup.targets, *read_names, *joined, *image_names])
     stores = decode(config, [source for name, source in sources.items() if name in {*scored, *indices}])
     for name, store in stores.items():
         sources[name] = sources[name].without(store.errors) if store.errors else sources[name]
@@ -148,11 +161,11 @@ def _prepare(
     for name in scored:
         classifier = load_or_train(sources[name], stores[name], settings, device, progress)
         scorers[name], setup.classifiers[name] = Scorer(classifier, inception, device), classifier
-        _add_real_images(setup, scorers[name], sources[name], stores[name])
+        _add_real_images(setup, scorers[name], sources[name], stores[name], progress)
     setup.readers.extend(LabelReader(label, scorers[label.schema.name].classifier) for label in to_read)
     for name in setup.targets:
         origin = request.images or name
-        setup.scorers[name] = replace(scorers[name], readers=setup.readers)
+        setup.scorers[name] = replace(scorers[name], readers=setup.readers, watch=setup.watch)
         setup.images[name] = origins[origin]
     setup.origins.update({name: origins[name] for name in image_names or joined})
     if not metrics.has_torchmetrics():
@@ -175,10 +188,11 @@ def _check_across(candidates: Sequence[Candidate], request: EvaluationRequest, a
         candidate.translator.warn_of_untrained([target.edits for target in across])
 
 
-def _add_real_images(setup: EvaluationSetup, scorer: Scorer, source: Source, store: Store) -> None:
+def _add_real_images(setup: EvaluationSetup, scorer: Scorer, source: Source, store: Store, progress: Progress) -> None:
     """Adds the features and the classification errors of a dataset's real test images."""
     name = source.alias
-    whole, attributes = score_real_images(scorer, EvaluationImages(source, store, source.test))
+    show = partial(progress, f"real images of {name}")
+    whole, attributes = score_real_images(scorer, EvaluationImages(source, store, source.test), show)
     targets = setup.targets.get(name, [])
     labels = torch.from_numpy(source.labels[list(source.test)])
     has = torch.stack(
@@ -217,14 +231,20 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
     edits = [*single, *(target.edits for target in setup.across)]
     evaluation.notes += [f"{candidate.run.path}: {text}" for text in candidate.translator.warn_of_untrained(edits)]
     read: list[Outcomes] = []
+    run = candidate.run.path.name
     for name, scorer in setup.scorers.items():
         images, targets = setup.images[name], setup.targets[name]
         found: dict[str, Outcomes] = {}
-        for number in progress(f"{candidate.run.path.name}: {name}", range(len(targets))):
-            found[targets[number].name] = score_target(candidate, scorer, images, targets[number])
+        for number, target in enumerate(targets, 1):
+            show = partial(progress, f"{run}: {target.name} ({number} of {len(targets)})")
+            found[target.name] = score_target(candidate, scorer, images, target, show)
         _add_dataset(evaluation, setup, name, found)
         read += found.values()
     read += _add_across(evaluation, candidate, setup, device, progress)
+    for name, images in setup.translated.items():
+        if name in candidate.labels.datasets:
+            drifted = score_drift(candidate, images, device, partial(progress, f"{run}: drift of {name}"))
+            evaluation.rows += _means(drifted, name, setup.request.seed)
     for label, outcomes in Outcomes.merge(read).read.items():
         evaluation.rows += _means(outcomes, label, setup.request.seed)
     evaluation.rows += _costs(candidate, setup, device)
@@ -242,9 +262,18 @@ def _add_across(
         for name, images in setup.origins.items()
         if setup.request.images or name in target.datasets
     ]
-    for number in progress(f"{candidate.run.path.name}: several datasets", range(len(pairs))):
-        target, images = pairs[number]
-        found |= score_across(candidate.translator, setup.classifiers, images, target, device, readers=setup.readers)
+    for number, (target, images) in enumerate(pairs, 1):
+        show = partial(progress, f"{candidate.run.path.name}: labels of several datasets ({number} of {len(pairs)})")
+        found |= score_across(
+            candidate.translator,
+            setup.classifiers,
+            images,
+            target,
+            device,
+            readers=setup.readers,
+            watch=setup.watch,
+            progress=show,
+        )
     for name, outcomes in found.items():
         evaluation.rows += _means(outcomes, name, setup.request.seed)
         _note_refused(evaluation, outcomes, name)

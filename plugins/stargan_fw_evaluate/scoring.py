@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,11 @@ from torch import Tensor
 from stargan_fw.rendering.pictures import pixels_to_tensor
 from stargan_fw_evaluate.evaluation_request import labels_to_change
 from stargan_fw_evaluate.metrics import compare
+from stargan_fw_evaluate.unasked import DRIFT_IMAGES, OFF_TARGET, OFF_TARGET_LABEL, LabelWatch, drift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from stargan_fw.data.source import Source
     from stargan_fw.data.store import Store
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from stargan_fw_evaluate.classifier import LabelClassifier
     from stargan_fw_evaluate.evaluation_request import LabelTarget
     from stargan_fw_evaluate.ground_truth import GroundTruth
+
+    Wrap: TypeAlias = Callable[[Iterable[int]], Iterable[int]]
 
 BATCH = 32
 
@@ -58,6 +63,10 @@ class EvaluationImages:
             return target.select_changed(self.source.labels, self.indices)
         return list(self.indices)
 
+    def has_truth(self, target: LabelTarget) -> bool:
+        """Returns whether the images' dataset knows true pictures under labels of the target's dataset."""
+        return self.truth is not None and (self.are_labelled_for(target) or self.truth.across is not None)
+
     def true_pictures(self, indices: Sequence[int], target: LabelTarget) -> list[Tensor | None]:
         """Returns the true result (3, H, W) in [-1, 1] for each example; None if it is unknown."""
         if self.truth is None:
@@ -67,9 +76,20 @@ class EvaluationImages:
         change = labels_to_change(target.schema, target.edit)
         return self.truth.pictures(self.truth.across, indices, change)
 
-    def batches(self, indices: Sequence[int], device: torch.device) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """Yields batches: the indices, the images (B, 3, H, W) in [-1, 1] and the labels (B, d)."""
-        for start in range(0, len(indices), BATCH):
+    def batches(
+        self,
+        indices: Sequence[int],
+        device: torch.device,
+        progress: Wrap = lambda starts: starts,
+    ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Yields batches: the indices, the images (B, 3, H, W) in [-1, 1] and the labels (B, d).
+
+        Args:
+            indices: the images to read.
+            device: the device that they go to.
+            progress: wraps the loop.
+        """
+        for start in progress(range(0, len(indices), BATCH)):
             part = list(indices[start : start + BATCH])
             images, labels = pixels_to_tensor(self.store.read(part)), torch.from_numpy(self.source.labels[part])
             yield part, images.to(device), labels.to(device)
@@ -96,12 +116,14 @@ class Scorer:
         inception: computes Inception features for FID and KID proper; None leaves them out.
         device: the device to compute on.
         readers: look for further labels.
+        watch: looks for labels that changed although nobody asked.
     """
 
     classifier: LabelClassifier
     inception: Callable[[Tensor], Tensor] | None
     device: torch.device
     readers: Sequence[LabelReader] = ()
+    watch: LabelWatch = field(default_factory=lambda: LabelWatch({}))
 
 
 @dataclass
@@ -112,7 +134,7 @@ class Outcomes:
         values: by metric, one value per image.
         groups: by metric, the group of each value; see `EvaluationImages.groups`.
         features: by feature space ("classifier", "inception"), the translations' features in batches.
-        read: by name of a reader's label, the shares of translations and inputs that show it.
+        read: by name of a label, the shares of translations and inputs that show it, and in which it changed unasked.
         refused: the number of images that the method could not translate.
     """
 
@@ -142,6 +164,12 @@ class Outcomes:
             shares = self.read.setdefault(reader.label.name, Outcomes())
             shares.add("share_read", reader.read(translated), groups)
             shares.add("share_read_of_input", reader.read(inputs), groups)
+
+    def add_unasked(self, changes: Mapping[str, Sequence[float]], groups: Sequence[Hashable]) -> None:
+        """Adds which labels changed although nobody asked; see `LabelWatch.changes`."""
+        for label, values in changes.items():
+            self.add(OFF_TARGET, values, groups)
+            self.read.setdefault(label, Outcomes()).add(OFF_TARGET_LABEL, values, groups)
 
     def add_comparison(
         self, pictures: Sequence[Tensor | None], inputs: Tensor, translated: Tensor, groups: Sequence[Hashable]
@@ -192,14 +220,20 @@ class _Batch:
     labels: Tensor | None
 
 
-def score_target(candidate: Candidate, scorer: Scorer, images: EvaluationImages, target: LabelTarget) -> Outcomes:
-    """Translates images to a target and measures the results.
+def score_target(
+    candidate: Candidate,
+    scorer: Scorer,
+    images: EvaluationImages,
+    target: LabelTarget,
+    progress: Wrap = lambda starts: starts,
+) -> Outcomes:
+    """Translates images to a target and measures the results; `progress` wraps the loop over batches.
 
     If the images are of the target's own dataset, their true labels serve as current labels, and translating back is
     measured too. For images of another dataset these labels are unknown, so nothing is translated back.
     """
     outcomes = Outcomes()
-    for indices, inputs, labels in images.batches(images.select(target), scorer.device):
+    for indices, inputs, labels in images.batches(images.select(target), scorer.device, progress):
         current = labels if images.are_labelled_for(target) else None
         translated, possible = candidate.translate(inputs, target, current)
         outcomes.refused += int((~possible).sum())
@@ -212,6 +246,15 @@ def score_target(candidate: Candidate, scorer: Scorer, images: EvaluationImages,
         _score(candidate, scorer, target, batch, outcomes)
         true = images.true_pictures(kept, target)
         outcomes.add_comparison(true, batch.images, batch.translated, batch.groups)
+        changes = scorer.watch.changes(
+            images.source.alias,
+            kept,
+            batch.images,
+            batch.translated,
+            edits=[target.edit],
+            pictures=true if images.has_truth(target) else None,
+        )
+        outcomes.add_unasked(changes, batch.groups)
     return outcomes
 
 
@@ -226,14 +269,33 @@ def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Ba
         outcomes.add("reconstruction_l1", errors.masked_fill(~possible, torch.nan).tolist(), batch.groups)
 
 
-def score_real_images(scorer: Scorer, images: EvaluationImages) -> tuple[Outcomes, dict[str, Outcomes]]:
-    """Reads the attributes of real test images.
+def score_drift(
+    candidate: Candidate, images: EvaluationImages, device: torch.device, progress: Wrap = lambda starts: starts
+) -> Outcomes:
+    """Translates images to the labels that they have, again and again, and measures how far they drift.
+
+    At most 128 images are translated, spread evenly over those with known labels. `progress` wraps the loop over batches.
+    """
+    outcomes, dataset = Outcomes(), images.source.schema.name
+    labelled = [index for index in images.indices if not np.isnan(images.source.labels[index]).any()]
+    some = labelled[:: max(1, len(labelled) // DRIFT_IMAGES)][:DRIFT_IMAGES]
+    for indices, inputs, labels in images.batches(some, device, progress):
+        translate = partial(candidate.keep_labels, dataset=dataset, labels=labels)
+        for metric, values in drift(translate, inputs).items():
+            outcomes.add(metric, values.tolist(), images.groups(indices))
+    return outcomes
+
+
+def score_real_images(
+    scorer: Scorer, images: EvaluationImages, progress: Wrap = lambda starts: starts
+) -> tuple[Outcomes, dict[str, Outcomes]]:
+    """Reads the attributes of real test images; `progress` wraps the loop over batches.
 
     Returns:
         The outcomes of all attributes together, one per image and attribute; and those of each attribute by its name.
     """
     whole, attributes = Outcomes(), defaultdict[str, Outcomes](Outcomes)
-    for indices, inputs, labels in images.batches(images.indices, scorer.device):
+    for indices, inputs, labels in images.batches(images.indices, scorer.device, progress):
         read, features = scorer.classifier.read(inputs)
         whole.add_features(scorer, inputs, features)
         groups = images.groups(indices)
