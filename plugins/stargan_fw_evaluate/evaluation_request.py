@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from stargan_fw.errors import ConfigError, DataError, LabelError, closest
 from stargan_fw_registry import quote_name
@@ -13,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -122,8 +124,9 @@ class LabelTarget:
 
     def select_changed(self, labels: NDArray[np.float32], indices: Sequence[int]) -> list[int]:
         """Returns the indices of the examples that the edit changes; those with an unknown label are left out."""
-        known = ((index, labels[index, self.position]) for index in indices)
-        return [index for index, label in known if label == label and not self.attribute.matches(label, self.value)]  # noqa: PLR0124 - not NaN
+        own = labels[list(indices), self.position]
+        changed = ~np.isnan(own) & ~self.attribute.matches(own, self.value)
+        return list(itertools.compress(indices, changed.tolist()))
 
     @property
     def attribute(self) -> Attribute:

@@ -47,7 +47,7 @@ def translate(
         list[str],
         typer.Option(
             metavar="LABELS",
-            help="'label', 'label=0', 'label=flip', 'dataset.label'; several with commas, also of several datasets; "
+            help="'label', 'label=0', 'label=0.5', 'label=flip', 'age=60', 'age+20', 'dataset.label'; several with commas, also of several datasets; "
             "names with commas in quotes.",
         ),
     ],

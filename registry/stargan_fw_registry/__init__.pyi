@@ -12,6 +12,7 @@ from .index import Index as Index
 from .label_counts import (
     LabelCounts as LabelCounts,
     add_earlier_counts as add_earlier_counts,
+    check_ranges as check_ranges,
     describe_untrained as describe_untrained,
 )
 from .label_errors import (

@@ -188,6 +188,11 @@ class Attribute(ABC):
         return ""
 
     @property
+    def span(self) -> str:
+        """The range of a number in words, "from 0 to 100"; empty if the attribute is not continuous."""
+        return ""
+
+    @property
     def tested(self) -> tuple[float, ...]:
         """The values of a label that an evaluation translates to."""
         return (1.0, 0.0) if self.size == 1 else (1.0,)

@@ -151,7 +151,6 @@ class Continuous(Attribute):
 
     @property
     def span(self) -> str:
-        """The range in words: "from 0 to 100"."""
         return f"from {self.low:g} to {self.high:g}"
 
     def _scale(self, number: float) -> float:

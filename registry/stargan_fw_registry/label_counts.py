@@ -1,9 +1,10 @@
-"""How many training images have each label, and so which labels a model can draw."""
+"""What a model was trained on: how many images have each label, and so which labels it can draw, and the scale of numbers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from stargan_fw_registry.label_errors import LabelError
 from stargan_fw_registry.names import quote_name
 
 if TYPE_CHECKING:
@@ -38,6 +39,19 @@ def add_earlier_counts(
                 own[label] = [max(pair) for pair in zip(own[label], before[label], strict=True)]
             elif not all(own[label]):
                 del own[label]
+
+
+def check_ranges(model: LabelSpace, data: LabelSpace) -> None:
+    """Raises LabelError if a label is a number in two label spaces, on another scale: a model's weights belong to its own."""
+    for dataset in set(model.datasets) & set(data.datasets):
+        ranges = [
+            {each.name: each.span for each in one.schema(dataset).attributes if each.span} for one in (model, data)
+        ]
+        for name in (name for name in ranges[0] if ranges[0][name] != ranges[1].get(name, ranges[0][name])):
+            raise LabelError(
+                f"'{dataset}.{name}' goes {ranges[0][name]} in the model and {ranges[1][name]} in the data: give the data the"
+                " model's range"
+            )
 
 
 def describe_untrained(space: LabelSpace, counts: Mapping[str, LabelCounts], edits: Iterable[Edit]) -> list[str]:

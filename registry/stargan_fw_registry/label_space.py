@@ -121,7 +121,7 @@ class LabelSchema:
         named = zip(self.names, map(float, labels), strict=True)
         return Edit(self.name, tuple((name, value) for name, value in named if not math.isnan(value)))
 
-    @property
+    @cached_property
     def kinds(self) -> dict[str, Attribute]:
         """The attribute of each of `names`."""
         return {label: attribute for attribute, part in self.parts for label in self.names[part]}

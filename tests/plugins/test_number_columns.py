@@ -97,6 +97,8 @@ def test_the_range_may_be_that_of_the_data(build):
     dataset = build(["18", "77", "31"], continuous={"age": "data"})
     assert dataset.attributes[1] == Continuous("age", 18, 78)
     assert ages_of(dataset) == [18, 77, 31]
+    assert dataset.found_options == {"continuous": {"age": [18, 78]}}
+    assert build(["18", "77"], continuous=RANGE).found_options == {}
 
 
 def test_minus_one_is_in_doubt_if_the_range_is_that_of_the_data(build):

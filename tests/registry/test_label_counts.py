@@ -1,13 +1,17 @@
 """What is said of labels that no training image had."""
 
+import pytest
+
 from stargan_fw_registry import (
     Binary,
     Categorical,
     Continuous,
     Exclusive,
+    LabelError,
     LabelSchema,
     LabelSpace,
     add_earlier_counts,
+    check_ranges,
     describe_untrained,
 )
 
@@ -80,3 +84,14 @@ def test_numbers_of_which_only_one_half_of_the_range_was_seen():
     ]
     counts["faces"]["age"] = [9, 9]
     assert said("sad", space=faces, counts=counts)[0].endswith("It can draw age from 0 to 100, happy.")
+
+
+def test_a_models_numbers_stay_on_their_scale():
+    def space(high, name="age"):
+        return LabelSpace([LabelSchema("faces", [Continuous(name, 0, high), Binary("male")]), MOODS])
+
+    check_ranges(space(100), space(100))
+    check_ranges(space(100), space(80, "weight"))
+    check_ranges(space(100), LabelSpace([MOODS]))
+    with pytest.raises(LabelError, match="'faces.age' goes from 0 to 100 in the model and from 0 to 80 in the data"):
+        check_ranges(space(100), space(80))

@@ -207,7 +207,7 @@ class Translator:
                 - a picture's bytes: a PNG's bytes are returned
                 - a uint8 array in RGB, (H, W, 3) or (B, H, W, 3): the same is returned
                 - a float tensor in [-1, 1], (3, H, W) or (B, 3, H, W): the same is returned, on its device
-            to: labels, as "Blond_Hair,Male=0", "Male=flip", or "dataset.label" if a name is ambiguous. Labels that
+            to: labels, as "Blond_Hair,Male=0", "Male=flip", "Young=0.5", "age=60", "age+20", or "dataset.label". Labels that
                 are not named keep their current value, which the model's classifier reads from the image. Labels of
                 several datasets ("happy,Blond_Hair") set the mask bit of each (Eq. 7).
             start: an edit of the same datasets to start from instead of the current labels, so that `strength` mixes

@@ -6,7 +6,7 @@ import shlex
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -242,6 +242,11 @@ class Dataset(ABC):
         as warnings. A dataset may have listed its examples to know.
         """
         return ()
+
+    @property
+    def found_options(self) -> Mapping[str, Any]:
+        """Options with the values that they had to be given from the data, such as a range; a run records and keeps these."""
+        return {}
 
     @abstractmethod
     def examples(self) -> Iterable[Example]:

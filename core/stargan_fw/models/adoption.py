@@ -9,6 +9,7 @@ import torch
 
 from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import Discriminator, Generator, LabelledNetwork
+from stargan_fw_registry import check_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,8 +59,10 @@ def adopt(trained: TrainedModel, method: Method) -> Adoption:
 
     Raises:
         ModelError: a network is not of the model's class or size, or cannot change its labels.
+        LabelError: a label that is a number has another range than in the model.
     """
     old_space, new_space = trained.method.space, method.space
+    check_ranges(old_space, new_space)
     for name, stored in trained.weights.items():
         network, before = method.networks.get(name), trained.method.networks[name]
         if network is None or type(network) is not type(before):

@@ -90,6 +90,8 @@ class Plan:
             with refusals.gather():
                 _refuse_unreadable(config, sources)
             raise refusals.error()
+        tables = {s.alias: config.datasets[s.alias].model_copy(update=dict(s.dataset.found_options)) for s in sources}
+        config = config.model_copy(update={"datasets": tables})
         images = {source.alias: len(source.train) for source in sources}
         schedule = STRATEGIES[config.training.strategy](images)
         return cls(config, label_space(sources), sources, method, schedule, _count_steps(config, schedule))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stargan_fw import Dataset, Example
 from stargan_fw.errors import DataError
 from stargan_fw_plugins.datasets.columns import interpret
 from stargan_fw_plugins.datasets.doubts import Finding, as_remarks
+from stargan_fw_plugins.datasets.records import label_name
 from stargan_fw_plugins.datasets.repeated_rows import merge_repeated
+from stargan_fw_registry import Continuous
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from stargan_fw import Crop
     from stargan_fw.interfaces.dataset import ImageSource, SplitName
@@ -67,6 +69,14 @@ class Tabular(Dataset):
         """Returns what was inferred from the columns and rows, left out, or looks like a mistake."""
         read = [Finding("role", note) for note in self.records.notes]
         return [*read, *self._annotations.findings, *self._row_findings]
+
+    @property
+    def found_options(self) -> Mapping[str, Any]:
+        """Returns the ranges of numbers that were taken from the data."""
+        numbers = {each.name: each for each in self.attributes if isinstance(each, Continuous)}
+        chosen = self.column_options.continuous
+        found = {column: [numbers[label_name(column)].low, numbers[label_name(column)].high] for column in chosen}
+        return {"continuous": found} if "data" in chosen.values() else {}
 
     @property
     def remarks(self) -> Sequence[str]:

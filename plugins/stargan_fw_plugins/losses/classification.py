@@ -45,8 +45,8 @@ def _binary_cross_entropy(logits: Tensor, labels: Tensor, known: Tensor) -> Tens
 
 def _divergence(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
     """Returns the sum over images per label, (1,); entropies have no gradient."""
-    entropy: Tensor = torch.special.entr(labels) + torch.special.entr(1 - labels)
-    return _binary_cross_entropy(logits, labels, known) - entropy.where(known, 0).sum(0)
+    negative_entropy = torch.xlogy(labels, labels) + torch.xlogy(1 - labels, 1 - labels)
+    return _binary_cross_entropy(logits, labels, known) + negative_entropy.where(known, 0).sum(0)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
