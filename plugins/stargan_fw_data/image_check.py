@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +41,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckedDataset:
-    """A dataset's report, with what its contact sheet is drawn from: the readable examples and their labels (N, d)."""
+    """A dataset's report, with what its contact sheet is drawn from: the readable examples and their labels (N, d).
+
+    `trains` and `tests` have a name for the bytes of each image of a side, by their hash.
+    """
 
     report: DatasetReport
     examples: Sequence[Example] = ()
     labels: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     schema: LabelSchema | None = None
     options: PictureOptions = field(default_factory=PictureOptions)
+    trains: Mapping[str, str] = field(default_factory=dict)
+    tests: Mapping[str, str] = field(default_factory=dict)
 
 
 def check(config: Config, plugins: PluginManager, progress: Progress) -> list[CheckedDataset]:
@@ -61,7 +67,10 @@ def check(config: Config, plugins: PluginManager, progress: Progress) -> list[Ch
         ConfigError: if no dataset is named.
     """
     check_named(config, plugins)
-    return [_check(alias, table, config, plugins, progress) for alias, table in config.datasets.items()]
+    checked = [_check(alias, table, config, plugins, progress) for alias, table in config.datasets.items()]
+    for training, testing in permutations(checked, 2):
+        _assess_shared(training, testing)
+    return checked
 
 
 def _check(
@@ -93,13 +102,20 @@ def _check(
         errors = report.violations if isinstance(label_error, ExclusiveLabelsError) else report.wrong_labels
         errors[source.name_of(index)] = str(label_error)
     report.store_bytes = store_bytes(report.images, config.data.image_size)
-    readable, copies = _read_images(report, source, config.data.image_size, progress)
+    same = _read_images(report, source, config.data.image_size, progress)
+    copies = [indices for indices in same.values() if len(indices) > 1]
+    report.duplicates = [list(map(source.name_of, indices)) for indices in copies]
     _assess_images(report, table, dataset)
     _assess_examples(report, dataset)
     assess_sides(report, source, copies)
-    kept = [index for side in (source.train, source.test) for index in side if index in readable]
+    digests = {index: digest for digest, indices in same.items() for index in indices}
+    kept = [index for side in (source.train, source.test) for index in side if index in digests]
+    trains, tests = (
+        {digests[index]: source.name_of(index) for index in side if index in digests}
+        for side in (source.train, source.test)
+    )
     examples = [source.examples[index] for index in kept]
-    return CheckedDataset(report, examples, source.labels[kept], schema, options)
+    return CheckedDataset(report, examples, source.labels[kept], schema, options, trains, tests)
 
 
 def _count_together(source: Source) -> dict[str, dict[str, int]]:
@@ -109,10 +125,8 @@ def _count_together(source: Source) -> dict[str, dict[str, int]]:
     return {name: dict(zip(names, row, strict=True)) for name, row in zip(names, rows, strict=True)}
 
 
-def _read_images(
-    report: DatasetReport, source: Source, image_size: int, progress: Progress
-) -> tuple[set[int], list[list[int]]]:
-    """Reads every image as ingestion would, and returns the indices of the readable ones and of those with equal bytes."""
+def _read_images(report: DatasetReport, source: Source, image_size: int, progress: Progress) -> Mapping[str, list[int]]:
+    """Reads every image as ingestion would, and returns the indices of the readable ones by a hash of their bytes."""
     options, examples = source.options, source.examples
 
     def read(example: Example) -> tuple[str, str]:
@@ -125,7 +139,6 @@ def _read_images(
         return hashlib.blake2b(content, digest_size=16).hexdigest(), note
 
     same: dict[str, list[int]] = defaultdict(list)
-    readable = set()
     with ThreadPoolExecutor() as pool:
         for index, (digest, note) in enumerate(progress(report.alias, len(examples), in_order(pool, read, examples))):
             name = source.name_of(index)
@@ -134,12 +147,20 @@ def _read_images(
                 continue
             if note:
                 report.notes[name] = note
-            readable.add(index)
             same[digest].append(index)
-    copies = [indices for indices in same.values() if len(indices) > 1]
-    report.duplicates = [list(map(source.name_of, indices)) for indices in copies]
     report.together = _count_together(source)
-    return readable, copies
+    return same
+
+
+def _assess_shared(training: CheckedDataset, testing: CheckedDataset) -> None:
+    """Warns of images that one dataset trains on and another one holds out."""
+    shared = training.trains.keys() & testing.tests.keys()
+    if shared:
+        first = min(testing.tests[digest] for digest in shared)
+        testing.report.warnings.append(
+            f"{count_images(shared)} held out here, such as '{first}', but trained on in '{training.report.alias}': what is "
+            "measured on them looks better than it is. Hold the same images out in all datasets."
+        )
 
 
 def _assess_images(report: DatasetReport, table: DatasetConfig, dataset: Dataset) -> None:

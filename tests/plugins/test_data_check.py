@@ -270,3 +270,22 @@ def test_what_was_inferred_and_left_out_is_no_warning_but_in_json(draw, report, 
         {"kind": "inferred", "text": "the split", "otherwise": ""},
     ]
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+
+
+def test_images_that_another_dataset_trains_on_are_no_test(draw, tmp_path):
+    draw(*names("red", 24), *names("green-inverted", 40, 24))
+    plugins = PluginManager()
+    plugins.index("dataset").register("things", Things, "here")
+    one = {"plugin": "things", "location": str(tmp_path / "things"), "test_split": "person"}
+
+    def warnings(two):
+        tables = {"datasets": {"one": one, "two": one | two}, "data": {"image_size": 8}}
+        checked = check(merge([Layer("here", tables)]), plugins, lambda name, count, images: images)
+        return {each.report.alias: each.report.warnings for each in checked}
+
+    assert warnings({}) == {"one": [], "two": []}
+    found = warnings({"test_size": 0.5})  # 32 people, with the 16 that both hold out
+    assert not found["one"]
+    (text,) = (warning for warning in found["two"] if "held out here" in warning)
+    assert text.startswith("16 images held out here, such as ")
+    assert "trained on in 'one'" in text
