@@ -260,8 +260,8 @@ class ExperimentContext(Protocol):
     def parameters(self, run: PlannedRun, size: Size | None = None) -> str:
         """Returns the parameters of all domains, as "53.2 M × 1"; None counts the size that is trained."""
 
-    def data_checksum(self, run: PlannedRun) -> str:
-        """Returns the number of test images of a run, and a checksum of their names, labels and files."""
+    def data_checksum(self, run: PlannedRun) -> tuple[int, str]:
+        """Returns the number of test images of a run, and a checksum of their names, labels and files: 12 digits."""
 
     def steps(self, run: PlannedRun) -> int:
         """Returns how many steps a run has trained."""

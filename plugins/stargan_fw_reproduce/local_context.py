@@ -164,7 +164,7 @@ class LocalContext(ExperimentContext):
         request = self.reproduction.request
         return str(count_parameters(*configure_run(run, request, () if size else request.settings, size=size)))
 
-    def data_checksum(self, run: PlannedRun) -> str:
+    def data_checksum(self, run: PlannedRun) -> tuple[int, str]:
         """Returns a checksum of the test images; see `ExperimentContext`."""
         first, request = self.reproduction.of(run)[0], self.reproduction.request
         count, digest = 0, hashlib.sha256()
@@ -174,7 +174,7 @@ class LocalContext(ExperimentContext):
                 digest.update(repr((held_out.source.name_of(index), sorted(example.labels.items()))).encode())
                 image = example.image
                 digest.update(image.read() if isinstance(image, EncodedImage) else Path(image).read_bytes())
-        return f"{count}, checksum {digest.hexdigest()[:12]}"
+        return count, digest.hexdigest()[:12]
 
     def steps(self, run: PlannedRun) -> int:
         """Returns a run's steps; see `ExperimentContext`."""

@@ -10,11 +10,11 @@ from stargan_fw.errors import ModelError
 from stargan_fw_evaluate import Row
 from stargan_fw_reproduce import kept_evaluations
 from stargan_fw_reproduce.experiments.benchmark import (
+    EMOJI as EMOJI_PAIR,
     FACES,
     MEASURES,
     NOTHING,
-    PAIRS,
-    Quickstart,
+    SmallNetworks,
     compare,
     plan_run,
 )
@@ -34,7 +34,7 @@ SETTINGS = [part for key, value in TINY.items() for part in ("--set", f"{key}={v
 
 @pytest.fixture
 def benchmark(cli, small_data, emoji_data, tmp_path):
-    """Runs the benchmark on both pairs of tiny data: `benchmark("--only", "quickstart") -> Outcome`."""
+    """Runs the benchmark on both pairs of tiny data: `benchmark("--only", "small") -> Outcome`."""
     data = tmp_path / "data"
     data.mkdir()
     for source in (small_data / "celeba", small_data / "rafd", emoji_data / "node_modules"):
@@ -48,7 +48,7 @@ def benchmark(cli, small_data, emoji_data, tmp_path):
 def example(tmp_path):
     """The plugin of docs/benchmark.md."""
     text = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
-    path = tmp_path / "residual.py"
+    path = tmp_path / "narrow.py"
     path.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
     return path
 
@@ -61,28 +61,31 @@ def rows(table):
     return {(name, of): cells for name, of, *cells in table["rows"]}
 
 
-def test_the_benchmark_measures_methods_of_plugins_beside_its_own_on_both_pairs(benchmark, example, tmp_path):
-    chosen = ("--only", "residual", "--only", "diat", "--plugin", example, "--plugin", EMOJI)
+def check_table(table, pair, columns):
+    assert (table["title"], table["header"]) == (pair.title, ["", "of", *columns])
+    assert list(rows(table))[:-3] == [(measure.name, name) for measure in MEASURES for name in pair.datasets]
+    assert re.search(r"\d+ test images with the checksum [0-9a-f]{12}: not those of version 1", table["note"])
+
+
+def test_the_benchmark_measures_methods_of_plugins_beside_its_own(benchmark, example, tmp_path):
+    chosen = ("--only", "narrow", "--only", "diat", "--only", "emoji", "--plugin", example, "--plugin", EMOJI)
     outcome = benchmark("--steps", 2, *chosen)
     assert outcome.code == 0, outcome.err
-    report = document(tmp_path)
-    assert [table["title"] for table in report["tables"]] == [pair.title for pair in PAIRS]
-    for table, pair in zip(report["tables"], PAIRS, strict=True):
-        assert table["header"] == ["", "of", "DIAT", "StarGAN (residual)"]
-        found = rows(table)
-        assert list(found)[:-3] == [(measure.name, name) for measure in MEASURES for name in pair.datasets]
-        assert re.search(r"Test images: \d+, checksum [0-9a-f]{12}\.", table["note"])
-        for name in pair.datasets:
-            assert re.fullmatch(r"[+-]\d+\.\d\d", found["gain in PSNR, dB, own labels", name][1])
-            assert re.fullmatch(r"[+-]\d+\.\d\d", found["gain in PSNR, dB, the other dataset's pictures", name][1])
-            diat, stargan = found["gain in PSNR, dB, both labels", name]
-            assert diat == NOTHING, "it has a model per label"
-            assert re.fullmatch(r"[+-]\d+\.\d\d", stargan)
-            assert found["label read with the wrong mask", name][0] == NOTHING
-            assert re.fullmatch(r"\d+\.\d%", found["label read with the wrong mask", name][1])
-        assert found["steps", ""] == ["2", "2"]
-        number = next(one for one in table["values"] if one["method"] == "StarGAN (residual)")
-        assert number["mean"] == number["seeds"][0]
+    (table,) = document(tmp_path)["tables"]
+    check_table(table, EMOJI_PAIR, ["DIAT", "StarGAN (narrow)"])
+    found = rows(table)
+    for name in EMOJI_PAIR.datasets:
+        for measure in MEASURES:
+            diat, stargan = found[measure.name, name]
+            assert (diat == NOTHING) == (measure.what in {"both", "wrong"} or stargan == NOTHING), "a model per label"
+            one_label = measure.name == "other labels changed, own pictures"
+            assert (stargan == NOTHING) == one_label
+        for what in ("own labels", "the other dataset's pictures", "both labels"):
+            assert re.fullmatch(r"[+-]\d+\.\d\d", found[f"gain in PSNR, dB, {what}", name][1])
+        assert re.fullmatch(r"\d+\.\d%", found["label read with the wrong mask", name][1])
+    assert found["steps", ""] == ["2", "2"]
+    number = next(one for one in table["values"] if one["method"] == "StarGAN (narrow)")
+    assert number["mean"] == number["seeds"][0]
     markdown = (tmp_path / "reports/benchmark/report.md").read_text(encoding="utf-8")
     assert re.search(r"date: \d{4}-\d\d-\d\d.*processor: .+ cores", markdown)
     assert "| gain in PSNR, dB, own labels | google_tone |" in markdown
@@ -101,19 +104,20 @@ def test_a_benchmark_that_was_stopped_does_not_measure_again_and_says_which_data
         return evaluate(runs, request, *more)
 
     monkeypatch.setattr(kept_evaluations, "evaluate", stopped)
-    assert benchmark("--steps", 1, "--only", "quickstart").code == 130
+    assert benchmark("--steps", 1, "--only", "small").code == 130
     assert len(list((tmp_path / "reports/benchmark/measured").iterdir())) == 2
-    assert benchmark("--steps", 1, "--only", "quickstart").code == 0
+    assert benchmark("--steps", 1, "--only", "small").code == 0
     assert len(asked) == 3 + 4, "of six evaluations two were kept"
     assert asked[2] == asked[3]
-    assert [table["title"] for table in document(tmp_path)["tables"]] == ["Drawn faces"]
+    (table,) = document(tmp_path)["tables"]
+    check_table(table, FACES, ["StarGAN (small)"])
     assert "Emoji of two vendors were left out." in (tmp_path / "reports/benchmark/report.md").read_text(
         encoding="utf-8"
     )
 
 
 def test_an_equal_number_of_images_becomes_steps_by_the_batch(benchmark):
-    outcome = benchmark("--images", 40, "--only", "quickstart", "--only", "faces", "--dry-run")
+    outcome = benchmark("--images", 40, "--only", "small", "--only", "faces", "--dry-run")
     assert outcome.code == 0, outcome.err
     assert "10 steps" in outcome.out
 
@@ -121,14 +125,14 @@ def test_an_equal_number_of_images_becomes_steps_by_the_batch(benchmark):
 def test_all_methods_are_planned_for_the_lengths_of_their_presets(benchmark):
     outcome = benchmark("--dry-run")
     assert outcome.code == 0, outcome.err
-    for words in ("paper", "750 steps", "quickstart", "1500 steps", "CycleGAN", "DIAT", "IcGAN"):
+    for words in ("paper", "750 steps", "small", "1500 steps", "CycleGAN", "DIAT", "IcGAN"):
         assert words in outcome.out
 
 
 @pytest.mark.parametrize(
     "options, message",
     [
-        (("--only", "quickstrat"), "no such method or pair; .*quickstart"),
+        (("--only", "smal"), "no such method or pair; .*small"),
         (("--only", "emoji"), "Run 'npm install .*', and add --data DATA --plugin examples/emoji.py"),
         (("--images", 4, "--steps", 2), "--steps and --images are both given"),
     ],
@@ -140,7 +144,7 @@ def test_a_wrong_request_is_refused(benchmark, options, message):
 
 
 def test_other_experiments_have_no_parts(cli, tmp_path):
-    outcome = cli("reproduce", "table3", "--only", "quickstart", "--data", tmp_path)
+    outcome = cli("reproduce", "table3", "--only", "small", "--data", tmp_path)
     assert outcome.code == 2
     assert "leave --only out" in outcome.err
 
@@ -154,7 +158,7 @@ class Context:
         return {runs[0]: [Seed(seed) for seed in range(3)]}
 
     def data_checksum(self, run):
-        return "2, checksum abc"
+        return 1280, FACES.checksum
 
     def parameters(self, run):
         return "1 M × 1"  # noqa: RUF001
@@ -176,7 +180,9 @@ class Seed:
 
 
 def test_a_cell_has_the_mean_over_seeds_and_half_of_its_interval():
-    found = rows({"rows": compare(Context(), FACES, {"Mine": plan_run(Quickstart, FACES)}).rows})
+    table = compare(Context(), FACES, {"Mine": plan_run(SmallNetworks, FACES)})
+    assert table.note.startswith("1280 test images, with the checksum 2b89282ea6f5 of version 1.")
+    found = rows({"rows": table.rows})
     assert found["gain in PSNR, dB, own labels", "celeba"] == ["+2.00 ± 4.97"]
     assert found["both labels read", "rafd"] == ["90.0% ± 24.8%"]
     assert found["drift of ten empty edits", "rafd"] == found["label read with the wrong mask", "rafd"] == [NOTHING]
