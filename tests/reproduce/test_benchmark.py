@@ -143,6 +143,13 @@ def test_a_wrong_request_is_refused(benchmark, options, message):
     assert re.search(message, outcome.err)
 
 
+def test_two_methods_of_one_title_are_refused(benchmark, example):
+    example.write_text(example.read_text().replace("StarGAN (narrow)", "StarGAN (small)"))
+    outcome = benchmark("--plugin", example)
+    assert outcome.code == 2
+    assert "the title 'StarGAN (small)': give one of them another title" in outcome.err
+
+
 def test_other_experiments_have_no_parts(cli, tmp_path):
     outcome = cli("reproduce", "table3", "--only", "small", "--data", tmp_path)
     assert outcome.code == 2

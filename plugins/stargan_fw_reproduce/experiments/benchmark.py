@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
@@ -151,6 +152,8 @@ class Benchmark(Experiment):
                 raise ConfigError(f"--only {pair.name}: {pair.missing}.")
         pairs = _chosen({pair.name: pair for pair in PAIRS if pair not in self._left_out}, only)
         chosen = _chosen(entries, only)
+        if twice := next((title for title, count in Counter(one.title for one in chosen).items() if count > 1), None):
+            raise ConfigError(f"Two methods of the benchmark have the title '{twice}': give one of them another title.")
         self._runs = {pair: {entry.title: plan_run(entry, pair) for entry in chosen} for pair in pairs}
         return [run for runs in self._runs.values() for run in runs.values()]
 
