@@ -16,7 +16,7 @@ from stargan_fw.options import options_model
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_plugins.datasets.huggingface import HuggingFace
 from stargan_fw_plugins.datasets.table import Table
-from stargan_fw_registry import Binary, Categorical, Exclusive
+from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive
 
 PAPER = [Exclusive("hair", ["Black_Hair", "Blond_Hair", "Brown_Hair"]), Binary("Male"), Binary("Young")]
 
@@ -513,3 +513,11 @@ def test_the_file_of_a_row_that_cannot_be_read_is_named(tmp_path, write):
     assert str(images[4]) == f"{images[4].name}: {tmp_path}/pets/dog/1.png"
     inside = HuggingFace(write(train=[{"x": True}, {"x": False}])).images()
     assert str(inside[1]) == f"{inside[1].name}: 1.png"
+
+
+def test_a_column_of_numbers_is_learned_as_one_if_the_configuration_says_so(write):
+    root = write(train=[{"age": 20.5, "cat": True}, {"age": 61.0, "cat": False}, {"age": None, "cat": True}])
+    dataset = HuggingFace(root, continuous={"age": [0, 100]})
+    assert dataset.attributes == [Continuous("age", 0, 100), Binary("cat")]
+    assert [example["age"] for example in labels(dataset)] == [20.5, 61, None]
+    assert "to learn it as a number" in "".join(HuggingFace(root).remarks)
