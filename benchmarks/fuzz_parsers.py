@@ -105,6 +105,7 @@ def _text_parsers(run: RunFolder, plugins: PluginManager) -> dict[str, Parser]:
         complete(merge(layers), plugins, layers).to_toml()
 
     edits = [b"happy", b"Blond_Hair,Male=0", b"celeba.Young=flip,Male", b"rafd.expression=sad", b"hair=Black_Hair"]
+    edits += [b"Young=0.3,Black_Hair=.5", b"happy=0.25", b"Young+1e1", b"celeba.Male - 0.5"]
     settings = [
         b"training.batch_size=4\ntraining.steps=3",
         b"datasets.celeba.attributes=['Male']",
