@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,12 +10,13 @@ import numpy as np
 from stargan_fw.data.images import open_image
 from stargan_fw.errors import PluginError
 from stargan_fw.interfaces import Counterfactual, CounterfactualAcross
-from stargan_fw.rendering.pictures import to_tensor
+from stargan_fw.rendering.pictures import pixels_to_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from typing import TypeAlias
 
+    from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     Labels: TypeAlias = Mapping[str, LabelValue]
     Draw: TypeAlias = Callable[[Example, Labels], Image.Image | None]
+
+MOST_KEPT = 2**29  # bytes of true pictures that are kept in memory
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class GroundTruth:
     store: Store
     own: Draw | None
     across: Draw | None
+    _kept: dict[Hashable, NDArray[np.uint8] | None] = field(default_factory=dict)
 
     def pictures(self, draw: Draw | None, indices: Sequence[int], change: Labels | None) -> list[Tensor | None]:
         """Returns the true picture (3, H, W) in [-1, 1] of each example; None if it is unknown.
@@ -54,11 +58,19 @@ class GroundTruth:
         """
         if draw is None or change is None:
             return [None] * len(indices)
-        drawn = {index: draw(self.source.examples[index], change) for index in indices}
-        return [
-            None if picture is None else to_tensor([crop_as(self.source, index, picture, self.store.image_size)])[0]
-            for index, picture in drawn.items()
-        ]
+        pixels = [self._draw(draw, index, change) for index in indices]
+        return [None if picture is None else pixels_to_tensor(picture[None])[0] for picture in pixels]
+
+    def _draw(self, draw: Draw, index: int, change: Labels) -> NDArray[np.uint8] | None:
+        """Returns a true picture, (H, W, 3); pictures are kept for the next run that is evaluated, as drawing takes long."""
+        key = (index, tuple(sorted(change.items())))
+        if key in self._kept:
+            return self._kept[key]
+        drawn, size = draw(self.source.examples[index], change), self.store.image_size
+        pixels = None if drawn is None else np.array(crop_as(self.source, index, drawn, size))
+        if len(self._kept) * 3 * size**2 < MOST_KEPT:
+            self._kept[key] = pixels
+        return pixels
 
 
 def find_ground_truth(source: Source, store: Store) -> tuple[GroundTruth | None, str]:

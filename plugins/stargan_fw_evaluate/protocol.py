@@ -54,6 +54,7 @@ SPEED_BATCH = 16
 MOST_ERROR = 0.03  # the largest share of real images that a classifier may misread and still be a measure
 MOST_REGRESSION_ERROR = 0.1  # the same of a number, as a share of its range
 SPACES = ("classifier", "inception")
+FEWEST_IMAGES = {"inception": 10_000}  # below, FID is mostly bias (Chong & Forsyth, 2020)
 
 
 @dataclass(frozen=True)
@@ -292,7 +293,7 @@ def _add_dataset(evaluation: Evaluation, setup: EvaluationSetup, name: str, foun
     for what, outcomes in {name: whole, **numbers, **found}.items():
         evaluation.rows += _means(outcomes, what, setup.request.seed)
     if metrics.has_torchmetrics():
-        evaluation.rows += _distances(setup.real[name], whole, name, setup.request.seed)
+        evaluation.rows += _distances(evaluation, setup.real[name], whole, name, setup.request.seed)
     _note_refused(evaluation, whole, f"labels of {name}")
 
 
@@ -314,17 +315,25 @@ def _means(outcomes: Outcomes, target: str, seed: int) -> list[Row]:
     return rows
 
 
-def _distances(real: dict[str, Tensor], generated: Outcomes, name: str, seed: int) -> list[Row]:
+def _distances(evaluation: Evaluation, real: dict[str, Tensor], generated: Outcomes, name: str, seed: int) -> list[Row]:
+    """Returns the distances of translations from real images; notes why there is no FID if there are too few for it."""
     rows = []
     for space in SPACES:
         real_features, batches = real.get(space, torch.empty(0)), generated.features[space]
         features = torch.cat(batches) if batches else torch.empty(0)
-        if min(len(real_features), len(features)) < 2:
+        fewer = min(len(real_features), len(features))
+        if fewer < 2:
             continue
-        frechet = metrics.frechet_distance(real_features, features)
+        if fewer >= FEWEST_IMAGES.get(space, 2):
+            frechet = metrics.frechet_distance(real_features, features)
+            rows.append(Row(f"{space}_frechet_distance", name, frechet, n=len(features)))
+        else:
+            evaluation.notes.append(
+                f"FID of {name} is left out: it depends on the number of images below {FEWEST_IMAGES[space]:,}, and of real images "
+                f"and translations one side has {fewer:,}. KID does not."
+            )
         kernel = metrics.kernel_distance(real_features, features, seed)
-        for formula, value in (("frechet", frechet), ("kernel", kernel)):
-            rows.append(Row(f"{space}_{formula}_distance", name, value, n=len(features)))
+        rows.append(Row(f"{space}_kernel_distance", name, kernel, n=len(features)))
     return rows
 
 

@@ -8,6 +8,7 @@ import torch
 
 from stargan_fw.errors import ConfigError, LabelError, ModelError
 from stargan_fw_evaluate.classifier import Settings, label_loss
+from stargan_fw_evaluate.evaluation_record import Evaluation
 from stargan_fw_evaluate.evaluation_request import list_targets, select_by_labels, select_targets
 from stargan_fw_evaluate.intervals import interval, wilson
 from stargan_fw_evaluate.metrics import (
@@ -19,6 +20,8 @@ from stargan_fw_evaluate.metrics import (
     psnr,
     ssim,
 )
+from stargan_fw_evaluate.protocol import _distances
+from stargan_fw_evaluate.scoring import Outcomes
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 from stargan_fw_registry.edits import parse_edit
 
@@ -244,3 +247,18 @@ def test_a_file_of_inception_weights_runs_no_code(tmp_path, monkeypatch):
     torch.save({"scale": torch.full((1,), 2.0)}, weights)
     features = load_inception(weights, torch.device("cpu"))
     assert features(torch.ones(1, 3, 4, 4)).tolist() == [[510.0, 510.0, 510.0]]
+
+
+def test_there_is_no_fid_of_few_images_but_a_kid_and_the_classifier_s_distances():
+    pytest.importorskip("torchmetrics")
+    features, evaluation = torch.randn(20, 4), Evaluation("run", "step", {})
+    generated = Outcomes(features={"classifier": [features + 1], "inception": [features + 1]})
+    rows = _distances(evaluation, {"classifier": features, "inception": features}, generated, "pets", 0)
+    assert {row.metric for row in rows} == {
+        "classifier_frechet_distance",
+        "classifier_kernel_distance",
+        "inception_kernel_distance",
+    }
+    (note,) = evaluation.notes
+    assert note.startswith("FID of pets is left out")
+    assert note.endswith("one side has 20. KID does not.")

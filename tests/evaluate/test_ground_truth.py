@@ -113,3 +113,13 @@ def test_where_nothing_should_change_only_the_identity_error_counts():
     assert outcomes.groups["psnr_gain"] == outcomes.groups["ssim"] == ["c"]
     assert outcomes.groups["identity_error"] == ["b", "c"]
     assert outcomes.values["identity_error"] == pytest.approx([0.25, 0.25])
+
+
+def test_a_true_picture_is_drawn_once_for_all_runs(faces, monkeypatch):
+    source, store = faces
+    images = EvaluationImages(source, store, source.test, find_ground_truth(source, store)[0])
+    happy = next(target for target in list_targets(source.schema) if target.name.endswith("happy"))
+    first = images.true_pictures(source.test[:2], happy)
+    monkeypatch.setattr("stargan_fw_plugins.redrawn_faces.draw_portrait", None)
+    again = images.true_pictures(source.test[:2], happy)
+    assert all(map(torch.equal, first, again))
