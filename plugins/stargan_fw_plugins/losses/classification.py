@@ -24,31 +24,33 @@ def classification_loss(schema: LabelSchema, logits: Tensor, labels: Tensor) -> 
         logits: (B, d), the dataset's part of D_cls.
         labels: (B, d) of 0 and 1, or between for a continuous attribute, or NaN if unknown.
     """
-    logits, total = logits.float(), logits.new_zeros((), dtype=labels.dtype)
-    known = ~labels.isnan()
-    for attribute, part in schema.parts:
-        if attribute.one_hot:
-            known[:, part] = known[:, part].all(dim=1, keepdim=True)
+    losses, known = label_losses(schema, logits, labels)
     # The mean is over the known labels of all ranks. Their average is what trains, so each adds its sum times their number.
     counts = ranks.add_up(known.sum(0)).clamp(min=1)
+    return (losses.sum(0) / counts).sum() * ranks.world_size()
+
+
+def label_losses(schema: LabelSchema, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the loss of each label of each image, and which labels are known; see `classification_loss`.
+
+    Args:
+        schema: the dataset's labels.
+        logits: (B, d), the dataset's part of D_cls.
+        labels: (B, d) from 0 to 1, or NaN if unknown.
+
+    Returns:
+        (B, d) losses, 0 for an unknown label; that of a categorical attribute is in the place of its first value. And (B, d) of
+        bool; a categorical attribute is known if all of its values are.
+    """
+    logits, known = logits.float(), ~labels.isnan()
+    losses = torch.zeros_like(logits, dtype=torch.promote_types(logits.dtype, labels.dtype))
     for attribute, part in schema.parts:
-        sums = _cross_entropy if attribute.one_hot else _divergence if attribute.continuous else _binary_cross_entropy
-        own = counts[part.start] if attribute.one_hot else counts[part]
-        total = total + (sums(logits[:, part], labels[:, part].nan_to_num(), known[:, part]) / own).sum()
-    return total * ranks.world_size()
-
-
-def _binary_cross_entropy(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
-    """Returns the sum over images per label, (k,)."""
-    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").where(known, 0).sum(0)
-
-
-def _divergence(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
-    """Returns the sum over images per label, (1,); entropies have no gradient."""
-    negative_entropy = torch.xlogy(labels, labels) + torch.xlogy(1 - labels, 1 - labels)
-    return _binary_cross_entropy(logits, labels, known) + negative_entropy.where(known, 0).sum(0)
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
-    """Returns the sum over images, ()."""
-    return F.cross_entropy(logits, labels, reduction="none").where(known[:, 0], 0).sum()
+        own, wanted = logits[:, part], labels[:, part].nan_to_num()
+        if attribute.one_hot:
+            known[:, part] = known[:, part].all(dim=1, keepdim=True)
+            losses[:, part.start] = F.cross_entropy(own, wanted, reduction="none")
+        else:
+            losses[:, part] = F.binary_cross_entropy_with_logits(own, wanted, reduction="none")
+        if attribute.continuous:  # entropies have no gradient
+            losses[:, part] += torch.xlogy(wanted, wanted) + torch.xlogy(1 - wanted, 1 - wanted)
+    return losses.where(known, 0), known

@@ -79,6 +79,10 @@ class StarGAN(Method):
         result: Tensor = self.generator(batch.images, self.space.join(batch.dataset, target))
         return result
 
+    def unify(self, dataset: str, labels: Tensor, mask: str | None = None) -> Tensor:
+        """Returns c̃ as the generator takes it (B, dim), for labels (B, d) of a dataset; see `LabelSpace.join`."""
+        return self.space.join(dataset, labels, mask=mask)
+
     def _discriminator_losses(self, batch: Batch, fake: Tensor) -> Losses:
         """`L_D = −L_adv + λ_cls L_cls^r` (Eq. 5)."""
         scores, logits = self.discriminator(torch.cat([batch.images, fake.to(batch.images.dtype)]))
@@ -142,11 +146,12 @@ class WrongMask(StarGAN):
 
     def __init__(self, method: StarGAN) -> None:
         vars(self).update(vars(method))  # shares the networks
+        self._method = method
 
     @torch.no_grad()
     def translate(self, images: Tensor, dataset: str, target: Tensor, source: Tensor | None = None) -> Tensor:  # noqa: ARG002
         other = next(name for name in self.space.datasets if name != dataset)
-        result: Tensor = self.generator(images, self.space.join(dataset, target, mask=other))
+        result: Tensor = self.generator(images, self._method.unify(dataset, target, mask=other))
         return result
 
     def translate_across(self, images: Tensor, targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002

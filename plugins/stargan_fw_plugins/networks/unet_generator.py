@@ -1,0 +1,99 @@
+"""A generator that recolours regions and draws details over them, and leaves alone what lies under neither mask."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+from stargan_fw import Generator, hookimpl
+from stargan_fw_plugins.networks.attention_generator import (
+    MASK_BOUND,
+    PATCH,
+    ConditionalBlock,
+    ConditionalNorm,
+    NormedConvolution,
+)
+from stargan_fw_plugins.networks.stargan_generator import check_quarters
+
+CLOSED = -2.0  # logit of the masks before training: 12 %
+COARSE = 4  # pixels between the points at which a recolouring is given, on each axis
+LEAST = torch.tensor(-MASK_BOUND).sigmoid().item()
+
+
+class UNetGenerator(Generator):
+    """Residual blocks between a halving and a doubling, with a skip connection (Ronneberger et al., 2015), and two masks.
+
+    Two layers are painted over the image, each through its own mask of full size (Pumarola et al., 2018):
+
+    1. a recolouring `gain · x + offset` per colour, given at every fourth pixel and interpolated. It changes large regions, such as
+       hair or skin, keeps their shading, and cannot make specks or a grid.
+    2. a colour per pixel, which draws what is new.
+
+    The label scales and shifts every norm, as in the attention generator. Images grow by repeating pixels before a convolution
+    (Odena et al., 2016), because transposed convolutions and sub-pixel convolutions leave a woven grid.
+
+    Args:
+        image_size: side in pixels, a multiple of 4 between 32 and 512.
+        label_dim: dimension of c̃, mask included.
+        conv_dim: half of the channels after the first convolution; the paper's d, which counts channels at full size.
+        repeat_num: number of residual blocks.
+    """
+
+    name = "unet"
+    size_multiple = 4
+
+    def __init__(
+        self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 64, repeat_num: PositiveInt = 6
+    ) -> None:
+        super().__init__()
+        check_quarters(image_size)
+        d = conv_dim
+        self.stem = NormedConvolution(nn.Conv2d(3 * PATCH**2, 2 * d, 3, padding=1, bias=False), label_dim)
+        self.down = NormedConvolution(nn.Conv2d(2 * d, 4 * d, 4, stride=2, padding=1, bias=False), label_dim)
+        self.blocks = nn.ModuleList(ConditionalBlock(4 * d, label_dim) for _ in range(repeat_num))
+        self.up = NormedConvolution(nn.Conv2d(4 * d, 2 * d, 3, padding=1, bias=False), label_dim)
+        self.to_full_size = NormedConvolution(nn.Conv2d(2 * d, d // 2 or 1, 3, padding=1, bias=False), label_dim)
+        self.to_recolouring = nn.Conv2d(4 * d, 6, 3, padding=1)
+        self.to_image = nn.Conv2d((d // 2 or 1) + 3, 5, 3, padding=1)
+        nn.init.constant_(self.to_image.bias[3:], CLOSED)  # type: ignore[index]
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        skipped = self.stem(F.pixel_unshuffle(images, PATCH), labels)
+        features = self.down(skipped, labels)
+        for block in self.blocks:
+            features = block(features, labels)
+        recolouring = F.interpolate(
+            self.to_recolouring(features), scale_factor=COARSE, mode="bilinear", align_corners=False
+        )
+        features = self.up(_doubled(features), labels) + skipped
+        features = self.to_full_size(_doubled(features), labels)
+        drawn = self.to_image(torch.cat([features, images.to(features.dtype)], dim=1)).to(images.dtype)
+        colour, masks = torch.split(drawn, [3, 2], dim=1)
+        recoloured, detailed = _bounded(masks).chunk(2, dim=1)
+        gain, offset = recolouring.to(images.dtype).chunk(2, dim=1)
+        images = F.hardtanh(images + recoloured * (gain * images + offset))
+        return torch.lerp(images, colour.tanh(), detailed)
+
+    def label_axes(self) -> Mapping[str, tuple[int, int]]:
+        norms = (name for name, module in self.named_modules() if isinstance(module, ConditionalNorm))
+        return {f"{name}.affine.weight": (1, 0) for name in norms}
+
+
+def _doubled(maps: Tensor) -> Tensor:
+    return F.interpolate(maps, scale_factor=2, mode="nearest")
+
+
+def _bounded(logits: Tensor) -> Tensor:
+    """Returns masks from 0 to 1. Their logits are bounded, so that gradients stay above Adam's epsilon; see the attention generator.
+
+    The bounds are then stretched to 0 and 1: a mask that is nearly closed would change a little at each of many edits.
+    """
+    masks = (MASK_BOUND * (logits / MASK_BOUND).tanh()).sigmoid()
+    return (masks - LEAST) / (1 - 2 * LEAST)
+
+
+@hookimpl
+def register_generators(register: Callable[[type[Generator]], None]) -> None:
+    register(UNetGenerator)
