@@ -95,7 +95,7 @@ class EditSampler:
         """
         others = [name for name in self.space.datasets if name != batch.dataset and len(tables.get(name, ()))]
         chance = batch.draw(torch.rand) if others else torch.ones(len(batch.images), device=batch.images.device)
-        parts = {batch.dataset: self._own(batch, changed=chance >= self.across / 2)}
+        parts = {batch.dataset: self._own(batch, tables.get(batch.dataset), changed=chance >= self.across / 2)}
         if others:
             name = others[int(torch.randint(len(others), ()))]
             table = tables[name].to(batch.images.device)
@@ -104,16 +104,23 @@ class EditSampler:
             parts[name] = DatasetEdit(table[rows], given, given[:, None].expand_as(table[rows]))
         return TrainingEdits(self.space, parts)
 
-    def _own(self, batch: Batch, changed: Tensor) -> DatasetEdit:
+    def _own(self, batch: Batch, table: Tensor | None, changed: Tensor) -> DatasetEdit:
         """Returns the edit of the own labels: those that another image has, or one attribute of them, or none."""
-        schema, shuffled = self.space.schema(batch.dataset), batch.shuffled_labels()
-        single = batch.draw(torch.rand) < self.single
+        schema, labels = self.space.schema(batch.dataset), batch.shuffled_labels()
+        single = changed & (batch.draw(torch.rand) < self.single)
         chosen = (batch.draw(torch.rand) * len(schema.parts)).long()
-        named = torch.zeros_like(shuffled, dtype=torch.bool)
+        place = batch.draw(torch.rand)
+        named = (changed & ~single)[:, None].expand_as(labels).clone()
         for number, (_, part) in enumerate(schema.parts):
-            differs = (shuffled[:, part] != batch.labels[:, part]).any(dim=1)
-            named[:, part] = (changed & (~single | ((chosen == number) & differs)))[:, None]
-        return DatasetEdit(torch.where(named, shuffled, batch.labels), changed, named)
+            if table is None or not len(table):
+                continue
+            # Each value of the attribute is drawn as often as any other, so that rare ones are learned as well.
+            values = table[:, part].unique(dim=0).to(labels.device)
+            rows = values[(place * len(values)).long().clamp(max=len(values) - 1)]
+            here = single & (chosen == number)
+            labels[:, part] = torch.where(here[:, None], rows, labels[:, part])
+            named[:, part] |= (here & (rows != batch.labels[:, part]).any(dim=1))[:, None]
+        return DatasetEdit(torch.where(named, labels, batch.labels), changed, named)
 
 
 def label_weights(schema: LabelSchema, labels: Tensor) -> Tensor:
