@@ -21,7 +21,7 @@ def test_every_hook_is_used_by_a_built_in(built_in, kind):
 
 def test_packages_bring_kinds_of_their_own(built_in):
     assert built_in.kinds[: len(KINDS)] == tuple(kind.name for kind in KINDS)
-    assert set(built_in.kinds[len(KINDS) :]) == {"experiment", "importer"}
+    assert set(built_in.kinds[len(KINDS) :]) == {"benchmark entry", "experiment", "importer"}
 
 
 def test_built_ins_come_through_the_entry_point(built_in):
