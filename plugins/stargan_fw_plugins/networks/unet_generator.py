@@ -17,7 +17,6 @@ from stargan_fw_plugins.networks.attention_generator import (
 )
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
 
-CLOSED = -2.0  # logit of the masks before training: 12 %
 COARSE = 4  # pixels between the points at which a recolouring is given, on each axis
 LEAST = torch.tensor(-MASK_BOUND).sigmoid().item()
 
@@ -57,7 +56,10 @@ class UNetGenerator(Generator):
         self.to_full_size = NormedConvolution(nn.Conv2d(2 * d, d // 2 or 1, 3, padding=1, bias=False), label_dim)
         self.to_recolouring = nn.Conv2d(4 * d, 6, 3, padding=1)
         self.to_image = nn.Conv2d((d // 2 or 1) + 3, 5, 3, padding=1)
-        nn.init.constant_(self.to_image.bias[3:], CLOSED)  # type: ignore[index]
+        # Training begins with the identity and with open masks, so that what is painted learns at once.
+        for layer, painted in ((self.to_recolouring, 6), (self.to_image, 3)):
+            nn.init.zeros_(layer.weight[:painted])
+            nn.init.zeros_(layer.bias[:painted])  # type: ignore[index]
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         skipped = self.stem(F.pixel_unshuffle(images, PATCH), labels)
@@ -74,7 +76,7 @@ class UNetGenerator(Generator):
         recoloured, detailed = _bounded(masks).chunk(2, dim=1)
         gain, offset = recolouring.to(images.dtype).chunk(2, dim=1)
         images = F.hardtanh(images + recoloured * (gain * images + offset))
-        return torch.lerp(images, colour.tanh(), detailed)
+        return F.hardtanh(images + detailed * colour)
 
     def label_axes(self) -> Mapping[str, tuple[int, int]]:
         norms = (name for name, module in self.named_modules() if isinstance(module, ConditionalNorm))
