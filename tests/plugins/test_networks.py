@@ -12,9 +12,11 @@ from stargan_fw.plugin_manager import PluginManager
 from stargan_fw_plugins.cpu import accelerate
 from stargan_fw_plugins.networks.attention_generator import AttentionGenerator
 from stargan_fw_plugins.networks.patch_discriminator import PatchDiscriminator
+from stargan_fw_plugins.networks.projection_discriminator import ProjectionDiscriminator
 from stargan_fw_plugins.networks.resnet_generator import ResNetGenerator
 from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator, depth_for
 from stargan_fw_plugins.networks.stargan_generator import StarGANGenerator
+from stargan_fw_plugins.networks.unet_generator import UNetGenerator
 
 PLUGINS = PluginManager.discover()
 GENERATORS = PLUGINS.index("generator").items()
@@ -29,7 +31,15 @@ EVERY_CONDITIONAL_GENERATOR = pytest.mark.parametrize(
 EVERY_DISCRIMINATOR = pytest.mark.parametrize(
     "kind", [kind for _, kind in DISCRIMINATORS], ids=[name for name, _ in DISCRIMINATORS]
 )
-OWN = [StarGANGenerator, AttentionGenerator, ResNetGenerator, StarGANDiscriminator, PatchDiscriminator]
+OWN = [
+    StarGANGenerator,
+    AttentionGenerator,
+    ResNetGenerator,
+    UNetGenerator,
+    StarGANDiscriminator,
+    PatchDiscriminator,
+    ProjectionDiscriminator,
+]
 # image size → side of the map of patches
 PATCHES = {32: 2, 48: 3, 64: 2, 96: 3, 128: 2, 160: 5, 256: 4, 512: 8}
 
@@ -64,8 +74,8 @@ def assert_every_parameter_has_gradients(network):
 
 
 def test_the_built_in_networks_are_found():
-    assert {"stargan", "attention", "resnet"} <= {name for name, _ in GENERATORS}
-    assert {"stargan", "patch"} <= {name for name, _ in DISCRIMINATORS}
+    assert {"stargan", "attention", "resnet", "unet"} <= {name for name, _ in GENERATORS}
+    assert {"stargan", "patch", "projection"} <= {name for name, _ in DISCRIMINATORS}
 
 
 @pytest.mark.parametrize(("label_dim", "count"), [(5, 8_430_528), (8, 8_439_936), (15, 8_461_888)])
@@ -186,6 +196,16 @@ def test_a_discriminator_tells_images_apart(kind):
     assert (logits[0] != logits[1]).any()
 
 
+@pytest.mark.parametrize(
+    "kind", [kind for name, kind in DISCRIMINATORS if name != "patch"], ids=lambda kind: kind.__name__
+)
+def test_a_discriminator_judges_each_image_alone(kind):
+    discriminator = build(kind)
+    together, alone = discriminator(images()), [discriminator(image[None]) for image in images()]
+    for whole, parts in zip(together, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(whole, torch.cat(parts), rtol=0, atol=1e-5)
+
+
 @EVERY_DISCRIMINATOR
 def test_gradients_reach_every_parameter_of_a_discriminator_and_the_image(kind):
     discriminator, image = build(kind), images().requires_grad_()
@@ -233,10 +253,11 @@ def test_a_size_that_cannot_work_is_refused(kind, size):
         build(kind, size)
 
 
+@pytest.mark.parametrize("kind", [StarGANDiscriminator, ProjectionDiscriminator])
 @pytest.mark.parametrize(("size", "stuck"), [(36, 9), (100, 25), (200, 25), (300, 75)])
-def test_the_discriminator_refuses_a_size_that_it_cannot_halve_far_enough(size, stuck):
+def test_a_discriminator_refuses_a_size_that_it_cannot_halve_far_enough(kind, size, stuck):
     with pytest.raises(ConfigError, match=rf"data\.image_size = {size}: .* gets stuck at {stuck}"):
-        build(StarGANDiscriminator, size)
+        build(kind, size)
 
 
 def test_a_trunk_that_is_too_deep_for_the_image_is_refused_with_the_right_depth():

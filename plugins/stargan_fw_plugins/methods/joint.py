@@ -1,57 +1,61 @@
 """StarGAN trained for the labels of several datasets at once, and to leave alone what an edit does not ask for."""
 
-import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, ClassVar
 
 import torch
-from annotated_types import Interval
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from stargan_fw import Batch, Losses, Method, hookimpl
+from stargan_fw.errors import ConfigError
 from stargan_fw.interfaces import ComponentBuilder, Scored
 from stargan_fw_plugins.losses.classification import classification_loss, label_losses
+from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 from stargan_fw_plugins.methods.stargan import StarGAN
 from stargan_fw_plugins.methods.training_edits import (
     EditSampler,
+    LabelTable,
+    Reconstructions,
     TrainingEdits,
-    known_rows,
     label_weights,
     soft_labels,
 )
 from stargan_fw_plugins.networks.projection_discriminator import Judgement, require_projection
 from stargan_fw_registry import LabelSpace
 
-Share = Annotated[float, Interval(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Joint(StarGAN):
-    """StarGAN with targets of several datasets, a discriminator that judges labels, and reconstructions that are cheap.
+    """StarGAN with targets of several datasets, a discriminator that judges labels, and fewer reconstructions.
 
-    For images x of a dataset A with labels c_A, an edit gives labels of A, of another dataset B, or of both. It asks for labels t;
-    what it does not name stays as it is, or as the discriminator reads it. With s the score of the patches and u the scores of
-    labels:
+    An edit of an image x of dataset A gives labels of A, of another dataset B, or of both. It asks for some labels. All others,
+    of every dataset, shall stay as they are. What is not known of them is what the discriminator reads from x, with its
+    certainty.
 
-    - `L_adv` compares `s + w(c_A)ᵀ u_A`, a projection (Miyato and Koyama, 2018): D learns which labels fit with a real image, and
-      only from images of the labels' own dataset. Otherwise it would learn to tell datasets apart, and G to translate one into
-      the other. G is judged by `w(t_B)ᵀ u_B` as well.
-    - `L_cls` is that of Eqs. 2 and 3, over the labels of all datasets. A label that the edit does not name weighs `lambda_stay`
-      times as much. Its target is what the image has, or what D reads with its certainty.
-    - `L_rec` is that of Eq. 4 for a share of the images (`cycle`), with the mask of the edit: the way back gives every label that
-      the edit gave. For another share (`identity`), G(x, c) is compared with x itself.
+    With s as the scores of the patches, u as their scores for the labels and w as what `label_weights` makes of labels c or t:
+
+    - `L_adv` compares `s + w(c_A)ᵀ u_A` of real images with `s + w(t_A)ᵀ u_A` of edited ones (a projection: Miyato and Koyama,
+      2018). D learns which labels fit with an image, and only from images of the labels' own dataset: otherwise it would learn to
+      tell datasets apart, and G to translate one into the other. For G, `w(t_B)ᵀ u_B` has an adversarial loss of its own.
+    - `L_cls` is that of Eqs. 2 and 3. G's covers the labels of all datasets, and those that shall stay weigh `lambda_stay` times
+      as much as those that the edit asks for. `loss.lambda_cls` weighs G's alone.
+    - `L_rec` is that of Eq. 4 for a share of the images (`cycle`). The way back gives labels of the same datasets as the edit.
+      For another share (`identity`), the image itself takes the place of the edited one.
 
     Args:
         across: the share of the edits that give labels of another dataset; half of these change the own labels, too.
-        single: the share of the edits that change one attribute, as people do; the others take all labels of another image.
+        single: the share of the edits of own labels that change one attribute at most, as people do. The others take all labels of
+            another image.
         cycle: the share of the images that are translated back.
         identity: the share of the images that are translated to what they are.
-        lambda_stay: the weight of the labels that an edit does not name, beside 1 for those that it names.
+        lambda_stay: the weight of the labels that an edit does not ask for, relative to those that it asks for.
     """
 
     name = "joint"
     components: ClassVar[Mapping[str, str]] = {"generator": "unet", "discriminator": "projection", "loss": "r1"}
-    trained_across = True
 
     def __init__(
         self,
@@ -66,42 +70,40 @@ class Joint(StarGAN):
         lambda_stay: NonNegativeFloat = 0.3,
     ) -> None:
         super().__init__(space, image_size, build)
+        _refuse_penalty(self.loss)
         self.judge = require_projection(self.discriminator).judge
+        self.trained_across = across > 0
         self.sampler = EditSampler(space, across, single)
         self.cycle, self.identity, self.lambda_stay = cycle, identity, lambda_stay
-        self._tables: dict[str, Tensor] = {}
+        self._tables: dict[str, LabelTable] = {}
 
     def batches(self, dataset: str, labels: Tensor) -> Sequence[Sequence[Tensor]]:
-        self._tables[dataset] = known_rows(labels).float()
+        self._tables[dataset] = LabelTable.of(self.space.schema(dataset), labels.float())
         return super().batches(dataset, labels)
 
     def losses(self, batch: Batch, due: Collection[str]) -> Iterator[tuple[str, Losses]]:
-        edits = self.sampler.draw(batch, self._tables)
+        own = batch.dataset
+        self._tables = {dataset: table.to(batch.images.device) for dataset, table in self._tables.items()}
+        real = self.judge(batch.images)
+        current = self._current_labels(batch, real)
+        edits = self.sampler.draw(batch, current, self._tables)
+        restored = Reconstructions.choose(batch, self.cycle, self.identity)
         slices = self._micro_batches(batch) if "g" in due else []
         with torch.set_grad_enabled(len(slices) == 1):
             fake = self._edit(batch.images, edits)
-        count = len(batch.images)
-        judgement = self.judge(torch.cat([batch.images, fake.detach().to(batch.images.dtype)]))
-        real, drawn = judgement.cut(slice(count)), judgement.cut(slice(count, None))
-        current = {batch.dataset: batch.labels} | {
-            dataset: soft_labels(self.space.schema(dataset), real.logits[:, self.space.slice(dataset)].detach())
-            for dataset in self.space.datasets
-            if dataset != batch.dataset
-        }
-        yield "d", self._judge_losses(batch, fake.detach(), edits, real, drawn)
-        del judgement, real, drawn
+        yield "d", self._judge_losses(batch, current[own], real, fake.detach(), edits.parts[own].labels)
+        del real
         if self.lazy and self.lazy.name in due:
-            critic = lambda images: self._whole_score(images, batch.dataset, batch.labels)  # noqa: E731
-            yield self.lazy.name, self.lazy.due_losses(critic, batch.images)
+            yield self.lazy.name, self.lazy.due_losses(partial(self._whole_score, own, current[own]), batch.images)
         if len(slices) == 1:
-            yield "g", self._edit_losses(batch, fake, edits, current)
+            yield "g", self._edit_losses(batch.images, fake, edits, current, restored)
             return
         del fake
         for part in slices:
-            piece, piece_edits = batch.cut(part), edits.cut(part)
-            known = {dataset: labels[part] for dataset, labels in current.items()}
-            losses = self._edit_losses(piece, self._edit(piece.images, piece_edits), piece_edits, known)
-            yield "g", losses.share(len(piece.images) / count, last=part is slices[-1])
+            images, asked = batch.images[part], edits.cut(part)
+            before = {dataset: labels[part] for dataset, labels in current.items()}
+            losses = self._edit_losses(images, self._edit(images, asked), asked, before, restored.cut(part))
+            yield "g", losses.share(len(images) / len(batch.images), last=part is slices[-1])
 
     def unify(self, dataset: str, labels: Tensor, mask: str | None = None) -> Tensor:
         """Returns c̃; labels whose mask bit is not set are 0, as in training."""
@@ -114,88 +116,129 @@ class Joint(StarGAN):
         result: Tensor = self.generator(images, edits.unified())
         return result
 
+    def _current_labels(self, batch: Batch, judgement: Judgement) -> dict[str, Tensor]:
+        """Returns by dataset the images' labels (B, d): as they are known, else as the discriminator reads them."""
+        read = {
+            dataset: soft_labels(self.space.schema(dataset), judgement.logits[:, self.space.slice(dataset)].detach())
+            for dataset in self.space.datasets
+        }
+        own = torch.where(batch.labels.isnan(), read[batch.dataset], batch.labels)
+        return read | {batch.dataset: own}
+
     def _fits(self, judgement: Judgement, dataset: str, weights: Tensor) -> list[Tensor]:
-        """Returns per scale `wᵀ u`, how well the patches fit with labels of one dataset: (B, patches)."""
-        part = self.space.slice(dataset)
-        return [torch.einsum("bk,bkp->bp", weights, scores[:, part]) for scores in judgement.label_scores]
+        """Returns per scale `wᵀ u`, how well the patches fit with labels of one dataset: (B, 1, h, w)."""
+        own = self.space.slice(dataset)
+        return [torch.einsum("bk,bkhw->bhw", weights, scores[:, own])[:, None] for scores in judgement.label_scores]
 
     def _scores(self, judgement: Judgement, dataset: str, weights: Tensor) -> list[Tensor]:
-        """Returns per scale `s + wᵀ u`, how real the patches look for these labels: (B, patches)."""
+        """Returns per scale `s + wᵀ u`, how real the patches look for these labels: (B, 1, h, w)."""
         fits = self._fits(judgement, dataset, weights)
         return [scores + fit for scores, fit in zip(judgement.scores, fits, strict=True)]
 
-    def _whole_score(self, images: Tensor, dataset: str, labels: Tensor) -> Tensor:
-        """Returns the sum over scales of the mean score of images' patches, (B, 1): what R1 keeps smooth."""
-        weights = label_weights(self.space.schema(dataset), labels)
-        means = [scores.mean(1, keepdim=True) for scores in self._scores(self.judge(images), dataset, weights)]
-        return torch.stack(means).sum(0)
+    def _whole_score(self, dataset: str, labels: Tensor, images: Tensor) -> Tensor:
+        """Returns the sum over scales of the mean score of images' patches, (B,): what R1 keeps smooth."""
+        scores = self._scores(self.judge(images), dataset, label_weights(self.space.schema(dataset), labels))
+        return torch.stack([patches.mean((1, 2, 3)) for patches in scores]).sum(0)
 
-    def _judge_losses(
-        self, batch: Batch, fake: Tensor, edits: TrainingEdits, real: Judgement, drawn: Judgement
-    ) -> Losses:
-        schema, own = self.space.schema(batch.dataset), self.space.slice(batch.dataset)
-        wanted = label_weights(schema, edits.parts[batch.dataset].labels)
-        pairs = zip(
-            self._scores(real, batch.dataset, label_weights(schema, batch.labels)),
-            self._scores(drawn, batch.dataset, wanted),
-            strict=True,
-        )
+    def _judge_losses(self, batch: Batch, labels: Tensor, real: Judgement, fake: Tensor, wanted: Tensor) -> Losses:
+        """Returns the discriminator's losses.
+
+        Args:
+            batch: the images, with the labels that are known.
+            labels: (B, d), the images' own labels.
+            real: what the discriminator makes of the images.
+            fake: (B, 3, H, W), the edited images, detached.
+            wanted: (B, d), the own labels that these should show.
+        """
+        dataset, schema = batch.dataset, self.space.schema(batch.dataset)
+        drawn = self.judge(fake.to(batch.images.dtype))
         parts = [
             self.loss.discriminator(Scored(batch.images, a), Scored(fake, b), self.discriminator.score_images)
-            for a, b in pairs
+            for a, b in zip(
+                self._scores(real, dataset, label_weights(schema, labels)),
+                self._scores(drawn, dataset, label_weights(schema, wanted)),
+                strict=True,
+            )
         ]
-        terms: dict[str, Tensor] = {}
-        for name, term in itertools.chain.from_iterable(part.terms.items() for part in parts):
-            terms[name] = terms[name] + term if name in terms else term
-        classification = classification_loss(schema, real.logits[:, own], batch.labels)
+        classification = classification_loss(schema, real.logits[:, self.space.slice(dataset)], batch.labels)
         total = torch.stack([part.total for part in parts]).sum() + classification
+        terms = {name: torch.stack([part.terms[name] for part in parts]).sum() for name in parts[0].terms}
         return Losses(total, {**terms, "cls": classification})
 
-    def _edit_losses(self, batch: Batch, fake: Tensor, edits: TrainingEdits, current: Mapping[str, Tensor]) -> Losses:
+    def _edit_losses(
+        self,
+        images: Tensor,
+        fake: Tensor,
+        edits: TrainingEdits,
+        current: Mapping[str, Tensor],
+        restored: Reconstructions,
+    ) -> Losses:
+        """Returns the generator's losses (Eq. 6).
+
+        Args:
+            images: (B, 3, H, W).
+            fake: (B, 3, H, W), the edited images.
+            edits: what the edits ask for.
+            current: by dataset, the images' labels (B, d), known or read.
+            restored: the images to reconstruct.
+        """
         judgement = self.judge(fake)
-        adversarial = self._adversarial(batch.dataset, judgement, edits)
+        adversarial = self._adversarial(judgement, edits)
         classification = self._classification_of(judgement, edits, current)
-        reconstruction = self._reconstruction(batch.images, fake, edits.backwards(current))
+        reconstruction = self._reconstruction(images, fake, edits.backwards(current), restored)
         total = adversarial + self.loss.lambda_cls * classification + self.loss.lambda_rec * reconstruction
         return Losses(total, {"adv": adversarial, "cls": classification, "rec": reconstruction})
 
-    def _adversarial(self, own: str, judgement: Judgement, edits: TrainingEdits) -> Tensor:
+    def _adversarial(self, judgement: Judgement, edits: TrainingEdits) -> Tensor:
         total = judgement.logits.new_zeros(())
         for dataset, part in edits.parts.items():
             weights = label_weights(self.space.schema(dataset), part.labels)
-            if dataset == own:
-                weights = weights * torch.where(part.named, 1.0, self.lambda_stay)
-                judged = self._scores(judgement, dataset, weights)
+            if dataset == edits.own:
+                judged = self._scores(judgement, dataset, weights * self._importance(part.named))
+                total = total + self._sum_over_scales(judged)
             elif part.given.any():
                 judged = [fits[part.given] for fits in self._fits(judgement, dataset, weights)]
-            else:
-                continue
-            share = 1.0 if dataset == own else part.given.float().mean()
-            total = total + share * torch.stack([self.loss.generator(scores) for scores in judged]).sum()
+                total = total + part.given.float().mean() * self._sum_over_scales(judged)
         return total
 
+    def _sum_over_scales(self, scores: Sequence[Tensor]) -> Tensor:
+        return torch.stack([self.loss.generator(patches) for patches in scores]).sum()
+
+    def _importance(self, named: Tensor) -> Tensor:
+        """Returns the weight of each label, (B, d): 1 if the edit asks for it."""
+        return torch.where(named, 1.0, self.lambda_stay)
+
     def _classification_of(self, judgement: Judgement, edits: TrainingEdits, current: Mapping[str, Tensor]) -> Tensor:
-        """Eq. 3 over the labels of all datasets: those that the edits name, and the others as they are."""
+        """Eq. 3 over the labels of all datasets: those that the edits ask for, and the others as they are."""
         total = judgement.logits.new_zeros(())
         for dataset, labels in current.items():
             wanted, weights = labels, torch.full_like(labels, self.lambda_stay)
             if dataset in edits.parts:
                 part = edits.parts[dataset]
-                wanted = torch.where(part.named, part.labels, labels)
-                weights = torch.where(part.named, 1.0, self.lambda_stay)
-            schema, own = self.space.schema(dataset), self.space.slice(dataset)
-            losses, _ = label_losses(schema, judgement.logits[:, own], wanted)
+                wanted, weights = torch.where(part.named, part.labels, labels), self._importance(part.named)
+            losses, _ = label_losses(self.space.schema(dataset), judgement.logits[:, self.space.slice(dataset)], wanted)
             total = total + (losses * weights).sum(1).mean()
         return total
 
-    def _reconstruction(self, images: Tensor, fake: Tensor, back: TrainingEdits) -> Tensor:
-        """Eq. 4 for the first images of the batch, and the same for the next ones with x in the place of G(x, c)."""
-        cycled = round(self.cycle * len(images))
-        last = min(len(images), cycled + round(self.identity * len(images)))
-        if not last:
+    def _reconstruction(self, images: Tensor, fake: Tensor, back: TrainingEdits, restored: Reconstructions) -> Tensor:
+        """Eq. 4 for a share of the images, and for another share the same with x in the place of G(x, c)."""
+        cycled, kept = restored.cycled.nonzero()[:, 0], restored.kept.nonzero()[:, 0]
+        chosen = torch.cat([cycled, kept])
+        if not len(chosen):
             return images.new_zeros(())
-        shown = torch.cat([fake[:cycled], images[cycled:last]])
-        return (self._edit(shown, back.cut(slice(last))) - images[:last]).abs().mean()
+        again = self._edit(torch.cat([fake[cycled], images[kept]]), back.cut(chosen))
+        errors = (again - images[chosen]).abs().flatten(1).mean(1)
+        return errors.sum() / len(images) * restored.weight
+
+
+def _refuse_penalty(loss: WeightedLoss) -> None:
+    """Raises ConfigError if every update of the critic has a penalty: of images alone, without their labels."""
+    if loss.penalty is not None:
+        raise ConfigError(
+            f"loss.name = '{loss.name}' penalises the discriminator's slope at every update, but the method 'joint' judges images "
+            "together with their labels, and has a phase of its own for a penalty. Use 'r1' with a loss.interval of 2 or more, "
+            "'vanilla' or 'lsgan'."
+        )
 
 
 @hookimpl

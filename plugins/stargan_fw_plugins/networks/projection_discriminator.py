@@ -22,8 +22,8 @@ class Judgement:
     """What a discriminator makes of images.
 
     Attributes:
-        scores: per scale, how real each patch looks: unbounded, (B, patches).
-        label_scores: per scale, how well each patch fits with each label: unbounded, (B, label_dim, patches).
+        scores: per scale, how real each patch looks: unbounded, (B, 1, h, w).
+        label_scores: per scale, how well each patch fits with each label: unbounded, (B, label_dim, h, w).
         logits: D_cls, (B, label_dim).
     """
 
@@ -80,14 +80,15 @@ class ProjectionDiscriminator(ClassifyingDiscriminator):
         """Returns what the discriminator makes of images (B, 3, H, W) in [-1, 1]."""
         features = self.small_trunk(images)
         whole = self.large_trunk(features)
-        maps = [self.small(features).flatten(2), self.large(whole).flatten(2)]
+        maps = [self.small(features), self.large(whole)]
         logits = whole.new_empty(len(images), 0) if self.cls is None else self.cls(whole).flatten(1)
-        return Judgement([part[:, 0] for part in maps], [part[:, 1:] for part in maps], logits)
+        return Judgement([part[:, :1] for part in maps], [part[:, 1:] for part in maps], logits)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores each small patch and, in the same number, the image as a whole; the labels have no part in it."""
         judgement = self.judge(images)
-        side = round(judgement.scores[0].shape[1] ** 0.5)
-        return judgement.scores[0].view(len(images), 1, side, side), judgement.logits
+        small, large = judgement.scores
+        return small + large, judgement.logits
 
     def label_axes(self) -> Mapping[str, tuple[int, int]]:
         heads = {f"{head}.{kind}": (0, 1) for head in ("small", "large") for kind in ("weight", "bias")}
