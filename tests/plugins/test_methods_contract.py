@@ -47,6 +47,10 @@ def build(name):
     config = complete(merge([Layer("test", {"data": {"image_size": 32}, **tables})]), PLUGINS)
     method = build_method(config, SPACE, PLUGINS)
     method.prepare()
+    with torch.no_grad():  # some begin with the identity
+        for network in method.networks.values():
+            for parameter in network.parameters():
+                parameter.add_(0.02 * torch.randn_like(parameter))
     return method
 
 

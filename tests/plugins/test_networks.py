@@ -52,7 +52,11 @@ def build(kind, image_size=32, label_dim=None, **options):
     torch.manual_seed(0)
     label_dim = most_labels(kind) if label_dim is None else label_dim
     narrow = {"conv_dim": 4} if "conv_dim" in options_model(kind).model_fields else {}
-    return kind(image_size=image_size, label_dim=label_dim, **narrow, **options)
+    network = kind(image_size=image_size, label_dim=label_dim, **narrow, **options)
+    with torch.no_grad():  # some begin with the identity
+        for parameter in network.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return network
 
 
 def images(count=3, size=32):

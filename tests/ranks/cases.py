@@ -29,6 +29,7 @@ from stargan_fw_registry import Binary, Categorical, LabelSchema
 SMALL = {"conv_dim": 4, "repeat_num": 1}
 METHODS = {
     "stargan": {"generator": SMALL, "discriminator": {"conv_dim": 4, "repeat_num": 3}},
+    "joint": {"generator": SMALL, "discriminator": {"conv_dim": 4}, "loss": {"name": "r1", "interval": 2}},
     "cyclegan": {"method": {"pool_size": 10}, "generator": SMALL, "discriminator": {"conv_dim": 4}},
     "diat": {"generator": SMALL, "discriminator": {"conv_dim": 4}, "embedding": {"name": "classifier", "conv_dim": 4}},
     "icgan": {"method": {"conv_dim": 4, "hidden_dim": 16, "z_dim": 8}},
@@ -89,6 +90,17 @@ def unknown_labels():
             loader._labels[loader._whole(number)[9:], :] = torch.nan
             loader._labels[loader._whole(number)[3], 0] = torch.nan
         return train(trainer, 3)
+
+
+def unknown_labels_of_several_datasets():
+    """Half of the labels are unknown, and the generator's update is cut into micro-batches."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = trainer_of("joint", 2, Path(folder), micro_batch_size=3)
+        random = torch.Generator().manual_seed(6)
+        for loader in trainer.loaders.values():
+            labels = torch.from_numpy(loader._labels)
+            labels[torch.rand(labels.shape, generator=random) < 0.5] = torch.nan
+        return train(trainer, 4)
 
 
 def skipped_update():
@@ -226,6 +238,7 @@ CASES = {
             lazy_penalty,
             unequal_micro_batches,
             unknown_labels,
+            unknown_labels_of_several_datasets,
             skipped_update,
             penalty,
             gradients,

@@ -90,7 +90,7 @@ class LabelTable:
     def of(cls, schema: LabelSchema, labels: Tensor) -> LabelTable:
         """Returns the table of a dataset's labels (N, d)."""
         known = known_attributes(schema, labels)
-        values = [labels[known[:, part.start], part].unique(dim=0) for _, part in schema.parts]
+        values = [torch.unique(labels[known[:, part.start], part], dim=0) for _, part in schema.parts]
         return cls(labels[known.any(dim=1)], values)
 
     def to(self, device: torch.device) -> LabelTable:

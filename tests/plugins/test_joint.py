@@ -1,0 +1,480 @@
+"""The joint method against its equations, written plainly: image by image, without the functions of its modules."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from stargan_fw.errors import ConfigError
+from stargan_fw.interfaces import Batch
+from stargan_fw_plugins.losses.lsgan import LSGAN
+from stargan_fw_plugins.losses.r1 import R1
+from stargan_fw_plugins.losses.wgan_gp import WGANGP
+from stargan_fw_plugins.methods.joint import Joint
+from stargan_fw_plugins.methods.training_edits import DatasetEdit, EditSampler, LabelTable, TrainingEdits
+from stargan_fw_plugins.networks.projection_discriminator import ProjectionDiscriminator
+from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator
+from stargan_fw_plugins.networks.unet_generator import UNetGenerator
+from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, LabelSchema, LabelSpace
+
+BEASTS = LabelSchema(
+    "beasts", [Categorical("species", ["cat", "dog", "owl"]), Binary("young"), Continuous("age", 0, 9)]
+)
+COATS = LabelSchema("coats", [Exclusive("coat", ["black", "white"]), Categorical("length", ["long", "short"])])
+HATS = LabelSchema("hats", [Binary("hat")])
+SPACE = LabelSpace([BEASTS, COATS, HATS])
+STAY, CYCLE, IDENTITY = 0.3, 0.5, 0.25
+CYCLED, KEPT = [0, 2], [1]  # of four images
+R1_WEIGHT, INTERVAL, LAMBDA_CLS, LAMBDA_REC = 3.0, 2, 0.7, 5.0
+
+
+def components(**others):
+    small = {
+        "generator": lambda **given: UNetGenerator(conv_dim=4, repeat_num=1, **given),
+        "discriminator": lambda **given: ProjectionDiscriminator(conv_dim=4, **given),
+        "loss": lambda: R1(lambda_r1=R1_WEIGHT, interval=INTERVAL, lambda_cls=LAMBDA_CLS, lambda_rec=LAMBDA_REC),
+    }
+    return SimpleNamespace(**{**small, **others})
+
+
+def build(space=SPACE, **options):
+    """Builds the method with weights that differ from those with which training begins."""
+    torch.manual_seed(0)
+    options = {"cycle": CYCLE, "identity": IDENTITY, "lambda_stay": STAY, **options}
+    method = Joint(space, 32, components(), **options)
+    with torch.no_grad():
+        for network in method.networks.values():
+            for parameter in network.parameters():
+                parameter.add_(0.05 * torch.randn_like(parameter))
+    for schema in space.schemas:
+        method.batches(schema.name, labels_of(schema, 12))
+    return method
+
+
+def labels_of(schema, count, seed=3):
+    """Draws labels of each kind, none of them unknown."""
+    random = torch.Generator().manual_seed(seed)
+    columns = []
+    for attribute in schema.attributes:
+        if attribute.kind == "categorical":
+            columns.append(torch.eye(attribute.size)[torch.randint(attribute.size, (count,), generator=random)])
+        elif attribute.kind == "exclusive":
+            one = torch.eye(attribute.size + 1)[torch.randint(attribute.size + 1, (count,), generator=random)]
+            columns.append(one[:, 1:])
+        elif attribute.continuous:
+            columns.append(torch.rand(count, 1, generator=random))
+        else:
+            columns.append(torch.randint(2, (count, 1), generator=random).to(torch.get_default_dtype()))
+    return torch.cat([column.to(torch.get_default_dtype()) for column in columns], dim=1)
+
+
+def draw_batch(schema=BEASTS, count=4, *, unknown=False):
+    images = torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(7)) * 2 - 1
+    labels = labels_of(schema, count, seed=5)
+    if unknown:
+        for number, part in enumerate([slice(0, 3), slice(3, 4), slice(4, 5)]):
+            labels[number, part] = math.nan
+    return Batch(images, labels, schema.name)
+
+
+def edits_of(batch):
+    """Returns an edit for each of four images: all own labels, all of another dataset, all of both, one own attribute.
+
+    The second image keeps its own labels without being told, and the labels that are not asked for are unlike the image's, so
+    that a test sees whether they count.
+    """
+    named = torch.tensor([[1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()
+    own = DatasetEdit(labels_of(BEASTS, 4, seed=8), torch.tensor([True, False, True, True]), named)
+    given = torch.tensor([False, True, True, False])
+    other = DatasetEdit(labels_of(COATS, 4, seed=9), given, given[:, None].expand(4, 4))
+    return TrainingEdits(SPACE, batch.dataset, {"beasts": own, "coats": other})
+
+
+def losses_of(method, batch, due=("d", "r1", "g")):
+    """Returns the losses under `edits_of`, and those edits."""
+    edits = edits_of(batch)
+    method.sampler = SimpleNamespace(draw=lambda *_: edits)
+    return dict(method.losses(batch, set(due))), edits
+
+
+# The equations
+
+
+def attributes(schema):
+    start = 0
+    for attribute in schema.attributes:
+        yield attribute, range(start, start + attribute.size)
+        start += attribute.size
+
+
+def first_label(dataset):
+    return {"beasts": 0, "coats": 5, "hats": 9}[dataset]
+
+
+def reading(logits, dataset):
+    """What D reads from an image, with its certainty."""
+    found, first = [], first_label(dataset)
+    for attribute, positions in attributes(SPACE.schema(dataset)):
+        own = [logits[first + k] for k in positions]
+        total = sum(value.exp() for value in own)
+        found += [value.exp() / total if attribute.kind == "categorical" else 1 / (1 + (-value).exp()) for value in own]
+    return torch.stack(found).detach()
+
+
+def current_labels(method, batch):
+    """Per image and dataset, the labels as they are known, else as D reads them."""
+    rows = []
+    for image, labels in zip(batch.images, batch.labels, strict=True):
+        logits = method.discriminator.judge(image[None]).logits[0]
+        row = {schema.name: reading(logits, schema.name) for schema in SPACE.schemas}
+        read = row[batch.dataset]
+        row[batch.dataset] = torch.stack([r if label.isnan() else label for label, r in zip(labels, read, strict=True)])
+        rows.append(row)
+    return rows
+
+
+def fit(maps, dataset, labels, importance=None):
+    """`wᵀ u` at every patch of one image, for label scores (label_dim, h, w)."""
+    total, first = 0, first_label(dataset)
+    for attribute, positions in attributes(SPACE.schema(dataset)):
+        for k in positions:
+            weight = labels[k] if attribute.kind == "categorical" else 2 * labels[k] - 1
+            total = total + (1 if importance is None else importance[k]) * weight * maps[first + k]
+    return total
+
+
+def scales(method, image):
+    """Yields per scale the scores (h, w) and label scores (label_dim, h, w) of an image."""
+    judgement = method.discriminator.judge(image[None])
+    for scores, label_scores in zip(judgement.scores, judgement.label_scores, strict=True):
+        yield scores[0, 0], label_scores[0]
+
+
+def softplus(values):
+    return (1 + values.exp()).log()
+
+
+def attribute_loss(attribute, logits, wanted):
+    if attribute.kind == "categorical":
+        log_total = sum(value.exp() for value in logits).log()
+        return [sum(w * (log_total - value) for value, w in zip(logits, wanted, strict=True)), *[0] * (len(logits) - 1)]
+    found = []
+    for value, w in zip(logits, wanted, strict=True):
+        p = 1 / (1 + (-value).exp())
+        loss = -w * p.log() - (1 - w) * (1 - p).log()
+        if attribute.kind == "continuous":
+            loss = loss + sum(part * part.log() for part in (w, 1 - w) if part > 0)
+        found.append(loss)
+    return found
+
+
+def plain_d(method, batch, edits):
+    """D's terms; the fakes are those of `translated`."""
+    current, fakes, adversarial = current_labels(method, batch), translated(method, batch, edits), 0
+    for number, (image, fake) in enumerate(zip(batch.images, fakes, strict=True)):
+        wanted = edits.parts[batch.dataset].labels[number]
+        for scores, label_scores in scales(method, image):
+            adversarial += softplus(-(scores + fit(label_scores, batch.dataset, current[number]["beasts"]))).mean()
+        for scores, label_scores in scales(method, fake.detach()):
+            adversarial += softplus(scores + fit(label_scores, batch.dataset, wanted)).mean()
+    classification = 0
+    for attribute, positions in attributes(BEASTS):
+        losses = []
+        for image, labels in zip(batch.images, batch.labels, strict=True):
+            logits, wanted = method.discriminator.judge(image[None]).logits[0], [labels[k] for k in positions]
+            if not any(w.isnan() for w in wanted):
+                losses.append(sum(attribute_loss(attribute, [logits[k] for k in positions], wanted)))
+        classification += sum(losses) / len(losses)
+    return {"adv": adversarial / len(fakes), "cls": classification}
+
+
+def unified(edits, number, labels_by_dataset):
+    """c̃ of one image: the labels of the datasets that are given, and their mask bits."""
+    row = [0.0] * 13
+    for position, dataset in enumerate(SPACE.datasets):
+        if dataset in edits.parts and edits.parts[dataset].given[number]:
+            for k, value in enumerate(labels_by_dataset[dataset]):
+                row[first_label(dataset) + k] = float(value)
+            row[10 + position] = 1.0
+    return torch.tensor([row])
+
+
+def translated(method, batch, edits):
+    labels = [{name: part.labels[number] for name, part in edits.parts.items()} for number in range(4)]
+    return [
+        method.generator(image[None], unified(edits, number, labels[number]))[0]
+        for number, image in enumerate(batch.images)
+    ]
+
+
+def plain_g(method, batch, edits):
+    current, fakes = current_labels(method, batch), translated(method, batch, edits)
+    adversarial, classification, errors = 0, 0, []
+    for number, fake in enumerate(fakes):
+        own, other = edits.parts["beasts"], edits.parts["coats"]
+        importance = [1.0 if named else STAY for named in own.named[number]]
+        logits = method.discriminator.judge(fake[None]).logits[0]
+        for scores, label_scores in scales(method, fake):
+            adversarial += softplus(-(scores + fit(label_scores, "beasts", own.labels[number], importance))).mean()
+            if other.given[number]:
+                adversarial += softplus(-fit(label_scores, "coats", other.labels[number])).mean()
+        for schema in SPACE.schemas:
+            for attribute, positions in attributes(schema):
+                part = edits.parts.get(schema.name)
+                named = part is not None and bool(part.named[number][positions[0]])
+                wanted = part.labels[number] if named else current[number][schema.name]
+                values = [logits[first_label(schema.name) + k] for k in positions]
+                loss = sum(attribute_loss(attribute, values, [wanted[k] for k in positions]))
+                classification += (1.0 if named else STAY) * loss
+    for number, shown in [*((n, fakes[n]) for n in CYCLED), *((n, batch.images[n]) for n in KEPT)]:
+        again = method.generator(shown[None], unified(edits, number, current[number]))[0]
+        errors.append((again - batch.images[number]).abs().mean())
+    return {"adv": adversarial / 4, "cls": classification / 4, "rec": sum(errors) / 3}
+
+
+def assert_same_gradients(found, expected, network):
+    parameters = list(network.parameters())
+    for one, other in zip(
+        *(torch.autograd.grad(x, parameters, allow_unused=True) for x in (found, expected)), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_the_discriminator_minimises_the_equations(double_precision, unknown):
+    method, batch = build(), draw_batch(unknown=unknown)
+    losses, edits = losses_of(method, batch)
+    expected = plain_d(method, batch, edits)
+    assert losses["d"].terms.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(losses["d"].terms[name], value)
+    torch.testing.assert_close(losses["d"].total, expected["adv"] + expected["cls"])
+    assert_same_gradients(losses["d"].total, expected["adv"] + expected["cls"], method.discriminator)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_the_generator_minimises_the_equations(double_precision, unknown):
+    method, batch = build(), draw_batch(unknown=unknown)
+    losses, edits = losses_of(method, batch)
+    expected = plain_g(method, batch, edits)
+    assert losses["g"].terms.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(losses["g"].terms[name], value)
+    total = expected["adv"] + LAMBDA_CLS * expected["cls"] + LAMBDA_REC * expected["rec"]
+    torch.testing.assert_close(losses["g"].total, total)
+    assert_same_gradients(losses["g"].total, total, method.generator)
+
+
+def test_r1_is_the_slope_of_how_real_an_image_looks_with_its_labels(double_precision):
+    method, batch = build(), draw_batch()
+    losses, _ = losses_of(method, batch)
+    squares = []
+    for given, labels in zip(batch.images, batch.labels, strict=True):
+        image = given.clone().requires_grad_()
+        score = sum((scores + fit(maps, "beasts", labels)).mean() for scores, maps in scales(method, image))
+        (slope,) = torch.autograd.grad(score, image, create_graph=True)
+        squares.append(slope.square().sum())
+    penalty = sum(squares) / 4
+    torch.testing.assert_close(losses["r1"].terms["penalty"], penalty)
+    torch.testing.assert_close(losses["r1"].total, INTERVAL * R1_WEIGHT / 2 * penalty)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("cycle", [0.0, 0.25, 1.0])
+def test_micro_batches_add_up_to_the_batch(double_precision, size, cycle):
+    found = []
+    for micro_batch in (None, size):
+        method, batch = build(cycle=cycle), draw_batch(count=5)
+        torch.manual_seed(1)
+        parts = [
+            losses
+            for phase, losses in method.losses(
+                Batch(batch.images, batch.labels, "beasts", micro_batch=micro_batch), {"d", "g"}
+            )
+            if phase == "g"
+        ]
+        assert [part.last for part in parts] == [*[False] * (len(parts) - 1), True]
+        total = sum(part.total for part in parts)
+        found.append(
+            (
+                total,
+                sum(part.terms["rec"] for part in parts),
+                torch.autograd.grad(total, list(method.generator.parameters())),
+            )
+        )
+    torch.testing.assert_close(found[0], found[1], rtol=1e-7, atol=1e-12)
+
+
+# The edits
+
+
+def tables_of(space=SPACE, count=50):
+    return {schema.name: LabelTable.of(schema, labels_of(schema, count)) for schema in space.schemas}
+
+
+def drawn(space=SPACE, *, across=0.5, single=0.5, labels=None, tables=None, read=0.7):
+    """Draws 8,000 edits for images of which all that is unknown is read as the same number."""
+    schema = space.schemas[0]
+    labels = labels_of(schema, 8000) if labels is None else labels
+    current = {each.name: torch.full((len(labels), each.dim), read) for each in space.schemas}
+    current[schema.name] = torch.where(labels.isnan(), read, labels)
+    torch.manual_seed(2)
+    batch = Batch(torch.zeros(len(labels), 3, 1, 1), labels, schema.name)
+    sampler = EditSampler(space, across, single)
+    return sampler.draw(batch, current, tables_of(space) if tables is None else tables), current
+
+
+def about(share):
+    return pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize("across", [0.0, 0.4, 1.0])
+def test_half_of_the_edits_across_datasets_change_the_own_labels_too(across):
+    edits, _ = drawn(across=across)
+    own, (other,) = edits.parts["beasts"].given, [part.given for name, part in edits.parts.items() if name != "beasts"]
+    assert other.float().mean() == about(across)
+    assert own.float().mean() == about(1 - across / 2)
+    assert (own & other).float().mean() == about(across / 2)
+    assert (own | other).all()
+
+
+def test_an_edit_of_another_dataset_asks_for_all_labels_that_an_image_there_has():
+    tables = tables_of()
+    edits, _ = drawn(tables=tables)
+    ((name, part),) = [item for item in edits.parts.items() if item[0] != "beasts"]
+    assert torch.equal(part.named, part.given[:, None].expand_as(part.named))
+    rows = {tuple(row.tolist()) for row in tables[name].rows}
+    assert {tuple(row.tolist()) for row in part.labels[part.given]} == rows
+
+
+@pytest.mark.parametrize("single", [0.0, 0.3, 1.0])
+def test_an_edit_of_one_attribute_leaves_the_others(single):
+    edits, current = drawn(across=0.0, single=single)
+    part = edits.parts["beasts"]
+    counts = torch.stack([part.named[:, positions[0]] for _, positions in attributes(BEASTS)], dim=1).sum(1)
+    assert set(counts.tolist()) <= {0, 1, 3}
+    assert (counts == 3).float().mean() == about(1 - single)
+    assert torch.equal(part.labels[~part.named], current["beasts"][~part.named])
+    asked = counts == 1
+    assert (part.labels[asked] != current["beasts"][asked]).any(dim=1).all()
+
+
+def test_rare_values_are_asked_for_as_often_as_others():
+    labels = torch.tensor([[1.0, 0, 0, 0, 0.5]]).repeat(8000, 1)
+    table = LabelTable.of(BEASTS, torch.cat([labels, torch.tensor([[0.0, 1, 0, 0, 0.5], [0, 0, 1, 0, 0.5]])]))
+    edits, _ = drawn(LabelSpace([BEASTS]), single=1.0, labels=labels, tables={"beasts": table})
+    species = edits.parts["beasts"].labels[:, :3].mean(0)
+    assert species.tolist() == [about(7 / 9), about(1 / 9), about(1 / 9)]  # a third of the edits are of the species
+
+
+def test_an_unknown_label_is_never_asked_for_and_is_what_was_read():
+    labels = labels_of(BEASTS, 8000)
+    random = torch.rand(8000, 3, generator=torch.Generator().manual_seed(4)) < 0.5
+    unknown = random[:, [0, 0, 0, 1, 2]]
+    labels[unknown] = math.nan
+    tables = {schema.name: LabelTable.of(schema, labels_of(schema, 50)) for schema in SPACE.schemas}
+    hidden = tables["coats"].rows.clone()
+    hidden[::2, :2] = math.nan
+    tables |= {"beasts": LabelTable.of(BEASTS, labels), "coats": LabelTable.of(COATS, hidden)}
+    del tables["hats"]
+    edits, _ = drawn(labels=labels, tables=tables)
+    own, other = edits.parts["beasts"], edits.parts["coats"]
+    for part in (own, other):
+        assert not part.labels.isnan().any()
+        assert (part.labels[part.named] != 0.7).all()
+    assert (own.labels[unknown & ~own.named] == 0.7).all()
+    assert other.named[other.given][:, :2].float().mean() == about(0.5)
+    assert other.named[other.given][:, 2:].all()
+    assert (other.labels[~other.named] == 0.7).all()
+    assert own.named[own.given].any(dim=0).all()
+
+
+def test_a_dataset_of_which_nothing_is_known_gives_no_labels_to_others():
+    labels = torch.full((8000, 5), math.nan)
+    edits, _ = drawn(labels=labels, tables={"coats": LabelTable.of(COATS, torch.full((9, 4), math.nan))})
+    assert list(edits.parts) == ["beasts"]
+    assert not edits.parts["beasts"].named.any()
+    assert (edits.parts["beasts"].labels == 0.7).all()
+
+
+def test_a_label_of_a_group_is_known_only_with_the_others():
+    rows = torch.tensor([[1.0, math.nan, 1, 0], [0, 1, math.nan, math.nan], [math.nan] * 4])
+    table = LabelTable.of(COATS, rows)
+    assert torch.equal(table.rows.isnan(), rows[:2].isnan())
+    assert [values.tolist() for values in table.values] == [[[0, 1]], [[1, 0]]]
+
+
+def test_each_of_the_other_datasets_has_its_turn():
+    batch, tables = draw_batch(), tables_of()
+    current = {schema.name: torch.zeros(4, schema.dim) for schema in SPACE.schemas}
+    names = [name for _ in range(40) for name in EditSampler(SPACE, 0.5, 0.5).draw(batch, current, tables).parts]
+    assert 8 < names.count("coats") < 32
+    assert names.count("hats") == 40 - names.count("coats")
+
+
+def test_with_one_dataset_every_edit_is_of_its_labels_and_there_is_no_mask():
+    space = LabelSpace([BEASTS])
+    edits, _ = drawn(space, across=1.0)
+    assert list(edits.parts) == ["beasts"]
+    assert edits.parts["beasts"].given.all()
+    assert torch.equal(edits.unified(), edits.parts["beasts"].labels)
+    method, batch = build(space), draw_batch()
+    assert all(losses.total.isfinite() for _, losses in method.losses(batch, {"d", "g"}))
+
+
+def test_the_unified_label_has_the_labels_and_mask_bits_of_the_given_datasets():
+    batch = draw_batch()
+    edits = edits_of(batch)
+    rows = [unified(edits, n, {name: part.labels[n] for name, part in edits.parts.items()}) for n in range(4)]
+    torch.testing.assert_close(edits.unified(), torch.cat(rows))
+    assert edits.unified()[:, 10:].tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 0, 0]]
+
+
+# What it says and refuses
+
+
+@pytest.mark.parametrize("loss", [lambda: R1(interval=1), WGANGP])
+def test_a_penalty_at_every_update_is_refused(loss):
+    with pytest.raises(ConfigError, match=r"loss\.name = '.*' penalises .* 'r1' with a loss\.interval of 2 or more"):
+        Joint(SPACE, 32, components(loss=loss))
+
+
+def test_other_losses_have_no_phase_for_a_penalty():
+    method = Joint(SPACE, 32, components(loss=LSGAN))
+    assert [phase.name for phase in method.phases] == ["d", "g"]
+    assert all(losses.total.isfinite() for _, losses in method.losses(draw_batch(), {"d", "g"}))
+
+
+def test_a_discriminator_that_judges_no_labels_is_refused():
+    with pytest.raises(ConfigError, match="'stargan' does not judge .*ProjectionDiscriminator"):
+        Joint(SPACE, 32, components(discriminator=StarGANDiscriminator))
+
+
+@pytest.mark.parametrize("across", [0.0, 0.5])
+def test_it_is_trained_across_datasets_if_any_edit_is(across):
+    assert build(across=across).trained_across == (across > 0)
+
+
+def test_labels_under_the_wrong_mask_are_not_given():
+    method, images = build(), draw_batch().images
+    variant, targets = method.variant("mask", "wrong"), labels_of(BEASTS, 4)
+    result = variant.translate(images, "beasts", targets)
+    assert torch.equal(result, variant.translate(images, "beasts", 1 - targets))
+    assert torch.equal(result, method.generator(images, torch.eye(13)[[11] * 4]))
+    assert not torch.equal(result, method.translate(images, "beasts", targets))
+
+
+def test_it_translates_across_datasets_as_it_trains():
+    method, batch = build(), draw_batch()
+    edits = edits_of(batch)
+    targets = {name: part.labels for name, part in edits.parts.items()}
+    result = method.translate_across(batch.images, targets, {})
+    torch.testing.assert_close(result[2], translated(method, batch, edits)[2])
+
+
+def test_it_reads_the_labels_that_its_classifier_finds():
+    method, images = build(), draw_batch().images
+    logits = method.discriminator.judge(images).logits
+    assert torch.equal(method.read_labels(images, "hats"), (logits[:, 9:10] > 0).float())
+    assert torch.equal(method.read_labels(images, "beasts")[:, :3].argmax(1), logits[:, :3].argmax(1))
