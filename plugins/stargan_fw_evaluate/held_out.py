@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.runs.run_folder import RunFolder
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("stargan_fw.data.check")  # of whose warnings people filter, whichever command shows them
 
 
 @dataclass(frozen=True)
