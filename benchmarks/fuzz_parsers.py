@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SMALL = ("data.image_size=32", "training.batch_size=4", "training.n_critic=1", "generator.conv_dim=4")
 SMALLER = ("generator.repeat_num=1", "discriminator.conv_dim=4")
-TINY = ["--datasets", "celeba,rafd", "--preset", "quickstart", "--precision", "fp32", "--max-steps", "2"]
+TINY = ["--datasets", "celeba,rafd", "--preset", "stargan_64", "--precision", "fp32", "--max-steps", "2"]
 TINY += [part for setting in (*SMALL, *SMALLER) for part in ("--set", setting)]
 
 
@@ -87,7 +87,7 @@ def _program(*arguments: object) -> None:
 
 def _text_parsers(run: RunFolder, plugins: PluginManager) -> dict[str, Parser]:
     space, config = run.labels(), (run.path / "config.toml").read_bytes()
-    preset = Layer.from_file(plugins.index("preset").get("quickstart"))
+    preset = Layer.from_file(plugins.index("preset").get("stargan_64"))
 
     def edit(data: bytes) -> None:
         for resolved in space.resolve_all(data.decode(errors="surrogateescape")):

@@ -132,7 +132,7 @@ def train(folder: Path, steps: int, interval: int) -> list[Reading]:
     saved = {"training.steps": steps, "training.save_every": interval, "training.sample_every": 10 * interval}
     keys = {**TINY, **saved, "data.path": str(folder)}
     layers = [Layer.from_keys("benchmarks/week.py", keys)]
-    config, plugins = configure_layers(layers, datasets="celeba,rafd", preset="quickstart")
+    config, plugins = configure_layers(layers, datasets="celeba,rafd", preset="stargan_64")
     run = RunFolder(folder / "run")
     watch = Watch(run.path, max(1, steps // READINGS), interval // 2)
     print("".join(f"{field.name:>14}" for field in fields(Reading)))

@@ -24,7 +24,7 @@ torch.set_num_threads(1)
 
 TINY = [
     "--preset",
-    "quickstart",
+    "stargan_64",
     "--precision",
     "fp32",
     "--set",

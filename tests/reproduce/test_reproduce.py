@@ -31,7 +31,7 @@ OWN = """
 from stargan_fw import hookimpl
 from stargan_fw_reproduce import Claim, Experiment, PlannedRun, Setup, Text
 
-RUN = PlannedRun("mine", "Mine", "celeba", Setup("quickstart"), Setup("paper"))
+RUN = PlannedRun("mine", "Mine", "celeba", Setup("stargan_64"), Setup("paper"))
 
 class Own(Experiment):
     name = "own"

@@ -119,7 +119,7 @@ def trainer(tmp_path):
     return make
 
 
-PRESETS = ["paper", "quickstart", "cyclegan_64", "diat_64", "icgan_64"]
+PRESETS = ["paper", "quickstart", "stargan_64", "cyclegan_64", "diat_64", "icgan_64"]
 
 
 @pytest.mark.parametrize("accelerate", ["auto", "on"])

@@ -293,6 +293,12 @@ SOURCES = {  # the domains that DIAT and CycleGAN translate from
 }
 
 
+class Joint(BenchmarkEntry):
+    """The project's method, which trains for labels of several datasets at once."""
+
+    name, title, preset = "joint", "Joint", "quickstart"
+
+
 class CycleGAN(BenchmarkEntry):
     """Two generators for each domain but the source."""
 
@@ -318,5 +324,5 @@ def register_experiments(register: Callable[[type[Experiment]], None]) -> None:
 
 @hookimpl
 def register_benchmark_entries(register: Callable[[type[BenchmarkEntry]], None]) -> None:
-    for entry in (PaperNetworks, SmallNetworks, CycleGAN, DIAT, IcGAN):
+    for entry in (PaperNetworks, SmallNetworks, Joint, CycleGAN, DIAT, IcGAN):
         register(entry)

@@ -9,13 +9,13 @@ LONG = {"training.epochs": 200}  # because RaFD is small (Sec. 5.3)
 PEOPLE = {"datasets.rafd.test_size": 0.3}
 COURSE = {"training.keep_checkpoints": 10}  # so that experiments can see when something was learned
 
-JOINT = PlannedRun("joint", "StarGAN-JNT", "celeba,rafd", Setup("quickstart", {**PEOPLE, **COURSE}), Setup("paper"))
-STARGAN = PlannedRun("rafd-stargan", "StarGAN", "rafd", Setup("quickstart", PEOPLE), Setup("paper", LONG), seeded=True)
+JOINT = PlannedRun("joint", "StarGAN-JNT", "celeba,rafd", Setup("stargan_64", {**PEOPLE, **COURSE}), Setup("paper"))
+STARGAN = PlannedRun("rafd-stargan", "StarGAN", "rafd", Setup("stargan_64", PEOPLE), Setup("paper", LONG), seeded=True)
 VANILLA = PlannedRun(
     "rafd-stargan-vanilla",
     "StarGAN, Eq. 1",
     "rafd",
-    Setup("quickstart", {"loss.name": "vanilla", **PEOPLE}),
+    Setup("stargan_64", {"loss.name": "vanilla", **PEOPLE}),
     Setup("paper", {"loss.name": "vanilla", **LONG}),
     seeded=True,
 )
