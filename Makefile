@@ -5,7 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart test test-lowest lint house mutants fuzz mutate-data week gpu clean
+.PHONY: install quickstart check test test-lowest lint release-check house mutants fuzz mutate-data week gpu clean
 
 install: .venv/installed
 
@@ -21,6 +21,9 @@ quickstart: .venv/installed
 	$(BIN)/stargan-fw train --datasets celeba,rafd --data $(DATA) --preset quickstart --out $(RUN) --resume
 	$(BIN)/stargan-fw sheet $(RUN) --out $(RUN)/sheet.png
 	$(BIN)/python benchmarks/expression_error.py $(RUN)
+
+# What a change has to pass, and what .ci/run does.
+check: lint test
 
 test: .venv/installed
 	$(BIN)/pytest $(PYTEST_OPTIONS)
@@ -42,6 +45,16 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Builds sdist and wheel into dist/, and tries them in an empty environment, which downloads PyTorch anew. To see the packages of .venv
+# instead: RELEASE="--packages-of .venv/lib/python3.11/site-packages"
+release-check: .venv-release/installed
+	.venv-release/bin/python benchmarks/release_check.py $(RELEASE)
+
+.venv-release/installed: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-release
+	.venv-release/bin/pip install --quiet --disable-pip-version-check 'build>=1.2' 'twine>=6.1'
+	touch $@
 
 # Draws the picture of the house in CONTRIBUTING.md from the imports; a test says when it is stale.
 house: .venv/installed
@@ -72,4 +85,4 @@ gpu: .venv/installed
 	$(BIN)/python benchmarks/gpu.py --out gpu $(GPU)
 
 clean:
-	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lowest .venv-release build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
