@@ -44,3 +44,12 @@ def test_no_two_files_have_one_name():
     paths = [path for root in ("core", "plugins", "registry") for path in (ROOT / root).rglob("*.py")]
     counts = Counter(path.name for path in paths if path.name != "__init__.py")
     assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_the_core_stays_small():
+    """What grows belongs in a plugin, or takes the place of something."""
+    files = list((ROOT / "core").rglob("*.py"))
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+
+    assert len(files) <= 90
+    assert lines <= 11_000

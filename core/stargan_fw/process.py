@@ -7,12 +7,9 @@ import sys
 VARIABLE = "STARGAN_FW_KEEP_MEMORY"
 HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # read by torch: blocks of 2 MB and more ask for pages of 2 MB
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # from malloc.h
-# The process keeps freed blocks of up to 32 MB, glibc's limit for this setting. It returns larger ones, which would
-# otherwise fragment memory and raise its peak.
+# The process keeps freed blocks of up to 32 MB, glibc's limit for this setting; larger ones would fragment memory.
 MALLOC_SETTINGS = {MMAP_THRESHOLD: 2**25, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**26}
-# Spins before an idle OpenMP thread sleeps: a few microseconds; libgomp's default is milliseconds. On a shared machine, long
-# spinning takes processor time from the very thread that the others wait for: beside a training with as many threads, a
-# small generator took 2 to 10 times as long.
+# Spins before an idle OpenMP thread sleeps: a few microseconds; libgomp's default of milliseconds starves others on a shared machine.
 SPIN_COUNT = "2000"
 
 
@@ -25,12 +22,10 @@ def prepare_process() -> None:
 def keep_freed_memory() -> bool:
     """Makes glibc keep freed memory, and torch ask for huge pages.
 
-    By default glibc returns large freed blocks to the system and soon asks for them again, and the kernel then clears their
-    4 kB pages one by one. In a training step on a CPU, with tensors of tens of megabytes, this takes longer than all
+    Otherwise the kernel clears pages that glibc has returned and asks for again, which takes longer in a training step on a CPU than all
     arithmetic but the convolutions.
 
-    Returns:
-        True if glibc accepted the settings; False without glibc, or if STARGAN_FW_KEEP_MEMORY=0 is set.
+    Returns True if glibc accepted the settings; False without glibc, or if STARGAN_FW_KEEP_MEMORY=0 is set.
     """
     if not sys.platform.startswith("linux") or os.environ.get(VARIABLE) == "0":
         return False

@@ -54,15 +54,8 @@ def automatic(device: torch.device) -> dict[str, str]:
     layout. `training.tune` tries the rest on the machine at hand. Layers are not decided here: each accelerator says where it
     was measured (`Accelerator.suits`).
 
-    Measured, all with two cores and the paper's networks at 64 or 128 px in batches of 16, in images/s of training against
-    plain torch in fp32 (the reference's step, `benchmarks/training_step.py`):
-
-    - Processors in fp32 with the accelerators' layers: 2.1 × on AVX2 alone, 1.7 to 1.8 × on AVX-512.
-    - Processors in bf16: 0.74 to 0.81 × on AVX-512 with `avx512_bf16`. With AMX 1.24 × uncompiled; compiled it was faster, but
-      that was never measured beside the accelerators' layers, so it is left to tuning.
-    - Compiling in fp32 on processors: slower than the accelerators' layers, which multiply less.
-    - CUDA and MPS: nothing. bf16 is the default on CUDA because a GPU that multiplies it in hardware does so several times as
-      fast; losses, penalties and the statistics of norms stay in fp32.
+    docs/performance.md has the figures: on processors fp32 with the accelerators' layers is faster than bf16 and than compiling. bf16
+    is the default on CUDA because a GPU that multiplies it in hardware does so several times as fast.
     """
     processor = device.type == "cpu"
     return {
@@ -87,7 +80,7 @@ def wait_for(device: torch.device) -> None:
 def copy_to(device: torch.device, tensor: torch.Tensor) -> torch.Tensor:
     """Returns a tensor's copy on the device, or the tensor itself if it is there.
 
-    A copy to CUDA does not wait for the device's earlier work. Only copies from pinned memory can do without.
+    A copy from pinned memory to CUDA does not wait for the device's earlier work.
     """
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
@@ -102,10 +95,7 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def prefers_channels_last(device: torch.device) -> bool:
-    """Returns whether translating in bf16 without a compiler was measured to be faster channels last.
-
-    It is on AMX. AVX-512 took 133 ms per image, and 118 in the layout of training. On GPUs nobody measured.
-    """
+    """Returns whether translating in bf16 without a compiler was measured to be faster channels last: on AMX, not on AVX-512."""
     return device.type == "cpu" and "amx_bf16" in _processor_flags()
 
 

@@ -86,9 +86,8 @@ class PortraitSquare(Crop):
 
     def find(self, image: Image.Image) -> Square | None:
         width, height = image.size
-        if height < self.tallness * width:
-            return None
-        return Square.around((self.x * width, self.y * height), self.side * width, image.size)
+        square = Square.around((self.x * width, self.y * height), self.side * width, image.size)
+        return square if height >= self.tallness * width else None
 
 
 SplitName: TypeAlias = Literal["train", "test"]
@@ -101,8 +100,7 @@ class EncodedImage:
 
     Attributes:
         name: the place, for messages: "train.parquet, row 7".
-        fingerprint: a text that changes whenever the bytes change and is cheap to compute, such as a hash of the file
-            plus the row number.
+        fingerprint: a text that changes whenever the bytes do and is cheap, such as a hash of the file plus the row number.
         read: returns the encoded bytes (JPEG, PNG, …).
     """
 
