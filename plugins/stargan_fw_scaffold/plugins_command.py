@@ -1,6 +1,7 @@
 """`stargan-fw plugins …`."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +11,14 @@ from stargan_fw.cli.command_options import JsonOption, PluginOption
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-app = typer.Typer(no_args_is_help=True, help="What is installed, and what failed.")
+    from stargan_fw_scaffold.contract import Outcome
+
+app = typer.Typer(no_args_is_help=True, help="Which plugins there are, and whether they keep what they promise.")
 
 
 @app.callback()
 def group() -> None:
-    """What is installed, and what failed."""
+    """Which plugins there are, and whether they keep what they promise."""
 
 
 @app.command("list")
@@ -46,6 +49,37 @@ def list_plugins(
         )
         table.add_row(escape(report.name), report.distribution or report.source, outcome)
     show(table)
+
+
+@app.command("check")
+def check(
+    target: Annotated[str, typer.Argument(help="An installed plugin or package, a module, or a .py file.")],
+    *,
+    data: Annotated[Path | None, typer.Option(help="Data to read datasets from.", show_default="drawn")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that every component of a plugin keeps what its kind promises; a line per fault says how to mend it."""
+    from stargan_fw_scaffold.contract import check_plugin
+
+    outcomes = []
+    for outcome in check_plugin(target, data=data):
+        outcomes.append(outcome)
+        if not as_json:
+            _show(outcome)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+    if any(outcome.faults for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _show(outcome: "Outcome") -> None:
+    for fault in outcome.faults:
+        typer.echo(f"fault: the {outcome.component} {fault}")
+    if not outcome.faults:
+        typer.echo(f"ok: {outcome.component}" + (f" ({outcome.checks} checks)" if outcome.checks else " (it loads)"))
 
 
 @hookimpl

@@ -1,0 +1,143 @@
+"""What a component promises, as checks that say in one line what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stargan_fw.errors import RequestError
+from stargan_fw_scaffold.dataset_contract import DATASET_CHECKS, DatasetSubject
+from stargan_fw_scaffold.faults import FaultError, Given
+from stargan_fw_scaffold.network_contract import (
+    DISCRIMINATOR_CHECKS,
+    GENERATOR_CHECKS,
+    DiscriminatorSubject,
+    GeneratorSubject,
+)
+from stargan_fw_scaffold.target import load_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from stargan_fw_scaffold.faults import Check
+    from stargan_fw_scaffold.target import Found
+
+
+@dataclass(frozen=True)
+class ContractCase:
+    """One check of one component. As text, the component and what the check makes sure of.
+
+    Attributes:
+        component: the kind and name of the component, such as "dataset pets".
+        check: the check, a function named for the promise.
+        subject: the component, built when the first check needs it.
+    """
+
+    component: str
+    check: Check
+    subject: Any
+
+    def __str__(self) -> str:
+        return f"{self.component}: {self.check.__name__.replace('_', ' ')}"
+
+    def run(self) -> None:
+        """Runs the check.
+
+        Raises:
+            FaultError: if the component does not keep this promise.
+        """
+        try:
+            self.check(self.subject)
+        except FaultError:
+            raise
+        except RequestError as error:
+            raise FaultError(f"refuses what it has to accept: {error}", "Accept it.") from error
+        except Exception as error:
+            raise FaultError(f"{_name(error)}", f"Mend {_place(error)}.") from error
+
+
+def _name(error: Exception) -> str:
+    return f"raises {type(error).__name__}: {str(error).rstrip('.')}"
+
+
+def _place(error: Exception) -> str:
+    """Returns the last line of a plugin, or of whoever was called, that the error passed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    others = [frame for frame in frames if not {"site-packages", "stargan_fw_scaffold"} & {*Path(frame.filename).parts}]
+    frame = (others or frames)[-1]
+    return f"{Path(frame.filename).name}, line {frame.lineno}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the checks found of one component.
+
+    Attributes:
+        component: the kind and name of the component.
+        checks: the number of checks that ran.
+        faults: a line per promise that the component does not keep.
+    """
+
+    component: str
+    checks: int
+    faults: Sequence[str]
+
+
+SUITES: Mapping[str, tuple[Callable[[Found, Given], Any], Sequence[Check]]] = {
+    "dataset": (DatasetSubject, DATASET_CHECKS),
+    "generator": (GeneratorSubject, GENERATOR_CHECKS),
+    "discriminator": (DiscriminatorSubject, DISCRIMINATOR_CHECKS),
+}
+
+
+def contract_cases(
+    target: str, *, data: str | Path | None = None, options: Mapping[str, Any] | None = None
+) -> list[ContractCase]:
+    """Returns the checks of every component that a plugin registers, for `pytest.mark.parametrize`.
+
+        @pytest.mark.parametrize("case", contract_cases("my_package.pets"), ids=str)
+        def test_contract(case):
+            case.run()
+
+    Args:
+        target: the name of an installed plugin or package, a module, or the path of a `.py` file.
+        data: a folder or file to read datasets from. Without it, datasets draw their stand-in data.
+        options: options to build the components with, such as {"conv_dim": 4}.
+
+    Raises:
+        PluginError: if there is no such plugin, or it cannot be used.
+    """
+    given = Given(Path(data) if data else None, options)
+    return [case for found in load_target(target) for case in _cases(found, given)]
+
+
+def check_plugin(
+    target: str, *, data: str | Path | None = None, options: Mapping[str, Any] | None = None
+) -> Iterator[Outcome]:
+    """Yields what the checks find of each component of a plugin; the arguments are those of `contract_cases`."""
+    given = Given(Path(data) if data else None, options)
+    for found in load_target(target):
+        cases = _cases(found, given)
+        faults = dict.fromkeys(_faults(cases))
+        yield Outcome(found.component, len(cases), list(faults))
+
+
+def _cases(found: Found, given: Given) -> list[ContractCase]:
+    if found.kind not in SUITES:
+        return []
+    make, checks = SUITES[found.kind]
+    subject = make(found, given)
+    return [ContractCase(found.component, check, subject) for check in checks]
+
+
+def _faults(cases: Sequence[ContractCase]) -> Iterator[str]:
+    """Yields the faults; if a component fails its first check, which builds it, the others would say the same again."""
+    for number, case in enumerate(cases):
+        try:
+            case.run()
+        except FaultError as fault:
+            yield str(fault)
+            if number == 0:
+                return
