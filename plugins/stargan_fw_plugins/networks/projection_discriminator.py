@@ -31,14 +31,6 @@ class Judgement:
     label_scores: Sequence[Tensor]
     logits: Tensor
 
-    def cut(self, images: slice) -> "Judgement":
-        """Returns the judgement of some of the images."""
-        return Judgement(
-            [scores[images] for scores in self.scores],
-            [scores[images] for scores in self.label_scores],
-            self.logits[images],
-        )
-
 
 class ProjectionDiscriminator(ClassifyingDiscriminator):
     """Strided convolutions that judge an image at two scales: in 8×8 patches and as a whole.
