@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stargan_fw import Command, hookimpl
-from stargan_fw.cli.command_options import JsonOption, PluginOption
+from stargan_fw.cli.command_options import DataOption, JsonOption, PluginOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,14 +55,14 @@ def list_plugins(
 def check(
     target: Annotated[str, typer.Argument(help="An installed plugin or package, a module, or a .py file.")],
     *,
-    data: Annotated[Path | None, typer.Option(help="Data to read datasets from.", show_default="drawn")] = None,
+    data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that every component of a plugin keeps what its kind promises; a line per fault says how to mend it."""
     from stargan_fw_scaffold.contract import check_plugin
 
     outcomes = []
-    for outcome in check_plugin(target, data=data):
+    for outcome in check_plugin(target, data=Path(data) if data else None):
         outcomes.append(outcome)
         if not as_json:
             _show(outcome)

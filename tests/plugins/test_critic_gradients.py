@@ -223,7 +223,10 @@ def parameters_behind(tensors):
         nodes += [following for following, _ in node.next_functions]
 
 
-@pytest.mark.parametrize(("method", "loss"), [*itertools.product(METHODS, LOSSES)])
+REFUSED = {("joint", "wgan_gp")}  # the method has no place for a penalty of every update
+
+
+@pytest.mark.parametrize(("method", "loss"), sorted({*itertools.product(METHODS, LOSSES)} - REFUSED))
 def test_no_network_that_is_differentiated_twice_is_compiled(monkeypatch, tmp_path, method, loss):
     """torch raises for such networks, or returns slopes without gradients (pytorch#181581), so the critic trains otherwise."""
     compiled, twice = [], []

@@ -54,8 +54,7 @@ def automatic(device: torch.device) -> dict[str, str]:
     layout. `training.tune` tries the rest on the machine at hand. Layers are not decided here: each accelerator says where it
     was measured (`Accelerator.suits`).
 
-    docs/performance.md has the figures: on processors fp32 with the accelerators' layers is faster than bf16 and than compiling. bf16
-    is the default on CUDA because a GPU that multiplies it in hardware does so several times as fast.
+    docs/performance.md has the figures. bf16 is for CUDA, because a GPU that multiplies it in hardware is several times as fast.
     """
     processor = device.type == "cpu"
     return {

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stargan_fw.errors import LabelError, ModelError
-from stargan_fw_registry import Edit
+from stargan_fw_registry import Continuous, Edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,14 +75,15 @@ class Target:
         edit, start = self._ends(schema.name)
         for label in (*edit.relative, *(start.relative if start else ())):
             if current[:, schema.position(label)].isnan().any():
+                attribute = next(a for a, part in schema.parts if part.start <= schema.position(label) < part.stop)
+                low, high = (attribute.low, attribute.high) if isinstance(attribute, Continuous) else (0, 1)
                 raise ModelError(
                     f"'{label}' cannot be changed from what it is: the model does not read that from a picture. Give its new "
-                    f"value ({label}=1), or say what it is (--current)."
+                    f"value ({label}={low:g} or {label}={high:g}), or say what it is (--current)."
                 )
         end = schema.edit(current, edit)
-        if self.strength == 1:
-            return end
-        return torch.lerp(current if start is None else schema.edit(current, start), end, self.strength)
+        begin = current if start is None else schema.edit(current, start)
+        return end if self.strength == 1 else torch.lerp(begin, end, self.strength)
 
     def _ends(self, dataset: str) -> tuple[Edit, Edit | None]:
         number = self.datasets.index(dataset)
