@@ -140,7 +140,7 @@ class PluginManager:
         if not path.is_file():
             raise PluginError(f"The plugin file '{path}' does not exist. --plugin names a Python file.")
         report = PluginReport(str(path), "file")
-        self._load(report, lambda: _import_file(path))
+        self._load(report, lambda: import_file(path))
         if any(component.startswith("command ") for component in report.components):
             report.error = (
                 f"it registers a command, which only an installed plugin can: name its module in the entry point group "
@@ -247,8 +247,9 @@ def _origin(distribution: importlib.metadata.Distribution | None) -> str | None:
     return f"{metadata['Name']} {metadata['Version']}"
 
 
-def _import_file(path: Path) -> ModuleType:
-    folder = hashlib.sha256(os.fsencode(path.resolve().parent)).hexdigest()[:16]  # two folders may both have a pets.py
+def import_file(path: Path) -> ModuleType:
+    """Returns a Python file as a module of its own name, also if another folder has a file of that name."""
+    folder = hashlib.sha256(os.fsencode(path.resolve().parent)).hexdigest()[:16]
     name = f"stargan_fw_plugin_file_{path.stem}_{folder}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stargan_fw.errors import PluginError, closest
-from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP, PluginManager, PluginReport
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP, PluginManager, PluginReport, import_file
 
 
 @dataclass(frozen=True)
@@ -51,19 +47,8 @@ class _Plugins(PluginManager):
 
     def load_path(self, path: Path) -> PluginReport:
         """Loads a file; unlike a file of `--plugin`, this one may register commands."""
-        self._load(PluginReport(str(path), "file"), lambda: _import_path(path))
+        self._load(PluginReport(str(path), "file"), lambda: import_file(path))
         return self.reports[-1]
-
-
-def _import_path(path: Path) -> ModuleType:
-    name = f"stargan_fw_checked_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError("it is not a Python file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def load_target(target: str) -> list[Found]:

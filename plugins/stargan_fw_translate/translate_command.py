@@ -97,9 +97,11 @@ def translate(
         accelerate=True,
         crop="face" if face == "detect" else None,
     )
-    reading = _choose_reading(translator, output.targets(translator.labels), model, face_margin, plugin or ())
+    targets = output.targets(translator.labels)
+    translator.warn_of_untrained(edits for target in targets for edits in (target.edits, target.start))
+    reading = _choose_reading(translator, targets, model, face_margin, plugin or ())
     inputs: dict[ImageInput, list[Path]] = {FileInput(source, reading): paths for source, paths in plan.items()}
-    _write_all(translator, output, inputs, current, unreadable)
+    _write_all(translator, targets, output, inputs, current=current, unreadable=unreadable)
 
 
 def _choose_reading(
@@ -120,8 +122,10 @@ def _choose_reading(
 
 def _write_all(
     translator: "Translator",
+    targets: "Sequence[Target]",
     output: "Output",
     files_of: "dict[ImageInput, list[Path]]",
+    *,
     current: str | None,
     unreadable: list[DataError],
 ) -> None:
@@ -132,8 +136,6 @@ def _write_all(
     from stargan_fw.inference.pipeline import map_batches
 
     listed = len(files_of) + len(unreadable)
-    targets = output.targets(translator.labels)
-    translator.warn_of_untrained(edits for target in targets for edits in (target.edits, target.start))
 
     def write(translated: "Translated") -> list[Path]:
         paths = files_of[translated.image]

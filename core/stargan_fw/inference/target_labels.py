@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stargan_fw.errors import LabelError, ModelError
-from stargan_fw_registry import Continuous, Edit
+from stargan_fw_registry import Edit, quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,11 +75,10 @@ class Target:
         edit, start = self._ends(schema.name)
         for label in (*edit.relative, *(start.relative if start else ())):
             if current[:, schema.position(label)].isnan().any():
-                attribute = next(a for a, part in schema.parts if part.start <= schema.position(label) < part.stop)
-                low, high = (attribute.low, attribute.high) if isinstance(attribute, Continuous) else (0, 1)
+                low, high = (quote_name(label) + (schema.kinds[label].write(end) or "=1") for end in (0.0, 1.0))
                 raise ModelError(
                     f"'{label}' cannot be changed from what it is: the model does not read that from a picture. Give its new "
-                    f"value ({label}={low:g} or {label}={high:g}), or say what it is (--current)."
+                    f"value ({low} or {high}), or say what it is (--current)."
                 )
         end = schema.edit(current, edit)
         begin = current if start is None else schema.edit(current, start)

@@ -126,14 +126,25 @@ class AttentionGenerator(Generator):
             features = layer(features, labels)
         drawn = F.pixel_shuffle(self.to_image(features).to(images.dtype), PATCH)
         colour, mask = torch.split(drawn, [3, 1], dim=1)
-        # The bound keeps gradients above Adam's epsilon: early on, the reconstruction loss closes the mask, and the
-        # classifier can open it only later. An unbounded sigmoid would saturate.
-        mask = (MASK_BOUND * (mask / MASK_BOUND).tanh()).sigmoid()
-        return torch.lerp(images, colour.tanh(), mask)
+        return torch.lerp(images, colour.tanh(), bounded_mask(mask))
 
     def label_axes(self) -> Mapping[str, tuple[int, int]]:
-        norms = (name for name, module in self.named_modules() if isinstance(module, ConditionalNorm))
-        return {f"{name}.affine.weight": (1, 0) for name in norms}
+        return label_axes_of_norms(self)
+
+
+def bounded_mask(logits: Tensor) -> Tensor:
+    """Returns a mask between 0.7 % and 99.3 %, of the shape of its logits.
+
+    The bound keeps gradients above Adam's epsilon: early on, the reconstruction loss closes the mask, and the classifier can open it
+    only later. An unbounded sigmoid would saturate.
+    """
+    return (MASK_BOUND * (logits / MASK_BOUND).tanh()).sigmoid()
+
+
+def label_axes_of_norms(network: nn.Module) -> Mapping[str, tuple[int, int]]:
+    """Returns `label_axes` of a network whose labels meet its conditional norms alone."""
+    norms = (name for name, module in network.named_modules() if isinstance(module, ConditionalNorm))
+    return {f"{name}.affine.weight": (1, 0) for name in norms}
 
 
 def _linear(label_dim: int, size: int) -> nn.Linear:

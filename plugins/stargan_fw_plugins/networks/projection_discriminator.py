@@ -49,7 +49,6 @@ class ProjectionDiscriminator(ClassifyingDiscriminator):
 
     def __init__(self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 64) -> None:
         super().__init__()
-        self.label_dim = label_dim
         depth = depth_for(image_size)
         widths = [3, *(min(conv_dim * 2**i, MOST_CHANNELS) for i in range(depth))]
         stages = [

@@ -12,8 +12,9 @@ from stargan_fw_plugins.networks.attention_generator import (
     MASK_BOUND,
     PATCH,
     ConditionalBlock,
-    ConditionalNorm,
     NormedConvolution,
+    bounded_mask,
+    label_axes_of_norms,
 )
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
 
@@ -53,9 +54,10 @@ class UNetGenerator(Generator):
         self.down = NormedConvolution(nn.Conv2d(2 * d, 4 * d, 4, stride=2, padding=1, bias=False), label_dim)
         self.blocks = nn.ModuleList(ConditionalBlock(4 * d, label_dim) for _ in range(repeat_num))
         self.up = NormedConvolution(nn.Conv2d(4 * d, 2 * d, 3, padding=1, bias=False), label_dim)
-        self.to_full_size = NormedConvolution(nn.Conv2d(2 * d, d // 2 or 1, 3, padding=1, bias=False), label_dim)
+        last = max(1, d // 2)
+        self.to_full_size = NormedConvolution(nn.Conv2d(2 * d, last, 3, padding=1, bias=False), label_dim)
         self.to_recolouring = nn.Conv2d(4 * d, 6, 3, padding=1)
-        self.to_image = nn.Conv2d((d // 2 or 1) + 3, 5, 3, padding=1)
+        self.to_image = nn.Conv2d(last + 3, 5, 3, padding=1)
         # Training begins with the identity and with open masks, so that what is painted learns at once.
         for layer, painted in ((self.to_recolouring, 6), (self.to_image, 3)):
             nn.init.zeros_(layer.weight[:painted])
@@ -73,26 +75,21 @@ class UNetGenerator(Generator):
         features = self.to_full_size(_doubled(features), labels)
         drawn = self.to_image(torch.cat([features, images.to(features.dtype)], dim=1)).to(images.dtype)
         colour, masks = torch.split(drawn, [3, 2], dim=1)
-        recoloured, detailed = _bounded(masks).chunk(2, dim=1)
+        recoloured, detailed = _stretched(bounded_mask(masks)).chunk(2, dim=1)
         gain, offset = recolouring.to(images.dtype).chunk(2, dim=1)
         images = F.hardtanh(images + recoloured * (gain * images + offset))
         return F.hardtanh(images + detailed * colour)
 
     def label_axes(self) -> Mapping[str, tuple[int, int]]:
-        norms = (name for name, module in self.named_modules() if isinstance(module, ConditionalNorm))
-        return {f"{name}.affine.weight": (1, 0) for name in norms}
+        return label_axes_of_norms(self)
 
 
 def _doubled(maps: Tensor) -> Tensor:
     return F.interpolate(maps, scale_factor=2, mode="nearest")
 
 
-def _bounded(logits: Tensor) -> Tensor:
-    """Returns masks from 0 to 1. Their logits are bounded, so that gradients stay above Adam's epsilon; see the attention generator.
-
-    The bounds are then stretched to 0 and 1: a mask that is nearly closed would change a little at each of many edits.
-    """
-    masks = (MASK_BOUND * (logits / MASK_BOUND).tanh()).sigmoid()
+def _stretched(masks: Tensor) -> Tensor:
+    """Returns bounded masks stretched to 0 and 1: one that is nearly closed would change a little at each of many edits."""
     return (masks - LEAST) / (1 - 2 * LEAST)
 
 
