@@ -82,12 +82,16 @@ def edits_of(batch):
     """Returns an edit for each of four images: all own labels, all of another dataset, all of both, one own attribute.
 
     The second image keeps its own labels without being told, and the labels that are not asked for are unlike the image's, so
-    that a test sees whether they count.
+    that a test sees whether they count. What the fourth one should show differs from what the generator is told.
     """
     named = torch.tensor([[1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()
-    own = DatasetEdit(labels_of(BEASTS, 4, seed=8), torch.tensor([True, False, True, True]), named)
+    told = labels_of(BEASTS, 4, seed=8)
+    result = told.clone()
+    result[3] = torch.cat([told[3, :3].roll(1), 1 - told[3, 3:]])
+    own = DatasetEdit(told, torch.tensor([True, False, True, True]), named, result)
     given = torch.tensor([False, True, True, False])
-    other = DatasetEdit(labels_of(COATS, 4, seed=9), given, given[:, None].expand(4, 4))
+    told = labels_of(COATS, 4, seed=9)
+    other = DatasetEdit(told, given, given[:, None].expand(4, 4), told)
     return TrainingEdits(SPACE, batch.dataset, {"beasts": own, "coats": other})
 
 
@@ -173,7 +177,7 @@ def plain_d(method, batch, edits):
     """D's terms; the fakes are those of `translated`."""
     current, fakes, adversarial = current_labels(method, batch), translated(method, batch, edits), 0
     for number, (image, fake) in enumerate(zip(batch.images, fakes, strict=True)):
-        wanted = edits.parts[batch.dataset].labels[number]
+        wanted = edits.parts[batch.dataset].result[number]
         for scores, label_scores in scales(method, image):
             adversarial += softplus(-(scores + fit(label_scores, batch.dataset, current[number]["beasts"]))).mean()
         for scores, label_scores in scales(method, fake.detach()):
@@ -216,14 +220,14 @@ def plain_g(method, batch, edits):
         importance = [1.0 if named else STAY for named in own.named[number]]
         logits = method.discriminator.judge(fake[None]).logits[0]
         for scores, label_scores in scales(method, fake):
-            adversarial += softplus(-(scores + fit(label_scores, "beasts", own.labels[number], importance))).mean()
+            adversarial += softplus(-(scores + fit(label_scores, "beasts", own.result[number], importance))).mean()
             if other.given[number]:
-                adversarial += softplus(-fit(label_scores, "coats", other.labels[number])).mean()
+                adversarial += softplus(-fit(label_scores, "coats", other.result[number])).mean()
         for schema in SPACE.schemas:
             for attribute, positions in attributes(schema):
                 part = edits.parts.get(schema.name)
                 named = part is not None and bool(part.named[number][positions[0]])
-                wanted = part.labels[number] if named else current[number][schema.name]
+                wanted = part.result[number] if named else current[number][schema.name]
                 values = [logits[first_label(schema.name) + k] for k in positions]
                 loss = sum(attribute_loss(attribute, values, [wanted[k] for k in positions]))
                 classification += (1.0 if named else STAY) * loss
@@ -339,25 +343,117 @@ def test_half_of_the_edits_across_datasets_change_the_own_labels_too(across):
     assert (own | other).all()
 
 
-def test_an_edit_of_another_dataset_asks_for_all_labels_that_an_image_there_has():
+def test_edits_of_all_labels_of_a_dataset_are_those_that_an_image_there_has():
     tables = tables_of()
-    edits, _ = drawn(tables=tables)
+    edits, _ = drawn(tables=tables, single=0.0)
     ((name, part),) = [item for item in edits.parts.items() if item[0] != "beasts"]
     assert torch.equal(part.named, part.given[:, None].expand_as(part.named))
     rows = {tuple(row.tolist()) for row in tables[name].rows}
     assert {tuple(row.tolist()) for row in part.labels[part.given]} == rows
+    for each in edits.parts.values():
+        assert torch.equal(each.result, each.labels)
 
 
 @pytest.mark.parametrize("single", [0.0, 0.3, 1.0])
-def test_an_edit_of_one_attribute_leaves_the_others(single):
-    edits, current = drawn(across=0.0, single=single)
-    part = edits.parts["beasts"]
-    counts = torch.stack([part.named[:, positions[0]] for _, positions in attributes(BEASTS)], dim=1).sum(1)
-    assert set(counts.tolist()) <= {0, 1, 3}
-    assert (counts == 3).float().mean() == about(1 - single)
-    assert torch.equal(part.labels[~part.named], current["beasts"][~part.named])
+@pytest.mark.parametrize(("across", "number"), [(0.0, 0), (1.0, 1)])
+def test_an_edit_of_one_attribute_leaves_the_others(single, across, number):
+    space = LabelSpace([BEASTS, COATS])
+    edits, current = drawn(space, across=across, single=single)
+    schema = space.schemas[number]
+    part, whole = edits.parts[schema.name], len(schema.attributes)
+    counts = torch.stack([part.named[:, positions[0]] for _, positions in attributes(schema)], dim=1).sum(1)
+    assert set(counts.tolist()) <= {0, 1, whole}
+    assert (counts == whole).float().mean() == about((1 - single) * (0.5 if number == 0 and across else 1))
+    assert torch.equal(part.labels[~part.named], current[schema.name][~part.named])
     asked = counts == 1
-    assert (part.labels[asked] != current["beasts"][asked]).any(dim=1).all()
+    assert (part.labels[asked] != current[schema.name][asked]).any(dim=1).all()
+
+
+HAIR = LabelSchema(
+    "people", [Exclusive("hair", ["black", "blond"]), Binary("male"), Binary("young"), Continuous("height", 0, 2)]
+)
+PEOPLE = (
+    torch.tensor(  # who is old has hair of no colour that has a name, and the others are blond more often than black
+        [[1.0, 0, 0, 1, 0.2], [0, 1, 0, 1, 0.3], [0, 1, 1, 1, 0.7], [0, 0, 0, 0, 0.4], [0, 0, 1, 0, 0.6]]
+    ).repeat(60, 1)
+)
+
+
+@pytest.mark.parametrize(
+    ("person", "asked", "follows", "result"),
+    [
+        ([1, 0, 0, 1, 0.5], {"young": 0}, {"hair"}, [0, 0, 0, 0, 0.5]),
+        ([0, 1, 1, 1, 0.5], {"young": 0}, {"hair"}, [0, 0, 1, 0, 0.5]),
+        ([0, 0, 1, 0, 0.5], {"young": 1}, {"hair"}, [0, 1, 1, 1, 0.5]),
+        ([0, 0, 1, 0, 0.5], {"black": 1}, {"male", "young"}, [1, 0, 0, 1, 0.5]),
+        ([0, 1, 1, 1, 0.5], {"black": 0, "blond": 0}, {"young"}, [0, 0, 1, 0, 0.5]),
+        ([1, 0, 0, 1, 0.5], {"black": 0, "blond": 1}, set(), [0, 1, 0, 1, 0.5]),
+        ([0, 1, 0, 1, 0.5], {"male": 1}, set(), [0, 1, 1, 1, 0.5]),
+        ([0, 0, 0, 0, 0.5], {"male": 1}, set(), [0, 0, 1, 0, 0.5]),
+        (
+            [0.1, 0.8, 0.6, 0.9, 0.5],
+            {"young": 0},
+            {"hair"},
+            [0, 0, 0.6, 0, 0.5],
+        ),  # what is read from an image is no whole number
+    ],
+)
+def test_what_no_image_has_together_with_the_new_value_becomes_what_follows_from_it(person, asked, follows, result):
+    space = LabelSpace([HAIR])
+    current = torch.tensor(person).repeat(2000, 1)
+    unknown = torch.full_like(current, math.nan)
+    tables = {"people": LabelTable.of(HAIR, PEOPLE)}
+    torch.manual_seed(1)
+    batch = Batch(torch.zeros(2000, 3, 1, 1), unknown, "people")
+    part = EditSampler(space, 0.0, 1.0).draw(batch, {"people": current}, tables).parts["people"]
+    told = current[0].clone()
+    for name, value in asked.items():
+        told[HAIR.position(name)] = value
+    if "black" in asked or "blond" in asked:
+        told[:2] = torch.tensor([float(asked.get(name, 0)) for name in ("black", "blond")])
+    (same,) = (part.labels == told).all(dim=1).nonzero(as_tuple=True)
+    assert len(same)
+    named = {"hair" if name in {"black", "blond"} else name for name in asked} | follows
+    places = {"hair": [0, 1], "male": [2], "young": [3]}
+    for row in same:
+        assert part.result[row].tolist() == pytest.approx(result)
+        assert part.named[row].nonzero()[:, 0].tolist() == sorted(k for name in named for k in places[name])
+
+
+def test_a_reading_without_a_likely_value_counts_as_its_likeliest():
+    schema = LabelSchema("pets", [Categorical("species", ["cat", "dog", "owl"]), Binary("wings")])
+    rows = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 1], [0, 0, 1, 1]]).repeat(60, 1)
+    current = torch.tensor([[0.4, 0.3, 0.3, 0.1], [0.3, 0.4, 0.3, 0.1]]).repeat(500, 1)
+    batch = Batch(torch.zeros(1000, 3, 1, 1), torch.full_like(current, math.nan), "pets")
+    tables = {"pets": LabelTable.of(schema, rows)}
+    part = EditSampler(LabelSpace([schema]), 0.0, 1.0).draw(batch, {"pets": current}, tables).parts["pets"]
+    winged = (part.labels[:, 3] == 1).nonzero()[:, 0]
+    cats, dogs = winged[winged % 2 == 0], winged[winged % 2 == 1]
+    assert len(cats)
+    assert len(dogs)
+    assert torch.equal(part.result[dogs], part.labels[dogs])
+    assert all(row.tolist() in ([0, 1, 0, 1], [0, 0, 1, 1]) for row in part.result[cats])
+
+
+def test_few_images_prove_nothing_about_what_goes_together():
+    table = LabelTable.of(HAIR, PEOPLE[:20])
+    current = PEOPLE[:1].repeat(2000, 1)
+    batch = Batch(torch.zeros(2000, 3, 1, 1), current, "people")
+    part = EditSampler(LabelSpace([HAIR]), 0.0, 1.0).draw(batch, {"people": current}, {"people": table}).parts["people"]
+    assert torch.equal(part.result, part.labels)
+    assert (part.labels[:, 3] == 0).any()
+
+
+def test_labels_that_are_not_known_contradict_nothing():
+    hidden = PEOPLE.clone()
+    hidden[PEOPLE[:, 3] == 0, :2] = math.nan
+    current = PEOPLE[:1].repeat(2000, 1)
+    batch = Batch(torch.zeros(2000, 3, 1, 1), current, "people")
+    tables = {"people": LabelTable.of(HAIR, hidden)}
+    part = EditSampler(LabelSpace([HAIR]), 0.0, 1.0).draw(batch, {"people": current}, tables).parts["people"]
+    old = part.labels[:, 3] == 0
+    assert old.any()
+    assert torch.equal(part.result[old], part.labels[old])
 
 
 def test_rare_values_are_asked_for_as_often_as_others():
@@ -378,7 +474,7 @@ def test_an_unknown_label_is_never_asked_for_and_is_what_was_read():
     hidden[::2, :2] = math.nan
     tables |= {"beasts": LabelTable.of(BEASTS, labels), "coats": LabelTable.of(COATS, hidden)}
     del tables["hats"]
-    edits, _ = drawn(labels=labels, tables=tables)
+    edits, _ = drawn(labels=labels, tables=tables, single=0.0)
     own, other = edits.parts["beasts"], edits.parts["coats"]
     for part in (own, other):
         assert not part.labels.isnan().any()
@@ -402,7 +498,7 @@ def test_a_label_of_a_group_is_known_only_with_the_others():
     rows = torch.tensor([[1.0, math.nan, 1, 0], [0, 1, math.nan, math.nan], [math.nan] * 4])
     table = LabelTable.of(COATS, rows)
     assert torch.equal(table.rows.isnan(), rows[:2].isnan())
-    assert [values.tolist() for values in table.values] == [[[0, 1]], [[1, 0]]]
+    assert [values.labels.tolist() for values in table.values] == [[[0, 1]], [[1, 0]]]
 
 
 def test_each_of_the_other_datasets_has_its_turn():

@@ -33,7 +33,8 @@ class Joint(StarGAN):
 
     An edit of an image x of dataset A gives labels of A, of another dataset B, or of both. It asks for some labels. All others,
     of every dataset, shall stay as they are. What is not known of them is what the discriminator reads from x, with its
-    certainty.
+    certainty. What hardly any image has together with what an edit of one attribute asks for follows from the edit, see
+    `EditSampler`. In the following, t is the result: what is asked for and what follows from it.
 
     With s as the scores of the patches, u as their scores for the labels and w as what `label_weights` makes of labels c or t:
 
@@ -47,8 +48,8 @@ class Joint(StarGAN):
 
     Args:
         across: the share of the edits that give labels of another dataset; half of these change the own labels, too.
-        single: the share of the edits of own labels that change one attribute at most, as people do. The others take all labels of
-            another image.
+        single: the share of the edits of a dataset's labels that change one attribute at most, as people do. The others take all
+            labels of an image of that dataset.
         cycle: the share of the images that are translated back.
         identity: the share of the images that are translated to what they are.
         lambda_stay: the weight of the labels that an edit does not ask for, relative to those that it asks for.
@@ -91,7 +92,7 @@ class Joint(StarGAN):
         slices = self._micro_batches(batch) if "g" in due else []
         with torch.set_grad_enabled(len(slices) == 1):
             fake = self._edit(batch.images, edits)
-        yield "d", self._judge_losses(batch, current[own], real, fake.detach(), edits.parts[own].labels)
+        yield "d", self._judge_losses(batch, current[own], real, fake.detach(), edits.parts[own].result)
         del real
         if self.lazy and self.lazy.name in due:
             yield self.lazy.name, self.lazy.due_losses(partial(self._whole_score, own, current[own]), batch.images)
@@ -192,7 +193,7 @@ class Joint(StarGAN):
     def _adversarial(self, judgement: Judgement, edits: TrainingEdits) -> Tensor:
         total = judgement.logits.new_zeros(())
         for dataset, part in edits.parts.items():
-            weights = label_weights(self.space.schema(dataset), part.labels)
+            weights = label_weights(self.space.schema(dataset), part.result)
             if dataset == edits.own:
                 judged = self._scores(judgement, dataset, weights * self._importance(part.named))
                 total = total + self._sum_over_scales(judged)
@@ -215,7 +216,7 @@ class Joint(StarGAN):
             wanted, weights = labels, torch.full_like(labels, self.lambda_stay)
             if dataset in edits.parts:
                 part = edits.parts[dataset]
-                wanted, weights = torch.where(part.named, part.labels, labels), self._importance(part.named)
+                wanted, weights = torch.where(part.named, part.result, labels), self._importance(part.named)
             losses, _ = label_losses(self.space.schema(dataset), judgement.logits[:, self.space.slice(dataset)], wanted)
             total = total + (losses * weights).sum(1).mean()
         return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,23 +16,29 @@ if TYPE_CHECKING:
     from stargan_fw_registry import LabelSchema, LabelSpace
 
 
+RARE = 0.02  # a label that so few images with a value have, or fewer (by Laplace's rule of succession), contradicts the value
+
+
 @dataclass(frozen=True)
 class DatasetEdit:
     """What a batch of edits asks of the labels of one dataset.
 
     Attributes:
-        labels: (B, d) from 0 to 1, what an image should show afterwards.
+        labels: (B, d) from 0 to 1, what the generator is told: the labels that the edit asks for, and the image's own as known or
+            as read from it.
         given: (B,) of bool, whether the generator is told these labels: the dataset's mask bit.
-        named: (B, d) of bool, the labels that the edit asks for. The others are the image's own, as known or as read from it.
+        named: (B, d) of bool, the labels that the edit asks for, and those that follow from them.
+        result: (B, d) from 0 to 1, what an image should show afterwards: `labels` with what follows from the edit.
     """
 
     labels: Tensor
     given: Tensor
     named: Tensor
+    result: Tensor
 
     def cut(self, images: slice | Tensor) -> DatasetEdit:
         """Returns the edit of some of the images."""
-        return DatasetEdit(self.labels[images], self.given[images], self.named[images])
+        return DatasetEdit(self.labels[images], self.given[images], self.named[images], self.result[images])
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,10 @@ class TrainingEdits:
         Args:
             current: by dataset, the images' labels (B, d).
         """
-        parts = {dataset: replace(part, labels=current[dataset]) for dataset, part in self.parts.items()}
+        parts = {
+            dataset: replace(part, labels=current[dataset], result=current[dataset])
+            for dataset, part in self.parts.items()
+        }
         return replace(self, parts=parts)
 
     def cut(self, images: slice | Tensor) -> TrainingEdits:
@@ -75,40 +84,102 @@ class TrainingEdits:
 
 
 @dataclass(frozen=True)
+class AttributeValues:
+    """The values of an attribute that a dataset's images have, and which labels go with each of them.
+
+    Attributes:
+        labels: (V, size), the attribute's labels for each value.
+        shares: (V, d), of the images with each value, the share that has each of the dataset's labels.
+        counts: (V, d), the number of images with each value of which the label is known; 0 if the attribute is a number.
+        usual: (V, d), each attribute's most frequent labels among the images with the value.
+    """
+
+    labels: Tensor
+    shares: Tensor
+    counts: Tensor
+    usual: Tensor
+
+    @classmethod
+    def of(cls, schema: LabelSchema, part: slice, labels: Tensor) -> AttributeValues:
+        """Returns the values of the attribute at some places of a dataset's labels (N, d); NaN is unknown."""
+        values, numbers = torch.unique(labels[:, part].nan_to_num(-1.0), dim=0, return_inverse=True)
+        known = (values >= 0).all(dim=1)
+        if schema.kinds[schema.names[part.start]].continuous:
+            nothing = labels.new_zeros(1, schema.dim).expand(int(known.sum()), -1)
+            return cls(values[known], nothing, nothing, nothing)
+        sums = labels.new_zeros(len(values), schema.dim).index_add_(0, numbers, labels.nan_to_num(0.0))
+        counts = labels.new_zeros(len(values), schema.dim).index_add_(0, numbers, (~labels.isnan()).to(labels))
+        shares = sums / counts.clamp(min=1)
+        return cls(values[known], shares[known], counts[known], _likeliest(schema, shares[known]))
+
+    def to(self, device: torch.device) -> AttributeValues:
+        """Returns the values on a device."""
+        return AttributeValues(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def contradict(self, value: Tensor, labels: Tensor, membership: Tensor) -> Tensor:
+        """Returns which labels hardly any image has together with a value of this attribute.
+
+        Args:
+            value: (B,), the number of the value.
+            labels: (B, d), 0 or 1.
+            membership: (d, A), 1 if a label belongs to an attribute that is not a number.
+
+        Returns:
+            (B, d) of bool, the same for all labels of an attribute.
+        """
+        shares = self.shares[value]
+        chance = (labels * shares) @ membership + (1 - labels @ membership) * (1 - shares @ membership)
+        counts = self.counts[value] @ membership / membership.sum(0).clamp(min=1)
+        rare = (chance * counts + 1) / (counts + 2) < RARE
+        return rare.float() @ membership.T > 0
+
+
+@dataclass(frozen=True)
 class LabelTable:
     """The labels that a dataset's images have, from which edits take theirs.
 
     Attributes:
+        schema: the dataset's labels.
         rows: (N, d), the labels of the images of which any is known; NaN if unknown.
-        values: per attribute its distinct values (V, size), as far as they are known.
+        values: the values of each attribute, as far as they are known.
+        membership: (d, A), 1 if a label belongs to an attribute that is not a number.
     """
 
+    schema: LabelSchema
     rows: Tensor
-    values: Sequence[Tensor]
+    values: Sequence[AttributeValues]
+    membership: Tensor
 
     @classmethod
     def of(cls, schema: LabelSchema, labels: Tensor) -> LabelTable:
         """Returns the table of a dataset's labels (N, d)."""
         known = known_attributes(schema, labels)
-        values = [torch.unique(labels[known[:, part.start], part], dim=0) for _, part in schema.parts]
-        return cls(labels[known.any(dim=1)], values)
+        values = [AttributeValues.of(schema, part, labels.where(known, torch.nan)) for _, part in schema.parts]
+        membership = torch.zeros(schema.dim, len(schema.parts))
+        for number, (attribute, part) in enumerate(schema.parts):
+            membership[part, number] = float(not attribute.continuous)
+        return cls(schema, labels[known.any(dim=1)], values, membership)
 
     def to(self, device: torch.device) -> LabelTable:
         """Returns the table on a device."""
-        return LabelTable(self.rows.to(device), [values.to(device) for values in self.values])
+        values = [values.to(device) for values in self.values]
+        return LabelTable(self.schema, self.rows.to(device), values, self.membership.to(device))
 
 
 @dataclass(frozen=True)
 class EditSampler:
     """Draws edits as people make them.
 
-    An attribute is not asked for if the labels that are taken for it are unknown.
+    An attribute is not asked for if the labels that are taken for it are unknown. An edit of one attribute may contradict a label
+    that it does not name: where only old people have grey hair, the edit "not young" of somebody with black hair does. What hardly any
+    image has together with the new value then follows from the edit, and becomes what most images with that value have. A critic
+    cannot say what else an image should look like, as it has seen none.
 
     Attributes:
         space: the label space of all datasets.
         across: the share of the edits that give labels of another dataset; half of these change the own labels, too.
-        single: the share of the edits of own labels that change one attribute at most, to any of its values with equal chances, so
-            that rare ones are learned as well. The others take all labels of another image.
+        single: the share of the edits of a dataset's labels that change one attribute at most, to any of its values with equal chances,
+            so that rare ones are learned as well. The others take all labels of an image.
     """
 
     space: LabelSpace
@@ -123,43 +194,72 @@ class EditSampler:
             current: by dataset, the images' labels (B, d), known or read, without NaN.
             tables: by dataset, the labels to take. No edit gives labels of another dataset whose table is empty or missing.
         """
-        others = [
-            name for name in self.space.datasets if name != batch.dataset and name in tables and len(tables[name].rows)
-        ]
+        own = batch.dataset
+        others = [name for name in self.space.datasets if name != own and name in tables and len(tables[name].rows)]
         chance = batch.draw(torch.rand) if others else torch.ones(len(batch.images), device=batch.images.device)
-        own = self._own(batch, current[batch.dataset], tables.get(batch.dataset), changed=chance >= self.across / 2)
-        parts = {batch.dataset: own}
+        table = tables.get(own) or LabelTable.of(self.space.schema(own), current[own][:0])
+        parts = {own: self._edit(batch, table, current[own], batch.shuffled_labels(), chance >= self.across / 2)}
         if others:
             name = others[int(torch.randint(len(others), ()))]
-            wanted, given = _pick(tables[name].rows, batch.draw(torch.rand)), chance < self.across
-            parts[name] = _change(self.space.schema(name), current[name], wanted, given, given[:, None])
-        return TrainingEdits(self.space, batch.dataset, parts)
+            wanted = _pick(tables[name].rows, batch.draw(torch.rand))
+            parts[name] = self._edit(batch, tables[name], current[name], wanted, chance < self.across)
+        return TrainingEdits(self.space, own, parts)
 
-    def _own(self, batch: Batch, current: Tensor, table: LabelTable | None, changed: Tensor) -> DatasetEdit:
-        """Returns the edit of the own labels: to those of another image, to one attribute of them, or to none."""
-        schema, wanted = self.space.schema(batch.dataset), batch.shuffled_labels()
-        single = changed & (batch.draw(torch.rand) < self.single)
-        chosen = (batch.draw(torch.rand) * len(schema.parts)).long()
+    def _edit(self, batch: Batch, table: LabelTable, current: Tensor, wanted: Tensor, given: Tensor) -> DatasetEdit:
+        """Returns the edit of the labels of one dataset: to those wanted, to a value of one attribute, or to none.
+
+        Args:
+            batch: the images.
+            table: the labels that the dataset's images have.
+            current: (B, d), the images' labels.
+            wanted: (B, d), the labels that an edit of all labels gives; NaN if unknown.
+            given: (B,) of bool, whether an edit gives labels.
+        """
+        single = given & (batch.draw(torch.rand) < self.single)
+        chosen = (batch.draw(torch.rand) * len(table.schema.parts)).long()
         place = batch.draw(torch.rand)
-        asked = (changed & ~single)[:, None].repeat(1, schema.dim)
-        for number, (_, part) in enumerate(schema.parts):
-            if table is None or not len(table.values[number]):
+        asked = (given & ~single)[:, None].repeat(1, table.schema.dim)
+        likeliest = _likeliest(table.schema, current)
+        result, follows = current, torch.zeros_like(asked)
+        for number, (_, part) in enumerate(table.schema.parts):
+            values = table.values[number]
+            if not len(values.labels):
                 continue
-            here = single & (chosen == number)
-            wanted[:, part] = torch.where(here[:, None], _pick(table.values[number], place), wanted[:, part])
-            asked[:, part] |= (here & (wanted[:, part] != current[:, part]).any(dim=1))[:, None]
-        return _change(schema, current, wanted, changed, asked)
+            value, here = _place(values.labels, place), single & (chosen == number)
+            wanted[:, part] = torch.where(here[:, None], values.labels[value], wanted[:, part])
+            changed = here & (wanted[:, part] != current[:, part]).any(dim=1)
+            asked[:, part] |= changed[:, None]
+            contradicted = changed[:, None] & values.contradict(value, likeliest, table.membership)
+            contradicted[:, part] = False
+            follows, result = follows | contradicted, torch.where(contradicted, values.usual[value], result)
+        named = asked & known_attributes(table.schema, wanted)
+        return DatasetEdit(
+            labels=torch.where(named, wanted, current),
+            given=given,
+            named=named | follows,
+            result=torch.where(named, wanted, result),
+        )
+
+
+def _likeliest(schema: LabelSchema, shares: Tensor) -> Tensor:
+    """Returns for how likely each label is set, (N, d), the likeliest labels, 0 or 1."""
+    labels = (shares > 0.5).to(shares)
+    for attribute, part in schema.parts:
+        if attribute.size > 1:
+            none = torch.zeros_like(shares[:, :1]) if attribute.one_hot else 1 - shares[:, part].sum(1, keepdim=True)
+            likeliest = torch.cat([shares[:, part], none], dim=1).argmax(dim=1)
+            labels[:, part] = torch.nn.functional.one_hot(likeliest, attribute.size + 1)[:, :-1].to(shares)
+    return labels
+
+
+def _place(rows: Tensor, chance: Tensor) -> Tensor:
+    """Returns the number of one of the rows (N, d) for each chance (B,), from 0 to less than 1: (B,)."""
+    return (chance * len(rows)).long().clamp(max=len(rows) - 1)  # rounding may reach N
 
 
 def _pick(rows: Tensor, chance: Tensor) -> Tensor:
     """Returns one of the rows (N, d) for each chance (B,), from 0 to less than 1: (B, d)."""
-    return rows[(chance * len(rows)).long().clamp(max=len(rows) - 1)]  # rounding may reach N
-
-
-def _change(schema: LabelSchema, current: Tensor, wanted: Tensor, given: Tensor, asked: Tensor) -> DatasetEdit:
-    """Returns the edit of labels (B, d) to the wanted ones, as far as these are asked for, (B, d) of bool, and known."""
-    named = asked & known_attributes(schema, wanted)
-    return DatasetEdit(torch.where(named, wanted, current), given, named)
+    return rows[_place(rows, chance)]
 
 
 def label_weights(schema: LabelSchema, labels: Tensor) -> Tensor:
