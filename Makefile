@@ -5,7 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart check test test-lowest lint release-check house mutants fuzz mutate-data week gpu clean
+.PHONY: install quickstart check test test-lowest lint release-check container-steps house mutants fuzz mutate-data week gpu clean
 
 install: .venv/installed
 
@@ -55,6 +55,11 @@ release-check: .venv-release/installed
 	$(PYTHON) -m venv --clear .venv-release
 	.venv-release/bin/pip install --quiet --disable-pip-version-check 'build>=1.2' 'twine>=6.1'
 	touch $@
+
+# Takes the steps of the Dockerfile as a script in build/container, if no container engine is at hand; downloads PyTorch anew. To see
+# the packages of .venv instead: CONTAINER="--packages-of .venv/lib/python3.11/site-packages"
+container-steps:
+	$(PYTHON) benchmarks/container_steps.py $(CONTAINER)
 
 # Draws the picture of the house in CONTRIBUTING.md from the imports; a test says when it is stale.
 house: .venv/installed

@@ -12,16 +12,20 @@ the labels of the other dataset. 53 motifs (a farmer, a shrug) × 3 genders × 6
 """
 
 import json
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, TypeAlias
 
 from PIL import Image
 
 from stargan_fw import Dataset, Example, hookimpl
 from stargan_fw.errors import DataError
-from stargan_fw_registry import Categorical
+from stargan_fw.interfaces.dataset import ImageSource
+from stargan_fw_registry import Categorical, LabelValue
 
 VERSION = "16.0.0"
+GenderAndTone: TypeAlias = tuple[LabelValue, LabelValue]
 TONES = {
     "yellow": "",
     "light": "1F3FB",
@@ -50,7 +54,7 @@ BY_CODE = {
 }
 
 
-def motif_and_gender(code):
+def motif_and_gender(code: str) -> tuple[str, str]:
     """Returns what a person without a tone shows, and the gender: ("1F33E", "woman") for a woman with a sheaf of rice."""
     code = code.replace("-FE0F", "")
     if code in BY_CODE:
@@ -66,25 +70,25 @@ class Emoji(Dataset):
 
     test_split = "given"
     vendor: ClassVar[str]
-    genders: ClassVar = GENDERS
+    genders: ClassVar[tuple[str, ...]] = GENDERS
 
-    def __init__(self, root):
+    def __init__(self, root: Path) -> None:
         places = [root, root / "node_modules" / self.package(), root.parent / "node_modules" / self.package()]
         super().__init__(next((place for place in places if (place / "emoji.json").is_file()), root))
 
     @classmethod
-    def package(cls):
+    def package(cls) -> str:
         return f"emoji-datasource-{cls.vendor}"
 
     @cached_property
-    def pictures(self):
+    def pictures(self) -> dict[str, dict[GenderAndTone, Path]]:
         """The file of each person: motif → (gender, tone) → path. Only motifs with all genders and tones are there."""
         if not (self.root / "emoji.json").is_file():
             raise DataError(
                 f"'{self.root}' does not hold the package {self.package()}. "
                 f'Run: npm install --no-save --prefix "{self.root.parent}" {self.package()}@{VERSION}'
             )
-        people = {}
+        people: dict[str, dict[GenderAndTone, Path]] = {}
         for entry in json.loads((self.root / "emoji.json").read_text(encoding="utf-8")):
             tones = {"": entry, **entry.get("skin_variations", {})}
             if entry["subcategory"] in PORTRAITS and tones.keys() >= set(TONES.values()):
@@ -95,11 +99,11 @@ class Emoji(Dataset):
         return {motif: people[motif] for motif in sorted(people) if len(people[motif]) == len(GENDERS) * len(TONES)}
 
     @cached_property
-    def person(self):
+    def person(self) -> dict[ImageSource, tuple[str, LabelValue, LabelValue]]:
         """The motif, gender and tone of each file."""
         return {path: (motif, *key) for motif, paths in self.pictures.items() for key, path in paths.items()}
 
-    def examples(self):
+    def examples(self) -> Iterator[Example]:
         for number, (motif, paths) in enumerate(self.pictures.items()):
             for (gender, tone), path in paths.items():
                 if gender in self.genders:
@@ -107,7 +111,7 @@ class Emoji(Dataset):
                     labels = {attribute.name: values[attribute.name] for attribute in self.attributes}
                     yield Example(path, labels, identity=motif, split="train" if number % 6 else "test")
 
-    def counterfactual(self, example, labels):
+    def counterfactual(self, example: Example, labels: Mapping[str, LabelValue]) -> Image.Image | None:
         """Returns the same person with another gender or tone, whichever of the two datasets has the label."""
         motif, gender, tone = self.person[example.image]
         wanted = {"gender": gender, "tone": tone, **labels}
@@ -132,6 +136,6 @@ class TwitterGender(Emoji):
 
 
 @hookimpl
-def register_datasets(register):
+def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
     register(GoogleTone)
     register(TwitterGender)

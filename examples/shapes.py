@@ -4,6 +4,8 @@ stargan-fw data sample data/mine --plugin examples/shapes.py --images 500
 stargan-fw train --plugin examples/shapes.py --datasets shapes,celeba --data data/mine --preset quickstart
 """
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
 from PIL import Image, ImageDraw
@@ -20,12 +22,12 @@ class Shapes(Dataset):
     name = "shapes"
     attributes = (Categorical("shape", list(CORNERS)), Binary("filled"))
 
-    def examples(self):
+    def examples(self) -> Iterator[Example]:
         for path in sorted(self.root.glob("*/*.png")):
             yield Example(image=path, labels={"shape": path.parent.name, "filled": path.stem.endswith("f")})
 
     @classmethod
-    def draw_stand_in(cls, root, *, images, people, seed):  # noqa: ARG003 - there are no people here
+    def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:  # noqa: ARG003 - there are no people here
         random = Random(seed)
         for number in range(images):
             shape, filled = list(CORNERS)[number % 3], random.random() < 0.5
@@ -42,5 +44,5 @@ class Shapes(Dataset):
 
 
 @hookimpl
-def register_datasets(register):
+def register_datasets(register: Callable[[type[Dataset]], None]) -> None:
     register(Shapes)

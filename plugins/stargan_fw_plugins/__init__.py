@@ -30,5 +30,6 @@ plugin_modules = (
     "stargan_fw_plugins.methods.icgan",
     "stargan_fw_plugins.importers.stargan_reference",
     "stargan_fw_plugins.trackers.tensorboard",
+    "stargan_fw_plugins.trackers.experiment_logs",
     "stargan_fw_plugins.presets",
 )
