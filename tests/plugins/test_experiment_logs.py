@@ -28,12 +28,13 @@ def library(monkeypatch):
         if fake.refuses:
             raise fake.refuses
         fake.calls.append(("init", *project, options))
-        return SimpleNamespace(log=lambda *what, **at: note("log", *what, at), finish=lambda: note("finish"))
+        return SimpleNamespace(log=lambda *what, **at: note("log", *what, at))
 
     def note(*call):
         fake.calls.append(call)
 
-    fake.init, fake.Image, fake.Settings = init, lambda image: image.size, lambda **settings: settings
+    fake.init, fake.finish = init, lambda: note("finish")
+    fake.Image, fake.Settings = lambda image: image.size, lambda **settings: settings
     for name in ("trackio", "wandb"):
         monkeypatch.setitem(sys.modules, name, fake)
     for name in ("WANDB_MODE", "WANDB_PROJECT", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"):
@@ -153,7 +154,8 @@ def test_the_real_library_asks_nobody_and_keeps_no_key(tracker, tmp_path):
         check=True,
     ).stdout
 
-    assert json.loads(printed.splitlines()[-1]) == {"opened": True, "asked": []}
+    [told] = [line for line in printed.splitlines() if line.startswith("{")]
+    assert json.loads(told) == {"opened": True, "asked": []}
     assert [path for path in tmp_path.rglob("*") if path.suffix in {".db", ".wandb"}]
     assert files_with_keys(tmp_path) == []
 

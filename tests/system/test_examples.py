@@ -48,7 +48,7 @@ def test_a_generator_a_loss_and_a_tracker_train_together_and_go_on(cli, small_da
     with (run / "metrics.csv").open("a") as file:
         file.write("8,celeba,d/adv,1.5\n")  # of a step after the checkpoint
     assert cli("train", *named, "--out", run, "--resume", "--max-steps", 7).code == 0
-    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    rows = list(csv.DictReader(io.StringIO((run / "metrics.csv").read_text())))
     assert sorted({int(row["step"]) for row in rows}) == [1, 2, 3, 4, 5, 6, 7]
     assert {(int(row["step"]), row["metric"]) for row in rows} >= {(row["step"], "d/adv") for row in logged}
 

@@ -28,7 +28,7 @@ SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|TRACKIO_SERVER_URL")  # in names
 
 
 class ExperimentLog(Tracker):
-    """Logs with a library whose `init` opens a run that has `log` and `finish`, as wandb does.
+    """Logs with a library that has wandb's interface: `init` opens a run, its `log` takes values by name, `finish` ends it.
 
     A training that continues from a checkpoint opens a further run of the same group, because what was logged after the checkpoint
     cannot be taken back. If the library fails to open a run, the training goes on without.
@@ -66,7 +66,7 @@ class ExperimentLog(Tracker):
 
     def close(self) -> None:
         if self.opened is not None:
-            self.opened.finish()
+            self.library.finish()
 
 
 class Trackio(ExperimentLog):
