@@ -15,4 +15,4 @@ labels = np.asarray([[name in wanted for name in json.loads(about["labels"])]], 
 picture = ImageOps.fit(Image.open(source).convert("RGB"), (int(about["image_size"]),) * 2)
 images = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
 translated = session.run(None, {"images": images, "labels": labels})[0][0]
-Image.fromarray(np.uint8((translated.clip(-1, 1).transpose(1, 2, 0) + 1) * 127.5)).save(target)
+Image.fromarray(((translated.clip(-1, 1).transpose(1, 2, 0) + 1) * 127.5).astype(np.uint8)).save(target)
