@@ -56,14 +56,8 @@ class PluginReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as JSON-able data."""
-        return {
-            "name": self.name,
-            "source": self.source,
-            "distribution": self.distribution,
-            "hooks": self.hooks,
-            "components": self.components,
-            "error": self.error,
-        }
+        keys = ("name", "source", "distribution", "hooks", "components", "error")
+        return {key: getattr(self, key) for key in keys}
 
 
 class _Registration(NamedTuple):

@@ -102,11 +102,7 @@ def defer_signals() -> Iterator[StopRequest]:
 
 @contextmanager
 def _handling(handle: Callable[[int, FrameType | None], None]) -> Iterator[dict[int, Any]]:
-    """Handles the signals within the block, but for those that are ignored, as `nohup` does, or handled outside Python.
-
-    Yields:
-        The earlier handlers.
-    """
+    """Handles the signals within the block, but for those ignored, as by `nohup`, or handled outside Python; yields earlier handlers."""
     earlier = {number: signal.getsignal(number) for number in NUMBERS}
     earlier = {number: handler for number, handler in earlier.items() if handler not in {None, signal.SIG_IGN}}
     for number in earlier:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
 
 from stargan_fw.errors import RequestError
 from stargan_fw_scaffold.dataset_contract import DATASET_CHECKS, DatasetSubject
 from stargan_fw_scaffold.faults import FaultError, Given
+from stargan_fw_scaffold.loss_contract import LOSS_CHECKS, LossSubject
+from stargan_fw_scaffold.method_contract import METHOD_CHECKS, PREREQUISITES
+from stargan_fw_scaffold.method_subject import MethodSubject
 from stargan_fw_scaffold.network_contract import (
     DISCRIMINATOR_CHECKS,
     GENERATOR_CHECKS,
     DiscriminatorSubject,
     GeneratorSubject,
 )
+from stargan_fw_scaffold.program_contract import COMMAND_CHECKS, TRACKER_CHECKS, CommandSubject, TrackerSubject
 from stargan_fw_scaffold.target import load_target
 
 if TYPE_CHECKING:
@@ -49,13 +56,25 @@ class ContractCase:
             FaultError: if the component does not keep this promise.
         """
         try:
-            self.check(self.subject)
+            with _one_thread():
+                self.check(self.subject)
         except FaultError:
             raise
         except RequestError as error:
             raise FaultError(f"refuses what it has to accept: {error}", "Accept it.") from error
         except Exception as error:
             raise FaultError(f"{_name(error)}", f"Mend {_place(error)}.") from error
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Computes with one thread: networks this small run no faster on several, and far slower if other programs are busy too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _name(error: Exception) -> str:
@@ -85,10 +104,28 @@ class Outcome:
     faults: Sequence[str]
 
 
-SUITES: Mapping[str, tuple[Callable[[Found, Given], Any], Sequence[Check]]] = {
-    "dataset": (DatasetSubject, DATASET_CHECKS),
-    "generator": (GeneratorSubject, GENERATOR_CHECKS),
-    "discriminator": (DiscriminatorSubject, DISCRIMINATOR_CHECKS),
+class Suite(NamedTuple):
+    """What components of a kind promise.
+
+    Attributes:
+        subject: makes of a component what the checks try.
+        checks: a function for each promise.
+        prerequisites: how many checks, from the first on, must hold for the others to say anything else.
+    """
+
+    subject: Callable[[Found, Given], Any]
+    checks: Sequence[Check]
+    prerequisites: int = 1
+
+
+SUITES: Mapping[str, Suite] = {
+    "dataset": Suite(DatasetSubject, DATASET_CHECKS),
+    "generator": Suite(GeneratorSubject, GENERATOR_CHECKS),
+    "discriminator": Suite(DiscriminatorSubject, DISCRIMINATOR_CHECKS),
+    "loss": Suite(LossSubject, LOSS_CHECKS),
+    "method": Suite(MethodSubject, METHOD_CHECKS, PREREQUISITES),
+    "tracker": Suite(TrackerSubject, TRACKER_CHECKS),
+    "command": Suite(CommandSubject, COMMAND_CHECKS),
 }
 
 
@@ -120,24 +157,24 @@ def check_plugin(
     given = Given(Path(data) if data else None, options)
     for found in load_target(target):
         cases = _cases(found, given)
-        faults = dict.fromkeys(_faults(cases))
+        faults = dict.fromkeys(_faults(cases, SUITES[found.kind].prerequisites if cases else 0))
         yield Outcome(found.component, len(cases), list(faults))
 
 
 def _cases(found: Found, given: Given) -> list[ContractCase]:
     if found.kind not in SUITES:
         return []
-    make, checks = SUITES[found.kind]
-    subject = make(found, given)
-    return [ContractCase(found.component, check, subject) for check in checks]
+    suite = SUITES[found.kind]
+    subject = suite.subject(found, given)
+    return [ContractCase(found.component, check, subject) for check in suite.checks]
 
 
-def _faults(cases: Sequence[ContractCase]) -> Iterator[str]:
-    """Yields the faults; if a component fails its first check, which builds it, the others would say the same again."""
+def _faults(cases: Sequence[ContractCase], prerequisites: int) -> Iterator[str]:
+    """Yields the faults. The first one of a prerequisite is the last: the other checks would say the same again."""
     for number, case in enumerate(cases):
         try:
             case.run()
         except FaultError as fault:
             yield str(fault)
-            if number == 0:
+            if number < prerequisites:
                 return

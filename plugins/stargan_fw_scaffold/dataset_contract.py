@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import math
-import shutil
-import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,19 +15,13 @@ from stargan_fw.errors import RequestError
 from stargan_fw.interfaces import Counterfactual, DrawsStandIn
 from stargan_fw_registry import LabelError, LabelSchema
 from stargan_fw_scaffold.faults import FaultError
+from stargan_fw_scaffold.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from stargan_fw_scaffold.faults import Check, Given
     from stargan_fw_scaffold.target import Found
 
 FEW = 24  # images that are opened
-
-
-def temporary_folder() -> Path:
-    """Returns a new folder that is removed when the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="stargan-fw-check-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 class DatasetSubject:

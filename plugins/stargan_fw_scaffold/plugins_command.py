@@ -1,7 +1,8 @@
 """`stargan-fw plugins …`."""
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -49,6 +50,25 @@ def list_plugins(
         )
         table.add_row(escape(report.name), report.distribution or report.source, outcome)
     show(table)
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="The package's name, such as pets.")],
+    *,
+    kind: Annotated[
+        Literal["dataset", "generator", "discriminator", "loss", "method", "tracker", "command"],
+        typer.Option(help="What the plugin adds."),
+    ] = "dataset",
+    out: Annotated[Path, typer.Option(help="The folder to make the package's folder in.")] = Path(),
+) -> None:
+    """Write the package of a new plugin: a component that works, its tests, types and continuous integration."""
+    from stargan_fw_scaffold.new_plugin import write_plugin
+
+    folder = write_plugin(name, kind, out)
+    typer.echo(f"Wrote {folder}. The component is in {folder / folder.name.replace('-', '_') / 'plugin.py'}; now run:")
+    typer.echo(f"  pip install -e {shlex.quote(str(folder))}")
+    typer.echo(f"  stargan-fw plugins check {folder.name.replace('-', '_')}")
 
 
 @app.command("check")

@@ -3,6 +3,7 @@
 import pytest
 
 from stargan_fw.errors import PluginError
+from stargan_fw_scaffold.component_templates import COMPONENTS
 from stargan_fw_scaffold.contract import check_plugin, contract_cases
 
 DATASET = """
@@ -71,6 +72,13 @@ class Scores(Discriminator):
 def register_discriminators(register):
     register(Scores)
 """
+LOSS, METHOD, TRACKER, COMMAND = (
+    COMPONENTS[kind].replace("@NAME@", "planted").replace("@CLASS@", "Planted")
+    for kind in ("loss", "method", "tracker", "command")
+)
+METHOD = METHOD.replace("wgan_gp", "lsgan")  # takes half of the time
+YIELD_D = '        yield "d", self._discriminator_losses(batch, fake)\n'
+LEAVES_OUT = "classification_loss(self.space.schema(dataset), own, labels)"
 # name: (the plugin, what is written there, the fault, a part of the message)
 FAULTS = {
     "label outside of the schema": (DATASET, '"dog")[', '"hare")[', "a label outside of its schema"),
@@ -91,6 +99,28 @@ FAULTS = {
     "images that see one another": (DISCRIMINATOR, "self.layers(images)", "self.layers(images) + images.mean()", "if another image is beside it"),
     "an idle parameter": (DISCRIMINATOR, "        self.layers =", "        self.idle = nn.Linear(1, 1)\n        self.layers =", "never trains its parameter 'idle.weight'"),
     "an argument that nobody passes": (DISCRIMINATOR, "width=4", "width", "needs the argument width"),
+    "a loss with the sign turned": (LOSS, "return -scores.mean()", "return scores.mean()", "a higher loss for higher scores. Turn the sign"),
+    "a sum instead of a mean": (LOSS, "return -scores.mean()", "return -scores.sum()", "no mean over its images"),
+    "a critic without gradients": (LOSS, "CriticLoss(total,", "CriticLoss(total.detach(),", "a total without gradients"),
+    "a loss that rewards confusion": (LOSS, "(1 - real.scores).relu().mean() + (1 + fake", "(1 + real.scores).relu().mean() + (1 - fake", "Turn the sign: high scores mean real"),
+    "a context that is open at a yield": (METHOD, YIELD_D, "        with torch.no_grad():\n    " + YIELD_D, "yields phase 'd' inside of torch.no_grad()"),
+    "a phase twice": (METHOD, YIELD_D, YIELD_D * 2, "yields phase 'd' again after its last losses"),
+    "a phase that is not due": (METHOD, 'if "g" in due:', "if True:", "at a step at which it is not due"),
+    "a network that no phase trains": (METHOD, "self.networks = {", 'self.networks = {"extra": torch.nn.Linear(1, 1), ', "has the network 'extra', which no phase trains"),
+    "a parameter that no loss needs": (METHOD, "        self.networks =", "        self.generator.idle = torch.nn.Parameter(torch.ones(1))\n        self.networks =", "never moves the parameter 'idle'"),
+    "unknown labels in a loss": (METHOD, LEAVES_OUT, "(own - labels).square().mean()", "not finite if labels are unknown"),
+    "unknown labels as zeros": (METHOD, LEAVES_OUT, "(own - labels.nan_to_num()).square().mean()", "learns labels that nobody knows"),
+    "a count that no checkpoint has": (METHOD, "        target =", "        self.count = getattr(self, 'count', 0) + 1\n        self.loss.lambda_rec = self.count\n        target =", "goes on otherwise after its state is saved"),
+    "a mask that has to be there": (METHOD, "        self.generator =", "        assert space.mask_dim\n        self.generator =", "fails if there is one dataset"),
+    "gradients in translate": (METHOD, "    @torch.no_grad()\n    def translate", "    def translate", "keeps gradients in translate()"),
+    "a loss of no number": (METHOD, "total = adv + ", "total = adv / 0 + ", "and not one finite number"),
+    "labels that are read as numbers": (METHOD, "self.space.decode(dataset, logits)", "logits[:, self.space.slice(dataset)]", "that are not all 0, 1 or NaN"),
+    "a tracker that needs a package": (TRACKER, "        self.path =", "        import no_such_package\n        self.path =", "if a package is missing"),
+    "a tracker that changes the metrics": (TRACKER, 'planted.tsv"', 'metrics.jsonl"', "changes RUN/metrics.jsonl"),
+    "a tracker that closes what is not open": (TRACKER, "    def log(", "    def start(self, step, last): self.file = 1\n    def close(self): del self.file\n\n    def log(", "if a training ends before start()"),
+    "a command that imports torch": (COMMAND, "from pathlib", "import torch\nfrom pathlib", "Import torch, and what imports it"),
+    "a command without a line of help": (COMMAND, '"""Print how many images a folder has."""', "", "has no line in --help"),
+    "a command of what nobody can type": (COMMAND, "folder: Path)", 'folder: "Nothing")', "cannot be built by typer"),
 }  # fmt: skip
 
 
@@ -104,13 +134,18 @@ def faults(target):
     return [fault for outcome in check_plugin(target) for fault in outcome.faults]
 
 
-@pytest.mark.parametrize("source", [DATASET, GENERATOR, DISCRIMINATOR], ids=["dataset", "generator", "discriminator"])
+@pytest.mark.parametrize(
+    "source",
+    [DATASET, GENERATOR, DISCRIMINATOR, LOSS, METHOD, TRACKER, COMMAND],
+    ids=["dataset", "generator", "discriminator", "loss", "method", "tracker", "command"],
+)
 def test_a_component_without_fault_passes(tmp_path, source):
     assert faults(write(tmp_path, source)) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_has_one_message(tmp_path, name):
+def test_each_fault_has_one_message(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("stargan_fw_scaffold.method_subject.PROGRESS", (0.0,))  # one stage is enough for these
     source, right, wrong, message = FAULTS[name]
     assert right in source
     found = faults(write(tmp_path, source.replace(right, wrong)))
@@ -124,6 +159,7 @@ def test_each_fault_has_one_message(tmp_path, name):
     [
         ('name = "pets"', 'name = "celeba"', "the dataset 'celeba' is already registered by"),
         ("def register_datasets", "def register_dataset", "'register_dataset' is no hook: did you mean"),
+        ('name = "pets"', 'name = "rafd"', "give it another name"),
         ("@hookimpl\n", "", "registers nothing. Write a function such as register_datasets"),
         ("import random", "import rändom", "ModuleNotFoundError"),
     ],
@@ -165,3 +201,16 @@ def test_built_in_datasets_keep_the_contract(case):
 def test_built_in_networks_keep_the_contract(module):
     for case in contract_cases(f"stargan_fw_plugins.networks.{module}", options={"conv_dim": 8}):
         case.run()
+
+
+@pytest.mark.parametrize(
+    "module", ["losses.wgan_gp", "losses.vanilla", "losses.lsgan", "losses.r1", "trackers.tensorboard"]
+)
+def test_built_in_losses_and_trackers_keep_the_contract(module):
+    for case in contract_cases(f"stargan_fw_plugins.{module}"):
+        case.run()
+
+
+def test_a_command_whose_name_is_taken_is_refused(tmp_path):
+    with pytest.raises(PluginError, match="the command 'translate' is already registered by"):
+        contract_cases(write(tmp_path, COMMAND.replace('"planted"', '"translate"')))

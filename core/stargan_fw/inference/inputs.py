@@ -72,13 +72,9 @@ class ImageInput(ABC):
 
 
 class _OnePicture(ImageInput):
-    """A picture that Pillow opens, as often as it is needed, so that large pictures do not stay in memory.
+    """A picture that Pillow opens, as often as it is needed, so that large pictures do not stay in memory."""
 
-    Attributes:
-        note: a remark about how the picture was read, once it is.
-    """
-
-    note = ""
+    note = ""  # a remark about how the picture was read, once it is
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading

@@ -307,13 +307,7 @@ def _check_networks(path: Path) -> Path:
 
 
 def _check(path: Path, without: str = "") -> tuple[dict[str, Any], list[str]]:
-    """Checks the files of a checkpoint, and returns its state and the names of all files.
-
-    Raises:
-        OSError: a file is missing or cannot be read.
-        ValueError: a file is damaged.
-        RunError: the format is a newer one.
-    """
+    """Returns a checkpoint's state and all its files' names; OSError if one is missing, ValueError if damaged, RunError if newer."""
     sums = _read_sums(path)
     for name, checksum in sums.items():
         if name != without and _checksum(path / name) != checksum:

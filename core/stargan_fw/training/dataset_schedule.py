@@ -35,12 +35,10 @@ class Alternate(DatasetSchedule):
     """Takes the datasets in turn (Sec. 3.3); an epoch is one pass over the largest."""
 
     def next(self, steps: Mapping[str, int]) -> str:
-        """Returns the dataset after that of the previous step."""
         names = list(self.images)
         return names[sum(steps[name] for name in names) % len(names)]
 
     def epoch(self, batch_size: int) -> int:
-        """Returns the number of steps of one pass over the largest dataset."""
         return max(self._batches(batch_size)) * len(self.images)
 
 
@@ -52,7 +50,6 @@ class Proportional(DatasetSchedule):
         return min(self.images, key=lambda name: (steps[name] + 0.5) / self.images[name])
 
     def epoch(self, batch_size: int) -> int:
-        """Returns the number of batches of all datasets."""
         return sum(self._batches(batch_size))
 
 

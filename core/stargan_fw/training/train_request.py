@@ -196,12 +196,7 @@ def _preset_on_resume(plugins: PluginManager, name: str) -> Layer:
 
 
 def _own_layers(run: RunFolder, plugins: PluginManager, *, resume: bool) -> list[Layer]:
-    """Returns the configuration of the run in the folder, if there is one.
-
-    Raises:
-        RunError: if the folder holds a run that is not to be resumed, or cannot hold one.
-        PluginError: if the run needs plugin files that the user does not name.
-    """
+    """Returns the configuration of the run in the folder, if there is one; RunError or PluginError if that cannot be resumed."""
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"'{run.path}' is a file. Name a folder for the run with --out.")
     if run.holds_run and not resume:
