@@ -5,7 +5,7 @@ DATA ?= data/sample
 RUN ?= runs/quickstart
 PYTEST_OPTIONS ?= --numprocesses 2 --cov --cov-report=term
 
-.PHONY: install quickstart check test test-lowest lint release-check container-steps house mutants fuzz mutate-data week gpu clean
+.PHONY: install quickstart check test test-lowest lint release-check container-steps docs house mutants fuzz mutate-data week gpu clean
 
 install: .venv/installed
 
@@ -60,6 +60,11 @@ release-check: .venv-release/installed
 # the packages of .venv instead: CONTAINER="--packages-of .venv/lib/python3.11/site-packages"
 container-steps:
 	$(PYTHON) benchmarks/container_steps.py $(CONTAINER)
+
+# Builds the site into build/site, without network; a warning is an error. "serve" in place of "build" shows it while you write.
+DOCS ?= build
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(DOCS) --strict
 
 # Draws the picture of the house in CONTRIBUTING.md from the imports; a test says when it is stale.
 house: .venv/installed
