@@ -186,11 +186,12 @@ def program_lines(text: str):
             words = shlex.split(line, comments=True)
         except ValueError:  # a line within a quoted text of several lines
             continue
-        words = list(itertools.takewhile(lambda word: word not in {"&&", "|", ";"}, words))
-        for start in (["stargan-fw"], ["-m", "stargan_fw"]):
-            places = [at for at in range(len(words)) if words[at : at + len(start)] == start]
-            if places:
-                yield words[places[0] + len(start) :]
+        words = list(itertools.takewhile(lambda word: word not in {"&&", "|", ";", "&"}, words))
+        command = list(itertools.dropwhile(lambda word: re.match(r"[A-Z_]+=", word), words))
+        if command[:1] == ["stargan-fw"]:
+            yield command[1:]
+        elif command[:1] in (["torchrun"], ["srun"], ["python"]) and "stargan_fw" in command:
+            yield command[command.index("stargan_fw") + 1 :]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
