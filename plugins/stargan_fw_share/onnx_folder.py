@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.interfaces import Method
     from stargan_fw.models.model_config import ModelConfig
+    from stargan_fw_registry import LabelSpace
     from stargan_fw_share.card import Facts
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -67,12 +68,21 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
             multiple=generator.size_multiple,
             batches=BATCHES,
             difference=difference,
-            across=isinstance(method, TranslatesAcross),
-            first=first_names(config.space),
-            masks=config.space.unified_names[config.space.label_dim :][:2],
+            example=_example(config.space, 1),
+            across=_example(config.space, 2) if isinstance(method, TranslatesAcross) else {},
         )
         facts = replace(facts, usage=usage.rstrip(), tags=("onnx",))
         write_card(folder, config, method, facts, reads_labels=False)
+
+
+def _example(space: LabelSpace, datasets: int) -> dict[str, float]:
+    """Returns the values of the first label of each of the first datasets, a number in the middle of its range, and of their masks."""
+    schemas = space.schemas[:datasets]
+    labels = {
+        name: 0.5 if schema.attributes[0].continuous else 1
+        for schema, name in zip(schemas, first_names(space), strict=False)
+    }
+    return {**labels, **dict.fromkeys(space.unified_names[space.label_dim :][: len(schemas)], 1)}
 
 
 def _convert(generator: Generator, config: ModelConfig, path: Path) -> None:
@@ -119,7 +129,7 @@ def _difference(generator: Generator, config: ModelConfig, path: Path) -> float:
     largest = 0.0
     for size in BATCHES:
         images = torch.rand(size, 3, config.image_size, config.image_size, generator=random) * 2 - 1
-        labels = torch.rand(size, config.space.dim, generator=random).round()
+        labels = torch.rand(size, config.space.dim, generator=random)  # numbers, and strengths of other labels
         with torch.no_grad():
             expected = generator(images, labels)
         (output,) = session.run(None, {"images": images.numpy(), "labels": labels.numpy()})

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +124,38 @@ def test_the_card_says_what_the_range_is(run, cli, tmp_path):
     assert "A continuous label is given a number (`light=50`), or more or less than it is now (`light+10`)." in card
     labels = Translator.from_pretrained(tmp_path / "model", device="cpu").labels
     assert labels == RunFolder(run).labels()
+
+
+def test_onnx_gives_numbers_what_torch_does_as_its_card_says(data, tiny, cli, tmp_path, monkeypatch):
+    """Of one dataset and of several at once, by the code of the card."""
+    alone = type(tiny)(f"squares=table:{data / 'labels.csv'},frames=table:{data / 'labels.csv'}", tiny.options)
+    columns = ['datasets.squares.continuous={"light" = [0, 100]}', 'datasets.frames.labels=["framed"]']
+    alone.run(data, tmp_path / "run", *(part for key in columns for part in ("--set", key)), "--max-steps", 2)
+    done = cli("export", tmp_path / "run", tmp_path / "model", "--format", "onnx")
+    assert done.code == 0, done.err
+    monkeypatch.chdir(tmp_path / "model")
+    card = Path("README.md").read_text(encoding="utf-8")
+    assert (
+        '`squares.light` is a number from 0 to 100, given as a share of this range: `"squares.light": 0.5` for 50.'
+        in card
+    )
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    (across,) = re.findall(r"`wanted = ({.*?})`", card)
+    assert across == '{"squares.framed": 1, "frames.framed": 1, "mask.squares": 1, "mask.frames": 1}'
+
+    translator = Translator.from_pretrained(tmp_path / "run", device="cpu", precision="fp32")
+    image, results = torch.zeros(1, 3, 32, 32), []
+    for wanted, edit in {
+        '{"squares.light": 0.6, "mask.squares": 1}': "squares.framed=0,light=60",
+        '{"squares.light": 0.25, "squares.framed": 1, "mask.squares": 1}': "squares.framed,light=25",
+        across.replace("{", '{"squares.light": 0.6, '): "squares.framed,light=60,frames.framed",
+    }.items():
+        given = {}
+        exec(re.sub("wanted = .*", f"wanted = {wanted}", code), given)  # noqa: S102
+        expected = translator.translate(image, to=edit)
+        assert np.abs(given["translated"] - expected.numpy()).max() < 1e-4
+        results.append(expected)
+    assert min((one - other).abs().max() for one, other in pairwise(results)) > 1e-3
 
 
 def test_a_model_goes_on_only_with_numbers_on_its_own_scale(run, data, cli, tmp_path):
