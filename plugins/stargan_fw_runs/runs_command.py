@@ -28,6 +28,9 @@ def runs(
         list[str] | None,
         typer.Option(metavar="NAME", help="List and plot only these runs, such as 'table3-*'; repeatable."),
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the losses of the listed runs into this picture.")
+    ] = None,
     remove: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Remove this run, after saying what goes; repeatable.")
     ] = None,
@@ -37,12 +40,16 @@ def runs(
     """List runs: the settings that differ, how far they are, their figures, their size, and when they last changed."""
     from stargan_fw_runs.run_summary import find_runs
 
+    if plot and (remove or as_json):
+        raise RequestError("--plot draws the runs that are listed. Use it without --remove and --json.")
     found = find_runs(folder)
     if remove:
         _remove(remove, found, folder, yes=yes)
         return
     chosen = _choose(found, only)
-    if as_json:
+    if plot:
+        _plot(chosen, plot)
+    elif as_json:
         typer.echo(json_text(_document(folder, chosen)))
     elif not chosen:
         note(f"There is no run in '{folder}'. Train one: stargan-fw train --out {folder / 'first'}")
@@ -121,6 +128,15 @@ def _figures(run: "RunSummary") -> list[str]:
         f"{name} of {one['dataset']} {one['last']:.3g}, lowest {one['lowest']:.3g} at step {one['lowest_step']}"
         for one in shown[:MOST_FIGURES]
     ]
+
+
+def _plot(chosen: "Sequence[RunSummary]", file: Path) -> None:
+    from stargan_fw.rendering.pictures import check_picture_target, save_picture
+    from stargan_fw_runs.loss_plot import draw_losses
+
+    check_picture_target("--plot", file)
+    save_picture(draw_losses(chosen), file)
+    typer.echo(file)
 
 
 def _remove(names: "Sequence[str]", found: "Sequence[RunSummary]", folder: Path, *, yes: bool) -> None:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from stargan_fw.runs.run_folder import RunFolder
+from stargan_fw_runs.loss_plot import COLOURS
 
 
 @pytest.fixture
@@ -173,6 +175,52 @@ def test_names_are_chosen_by_pattern(cli, folder, listed):
     assert list(listed(folder, "--only", "deep/*")) == ["deep/b"]
     refused = cli("runs", folder, "--only", "deep/c")
     assert (refused.code, "did you mean 'deep/b'?" in refused.err) == (2, True)
+
+
+def test_losses_are_drawn_in_a_colour_per_run_and_dataset(cli, folder, tmp_path):
+    def draw(*more):
+        outcome = cli("runs", folder, "--plot", tmp_path / "losses.png", *more)
+        assert (outcome.code, outcome.out) == (0, f"{tmp_path / 'losses.png'}\n"), outcome.err
+        with Image.open(tmp_path / "losses.png") as picture:
+            return picture.size, {colour for _, colour in picture.getcolors(2**20)}
+
+    for name, low in (("a", 0.5), ("deep/b", 0.75)):
+        rows = [
+            {"step": step, "dataset": dataset, "g/rec": low + step / 4000, "d/adv": 3.0, "images_per_second": 9}
+            for step in range(1, 1001)
+            for dataset in ("celeba", "rafd")
+        ]
+        (folder / name / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    size, colours = draw()
+    assert size == (2 * 420, 260 + 16 + 4 * 20), "a panel for each of two losses, below a legend of four lines"
+    assert colours >= set(COLOURS[:4])
+    size, colours = draw("--only", "a")
+    assert size == (2 * 420, 260 + 16 + 2 * 20)
+    assert not colours.intersection(COLOURS[2:4])
+
+    strange = [(10**400, 1e308), (-5, -1e308), (0, 1.0)]
+    lines = [json.dumps({"step": step, "dataset": "a\n" + "b" * 90, "g/\n": value}) for step, value in strange]
+    (folder / "a/metrics.jsonl").write_text("\n".join(lines))
+    assert draw("--only", "a")[0] == (420, 260 + 16 + 20)
+
+
+def test_what_cannot_be_drawn_is_said(cli, folder, tmp_path):
+    def refused(*options):
+        outcome = cli("runs", folder, *options)
+        assert outcome.code == 2
+        assert not list(tmp_path.glob("*.png"))
+        return outcome.err
+
+    file = tmp_path / "losses.png"
+    assert "End it in .png" in refused("--plot", tmp_path / "losses.txt")
+    assert "without --remove and --json" in refused("--plot", file, "--json")
+    assert "without --remove and --json" in refused("--plot", file, "--remove", "a", "--yes")
+    for name in ("a", "deep/b"):
+        (folder / name / "metrics.jsonl").write_text('{"step": 1, "dataset": "a", "images_per_second": 3}')
+    assert "nothing to plot" in refused("--plot", file)
+    rows = [json.dumps({"step": 1, "dataset": str(number), "g/rec": 1}) for number in range(50)]
+    (folder / "a/metrics.jsonl").write_text("\n".join(rows))
+    assert "50 lines in each of 1 panels are too many" in refused("--plot", file)
 
 
 def test_a_folder_without_runs_is_no_mistake_and_a_missing_one_is(cli, tmp_path):
