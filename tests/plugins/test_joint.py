@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from stargan_fw.config import TrainingConfig
 from stargan_fw.errors import ConfigError
 from stargan_fw.interfaces import Batch
+from stargan_fw.training.optimisation import phase_optimizers
 from stargan_fw_plugins.losses.lsgan import LSGAN
 from stargan_fw_plugins.losses.r1 import R1
 from stargan_fw_plugins.losses.wgan_gp import WGANGP
@@ -69,9 +71,9 @@ def labels_of(schema, count, seed=3):
     return torch.cat([column.to(torch.get_default_dtype()) for column in columns], dim=1)
 
 
-def draw_batch(schema=BEASTS, count=4, *, unknown=False):
-    images = torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(7)) * 2 - 1
-    labels = labels_of(schema, count, seed=5)
+def draw_batch(schema=BEASTS, count=4, *, unknown=False, seed=0):
+    images = torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(7 + seed)) * 2 - 1
+    labels = labels_of(schema, count, seed=5 + seed)
     if unknown:
         for number, part in enumerate([slice(0, 3), slice(3, 4), slice(4, 5)]):
             labels[number, part] = math.nan
@@ -173,22 +175,22 @@ def attribute_loss(attribute, logits, wanted):
     return found
 
 
-def plain_d(method, batch, edits):
+def plain_d(method, batch, edits, current=None):
     """D's terms; the fakes are those of `translated`."""
-    current, fakes, adversarial = current_labels(method, batch), translated(method, batch, edits), 0
+    current, fakes, adversarial = current or current_labels(method, batch), translated(method, batch, edits), 0
     for number, (image, fake) in enumerate(zip(batch.images, fakes, strict=True)):
         wanted = edits.parts[batch.dataset].result[number]
         for scores, label_scores in scales(method, image):
-            adversarial += softplus(-(scores + fit(label_scores, batch.dataset, current[number]["beasts"]))).mean()
+            adversarial += softplus(-(scores + fit(label_scores, batch.dataset, current[number][batch.dataset]))).mean()
         for scores, label_scores in scales(method, fake.detach()):
             adversarial += softplus(scores + fit(label_scores, batch.dataset, wanted)).mean()
-    classification = 0
-    for attribute, positions in attributes(BEASTS):
+    classification, first = 0, first_label(batch.dataset)
+    for attribute, positions in attributes(SPACE.schema(batch.dataset)):
         losses = []
         for image, labels in zip(batch.images, batch.labels, strict=True):
             logits, wanted = method.discriminator.judge(image[None]).logits[0], [labels[k] for k in positions]
             if not any(w.isnan() for w in wanted):
-                losses.append(sum(attribute_loss(attribute, [logits[k] for k in positions], wanted)))
+                losses.append(sum(attribute_loss(attribute, [logits[first + k] for k in positions], wanted)))
         classification += sum(losses) / len(losses)
     return {"adv": adversarial / len(fakes), "cls": classification}
 
@@ -212,17 +214,31 @@ def translated(method, batch, edits):
     ]
 
 
-def plain_g(method, batch, edits):
-    current, fakes = current_labels(method, batch), translated(method, batch, edits)
+def plain_r1(method, batch, current):
+    """R1's term: the squared slope of how real an image looks with its own labels."""
+    squares = []
+    for given, labels in zip(batch.images, current, strict=True):
+        image = given.clone().requires_grad_()
+        fits = [
+            (scores + fit(maps, batch.dataset, labels[batch.dataset])).mean() for scores, maps in scales(method, image)
+        ]
+        (slope,) = torch.autograd.grad(sum(fits), image, create_graph=True)
+        squares.append(slope.square().sum())
+    return {"penalty": sum(squares) / len(squares)}
+
+
+def plain_g(method, batch, edits, current=None):
+    current, fakes = current or current_labels(method, batch), translated(method, batch, edits)
     adversarial, classification, errors = 0, 0, []
     for number, fake in enumerate(fakes):
-        own, other = edits.parts["beasts"], edits.parts["coats"]
+        own = edits.parts[batch.dataset]
         importance = [1.0 if named else STAY for named in own.named[number]]
         logits = method.discriminator.judge(fake[None]).logits[0]
         for scores, label_scores in scales(method, fake):
-            adversarial += softplus(-(scores + fit(label_scores, "beasts", own.result[number], importance))).mean()
-            if other.given[number]:
-                adversarial += softplus(-fit(label_scores, "coats", other.result[number])).mean()
+            adversarial += softplus(-(scores + fit(label_scores, batch.dataset, own.result[number], importance))).mean()
+            for name, other in edits.parts.items():
+                if name != batch.dataset and other.given[number]:
+                    adversarial += softplus(-fit(label_scores, name, other.result[number])).mean()
         for schema in SPACE.schemas:
             for attribute, positions in attributes(schema):
                 part = edits.parts.get(schema.name)
@@ -271,17 +287,64 @@ def test_the_generator_minimises_the_equations(double_precision, unknown):
 
 
 def test_r1_is_the_slope_of_how_real_an_image_looks_with_its_labels(double_precision):
-    method, batch = build(), draw_batch()
+    method, batch = build(), draw_batch(unknown=True)
     losses, _ = losses_of(method, batch)
-    squares = []
-    for given, labels in zip(batch.images, batch.labels, strict=True):
-        image = given.clone().requires_grad_()
-        score = sum((scores + fit(maps, "beasts", labels)).mean() for scores, maps in scales(method, image))
-        (slope,) = torch.autograd.grad(score, image, create_graph=True)
-        squares.append(slope.square().sum())
-    penalty = sum(squares) / 4
-    torch.testing.assert_close(losses["r1"].terms["penalty"], penalty)
-    torch.testing.assert_close(losses["r1"].total, INTERVAL * R1_WEIGHT / 2 * penalty)
+    expected = plain_r1(method, batch, current_labels(method, batch))["penalty"]
+    torch.testing.assert_close(losses["r1"].terms["penalty"], expected)
+    torch.testing.assert_close(losses["r1"].total, INTERVAL * R1_WEIGHT / 2 * expected)
+    assert_same_gradients(losses["r1"].total, INTERVAL * R1_WEIGHT / 2 * expected, method.discriminator)
+
+
+STEPS = 6
+# The losses of a seeded run in fp64. After a deliberate change of the numerics: run the test below, and paste what it prints as "the
+# trace is now". Say in the changelog why it changed.
+TRACE = [
+    {"d/adv": 3.02935709, "d/cls": 2.31819273, "g/adv": 2.95353362, "g/cls": 1.81828877, "g/rec": 0.294212529},
+    {"d/adv": 2.91967694, "d/cls": 2.15167875, "g/adv": 2.0530791, "g/cls": 2.50705165, "g/rec": 0.275577857},
+    {
+        "d/adv": 2.82175547,
+        "d/cls": 2.36234363,
+        "r1/penalty": 1.46883452,
+        "g/adv": 2.50189145,
+        "g/cls": 2.05005609,
+        "g/rec": 0.277672609,
+    },
+    {
+        "d/adv": 2.84709311,
+        "d/cls": 2.56063552,
+        "r1/penalty": 0.855210761,
+        "g/adv": 2.3525668,
+        "g/cls": 3.07607413,
+        "g/rec": 0.268703339,
+    },
+    {"d/adv": 3.09738819, "d/cls": 2.00634525, "g/adv": 2.4325056, "g/cls": 2.57788892, "g/rec": 0.27050116},
+    {"d/adv": 2.88741247, "d/cls": 2.21782063, "g/adv": 1.76954975, "g/cls": 2.39972635, "g/rec": 0.267940257},
+]
+
+
+def test_a_seeded_run_takes_the_losses_that_it_took_and_those_of_the_equations(double_precision):
+    """The datasets take turns, and R1 follows every second step of a dataset; edits are drawn. D's reading is that before its update."""
+    method, edits = build(), []
+    optimizers, draw = phase_optimizers(method, TrainingConfig(learning_rate=1e-3)), method.sampler.draw
+    method.sampler = SimpleNamespace(draw=lambda *given: edits.append(draw(*given)) or edits[-1])
+    plain, rows = (
+        {"d": plain_d, "r1": lambda method, batch, _, current: plain_r1(method, batch, current), "g": plain_g},
+        [],
+    )
+    for step in range(1, STEPS + 1):
+        schema = (BEASTS, COATS)[step % 2]
+        batch = draw_batch(schema, unknown=schema is BEASTS, seed=step)
+        torch.manual_seed(step)
+        current, row = current_labels(method, batch), {}
+        for phase, losses in method.losses(batch, {"d", "g"} if (step - 1) // 2 % INTERVAL == 0 else {"d", "r1", "g"}):
+            for name, value in plain[phase](method, batch, edits[-1], current).items():
+                torch.testing.assert_close(losses.terms[name], value)
+                row[f"{phase}/{name}"] = losses.terms[name].item()
+            optimizers[phase].update(losses)
+        rows.append(row)
+    written = [", ".join(f'"{name}": {value:.9g}' for name, value in row.items()) for row in rows]
+    now = "the trace is now:\nTRACE = [\n" + "".join(f"    {{{row}}},\n" for row in written) + "]"
+    assert rows == [{name: pytest.approx(value, rel=1e-6) for name, value in row.items()} for row in TRACE], now
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
