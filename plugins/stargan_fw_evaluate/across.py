@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.inference.translator import Translator
     from stargan_fw_evaluate.classifier import LabelClassifier
+    from stargan_fw_evaluate.feature_distances import FeatureDistances
     from stargan_fw_evaluate.scoring import EvaluationImages, LabelReader, Wrap
     from stargan_fw_registry import Attribute, LabelSchema, LabelValue
 
@@ -158,6 +159,7 @@ def score_across(
     *,
     readers: Sequence[LabelReader] = (),
     watch: LabelWatch | None = None,
+    features: FeatureDistances | None = None,
     progress: Wrap = lambda starts: starts,
 ) -> dict[str, Outcomes]:
     """Translates images to an edit, and reads the labels of each dataset with its own classifier.
@@ -172,6 +174,7 @@ def score_across(
         device: the device to compute on.
         readers: look for further labels.
         watch: looks for labels that changed although nobody asked.
+        features: compares pictures by their features.
         progress: wraps the loop over batches.
 
     Returns:
@@ -198,7 +201,7 @@ def score_across(
         whole.add(WHOLE, (~right).float().tolist(), groups)
         whole.add_read(readers, inputs[possible], translated, groups)
         true = images.truth.pictures(images.truth.across, kept, target.change) if images.truth else None
-        whole.add_comparison(true or [], inputs[possible], translated, groups)
+        whole.add_comparison(true or [], inputs[possible], translated, groups, features)
         changes = (watch or LabelWatch({})).changes(
             images.source.alias,
             kept,

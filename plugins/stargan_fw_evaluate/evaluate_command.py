@@ -48,6 +48,10 @@ ClassifierStepsOption = Annotated[int | None, typer.Option(min=1, help="Training
 InceptionOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Inception weights on disk, for the true FID and KID.")
 ]
+EmbeddingOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Also measure distances in the features of this embedding, such as 'face'."),
+]
 
 
 def evaluate(
@@ -56,7 +60,12 @@ def evaluate(
     data: RunDataOption = None,
     cache: CacheOption = None,
     datasets: ScoredDatasetsOption = None,
-    images: Annotated[str | None, typer.Option(help="Translate this dataset's images.")] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASETS", help="Translate the images of these datasets.", show_default="each dataset's own"
+        ),
+    ] = None,
     source: SourceOption = None,
     to: Annotated[
         list[str] | None,
@@ -71,6 +80,7 @@ def evaluate(
     limit: LimitOption = None,
     classifier_steps: ClassifierStepsOption = None,
     inception: InceptionOption = None,
+    embedding: EmbeddingOption = None,
     seed: SeedOption = 0,
     precision: PrecisionOption = "fp32",
     device: DeviceOption = None,
@@ -102,6 +112,7 @@ def evaluate(
         cache=cache,
         classifier_steps=classifier_steps,
         inception=inception,
+        embedding=embedding,
         seed=seed,
         mask=mask,
         precision=precision,

@@ -40,6 +40,11 @@ METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "classifier_kernel_distance": ("classifier kernel distance", "{:.5f}".format),
     "inception_frechet_distance": ("FID", "{:.3f}".format),
     "inception_kernel_distance": ("KID", "{:.5f}".format),
+    "embedding_frechet_distance": ("Fréchet distance of the embedding", "{:.3f}".format),
+    "embedding_kernel_distance": ("kernel distance of the embedding", "{:.5f}".format),
+    "feature_distance": ("feature distance to the truth", "{:.4f}".format),
+    "feature_distance_of_input": ("feature distance of the input to the truth", "{:.4f}".format),
+    "feature_distance_to_input": ("feature distance to the input", "{:.4f}".format),
     "psnr": ("PSNR, dB", "{:.2f}".format),
     "psnr_of_input": ("PSNR of the input, dB", "{:.2f}".format),
     "ssim": ("SSIM", "{:.4f}".format),
@@ -55,8 +60,9 @@ class Row:
 
     Attributes:
         metric: a key of `METRICS`.
-        target: a label ("pets.cat"), a dataset ("pets"), or "" for the whole run; of an edit across datasets the edit and the
-            images' dataset ("pets.cat,coats.black on pets"), and before these the part that is measured, if it is one.
+        target: a label ("pets.cat"), a dataset ("pets"), or "" for the whole run; " on " and the images' dataset follow if images
+            of several datasets were asked for. Of an edit across datasets the edit and the images' dataset
+            ("pets.cat,coats.black on pets"), and before these the part that is measured, if there is one.
         value: the figure; shares are from 0 to 1.
         low: the lower bound of the 95 % interval, or a speed's slowest round; None if unknown.
         high: the upper bound, or a speed's fastest round; None if unknown.
@@ -175,7 +181,7 @@ def _is_detail(row: Row) -> bool:
     always_shown = row.metric.endswith(("classification_error", "regression_error")) or row.metric.startswith(
         ("share_read", "across")
     )
-    leads = row.metric in LEADING and " on " in row.target  # an edit of several datasets
+    leads = row.metric in LEADING and "," in row.target.partition(" on ")[0]  # an edit of several datasets
     return "." in row.target and not (always_shown or leads)
 
 

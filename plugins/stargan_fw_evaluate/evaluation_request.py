@@ -29,7 +29,7 @@ class EvaluationRequest:
 
     Attributes:
         datasets: datasets to whose labels images are translated; if empty, those that all runs have.
-        images: the dataset whose test images are translated; None translates each dataset's own.
+        images: the dataset whose test images are translated, or several with commas between; None translates each dataset's own.
         source: an edit; only images with these labels are translated. None translates all.
         to: edits of one label each to translate to; if empty, all labels.
         limit: the most test images of a dataset to translate, spread evenly over them; None translates all.
@@ -37,6 +37,7 @@ class EvaluationRequest:
         cache: the folder of decoded images and classifiers; None is the usual one.
         classifier_steps: updates of each classifier; None chooses by the size of the data.
         inception: weights of the Inception network for FID and KID proper; None leaves both out.
+        embedding: the embedding whose features measure distances, such as "face"; None leaves them out.
         seed: for everything random.
         mask: "right" translates with the labels' own mask, "wrong" with another dataset's, if the method can.
         precision: in which the runs' networks compute, as `Precision.choose` takes it. The networks that measure compute in
@@ -54,11 +55,17 @@ class EvaluationRequest:
     cache: str | None = None
     classifier_steps: int | None = None
     inception: Path | None = None
+    embedding: str | None = None
     seed: int = 0
     mask: Literal["right", "wrong"] = "right"
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     read: tuple[str, ...] = ()
     plugins: tuple[str | Path, ...] = ()
+
+    @property
+    def image_datasets(self) -> list[str]:
+        """The datasets in `images`, each once."""
+        return list(dict.fromkeys(name.strip() for name in self.images.split(","))) if self.images else []
 
     @property
     def variant(self) -> tuple[str, str] | None:
@@ -67,8 +74,8 @@ class EvaluationRequest:
 
     def document(self) -> dict[str, Any]:
         """Returns the settings that decide the results, as JSON."""
-        paths = {"data", "cache", "inception", "plugins"}
-        decisive = {name: value for name, value in vars(self).items() if name not in paths}
+        left_out = {"data", "cache", "inception", "plugins"} | ({"embedding"} if self.embedding is None else set())
+        decisive = {name: value for name, value in vars(self).items() if name not in left_out}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in decisive.items()}
 
     def check(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +26,7 @@ from stargan_fw_evaluate.candidate import (
 from stargan_fw_evaluate.classifier import Settings, load_or_train
 from stargan_fw_evaluate.evaluation_record import METRICS, Evaluation, Row
 from stargan_fw_evaluate.evaluation_request import LabelTarget, list_targets, select_targets
+from stargan_fw_evaluate.feature_distances import FeatureDistances
 from stargan_fw_evaluate.ground_truth import find_ground_truth
 from stargan_fw_evaluate.held_out import log_warnings
 from stargan_fw_evaluate.intervals import interval
@@ -39,7 +42,7 @@ from stargan_fw_evaluate.scoring import (
 from stargan_fw_evaluate.unasked import LabelWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -53,8 +56,13 @@ if TYPE_CHECKING:
 SPEED_BATCH = 16
 MOST_ERROR = 0.03  # the largest share of real images that a classifier may misread and still be a measure
 MOST_REGRESSION_ERROR = 0.1  # the same of a number, as a share of its range
-SPACES = ("classifier", "inception")
-FEWEST_IMAGES = {"inception": 10_000}  # below, FID is mostly bias (Chong & Forsyth, 2020)
+# feature space → how readers call its Fréchet distance and its kernel distance
+SPACES = {
+    "classifier": ("Fréchet distance", "The kernel distance"),
+    "inception": ("FID", "KID"),
+    "embedding": ("The embedding's Fréchet distance", "Its kernel distance"),
+}
+FEWEST_IMAGES = {"inception": 10_000, "embedding": 10_000}  # below, FID is mostly bias (Chong & Forsyth, 2020)
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class EvaluationSetup:
         request: what to measure.
         targets: the labels to translate to.
         scorers: measure the translations.
-        images: the images to translate.
+        images: the images to translate, of one dataset or of several.
         real: by feature space, the features of the real test images that have one of the target labels.
         rows: results about the real images.
         notes: what a reader of the results must know.
@@ -73,12 +81,13 @@ class EvaluationSetup:
         origins: the images that are translated to these edits, by dataset.
         classifiers: read the labels of each dataset.
         readers: look for further labels.
+        features: compares pictures by the features of a network that was trained elsewhere, if that was asked for.
     """
 
     request: EvaluationRequest
     targets: dict[str, list[LabelTarget]]
     scorers: dict[str, Scorer] = field(default_factory=dict)
-    images: dict[str, EvaluationImages] = field(default_factory=dict)
+    images: dict[str, list[EvaluationImages]] = field(default_factory=dict)
     real: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -86,6 +95,7 @@ class EvaluationSetup:
     origins: dict[str, EvaluationImages] = field(default_factory=dict)
     classifiers: dict[str, LabelClassifier] = field(default_factory=dict)
     readers: list[LabelReader] = field(default_factory=list)
+    features: FeatureDistances | None = None
 
     @cached_property
     def watch(self) -> LabelWatch:
@@ -95,7 +105,17 @@ class EvaluationSetup:
     @property
     def translated(self) -> dict[str, EvaluationImages]:
         """All images that are translated, by their dataset."""
-        return {images.source.alias: images for images in (*self.images.values(), *self.origins.values())}
+        every = [*chain.from_iterable(self.images.values()), *self.origins.values()]
+        return {images.source.alias: images for images in every}
+
+    @property
+    def pairs(self) -> list[tuple[str, EvaluationImages]]:
+        """Each dataset to whose labels images are translated, with the images of each of their datasets."""
+        return [(name, images) for name, several in self.images.items() for images in several]
+
+    def place(self, images: EvaluationImages) -> str:
+        """Returns what follows the name of a figure to tell images of several datasets apart; empty if there are none to tell."""
+        return f" on {images.source.alias}" if len(self.request.image_datasets) > 1 else ""
 
 
 def evaluate(
@@ -136,9 +156,11 @@ def _prepare(
     names = datasets_to_score(candidates, request.datasets)
     to_read = targets_to_read(candidates, request.read)
     read_names = [label.schema.name for label in to_read]
-    image_names = [request.images] if request.images else []
+    image_names = request.image_datasets
     config = data_config(candidates, list(dict.fromkeys([*names, *image_names, *read_names])), request)
     plugins = find_plugins(candidates, config, request)
+    asked, size = request.embedding, config.data.image_size
+    features = FeatureDistances.load(asked, plugins, size, device) if asked else None
     sources = {name: open_source(name, config, plugins, candidates) for name in config.datasets}
     log_warnings(sources.values(), candidates[0].run.path)
     schemas = [source.schema for source in sources.values()]
@@ -147,7 +169,8 @@ def _prepare(
     every = [one for name in names for one in list_targets(sources[name].schema)]
     wanted = select_targets(every, single, schemas) if single or not across else []
     targets = {name: [target for target in wanted if target.schema.name == name] for name in names}
-    setup = EvaluationSetup(request, {name: found for name, found in targets.items() if found}, across=across)
+    targets = {name: found for name, found in targets.items() if found}
+    setup = EvaluationSetup(request, targets, across=across, features=features)
     joined = dict.fromkeys(name for target in across for name in target.datasets)
     setup.notes.extend(describe_other_settings(candidates, config, plugins))
     translated = image_names or dict.fromkeys([*setup.targets, *joined])
@@ -161,13 +184,12 @@ def _prepare(
     scorers: dict[str, Scorer] = {}
     for name in scored:
         classifier = load_or_train(sources[name], stores[name], settings, device, progress)
-        scorers[name], setup.classifiers[name] = Scorer(classifier, inception, device), classifier
+        scorers[name], setup.classifiers[name] = Scorer(classifier, inception, device, features), classifier
         _add_real_images(setup, scorers[name], sources[name], stores[name], progress)
     setup.readers.extend(LabelReader(label, scorers[label.schema.name].classifier) for label in to_read)
     for name in setup.targets:
-        origin = request.images or name
         setup.scorers[name] = replace(scorers[name], readers=setup.readers, watch=setup.watch)
-        setup.images[name] = origins[origin]
+        setup.images[name] = [origins[origin] for origin in image_names or [name]]
     setup.origins.update({name: origins[name] for name in image_names or joined})
     if not metrics.has_torchmetrics():
         setup.notes.append(f"Without torchmetrics there are no distances. {metrics.REMEDY}")
@@ -231,32 +253,32 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
     single = [(target.edit,) for targets in setup.targets.values() for target in targets]
     edits = [*single, *(target.edits for target in setup.across)]
     evaluation.notes += [f"{candidate.run.path}: {text}" for text in candidate.translator.warn_of_untrained(edits)]
-    read: list[Outcomes] = []
+    read = defaultdict[str, list[Outcomes]](list)
     run = candidate.run.path.name
-    for name, scorer in setup.scorers.items():
-        images, targets = setup.images[name], setup.targets[name]
-        found: dict[str, Outcomes] = {}
+    for name, images in setup.pairs:
+        targets, place, found = setup.targets[name], setup.place(images), dict[str, Outcomes]()
         for number, target in enumerate(targets, 1):
-            show = partial(progress, f"{run}: {target.name} ({number} of {len(targets)})")
-            found[target.name] = score_target(candidate, scorer, images, target, show)
-        _add_dataset(evaluation, setup, name, found)
-        read += found.values()
-    read += _add_across(evaluation, candidate, setup, device, progress)
+            show = partial(progress, f"{run}: {target.name}{place} ({number} of {len(targets)})")
+            found[target.name] = score_target(candidate, setup.scorers[name], images, target, show)
+        _add_dataset(evaluation, setup, name, found, place)
+        read[place] += found.values()
+    for place, found in _add_across(evaluation, candidate, setup, device, progress):
+        read[place] += found.values()
     for name, images in setup.translated.items():
         if name in candidate.labels.datasets:
             drifted = score_drift(candidate, images, device, partial(progress, f"{run}: drift of {name}"))
             evaluation.rows += _means(drifted, name, setup.request.seed)
-    for label, outcomes in Outcomes.merge(read).read.items():
-        evaluation.rows += _means(outcomes, label, setup.request.seed)
+    for place, parts in read.items():
+        for label, outcomes in Outcomes.merge(parts).read.items():
+            evaluation.rows += _means(outcomes, label + place, setup.request.seed)
     evaluation.rows += _costs(candidate, setup, device)
     return evaluation
 
 
 def _add_across(
     evaluation: Evaluation, candidate: Candidate, setup: EvaluationSetup, device: torch.device, progress: Progress
-) -> list[Outcomes]:
-    """Adds the results of edits of several datasets, for the images of each dataset apart, and returns the outcomes."""
-    found: dict[str, Outcomes] = {}
+) -> Iterator[tuple[str, dict[str, Outcomes]]]:
+    """Adds the results of edits of several datasets, for the images of each dataset apart; yields their outcomes as well."""
     pairs = [
         (target, images)
         for target in setup.across
@@ -265,7 +287,7 @@ def _add_across(
     ]
     for number, (target, images) in enumerate(pairs, 1):
         show = partial(progress, f"{candidate.run.path.name}: labels of several datasets ({number} of {len(pairs)})")
-        found |= score_across(
+        found = score_across(
             candidate.translator,
             setup.classifiers,
             images,
@@ -273,16 +295,19 @@ def _add_across(
             device,
             readers=setup.readers,
             watch=setup.watch,
+            features=setup.features,
             progress=show,
         )
-    for name, outcomes in found.items():
-        evaluation.rows += _means(outcomes, name, setup.request.seed)
-        _note_refused(evaluation, outcomes, name)
-    return list(found.values())
+        for name, outcomes in found.items():
+            evaluation.rows += _means(outcomes, name, setup.request.seed)
+            _note_refused(evaluation, outcomes, name)
+        yield setup.place(images), found
 
 
-def _add_dataset(evaluation: Evaluation, setup: EvaluationSetup, name: str, found: dict[str, Outcomes]) -> None:
-    """Adds the results of one dataset: for all targets together, and for each."""
+def _add_dataset(
+    evaluation: Evaluation, setup: EvaluationSetup, name: str, found: dict[str, Outcomes], place: str
+) -> None:
+    """Adds the results of one dataset's labels: for all targets together, and for each."""
     whole = Outcomes.merge(found.values())
     whole.values.pop("regression_error", None)  # errors in different units have no mean
     of_number: dict[str, list[Outcomes]] = {}
@@ -291,10 +316,10 @@ def _add_dataset(evaluation: Evaluation, setup: EvaluationSetup, name: str, foun
             of_number.setdefault(f"{name}.{target.attribute.name}", []).append(found[target.name])
     numbers = {number: Outcomes.merge(outcomes) for number, outcomes in of_number.items()}
     for what, outcomes in {name: whole, **numbers, **found}.items():
-        evaluation.rows += _means(outcomes, what, setup.request.seed)
+        evaluation.rows += _means(outcomes, what + place, setup.request.seed)
     if metrics.has_torchmetrics():
-        evaluation.rows += _distances(evaluation, setup.real[name], whole, name, setup.request.seed)
-    _note_refused(evaluation, whole, f"labels of {name}")
+        evaluation.rows += _distances(evaluation, setup.real[name], whole, name + place, setup.request.seed)
+    _note_refused(evaluation, whole, f"labels of {name}{place}")
 
 
 def _note_refused(evaluation: Evaluation, outcomes: Outcomes, what: str) -> None:
@@ -318,8 +343,8 @@ def _means(outcomes: Outcomes, target: str, seed: int) -> list[Row]:
 def _distances(evaluation: Evaluation, real: dict[str, Tensor], generated: Outcomes, name: str, seed: int) -> list[Row]:
     """Returns the distances of translations from real images; notes why there is no FID if there are too few for it."""
     rows = []
-    for space in SPACES:
-        real_features, batches = real.get(space, torch.empty(0)), generated.features[space]
+    for space, (named, other) in SPACES.items():
+        real_features, batches = real.get(space, torch.empty(0)), generated.features.get(space, [])
         features = torch.cat(batches) if batches else torch.empty(0)
         fewer = min(len(real_features), len(features))
         if fewer < 2:
@@ -329,8 +354,8 @@ def _distances(evaluation: Evaluation, real: dict[str, Tensor], generated: Outco
             rows.append(Row(f"{space}_frechet_distance", name, frechet, n=len(features)))
         else:
             evaluation.notes.append(
-                f"FID of {name} is left out: it depends on the number of images below {FEWEST_IMAGES[space]:,}, and of real images "
-                f"and translations one side has {fewer:,}. KID does not."
+                f"{named} of {name} is left out: it depends on the number of images below {FEWEST_IMAGES[space]:,}, and of real "
+                f"images and translations one side has {fewer:,}. {other} does not."
             )
         kernel = metrics.kernel_distance(real_features, features, seed)
         rows.append(Row(f"{space}_kernel_distance", name, kernel, n=len(features)))
@@ -340,7 +365,7 @@ def _distances(evaluation: Evaluation, real: dict[str, Tensor], generated: Outco
 def _costs(candidate: Candidate, setup: EvaluationSetup, device: torch.device) -> list[Row]:
     """Returns the number of parameters of all networks, and the images per second of the first batch."""
     rows = [Row("parameters", "", float(candidate.count_parameters()), split="")]
-    for name, images in setup.images.items():
+    for name, images in setup.pairs:
         for target in setup.targets[name]:
             for indices, inputs, labels in images.batches(images.select(target)[:SPEED_BATCH], device):
                 rates = candidate.images_per_second(inputs, target, labels if images.are_labelled_for(target) else None)

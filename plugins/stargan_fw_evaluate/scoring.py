@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stargan_fw_evaluate.candidate import Candidate
     from stargan_fw_evaluate.classifier import LabelClassifier
     from stargan_fw_evaluate.evaluation_request import LabelTarget
+    from stargan_fw_evaluate.feature_distances import FeatureDistances
     from stargan_fw_evaluate.ground_truth import GroundTruth
 
     Wrap: TypeAlias = Callable[[Iterable[int]], Iterable[int]]
@@ -115,6 +116,7 @@ class Scorer:
         classifier: reads the labels of the scored dataset; its features serve for distances.
         inception: computes Inception features for FID and KID proper; None leaves them out.
         device: the device to compute on.
+        features: compares pictures by the features of a network that was trained elsewhere; None leaves that out.
         readers: look for further labels.
         watch: looks for labels that changed although nobody asked.
     """
@@ -122,6 +124,7 @@ class Scorer:
     classifier: LabelClassifier
     inception: Callable[[Tensor], Tensor] | None
     device: torch.device
+    features: FeatureDistances | None = None
     readers: Sequence[LabelReader] = ()
     watch: LabelWatch = field(default_factory=lambda: LabelWatch({}))
 
@@ -133,7 +136,7 @@ class Outcomes:
     Attributes:
         values: by metric, one value per image.
         groups: by metric, the group of each value; see `EvaluationImages.groups`.
-        features: by feature space ("classifier", "inception"), the translations' features in batches.
+        features: by feature space ("classifier", "inception", "embedding"), the translations' features in batches.
         read: by name of a label, the shares of translations and inputs that show it, and in which it changed unasked.
         refused: the number of images that the method could not translate.
     """
@@ -151,10 +154,12 @@ class Outcomes:
         self.groups[metric] += [group for _, group in known]
 
     def add_features(self, scorer: Scorer, images: Tensor, features: Tensor) -> None:
-        """Adds the classifier's features of images, and their Inception features if the scorer computes them."""
+        """Adds the classifier's features of images, and those of the other networks that the scorer has."""
         self.features["classifier"].append(features.cpu())
         if scorer.inception:
             self.features["inception"].append(scorer.inception(images).cpu())
+        if scorer.features:
+            self.features["embedding"].append(scorer.features.describe(images).cpu())
 
     def add_read(
         self, readers: Iterable[LabelReader], inputs: Tensor, translated: Tensor, groups: Sequence[Hashable]
@@ -172,18 +177,28 @@ class Outcomes:
             self.read.setdefault(label, Outcomes()).add(OFF_TARGET_LABEL, values, groups)
 
     def add_comparison(
-        self, pictures: Sequence[Tensor | None], inputs: Tensor, translated: Tensor, groups: Sequence[Hashable]
+        self,
+        pictures: Sequence[Tensor | None],
+        inputs: Tensor,
+        translated: Tensor,
+        groups: Sequence[Hashable],
+        features: FeatureDistances | None = None,
     ) -> None:
-        """Compares translations with their true pictures.
+        """Compares translations with their true pictures and, if there are features, with their inputs.
 
-        If nothing should change, because the input has the labels already, only the identity error is measured.
+        If nothing should change, because the input has the labels already, only the identity error is measured, and the distance
+        to the input.
 
         Args:
             pictures: the true picture (3, H, W) of each translation; None if it is unknown.
             inputs: the images that were translated, (B, 3, H, W) in [-1, 1].
             translated: the translations, of the same shape and range.
             groups: the group of each translation; see `EvaluationImages.groups`.
+            features: compares pictures by their features.
         """
+        if features:
+            for metric, values in features.compare(translated, inputs, pictures).items():
+                self.add(metric, values.tolist(), groups)
         known = [place for place, picture in enumerate(pictures) if picture is not None]
         if not known:
             return
@@ -245,7 +260,7 @@ def score_target(
         batch = _Batch(kept, images.groups(kept), inputs[places], translated[places], known)
         _score(candidate, scorer, target, batch, outcomes)
         true = images.true_pictures(kept, target)
-        outcomes.add_comparison(true, batch.images, batch.translated, batch.groups)
+        outcomes.add_comparison(true, batch.images, batch.translated, batch.groups, scorer.features)
         changes = scorer.watch.changes(
             images.source.alias,
             kept,

@@ -10,6 +10,7 @@ from stargan_fw.errors import ConfigError, LabelError, ModelError
 from stargan_fw_evaluate.classifier import Settings, label_loss
 from stargan_fw_evaluate.evaluation_record import Evaluation
 from stargan_fw_evaluate.evaluation_request import list_targets, select_by_labels, select_targets
+from stargan_fw_evaluate.feature_distances import FeatureDistances
 from stargan_fw_evaluate.intervals import interval, wilson
 from stargan_fw_evaluate.metrics import (
     compare,
@@ -262,3 +263,31 @@ def test_there_is_no_fid_of_few_images_but_a_kid_and_the_classifier_s_distances(
     (note,) = evaluation.notes
     assert note.startswith("FID of pets is left out")
     assert note.endswith("one side has 20. KID does not.")
+
+
+def test_distances_of_features_are_those_of_their_directions_at_each_position():
+    images = torch.from_numpy(RNG.uniform(-1, 1, (4, 3, 2, 2))).float()
+    inputs, translated = images, images.flip(0)
+    pictures = [images[1], None, images[2], images[0]]
+    for network, axes in ((torch.nn.Identity(), (2, 3)), (torch.nn.Flatten(), ())):
+        distances = FeatureDistances(network)
+        seen = network(images).numpy().reshape(4, 3 if axes else 12, -1)
+
+        def distance(one, other, seen=seen):
+            a, b = seen[one], seen[other]
+            return np.mean(1 - (a * b).sum(0) / np.linalg.norm(a, axis=0) / np.linalg.norm(b, axis=0))
+
+        found = distances.compare(translated, inputs, pictures)
+        expected = {
+            "feature_distance_to_input": [distance(3 - place, place) for place in range(4)],
+            "feature_distance": [distance(3, 1), np.nan, np.nan, distance(0, 0)],
+            "feature_distance_of_input": [distance(0, 1), np.nan, np.nan, distance(3, 0)],
+        }
+        assert found.keys() == expected.keys()
+        for metric, values in expected.items():
+            np.testing.assert_allclose(found[metric].numpy(), values, atol=1e-6)
+        np.testing.assert_allclose(distances.describe(images), network(images).numpy().mean(axes), atol=1e-6)
+        assert distances.compare(translated, inputs, [])["feature_distance"].isnan().all()
+    assert FeatureDistances(torch.nn.Identity()).compare(-images, images, [])["feature_distance_to_input"].tolist() == (
+        pytest.approx([2.0] * 4)
+    )

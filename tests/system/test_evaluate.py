@@ -118,6 +118,35 @@ def test_two_runs_stand_side_by_side_and_one_may_translate_another_dataset_s_ima
     assert one["real_classification_error", "rafd"] == other["real_classification_error", "rafd"]
 
 
+def test_images_of_several_datasets_are_measured_apart_as_if_each_were_asked_for_alone(evaluate):
+    edits = ("--to", "happy", "--to", "happy,Male", "--read", "Young", "--limit", "8")
+    table = evaluate(*edits, "--images", "celeba")
+    assert " on rafd" not in table.out
+    single = {
+        name: rows_of(json.loads(evaluate(*edits, "--images", name, "--json").out)[0]) for name in ("celeba", "rafd")
+    }
+    outcome = evaluate(*edits, "--images", "celeba, rafd,celeba", "--json")
+    assert outcome.code == 0, outcome.err
+    (document,) = json.loads(outcome.out)
+    assert document["settings"]["images"] == "celeba, rafd,celeba"
+    found = rows_of(document)
+    assert {target for metric, target in found if metric == "classification_error"} == {
+        *("rafd on celeba", "rafd.happy on celeba", "rafd on rafd", "rafd.happy on rafd"),
+    }
+    assert ("reconstruction_l1", "rafd on rafd") in found, "their own labels are known"
+    assert ("reconstruction_l1", "rafd on celeba") not in found
+    same = ("parameters", "images_per_second", "real_classification_error", "composition_drift", "own_label_drift")
+    for name, rows in single.items():
+        for (metric, target), row in rows.items():
+            place = "" if metric in same or " on " in target else f" on {name}"
+            other = found[metric, target + place]
+            if metric != "images_per_second":
+                assert {**other, "target": target} == row, (metric, target)
+    table = evaluate(*edits, "--images", "celeba,rafd").out
+    assert re.search(r"PSNR gain, dB +│ rafd on celeba", table)
+    assert not re.search(r"PSNR gain, dB +│ rafd.happy on celeba", table), "a detail"
+
+
 def test_a_run_that_saw_other_crops_is_named(evaluate, train, trained, tmp_path):
     other = tmp_path / "other"
     assert train("--max-steps", "1", "--set", "datasets.rafd.face=none", datasets="rafd", out=other).code == 0
@@ -310,9 +339,61 @@ def test_the_classifier_s_weights_change_with_what_they_depend_on(evaluate, cach
     assert evaluate("--datasets", "rafd", "--limit", "1", "--to", "happy").code == 0
 
 
+EMBEDDINGS = """
+from stargan_fw import Embedding, hookimpl
+
+class Colours(Embedding):
+    name = "colours"
+    def __init__(self, *, image_size, label_dim):
+        super().__init__()
+    def prepare(self):
+        self.ready = True
+    def forward(self, images):
+        assert self.ready and not self.training and images.abs().max() <= 1
+        return images[:, :, ::4, ::4] + 2
+
+class Mean(Embedding):
+    name = "mean"
+    def __init__(self, *, image_size, label_dim):
+        super().__init__()
+    def forward(self, images):
+        return images.mean((2, 3)) + 2
+
+@hookimpl
+def register_embeddings(register):
+    register(Colours)
+    register(Mean)
+"""
+
+
+def test_distances_in_the_features_of_a_network_of_ones_own(evaluate, tmp_path):
+    plugin = tmp_path / "embeddings.py"
+    plugin.write_text(EMBEDDINGS)
+    asked = ("--plugin", plugin, "--to", "happy", "--to", "happy,Male", "--limit", "8", "--json")
+    for name in ("colours", "mean"):
+        outcome = evaluate(*asked, "--embedding", name)
+        assert outcome.code == 0, outcome.err
+        (document,) = json.loads(outcome.out)
+        assert document["settings"]["embedding"] == name
+        rows = rows_of(document)
+        for target in ("rafd.happy", "celeba.Male,rafd.happy on celeba"):
+            reached, alone, moved = (rows["feature_distance" + end, target] for end in ("", "_of_input", "_to_input"))
+            assert 0 < reached["value"] < 2
+            assert reached["n"] == alone["n"] == rows["psnr", target]["n"]
+            assert moved["n"] == rows["identity_error", target]["n"]
+        assert ("embedding_kernel_distance", "rafd") in rows
+        assert ("embedding_frechet_distance", "rafd") not in rows
+        assert any("The embedding's Fréchet distance of rafd is left out" in note for note in document["notes"])
+    (document,) = json.loads(evaluate("--datasets", "rafd", "--to", "happy", "--limit", "2", "--json").out)
+    assert "embedding" not in document["settings"]
+    assert not [metric for metric, _ in rows_of(document) if "feature" in metric or "embedding" in metric]
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
+        (["--embedding", "clasifier"], "did you mean 'classifier'"),
+        (["--embedding", "classifier"], "no package ships this network"),
         (["--datasets", "rafdd"], "was trained without the dataset 'rafdd'"),
         (["--source", "neutrall"], "did you mean 'neutral'"),
         (["--to", "hapy"], "did you mean 'happy'"),
