@@ -161,6 +161,10 @@ OTHERS = [
         "OUT/*-*.png",
         "What `translate` writes: the picture's name and the edit; `*-grid.png` and `*.gif` with `--grid` and `--gif`.",
     ),
+    FileKind(
+        "PACKAGE/pyproject.toml",
+        "With the other files of a package, what `plugins new` writes; see [plugins](../plugins.md).",
+    ),
     FileKind("TRACE.json", "The trace of `bench --profile`, for chrome://tracing."),
 ]
 INTRODUCTION = (

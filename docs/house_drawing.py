@@ -3,7 +3,7 @@
 from draw_house import ROOTS, House
 
 WIDTH, ROW, BOX, GAP = 760, 44, 28, 8
-COLOURS = {"plugins": "#e8a33d", "core": "#5c6bc0", "registry": "#43a047"}
+COLOURS = {"plugins": "#e8a33d", "core": "#9fa8da", "registry": "#81c784"}
 PER_ROW = 4
 
 

@@ -18,7 +18,7 @@ MODULES = {
     "stargan_fw_share": "",
     "stargan_fw_bench": "",
     "stargan_fw_reproduce": "",
-    "stargan_fw_scaffold.contract": "",
+    "stargan_fw.testing": "",
 }
 PLAIN = ("hookimpl", "hookspec", "__version__", "plugin_modules")
 
