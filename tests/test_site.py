@@ -31,6 +31,7 @@ SOURCES = [path for root in ("core", "plugins", "registry") for path in sorted((
 # Files that the program only reads, or that are parts of other files and of other programs' folders.
 READ_ONLY = {
     *("avataaars.json", "model_card.md", "onnx_usage.md", "report.html"),  # inside the packages
+    "pyproject.toml",  # of a new plugin's package
     *("dataset_dict.json", "metadata.csv", "labels.csv", "table.csv"),
     *("identity_CelebA.txt", "list_attr_celeba.txt", "list_eval_partition.txt", "truth.csv"),
 }

@@ -67,7 +67,7 @@ def new(
 
     folder = write_plugin(name, kind, out)
     typer.echo(f"Wrote {folder}. The component is in {folder / folder.name.replace('-', '_') / 'plugin.py'}; now run:")
-    typer.echo(f"  pip install -e {shlex.quote(str(folder))}")
+    typer.echo(f"  pip install -e {shlex.quote(f'{folder}[dev]')}")
     typer.echo(f"  stargan-fw plugins check {folder.name.replace('-', '_')}")
 
 
