@@ -128,7 +128,7 @@ def container(tmp_path, monkeypatch):
     return steps.build(SERVICE / "Dockerfile", SERVICE, tmp_path / "root", Path(sys.executable).parent, {})
 
 
-def ask(request, deadline=90):
+def ask(request, server, deadline=400):
     """Waits for the server to answer."""
     end = time.monotonic() + deadline
     while True:
@@ -136,7 +136,8 @@ def ask(request, deadline=90):
             with urlopen(request, timeout=60) as answer:
                 return answer.read()
         except URLError as error:
-            if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > end:
+            refused = isinstance(error.reason, ConnectionRefusedError)
+            if not refused or server.poll() is not None or time.monotonic() > end:
                 raise
             time.sleep(0.1)
 
@@ -151,7 +152,7 @@ def test_the_container_s_steps_make_a_server_that_answers(container, exported_on
     server = container.start(str(exported_once), HOST="127.0.0.1", PORT=str(port), PYTHONPATH=pythonpath)
     try:
         request = Request(f"http://127.0.0.1:{port}/translate?to=happy", data=face, method="POST")
-        with Image.open(io.BytesIO(ask(request))) as translated:
+        with Image.open(io.BytesIO(ask(request, server))) as translated:
             assert translated.size == (32, 32)
     finally:
         server.terminate()
