@@ -18,6 +18,7 @@ ROOTS = {
     "stargan_fw_bench": "plugins",
     "stargan_fw_plugins": "plugins",
     "stargan_fw_import": "plugins",
+    "stargan_fw_demo": "plugins",
     "stargan_fw_runs": "plugins",
     "stargan_fw_share": "plugins",
     "stargan_fw_evaluate": "plugins",

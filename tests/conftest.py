@@ -7,7 +7,11 @@ Nothing here imports a plugin before a test asks for its data: `tests/core` runs
 import json
 import shutil
 import signal
+import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,3 +230,97 @@ def tensors():
         return {f"{file.stem}/{name}": value for file in files for name, value in load_file(file).items()}
 
     return read
+
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's own name for a reference to an element
+KEYS = {"Enter": "\ue007", "Tab": "\ue004", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "ArrowLeft": "\ue012"}
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,900",
+]
+
+
+@dataclass
+class Browser:
+    """As much of WebDriver as the tests of pages need."""
+
+    address: str
+
+    def call(self, method, path, body=None):
+        data = None if method == "GET" else json.dumps(body or {}).encode()
+        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=180) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            with error:
+                raise AssertionError(json.load(error)["value"]["message"]) from None
+
+    def open(self, url):
+        self.call("POST", "/url", {"url": url})
+
+    def run(self, script, *arguments):
+        return self.call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def find(self, selector):
+        return self.call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
+
+    def click(self, selector):
+        self.call("POST", f"/element/{self.find(selector)}/click")
+
+    def type(self, selector, text):
+        self.call("POST", f"/element/{self.find(selector)}/value", {"text": text})
+
+    def press(self, *keys):
+        strokes = [{"type": way, "value": KEYS.get(key, key)} for key in keys for way in ("keyDown", "keyUp")]
+        self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
+
+    def tap(self, selector):
+        where = {"type": "pointerMove", "duration": 0, "x": 0, "y": 0, "origin": {ELEMENT: self.find(selector)}}
+        taps = [where, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        finger = {"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}, "actions": taps}
+        self.call("POST", "/actions", {"actions": [finger]})
+
+    def wait_for(self, script, *arguments, seconds=120):
+        """Returns what the script returns, once that is true."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := self.run(script, *arguments):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"not within {seconds} s: {script}")
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless browser with a fresh profile that saves downloads in `tmp_path / "downloads"`."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no chromium and chromedriver here: apt-get install chromium chromium-driver")
+    flags = [*CHROMIUM_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
+    prefs = {"download.default_directory": str(tmp_path / "downloads"), "download.prompt_for_download": False}
+    options = {"binary": chromium, "args": flags, "prefs": prefs}
+    with subprocess.Popen(
+        [driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            line = next(line for line in process.stdout if "started successfully on port" in line)
+            address = f"http://127.0.0.1:{line.split('port ')[1].strip().rstrip('.')}"
+            wanted = {
+                "browserName": "chrome",
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"performance": "ALL"},
+            }
+            session = Browser(f"{address}/session").call("POST", "", {"capabilities": {"alwaysMatch": wanted}})
+            opened = Browser(f"{address}/session/{session['sessionId']}")
+            yield opened
+            opened.call("DELETE", "")
+        finally:
+            process.terminate()

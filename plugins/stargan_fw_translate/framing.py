@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from stargan_fw.data.source import Source
     from stargan_fw.inference.inputs import Reading
+    from stargan_fw_registry import Edit
 
 PICTURES, SIDE = 48, 256  # how many training images of a dataset are looked at, and their side in pixels
 
@@ -52,6 +53,23 @@ def open_sources_of(model: str, plugins: Sequence[Path]) -> list[Source]:
     config = run.config()
     check_plugins_named([*model_components(config), *data_components(config)], config, found, run.path)
     return recorded_sources(run, found)
+
+
+def held_out_pictures(model: str, count: int, plugins: Sequence[Path] = ()) -> tuple[list[Image.Image], list[Edit]]:
+    """Returns test images of a run as the model sees them, up to `count` per dataset, and their labels.
+
+    Raises:
+        DataError: the model is no run.
+        RequestError: the run's data is gone, or the run needs a plugin file that is not named.
+    """
+    sources = open_sources_of(model, plugins)
+    image_size = RunFolder(Path(model)).config().data.image_size
+    pictures, labels = [], []
+    for source in sources:
+        chosen = source.held_out(count)
+        pictures += source.pictures(chosen, image_size)
+        labels += [source.schema.known(source.labels[index].tolist()) for index in chosen]
+    return pictures, labels
 
 
 def frame_faces(

@@ -276,23 +276,11 @@ def _choose_pictures(
         from stargan_fw_translate.outputs import image_files
 
         return [file for file, _ in image_files(images)], current
-    pictures, labels = _held_out_pictures(model, plugins)
+
+    from stargan_fw_translate.framing import held_out_pictures
+
+    pictures, labels = held_out_pictures(model, SHEET_IMAGES, plugins)
     return pictures, current or labels
-
-
-def _held_out_pictures(model: str, plugins: Sequence[Path]) -> tuple[list["Image.Image"], list["Edit"]]:
-    """Returns a few test images per dataset of a run, with their labels."""
-    from stargan_fw.runs.run_folder import RunFolder
-    from stargan_fw_translate.framing import open_sources_of
-
-    sources = open_sources_of(model, plugins)
-    image_size = RunFolder(Path(model)).config().data.image_size
-    pictures, labels = [], []
-    for source in sources:
-        chosen = source.held_out(SHEET_IMAGES)
-        pictures += source.pictures(chosen, image_size)
-        labels += [source.schema.known(source.labels[index].tolist()) for index in chosen]
-    return pictures, labels
 
 
 class _Progress:

@@ -4,98 +4,11 @@ Runs where chromium and chromedriver are installed (Debian: `apt-get install chr
 """
 
 import json
-import shutil
-import subprocess
 import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
 
 import pytest
 
 from stargan_fw_study.study_key import Key
-
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's own name for a reference to an element
-KEYS = {"Enter": "\ue007", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "ArrowLeft": "\ue012"}
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1200,900",
-]
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no chromium and chromedriver here: apt-get install chromium chromium-driver"
-)
-
-
-@dataclass
-class Browser:
-    """As much of WebDriver as this test needs."""
-
-    address: str
-
-    def call(self, method, path, body=None):
-        data = None if method == "GET" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            with error:
-                raise AssertionError(json.load(error)["value"]["message"]) from None
-
-    def open(self, url):
-        self.call("POST", "/url", {"url": url})
-
-    def run(self, script, *arguments):
-        return self.call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
-
-    def find(self, selector):
-        return self.call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
-
-    def click(self, selector):
-        self.call("POST", f"/element/{self.find(selector)}/click")
-
-    def type(self, selector, text):
-        self.call("POST", f"/element/{self.find(selector)}/value", {"text": text})
-
-    def press(self, *keys):
-        strokes = [{"type": way, "value": KEYS.get(key, key)} for key in keys for way in ("keyDown", "keyUp")]
-        self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
-
-    def tap(self, selector):
-        where = {"type": "pointerMove", "duration": 0, "x": 0, "y": 0, "origin": {ELEMENT: self.find(selector)}}
-        taps = [where, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
-        finger = {"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}, "actions": taps}
-        self.call("POST", "/actions", {"actions": [finger]})
-
-
-@pytest.fixture
-def browser(tmp_path):
-    """A headless browser with a fresh profile that saves downloads in `tmp_path / "downloads"`."""
-    flags = [*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
-    prefs = {"download.default_directory": str(tmp_path / "downloads"), "download.prompt_for_download": False}
-    options = {"binary": CHROMIUM, "args": flags, "prefs": prefs}
-    with subprocess.Popen(
-        [DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        try:
-            line = next(line for line in process.stdout if "started successfully on port" in line)
-            address = f"http://127.0.0.1:{line.split('port ')[1].strip().rstrip('.')}"
-            wanted = {"browserName": "chrome", "goog:chromeOptions": options}
-            session = Browser(f"{address}/session").call("POST", "", {"capabilities": {"alwaysMatch": wanted}})
-            opened = Browser(f"{address}/session/{session['sessionId']}")
-            yield opened
-            opened.call("DELETE", "")
-        finally:
-            process.terminate()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The command `demo`: a web page that translates pictures with trained models."""
