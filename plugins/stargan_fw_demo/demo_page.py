@@ -41,13 +41,20 @@ STYLE = """
 .pictures img { object-fit: contain; width: 100%; height: 100%; }
 .remarks p { margin: 0.25rem 0; overflow-wrap: anywhere; }
 .remarks code { font-size: 0.85em; }
-#examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); }
+#examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)); }
 .every .grid-container { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
 #examples .grid-wrap, .every .grid-wrap { min-height: 0; max-height: none; height: auto; }
 :focus-visible { outline: 3px solid #2563eb !important; outline-offset: 2px; }
 @media (max-width: 640px) {
-  .pictures { position: sticky; top: 0; z-index: 20; background: var(--body-background-fill); padding: 4px 0; }
-  .pictures > .block { height: 190px !important; min-width: 150px !important; }
+  h1 { font-size: 1.3rem !important; }
+  .gradio-container { overflow: visible !important; }
+  .pictures { position: sticky; top: 0; z-index: 20; flex-wrap: nowrap !important; gap: 4px !important; }
+  .pictures { background: var(--body-background-fill); padding: 4px 0; }
+  .pictures > .block { height: 170px !important; min-width: 0 !important; flex: 1 1 0 !important; }
+  .pictures label { font-size: 0.7rem; }
+  #examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); }
+  #examples .caption-label { display: none; }
+  .every .grid-container { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); }
 }
 """
 
@@ -157,7 +164,7 @@ class DemoPage:
                 self._face = gr.Checkbox(
                     value=False,
                     label="Find the face",
-                    info=_escape(about_faces or self._about_squares()),
+                    info=html.escape(about_faces or self._about_squares()),
                     interactive=not about_faces,
                     elem_id="face",
                 )
