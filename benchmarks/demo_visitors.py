@@ -140,17 +140,19 @@ def visit(host: str, counts: Counts, until: float) -> None:
     try:
         visitor = Visitor(host)
         while time.monotonic() < until:
-            _use(visitor, counts)
+            _use(visitor, counts, until)
     except (RefusedError, OSError, ValueError, KeyError) as error:
         counts.errors.append(repr(error))
 
 
-def _use(visitor: Visitor, counts: Counts) -> None:
+def _use(visitor: Visitor, counts: Counts, until: float) -> None:
     picture = io.BytesIO()
     Image.effect_noise((CHANCE.randint(100, 600), 400), 90).save(picture, "PNG")
     if messages := visitor.send_picture(picture.getvalue(), "a.png"):
         raise RefusedError(f"a picture gets {messages}")
     for _ in range(5):
+        if time.monotonic() > until:
+            return
         begun = time.monotonic()
         visitor.choose_label()
         counts.seconds.append(time.monotonic() - begun)

@@ -58,15 +58,24 @@ def prepare_gradio() -> Iterator[None]:
     Raises:
         PluginError: gradio is not installed.
     """
+    before = dict(os.environ)
     with TemporaryDirectory(prefix="stargan-fw-demo-", ignore_cleanup_errors=True) as folder:
         os.environ.update(QUIET, GRADIO_TEMP_DIR=folder)
         try:
-            import gradio  # noqa: F401, PLC0415 - takes seconds
-        except ImportError as error:
-            raise PluginError(
-                f"The demo needs gradio, which cannot be imported ({error}). Run: pip install 'stargan-fw[demo]'"
-            ) from None
-        yield
+            _import_gradio()
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _import_gradio() -> None:
+    try:
+        import gradio  # noqa: F401, PLC0415 - takes seconds
+    except ImportError as error:
+        raise PluginError(
+            f"The demo needs gradio, which cannot be imported ({error}). Run: pip install 'stargan-fw[demo]'"
+        ) from None
 
 
 class Guard:
