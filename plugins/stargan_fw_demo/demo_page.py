@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 4  # per dataset
 WAITING = 64  # requests in the queue
+THREADS, SESSIONS = 4, 200
 FORGOTTEN = 30 * 60  # seconds after which pictures are deleted
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "models", "api_visibility": "private"}
 SIZES = [("as the model makes it", "model"), ("pasted into the picture", "original")]
@@ -91,6 +92,8 @@ class DemoPage:
             self._lay_out()
             self._connect()
         self.blocks.temp_file_sets.append(self._saved)
+        # A thread that has computed with torch keeps memory, as does a session until its browser says that it is gone.
+        self.blocks.max_threads, self.blocks.state_session_capacity = THREADS, SESSIONS
         self.blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
     def _lay_out(self) -> None:
