@@ -40,7 +40,9 @@ class Joint(StarGAN):
 
     - `L_adv` compares `s + w(c_A)ᵀ u_A` of real images with `s + w(t_A)ᵀ u_A` of edited ones (a projection: Miyato and Koyama,
       2018). D learns which labels fit with an image, and only from images of the labels' own dataset: otherwise it would learn to
-      tell datasets apart, and G to translate one into the other. For G, `w(t_B)ᵀ u_B` has an adversarial loss of its own.
+      tell datasets apart, and G to translate one into the other. For the same reason D learns only from edits that give no labels
+      of B: if no image of A smiles, it would learn that those that do are edited. For G, `w(t_B)ᵀ u_B` has an adversarial loss of
+      its own.
     - `L_cls` is that of Eqs. 2 and 3. G's covers the labels of all datasets, and those that shall stay weigh `lambda_stay` times
       as much as those that the edit asks for. `loss.lambda_cls` weighs G's alone.
     - `L_rec` is that of Eq. 4 for a share of the images (`cycle`). The way back gives labels of the same datasets as the edit.
@@ -92,7 +94,7 @@ class Joint(StarGAN):
         slices = self._micro_batches(batch) if "g" in due else []
         with torch.set_grad_enabled(len(slices) == 1):
             fake = self._edit(batch.images, edits)
-        yield "d", self._judge_losses(batch, current[own], real, fake.detach(), edits.parts[own].result)
+        yield "d", self._judge_losses(batch, current[own], real, fake.detach(), edits)
         del real
         if self.lazy and self.lazy.name in due:
             yield self.lazy.name, self.lazy.due_losses(partial(self._whole_score, own, current[own]), batch.images)
@@ -141,7 +143,9 @@ class Joint(StarGAN):
         scores = self._scores(self.judge(images), dataset, label_weights(self.space.schema(dataset), labels))
         return torch.stack([patches.mean((1, 2, 3)) for patches in scores]).sum(0)
 
-    def _judge_losses(self, batch: Batch, labels: Tensor, real: Judgement, fake: Tensor, wanted: Tensor) -> Losses:
+    def _judge_losses(
+        self, batch: Batch, labels: Tensor, real: Judgement, fake: Tensor, edits: TrainingEdits
+    ) -> Losses:
         """Returns the discriminator's losses.
 
         Args:
@@ -149,15 +153,17 @@ class Joint(StarGAN):
             labels: (B, d), the images' own labels.
             real: what the discriminator makes of the images.
             fake: (B, 3, H, W), the edited images, detached.
-            wanted: (B, d), the own labels that these should show.
+            edits: what the edits ask for, and which of them the discriminator learns from.
         """
         dataset, schema = batch.dataset, self.space.schema(batch.dataset)
+        fake, wanted = fake[edits.judged], edits.parts[dataset].result[edits.judged]
         drawn = self.judge(fake.to(batch.images.dtype))
+        scores = self._scores(drawn, dataset, label_weights(schema, wanted))
         parts = [
             self.loss.discriminator(Scored(batch.images, a), Scored(fake, b), self.discriminator.score_images)
             for a, b in zip(
                 self._scores(real, dataset, label_weights(schema, labels)),
-                self._scores(drawn, dataset, label_weights(schema, wanted)),
+                [torch.lerp(score.detach(), score, edits.weight) for score in scores],  # the weight is the gradient's
                 strict=True,
             )
         ]

@@ -49,11 +49,17 @@ class TrainingEdits:
         space: the label space of all datasets.
         own: the dataset of the images.
         parts: by dataset, what the edits ask of its labels. Of a dataset that is not here, no edit gives labels.
+        judged: (B,) of bool, the edits that the discriminator learns from: those that give labels of the own dataset alone. All,
+            if every edit gives labels of another one.
+        weight: what makes the mean over these the same on any number of ranks, 1 on one: their share among this rank's edits,
+            relative to the share among the step's.
     """
 
     space: LabelSpace
     own: str
     parts: Mapping[str, DatasetEdit]
+    judged: Tensor
+    weight: float = 1.0
 
     def unified(self) -> Tensor:
         """Returns c̃ (B, dim) of Eq. 7, with m as the set of the datasets whose labels are given."""
@@ -80,7 +86,8 @@ class TrainingEdits:
 
     def cut(self, images: slice | Tensor) -> TrainingEdits:
         """Returns the edits of some of the images."""
-        return replace(self, parts={dataset: part.cut(images) for dataset, part in self.parts.items()})
+        parts = {dataset: part.cut(images) for dataset, part in self.parts.items()}
+        return replace(self, parts=parts, judged=self.judged[images])
 
 
 @dataclass(frozen=True)
@@ -196,14 +203,19 @@ class EditSampler:
         """
         own = batch.dataset
         others = [name for name in self.space.datasets if name != own and name in tables and len(tables[name].rows)]
-        chance = batch.draw(torch.rand) if others else torch.ones(len(batch.images), device=batch.images.device)
+        images = len(batch.labels if batch.all_labels is None else batch.all_labels)  # of the step, on all ranks
+        everyones = (torch.rand if others else torch.ones)(images, device=batch.images.device)
+        chance = everyones if batch.places is None else everyones[batch.places]
         table = tables.get(own) or LabelTable.of(self.space.schema(own), current[own][:0])
         parts = {own: self._edit(batch, table, current[own], batch.shuffled_labels(), chance >= self.across / 2)}
         if others:
             name = others[int(torch.randint(len(others), ()))]
             wanted = _pick(tables[name].rows, batch.draw(torch.rand))
             parts[name] = self._edit(batch, tables[name], current[name], wanted, chance < self.across)
-        return TrainingEdits(self.space, own, parts)
+        alone, share = chance >= self.across, (everyones >= self.across).float().mean().item()
+        if alone.any():
+            return TrainingEdits(self.space, own, parts, alone, alone.float().mean().item() / share)
+        return TrainingEdits(self.space, own, parts, ~alone, 0.0 if share else 1.0)
 
     def _edit(self, batch: Batch, table: LabelTable, current: Tensor, wanted: Tensor, given: Tensor) -> DatasetEdit:
         """Returns the edit of the labels of one dataset: to those wanted, to a value of one attribute, or to none.
