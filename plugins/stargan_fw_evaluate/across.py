@@ -194,8 +194,9 @@ def score_across(
             continue
         kept = [index for index, able in zip(indices, possible.tolist(), strict=True) if able]
         groups, translated, right = images.groups(kept), translated[possible], possible[possible]
+        read = {dataset: classifiers[dataset].read(translated)[0] for dataset in target.datasets}
         for part, outcomes in zip(target.parts, parts, strict=True):
-            shown = part.matches(classifiers[part.schema.name].read(translated)[0])
+            shown = part.matches(read[part.schema.name])
             outcomes.add(PART, (~shown).float().tolist(), groups)
             right &= shown
         whole.add(WHOLE, (~right).float().tolist(), groups)
@@ -209,6 +210,7 @@ def score_across(
             translated,
             edits=target.edits,
             pictures=true if images.truth and images.truth.across else None,
+            read=read,
         )
         whole.add_unasked(changes, groups)
     return {where: whole, **{f"{part.name} of {where}": own for part, own in zip(target.parts, parts, strict=True)}}

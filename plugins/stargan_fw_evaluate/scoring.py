@@ -258,7 +258,7 @@ def score_target(
         kept = [indices[place] for place in places.tolist()]
         known = None if current is None else current[places]
         batch = _Batch(kept, images.groups(kept), inputs[places], translated[places], known)
-        _score(candidate, scorer, target, batch, outcomes)
+        read = _score(candidate, scorer, target, batch, outcomes)
         true = images.true_pictures(kept, target)
         outcomes.add_comparison(true, batch.images, batch.translated, batch.groups, scorer.features)
         changes = scorer.watch.changes(
@@ -268,12 +268,14 @@ def score_target(
             batch.translated,
             edits=[target.edit],
             pictures=true if images.has_truth(target) else None,
+            read={target.schema.name: read},
         )
         outcomes.add_unasked(changes, batch.groups)
     return outcomes
 
 
-def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Batch, outcomes: Outcomes) -> None:
+def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Batch, outcomes: Outcomes) -> Tensor:
+    """Adds what the networks find on translations, and returns the labels (B, d) that are read on them."""
     read, features = scorer.classifier.read(batch.translated)
     outcomes.add(target.metric, target.errors(read).tolist(), batch.groups)
     outcomes.add_features(scorer, batch.translated, features)
@@ -282,6 +284,7 @@ def _score(candidate: Candidate, scorer: Scorer, target: LabelTarget, batch: _Ba
         back, possible = candidate.restore(batch.translated, target, batch.labels)
         errors = (back - batch.images).abs().flatten(1).mean(1)
         outcomes.add("reconstruction_l1", errors.masked_fill(~possible, torch.nan).tolist(), batch.groups)
+    return read
 
 
 def score_drift(

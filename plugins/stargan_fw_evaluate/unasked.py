@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,6 +45,7 @@ class LabelWatch:
         *,
         edits: Sequence[Edit],
         pictures: Sequence[Tensor | None] | None,
+        read: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> dict[str, list[float]]:
         """Returns, by label ("pets.young") or group, 1 for each image on which it changed, 0 for the others, and NaN.
 
@@ -57,6 +59,7 @@ class LabelWatch:
             translated: the translations, of the same shape.
             edits: one per dataset.
             pictures: the true picture of each, None if it is unknown; None if the dataset has no true pictures.
+            read: by dataset, the labels (B, d) that its classifier has read on the translations already.
         """
         assigned = {edit.dataset: {label for label, _ in edit.assignments} for edit in edits}
         found: dict[str, list[float]] = {}
@@ -68,7 +71,7 @@ class LabelWatch:
             if not watched:
                 continue
             before = self._read_inputs(alias, indices, inputs, classifier)
-            after = classifier.read(translated)[0]
+            after = read[dataset] if dataset in read else classifier.read(translated)[0]
             true = None if pictures is None else _read_truth(pictures, before, classifier)
             for attribute, part in watched:
                 changed = _differ(attribute, before[:, part], after[:, part]).float()

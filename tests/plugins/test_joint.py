@@ -15,7 +15,13 @@ from stargan_fw_plugins.losses.lsgan import LSGAN
 from stargan_fw_plugins.losses.r1 import R1
 from stargan_fw_plugins.losses.wgan_gp import WGANGP
 from stargan_fw_plugins.methods.joint import Joint
-from stargan_fw_plugins.methods.training_edits import DatasetEdit, EditSampler, LabelTable, TrainingEdits
+from stargan_fw_plugins.methods.training_edits import (
+    DatasetEdit,
+    EditSampler,
+    LabelTable,
+    Reconstructions,
+    TrainingEdits,
+)
 from stargan_fw_plugins.networks.projection_discriminator import ProjectionDiscriminator
 from stargan_fw_plugins.networks.stargan_discriminator import StarGANDiscriminator
 from stargan_fw_plugins.networks.unet_generator import UNetGenerator
@@ -646,6 +652,28 @@ def test_the_unified_label_has_the_labels_and_mask_bits_of_the_given_datasets():
     assert edits.unified()[:, 10:].tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 0, 0]]
 
 
+def test_a_group_of_which_a_part_is_unknown_is_not_asked_for():
+    labels = labels_of(COATS, 8000)
+    labels[:, 1] = math.nan
+    part = drawn(LabelSpace([COATS]), single=0.0, labels=labels)[0].parts["coats"]
+    assert not part.named[:, :2].any()
+    assert part.named[:, 2:].all()
+
+
+def test_all_ranks_together_reconstruct_the_images_that_one_rank_would():
+    whole = draw_batch(count=8)
+    alone = Reconstructions.choose(whole, 0.25, 0.5)
+    assert alone.cycled.nonzero().flatten().tolist() == [1, 5]
+    assert alone.kept.nonzero().flatten().tolist() == [0, 2, 4, 6]
+    assert alone.weight == 8 / 6
+    for places in (torch.arange(0, 8, 2), torch.arange(1, 8, 2)):
+        part = Batch(whole.images[places], whole.labels[places], "beasts", all_labels=whole.labels, places=places)
+        found = Reconstructions.choose(part, 0.25, 0.5)
+        assert torch.equal(found.cycled, alone.cycled[places])
+        assert torch.equal(found.kept, alone.kept[places])
+        assert found.weight == alone.weight
+
+
 # What it says and refuses
 
 
@@ -678,6 +706,7 @@ def test_labels_under_the_wrong_mask_are_not_given():
     assert torch.equal(result, variant.translate(images, "beasts", 1 - targets))
     assert torch.equal(result, method.generator(images, torch.eye(13)[[11] * 4]))
     assert not torch.equal(result, method.translate(images, "beasts", targets))
+    assert torch.equal(method.unify("beasts", targets, mask="beasts"), method.unify("beasts", targets))
 
 
 def test_it_translates_across_datasets_as_it_trains():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stargan_fw_registry import Attribute, Binary, Categorical, Continuous, Exclusive, LabelError
+from stargan_fw_registry import Attribute, Binary, Categorical, Continuous, Exclusive, LabelError, Move
 from stargan_fw_registry.names import is_printable, printable
 
 MALE = Binary("Male")
@@ -118,6 +118,23 @@ def test_a_number_is_written_with_as_many_digits_as_a_label_tells_apart(value):
     (again,) = AGE.encode({"age": float(AGE.write(value).removeprefix("="))})
     assert abs(again - value) < 2**-24
     assert len(AGE.write(value)) <= len("=26.6666667")
+
+
+def test_the_most_that_can_be_added_is_written_so_that_it_can_be_read():
+    attribute = Continuous("age", 0, 0.96666667)  # which is rounded up with the digits that would do
+    for summand in (1.0, -1.0):
+        assert attribute.shift(attribute.write_move(Move(1.0, summand))).summand == pytest.approx(summand, abs=2**-24)
+
+
+def test_the_numbers_that_images_have_are_summed_up():
+    assert AGE.describe_spread([1.0, math.nan, 0.25, 0.5]) == "20 to 80, median 40"
+    assert AGE.describe_spread([math.nan]) == ""
+    assert [AGE.counts_as_having(value) for value in (0.49, 0.5, 0.51)] == [False, True, True]
+
+
+def test_a_negative_amount_is_no_amount():
+    with pytest.raises(LabelError, match="'-5' is no number"):
+        AGE.shift("+-5")
 
 
 @pytest.mark.parametrize("left_out", ["label_names", "encode", "switch", "decode"])
