@@ -81,6 +81,7 @@ class DemoPage:
     """
 
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    theme.set(block_info_text_color="*neutral_600")  # its own grey is hard to read on white
     style = STYLE
 
     def __init__(self, models: Sequence[DemoModel]) -> None:
