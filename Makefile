@@ -66,9 +66,11 @@ DOCS ?= build
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(DOCS) --strict
 
-# Draws the picture of the house in CONTRIBUTING.md from the imports; a test says when it is stale.
+# Draws the picture of the house in CONTRIBUTING.md from the imports, and lists all messages of errors in docs/errors.md; tests say when
+# either is stale.
 house: .venv/installed
 	$(BIN)/python docs/draw_house.py
+	$(BIN)/python docs/list_errors.py
 
 # Changes the files of [tool.mutants] in many small ways, and lists the changes that no test catches.
 mutants: .venv/installed

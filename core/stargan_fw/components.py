@@ -140,7 +140,7 @@ def _complete(plugins: PluginManager, kind: str, table: ComponentConfig, default
     if name is None:
         presets = ", ".join(plugins.index("preset").names())
         raise ConfigError(
-            f"The configuration has no {kind}.name. A preset gives one: name one of {presets} with --preset."
+            f"The configuration has no {kind}.name. Name a preset, which has one, with --preset: {presets}."
         )
     options = check_options(plugins.index(kind).get(name), table.options, kind, NETWORK_ARGUMENTS)
     return type(table)(name=name, **options)
@@ -167,9 +167,10 @@ class Components:
 
     def _build(self, kind: str, **arguments: Any) -> Any:
         table: ComponentConfig = getattr(self._config, kind)
+        index = self._plugins.index(kind)
         if table.name is None:
-            raise ConfigError(f"The method needs a {kind}, and the configuration has no {kind}.name.")
-        return self._plugins.index(kind).get(table.name)(**arguments, **table.options)
+            raise ConfigError(f"The method needs a {kind}. Set {kind}.name; there are: {', '.join(index.names())}.")
+        return index.get(table.name)(**arguments, **table.options)
 
 
 def check_networks(config: Config, plugins: PluginManager) -> None:

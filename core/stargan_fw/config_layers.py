@@ -46,7 +46,7 @@ class Layer:
             tables = [inner for table in tables for inner in table.values() if isinstance(inner, dict)]
             depth += 1
             if depth > DEEPEST_TABLE:
-                raise ConfigError(f"{self.source}: more than {DEEPEST_TABLE} tables are inside of each other.")
+                raise ConfigError(f"{self.source}: more than {DEEPEST_TABLE} tables inside each other. Remove some.")
 
     @classmethod
     def from_file(cls, path: Path) -> Layer:
@@ -57,9 +57,11 @@ class Layer:
         try:
             values = _parse(read_text(path, LARGEST_FILE))
         except OSError as error:
-            raise ConfigError(f"The configuration '{path}' cannot be read: {why_unreadable(error)}.") from None
+            raise ConfigError(
+                f"The configuration '{path}' cannot be read: {why_unreadable(error)}. Check its path."
+            ) from None
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"The configuration '{path}' is not TOML: {one_line(str(error))}") from None
+            raise ConfigError(f"The configuration '{path}' is not TOML: {one_line(str(error))}. Correct it.") from None
         if isinstance(files := values.get("plugins"), list):
             values["plugins"] = [
                 str(path.parent / expand_path(name)) if isinstance(name, str) and name else name for name in files
@@ -74,7 +76,7 @@ class Layer:
             quoted = _QUOTED_KEY.fullmatch(setting)
             key, equals, text = (quoted[1], "=", quoted[2]) if quoted else setting.partition("=")
             if not equals or not key.strip():
-                raise ConfigError(f"--set {setting}: expected key=value, such as training.batch_size=4.")
+                raise ConfigError(f"--set {setting}: expected key=value. Write it as in training.batch_size=4.")
             names = [name.strip("\"'") for name in _KEY.findall(key)] if quoted else key.strip().split(".")
             _set_key(values, names, _value(text), f"--set {setting}")
         return cls("--set", values)
@@ -94,7 +96,7 @@ def _set_key(table: dict[str, Any], path: Sequence[str], value: Any, source: str
     for name in tables:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"{source}: '{name}' is a value, not a table.")
+            raise ConfigError(f"{source}: '{name}' is a value, not a table. Set it without keys below it.")
     table[last] = value
 
 
@@ -178,9 +180,7 @@ def refuse_contradiction(settings: Mapping[str, Any], other: Mapping[str, Any], 
             refuse_contradiction(value, against, source, *above, name)
         elif value != against:
             key = ".".join([*above, name])
-            raise ConfigError(
-                f"--set {key}={value} contradicts {source}, which says {against}. Leave one of the two out."
-            )
+            raise ConfigError(f"--set {key}={value} contradicts {source}, which says {against}. Leave one out.")
 
 
 def _copy(value: Any) -> Any:

@@ -95,7 +95,7 @@ def describe_error(
     if first["type"] == "extra_forbidden":
         return f"Unknown key '{key}': {closest(path[-1], [*_keys_at(model, path[:-1]), *other_keys])}"
     if first["type"] == "missing":
-        return f"The key '{key}' is missing."
+        return f"The key '{key}' is missing. Add it."
     if first["type"] == "value_error":
         return f"{key} = {value}: {first['msg'].removeprefix('Value error, ').rstrip('.')}."
     return f"{key} = {value} {first['msg'].removeprefix('Input ').rstrip('.')}."

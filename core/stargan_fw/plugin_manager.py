@@ -132,7 +132,7 @@ class PluginManager:
             PluginError: if the file is missing or cannot be used. The user named the file, so it is never left out.
         """
         if not path.is_file():
-            raise PluginError(f"The plugin file '{path}' does not exist. --plugin names a Python file.")
+            raise PluginError(f"The plugin file '{path}' does not exist. Name a Python file with --plugin.")
         report = PluginReport(str(path), "file")
         self._load(report, lambda: import_file(path))
         if any(component.startswith("command ") for component in report.components):
@@ -200,11 +200,11 @@ class PluginManager:
                 taken = self._indexes[kind].source(name)
                 raise PluginError(f"the {kind} '{name}' is already registered by '{taken}'; give it another name.")
             if (kind, name) in names[:number]:
-                raise PluginError(f"it registers the {kind} '{name}' twice.")
+                raise PluginError(f"it registers the {kind} '{name}' twice. Remove one.")
         for one in (one for one in collected if isinstance(one.item, ComponentKind)):
             hook = one.item.hook.__name__
             if owner := hooks.get(hook):
-                raise PluginError(f"the hook '{hook}' of the kind '{one.name}' is already that of the kind '{owner}'.")
+                raise PluginError(f"the hook '{hook}' of the kind '{one.name}' is that of '{owner}'. Rename it.")
             hooks[hook] = one.name
 
     def _check_defaults(self, collected: list[_Registration]) -> None:
@@ -228,7 +228,7 @@ def _register(collected: list[_Registration], kind: ComponentKind, item: Any, *,
     """Checks a component that a hook registers, and collects it."""
     name = kind.name_of(item)
     if default and not kind.has_default:
-        raise PluginError(f"it registers the {kind.name} '{name}' as the default, and no {kind.name} can be.")
+        raise PluginError(f"it registers the {kind.name} '{name}' as default, and none can be. Leave default=True out.")
     collected.append(_Registration(kind, name, item, default))
 
 
@@ -247,7 +247,7 @@ def import_file(path: Path) -> ModuleType:
     name = f"stargan_fw_plugin_file_{path.stem}_{folder}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise PluginError("it is not a Python file.")
+        raise PluginError("it is not a Python file. End its name in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

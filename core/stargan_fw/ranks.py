@@ -76,7 +76,7 @@ def joined(device: torch.device) -> Iterator[torch.device]:
     try:
         dist.init_process_group(backend, timeout=PATIENCE, **_own_part_of_the_store())
     except (RuntimeError, ValueError) as error:  # torch's own errors derive from RuntimeError
-        raise ConfigError(f"The processes that torchrun started cannot be joined: {error}") from None
+        raise ConfigError(f"The processes of torchrun cannot be joined: {error}. Start torchrun again.") from None
     try:
         yield device
     finally:

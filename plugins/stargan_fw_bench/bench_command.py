@@ -54,7 +54,7 @@ def bench(
     complete, plugins = configure_layers(layers, preset=preset)
     place, counts = choose_device(device), _counts(labels)
     if profile and not profile.resolve().parent.is_dir():
-        raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist.")
+        raise ConfigError(f"--profile {profile}: the folder '{profile.resolve().parent}' does not exist. Name another.")
     if profile:
         check_writable(profile.resolve().parent, "Name a file in another folder with --profile.")
     with TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def _counts(text: str) -> list[int]:
         counts = []
     if not counts or min(counts) < 1 or any(count < 2 for count in counts[1:]):
         raise ConfigError(
-            f"--labels {text}: expected numbers such as 5,8: at least 1 for the first dataset, 2 for the others."
+            f"--labels {text}: write numbers such as 5,8: at least 1 for the first dataset, 2 for the others."
         )
     return counts
 

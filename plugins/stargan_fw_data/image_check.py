@@ -89,7 +89,9 @@ def _check(
     try:
         chosen, train, test = divide(dataset, examples, table.limit)
     except DataError as error:
-        problems.append(str(error) if examples else f"There are no images at '{dataset.root}'.")
+        problems.append(
+            str(error) if examples else f"There are no images at '{dataset.root}'. Check its location (--data)."
+        )
     else:
         labels, wrong = encode_leniently(schema, chosen)
         options = PictureOptions.of(dataset, [example.image for example in chosen])
@@ -173,7 +175,7 @@ def _assess_images(report: DatasetReport, table: DatasetConfig, dataset: Dataset
             problems.append(f"{message} Replace them, or leave them out: {dataset.option('on_bad_image=skip')}")
     readable = report.images - len(report.unreadable)
     if report.images and readable <= 2:
-        problems.append(f"Too few images can be read: {readable} of {report.images}.")
+        problems.append(f"Too few images can be read: {readable} of {report.images}. Replace the others.")
     for note in sorted(set(report.notes.values())):
         names = [name for name, other in report.notes.items() if other == note]
         warnings.append(f"{count_images(names)}: {note}, such as on '{names[0]}'. Look at them with --sheet.")
@@ -189,10 +191,10 @@ def _assess_examples(report: DatasetReport, dataset: Dataset) -> None:
             report.problems.append(f"{message} Correct them, or let the group count as unknown on them: {remedy}")
     if report.wrong_labels:
         report.problems.append(
-            f"{count_images(report.wrong_labels)} with wrong labels, {_such_as(report.wrong_labels)}"
+            f"{count_images(report.wrong_labels)} with wrong labels, {_such_as(report.wrong_labels)} Correct them."
         )
     if report.training == 1:
-        report.problems.append("There is one training image: there is nothing to translate between.")
+        report.problems.append("There is one training image. Add images to translate between.")
 
 
 def _such_as(reasons: Mapping[str, str]) -> str:

@@ -35,7 +35,8 @@ def read_upload(path: Path, options: PictureOptions) -> Image.Image:
     """
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise DataError(f"The picture has {size / 2**20:.1f} MB: at most {MOST_BYTES // 2**20} MB can be sent.")
+        most = MOST_BYTES // 2**20
+        raise DataError(f"The picture has {size / 2**20:.1f} MB: at most {most} MB can be sent. Send a smaller one.")
     try:
         encoded = path.read_bytes()
         _check(encoded)
@@ -59,4 +60,5 @@ def _check(encoded: bytes) -> None:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         few = False
     if not few:
-        raise DataError(f"The picture has too many pixels: at most {MOST_PIXELS // 10**6} million can be read.")
+        most = MOST_PIXELS // 10**6
+        raise DataError(f"The picture has too many pixels: at most {most} million can be read. Send a smaller one.")

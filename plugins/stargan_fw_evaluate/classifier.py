@@ -80,7 +80,10 @@ def _trunk(image_size: int) -> nn.Module:
     try:
         from torchvision.models import resnet18  # noqa: PLC0415 - takes half a second, and only this function needs it
     except (ImportError, RuntimeError) as error:
-        raise PluginError(f"The classifier needs torchvision, which cannot be imported: {error}") from None
+        raise PluginError(
+            f"The classifier needs torchvision, which cannot be imported: {error}. Install the one that fits this PyTorch "
+            f"({torch.__version__})."
+        ) from None
     trunk: nn.Module = resnet18(weights=None)
     trunk.fc = nn.Identity()
     if image_size < FULL_STEM:

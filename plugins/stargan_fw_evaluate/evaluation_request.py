@@ -81,7 +81,7 @@ class EvaluationRequest:
     def check(self) -> None:
         """Raises ConfigError if a number makes no sense."""
         if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"--limit {self.limit}: at least one image has to be translated.")
+            raise ConfigError(f"--limit {self.limit}: at least one image has to be translated. Give 1 or more.")
 
     def select_images(self, source: Source, schemas: Sequence[LabelSchema]) -> list[int]:
         """Returns the test images of a dataset to translate: those with the labels in `source`, at most `limit`.

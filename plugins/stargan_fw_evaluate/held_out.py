@@ -80,7 +80,7 @@ def read_picture(source: Source, index: int, side: int) -> Image.Image:
         return source.pictures([index], side)[0]
     except UNREADABLE as error:
         raise DataError(
-            f"The image '{source.name_of(index)}' of '{source.alias}' cannot be read: {reason(error)}."
+            f"The image '{source.name_of(index)}' of '{source.alias}' cannot be read: {reason(error)}. Restore it."
         ) from None
 
 

@@ -108,7 +108,9 @@ def load_inception(path: Path, device: torch.device) -> Callable[[Tensor], Tenso
         reason = one_line(str(error)) or type(error).__name__
     else:
         return lambda images: network(to_pixels(images))
-    raise ModelError(f"The Inception weights '{path}' cannot be used: {reason}")
+    raise ModelError(
+        f"The Inception weights '{path}' cannot be used: {reason.rstrip('.')}. Leave --inception out, or download them anew."
+    )
 
 
 @contextmanager

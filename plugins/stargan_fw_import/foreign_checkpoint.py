@@ -51,7 +51,7 @@ class ForeignCheckpoint:
             if network is not None:
                 return cls(path, importer, network)
         known = ", ".join(importer.name for importer in importers)
-        raise ModelError(f"'{path}' is no {kind} of an implementation that can be imported ({known}).")
+        raise ModelError(f"'{path}' is no {kind} of an implementation that can be imported ({known}). Name another.")
 
     def check_labels(self, space: LabelSpace, expected: int) -> None:
         """Raises ModelError if the network was trained with another number of labels than expected."""
@@ -79,9 +79,11 @@ class ForeignCheckpoint:
             network.load_state_dict(self._reorder(network, order), assign=True)
         except RuntimeError as error:
             reason = one_line(str(error))
-            raise ModelError(f"'{self.path}' does not fit the network '{self.network.name}': {reason}") from None
+            raise ModelError(
+                f"'{self.path}' does not fit the network '{self.network.name}': {reason}. Name another."
+            ) from None
         if not all(value.isfinite().all() for value in self.network.weights.values()):
-            raise ModelError(f"'{self.path}' has values that are not finite.")
+            raise ModelError(f"'{self.path}' has values that are not finite. Name an earlier checkpoint.")
 
     def _reorder(self, network: nn.Module, order: Sequence[int]) -> dict[str, Tensor]:
         weights = dict(self.network.weights)
@@ -178,7 +180,7 @@ def _written_order(schema: LabelSchema, options: Mapping[str, Any]) -> Sequence[
 def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     """Reads torch's own format; nothing but tensors is unpickled."""
     if not path.is_file():
-        raise ModelError(f"The checkpoint '{path}' does not exist.")
+        raise ModelError(f"The checkpoint '{path}' does not exist. Check its path.")
     try:
         with warnings.catch_warnings(
             action="ignore"
@@ -193,7 +195,10 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
     ):
-        raise ModelError(f"'{path}' is no checkpoint of one network: it holds something else than named tensors.")
+        raise ModelError(
+            f"'{path}' is no checkpoint of one network: it holds something else than named tensors. Save the network's "
+            "state_dict() in it."
+        )
     return weights
 
 

@@ -54,7 +54,9 @@ def remove_run(run: RunSummary) -> None:
         with RunFolder(run.path).hold():
             remove(run.path)
     except RunError:
-        raise RunError(f"'{run.path}' is not removed: a training runs there, or it cannot be written to.") from None
+        raise RunError(
+            f"'{run.path}' is not removed: a training runs there, or it cannot be written to. Stop it, or permit writing."
+        ) from None
     except OSError as error:
         raise RunError(f"'{run.path}' is not removed: {why_unreadable(error)}. Permit it, then try again.") from None
 
@@ -76,7 +78,9 @@ def _check(run: RunSummary, folder: Path) -> None:
     if run.training:
         raise RunError(f"'{run.path}' trains now, so it stays. Stop the training first.")
     if run.training is None:
-        raise RunError(f"'{run.path}' may be training, which cannot be seen from here, so it stays.")
+        raise RunError(
+            f"'{run.path}' may be training, which cannot be seen from here, so it stays. Remove it where it was trained."
+        )
     inner = next((there for there, _, files in os.walk(run.path) if CONFIG in files and there != str(run.path)), None)
     if inner:
         raise RunError(f"'{run.path}' holds another run, '{inner}', so it stays. Move that one elsewhere first.")

@@ -150,7 +150,7 @@ def _remove(names: "Sequence[str]", found: "Sequence[RunSummary]", folder: Path,
     total = format_size(sum(run.size for run in chosen))
     if not yes:
         if not sys.stdin.isatty():
-            raise RequestError(f"Nothing is removed: nobody can be asked here. To remove {total}, add --yes.")
+            raise RequestError(f"Nothing is removed: nobody can be asked here. Add --yes to remove {total}.")
         typer.confirm(f"Remove {total}?", abort=True, err=True)
     for run in chosen:
         remove_run(run)

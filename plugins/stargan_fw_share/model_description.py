@@ -64,7 +64,9 @@ def describe_model(
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         reason = first["msg"].removeprefix("Value error, ")
-        raise ModelError(f"The model cannot be shared: {where}: {reason}.") from None
+        raise ModelError(
+            f"The model cannot be shared: {where}: {reason}. Set another value and train with it."
+        ) from None
     crops = {alias: _crops_of(alias, config, plugins) for alias in space.datasets}
     return ModelConfig(
         made_with=f"stargan-fw {__version__}",

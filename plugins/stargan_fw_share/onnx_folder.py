@@ -54,7 +54,9 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
     """
     generator = method.networks[method.translating[0]]
     if len(method.translating) != 1 or not isinstance(generator, Generator):
-        raise ModelError(f"The method '{method.name}' translates with other networks than one generator of labels.")
+        raise ModelError(
+            f"The method '{method.name}' translates with other networks than one generator of labels. Leave --format out."
+        )
     with new_model_folder(target) as folder:
         _convert(generator, config, folder / ONNX)
         difference = _difference(generator, config, folder / ONNX)

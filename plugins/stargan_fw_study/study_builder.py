@@ -218,7 +218,9 @@ def _tasks_and_images(
     chosen = parse_tasks(request.tasks, schemas) if request.tasks else None
     tasks = chosen or [task for schema in schemas for task in default_tasks(schema)]
     if not tasks:
-        raise ConfigError("All labels of the models are numbers, and a study asks for labels that are set or not.")
+        raise ConfigError(
+            "All labels of the models are numbers, and a study asks for labels that are set or not. Name models with such."
+        )
     held_out = find_held_out(models, {task.dataset for task in tasks}, request.data, request.plugins)
     unread = next((task for task in chosen or () if task.dataset not in held_out), None)
     if unread:

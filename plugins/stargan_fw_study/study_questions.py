@@ -92,7 +92,8 @@ def _parse_task(item: str, schemas: Sequence[LabelSchema]) -> Task:
     fitting = [dataset for dataset, own in attributes.items() if all(name in own for name in names)]
     if len(fitting) != 1:
         unknown = next((name for name in names if name not in known), None)
-        why = "several datasets have it: prefix it with one" if fitting else "one task changes labels of one dataset"
+        apart = "several datasets have it. Write a dataset and a point before it"
+        why = apart if fitting else "one task changes labels of one dataset. Name those of one"
         raise ConfigError(
             f"--tasks: '{item}': " + (f"no attribute '{unknown}'; {closest(unknown, known)}" if unknown else f"{why}.")
         )
@@ -189,7 +190,7 @@ class Wording:
             change, value, words = _read_words(item)
             label = _unquote(change)
             if value not in {"0", "1"} or not words.strip():
-                raise ConfigError(f"--say '{item}': expected LABEL=0:WORDS or LABEL=1:WORDS, as in 'Male=0:a woman'.")
+                raise ConfigError(f"--say '{item}': write LABEL=0:WORDS or LABEL=1:WORDS, as in 'Male=0:a woman'.")
             if label not in labels:
                 raise ConfigError(f"--say '{item}': no label '{label}'; {closest(label, labels)}")
             found[f"{label}={value}"] = words.strip()

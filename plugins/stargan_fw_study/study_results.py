@@ -85,7 +85,7 @@ def result_files(paths: Sequence[Path]) -> list[Path]:
             raise DataError(f"'{path}' does not exist. Name results that the study's page saved, or a folder of them.")
         found = sorted(file for file in path.glob("*.json") if file.name != "key.json") if path.is_dir() else [path]
         if not found:
-            raise DataError(f"The folder '{path}' holds no results (*.json).")
+            raise DataError(f"The folder '{path}' holds no results (*.json). Name another.")
         files += found
     return list(dict.fromkeys(files))
 

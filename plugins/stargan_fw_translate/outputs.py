@@ -135,7 +135,8 @@ class NamedPictures(Pictures):
 
     def paths(self, relative: Path) -> list[Path]:
         if relative.suffix.lower() not in SUFFIXES:
-            raise DataError(f"--keep-names: '{relative}' does not end in one of {', '.join(sorted(SUFFIXES))}.")
+            known = ", ".join(sorted(SUFFIXES))
+            raise DataError(f"--keep-names: '{relative}' does not end in one of {known}. Rename it, or leave it out.")
         if len(self.edits) == 1:
             return [self.out / relative]
         return [self.out / edit / relative for edit in _file_names(self.edits)]
@@ -222,9 +223,11 @@ def image_files(
             if why is None:
                 yield file, relative
             elif unreadable is None:
-                raise DataError(f"The image '{file}' cannot be read: {why}.")
+                raise DataError(f"The image '{file}' cannot be read: {why}. Name another, or leave it out.")
             elif not is_junk(file.name):
-                unreadable.append(DataError(f"The image '{file}' cannot be read: {why}."))
+                unreadable.append(
+                    DataError(f"The image '{file}' cannot be read: {why}. Name another, or leave it out.")
+                )
 
 
 def _find_pictures(path: Path, out: Path | None) -> list[tuple[Path, Path]]:
@@ -249,7 +252,7 @@ def _relative_to(files: list[Path], folder: Path, message: str) -> list[tuple[Pa
     others = [file for file in files if _may_be_missed(file)]
     left_out = f"Left out: {describe_no_images(others, folder)}." if others else ""
     if not found:
-        raise DataError(f"{message} ({', '.join(sorted(IMAGE_SUFFIXES))}). {left_out}".rstrip())
+        raise DataError(f"{message} ({', '.join(sorted(IMAGE_SUFFIXES))}). Name others. {left_out}".rstrip())
     if left_out:
         note(left_out)
     return [(file, file.relative_to(folder)) for file in found]

@@ -168,7 +168,9 @@ def _refuse_all(unreadable: Sequence[DataError]) -> NoReturn:
     """Raises an error that names all pictures, none of which can be read: then the request was wrong."""
     if len(unreadable) == 1:
         raise unreadable[0]
-    lines = [f"None of the {len(unreadable)} pictures can be read." if unreadable else "There are no pictures."]
+    lines = [
+        f"None of the {len(unreadable)} pictures can be read." if unreadable else "There are no pictures. Name some."
+    ]
     raise DataError("\n".join([*lines, *map(str, unreadable)]))
 
 

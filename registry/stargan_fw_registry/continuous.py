@@ -107,7 +107,7 @@ class Continuous(Attribute):
             raise LabelError(f"'{self.name}{amount}': {number!r} is no number; write it as {self.name}{sign}10")
         by = float(number) / (self.high - self.low)
         if by > 1:
-            raise LabelError(f"'{self.name}{amount}': that is more than the whole range {self.span}")
+            raise LabelError(f"'{self.name}{amount}': that is more than the whole range {self.span}: give less")
         return Move(1.0, by if sign == "+" else -by)
 
     def write(self, value: float) -> str:

@@ -209,7 +209,9 @@ def _meanings(part: _Part, schemas: Sequence[EditableLabels]) -> list[_Meaning]:
     found = _look_up(part, schemas) or next(filter(None, (_look_up(one, schemas) for one in _with_amount(part))), [])
     if not found:
         if re.fullmatch(r"\d+", part.key) and part.value is None:
-            raise LabelError(f"no label {part.key!r}: a comma begins another label; a number has a point, as 60.5")
+            raise LabelError(
+                f"no label {part.key!r}: a comma begins another label: write a number with a point, as 60.5"
+            )
         known = {quote_name(key) for schema in schemas for key in (*schema.edit_keys, *_prefixed(schema, part.key))}
         datasets = ", ".join(schema.name for schema in schemas)
         raise LabelError(f"no label {part.key!r} in {datasets}; {closest(part.key, known)}")
@@ -274,7 +276,7 @@ def _combine(meanings: Sequence[_Meaning]) -> Edit:
             raise LabelError(f"label {label!r} is named twice, as {named[label]!r} and {part.text!r}: remove one")
         for name, move in changed.items():
             if moves.setdefault(name, move) != move:
-                raise LabelError(f"{part.text!r} contradicts {origin[name]!r}: only one of them can be set")
+                raise LabelError(f"{part.text!r} contradicts {origin[name]!r}: set one of them")
             origin.setdefault(name, part.text)
         named[label] = part.text
     assignments = tuple((name, move.summand) for name, move in moves.items() if not move.factor)

@@ -43,7 +43,7 @@ class Index(Generic[T]):
         if default and self.default is not None:
             raise DuplicateNameError(
                 f"{self.kind} {name!r} of {source} cannot be the default: {self.default!r} of "
-                f"{self._sources[self.default]} already is"
+                f"{self._sources[self.default]} already is: register it without default=True"
             )
         self._items[name] = item
         self._sources[name] = source

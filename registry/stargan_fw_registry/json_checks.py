@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def read_object(document: object, where: str) -> dict[str, Any]:
     """Returns `document` if it is a JSON object, and raises LabelError otherwise."""
     if not isinstance(document, dict):
-        raise LabelError(f"{where}: expected an object, not {document!r}")
+        raise LabelError(f"{where}: give an object, not {document!r}")
     return document
 
 
@@ -26,12 +26,12 @@ def read_fields(document: object, keys: Collection[str], where: str) -> dict[str
             raise LabelError(f"{where}: unknown key {key!r}; {closest(key, keys)}")
     for key in keys:
         if key not in fields:
-            raise LabelError(f"{where}: key {key!r} is missing")
+            raise LabelError(f"{where}: key {key!r} is missing: add it")
     return fields
 
 
 def read_list(value: object, where: str) -> list[Any]:
     """Returns `value` if it is a JSON list, and raises LabelError otherwise."""
     if not isinstance(value, list):
-        raise LabelError(f"{where}: expected a list, not {value!r}")
+        raise LabelError(f"{where}: give a list, not {value!r}")
     return value

@@ -57,7 +57,7 @@ class LabelSchema:
             raise LabelError(f"dataset {self.name!r} has no attributes: give at least one")
         for attribute in self.attributes:
             if not isinstance(attribute, Attribute):
-                raise LabelError(f"dataset {self.name!r}: {attribute!r} is not an attribute")
+                raise LabelError(f"dataset {self.name!r}: give an Attribute, not {attribute!r}")
         keys = itertools.chain.from_iterable(attribute.keys for attribute in self.attributes)
         check_distinct(keys, f"labels of dataset {self.name!r}")
         groups = [attribute.name for attribute, part in self.parts if attribute.name not in self.names[part]]
@@ -108,7 +108,7 @@ class LabelSchema:
         check_shape(labels, self.dim, f"labels of {self.name!r}")
         resolved = edit if isinstance(edit, Edit) else parse_edit(edit, [self])
         if resolved.dataset != self.name:
-            raise LabelError(f"the edit is of dataset {resolved.dataset!r}, the labels are of {self.name!r}")
+            raise LabelError(f"the edit is of dataset {resolved.dataset!r}: name labels of {self.name!r}")
         edited = labels.clone()
         for label, value in resolved.assignments:
             edited[:, self.position(label)] = value
@@ -325,7 +325,7 @@ class LabelSpace:
             raise LabelError("no dataset's labels are given: give those of at least one")
         if len(set(map(len, labels.values()))) > 1:
             counts = ", ".join(f"{len(own)} of {dataset!r}" for dataset, own in labels.items())
-            raise LabelError(f"there are labels for different numbers of images: {counts}")
+            raise LabelError(f"there are labels for different numbers of images ({counts}): give as many of each")
         first, *others = (self.join(dataset, own) for dataset, own in labels.items())
         for other in others:
             first += other  # each position is 0 in all but one of them
@@ -391,4 +391,4 @@ class LabelSpace:
 def check_shape(tensor: Tensor, width: int, what: str) -> None:
     """Raises LabelError unless `tensor` has shape (B, width)."""
     if tensor.ndim != 2 or tensor.shape[1] != width:
-        raise LabelError(f"{what}: got shape {tuple(tensor.shape)}, expected (B, {width})")
+        raise LabelError(f"{what}: give shape (B, {width}), not {tuple(tensor.shape)}")

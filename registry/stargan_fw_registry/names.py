@@ -104,7 +104,7 @@ def check_name(name: object, what: str, reserved: str = "") -> str:
             one that cannot be shown (see `is_printable`).
     """
     if not isinstance(name, str):
-        raise LabelError(f"{what} must be a string, not {name!r}")
+        raise LabelError(f"{what} is {name!r}: give a string")
     if not name:
         raise LabelError(f"{what} is empty: give it a name")
     if name != name.strip():
@@ -123,7 +123,7 @@ def check_names(names: object, what: str) -> tuple[str, ...]:
         LabelError: `names` is not a list or tuple, a name is not valid, or one occurs twice.
     """
     if not isinstance(names, (list, tuple)):
-        raise LabelError(f"{what}: expected a list of names, not {names!r}")
+        raise LabelError(f"{what}: give a list of names, not {names!r}")
     checked = tuple(check_name(name, f"{what}: name") for name in names)
     check_distinct(checked, what)
     return checked
@@ -134,7 +134,7 @@ def check_distinct(names: Iterable[str], what: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise LabelError(f"{what}: {name!r} occurs twice")
+            raise LabelError(f"{what}: {name!r} occurs twice: rename one")
         seen.add(name)
 
 

@@ -145,7 +145,7 @@ def test_settings_make_one_layer():
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        (["training.seed"], r"--set training\.seed: expected key=value, such as training\.batch_size=4"),
+        (["training.seed"], r"--set training\.seed: expected key=value\. Write it as in training\.batch_size=4"),
         (["=4"], "--set =4: expected key=value"),
         (["data=4", "data.path=x"], r"--set data\.path=x: 'data' is a value, not a table"),
     ],
@@ -271,7 +271,7 @@ def test_what_nobody_means_is_refused_in_a_short_line(values, message):
 
 
 def test_tables_inside_of_each_other_are_bounded():
-    with pytest.raises(ConfigError, match="more than 20 tables are inside of each other"):
+    with pytest.raises(ConfigError, match="more than 20 tables inside each other"):
         settings(f"{'a.' * 5000}b=1")
 
 
@@ -313,7 +313,7 @@ def test_items_keep_their_order():
 
 @pytest.mark.parametrize("text", ["", "shapes,", "=shapes", "cats=", ":somewhere", "cats=:somewhere"])
 def test_an_item_without_a_name(text):
-    with pytest.raises(ConfigError, match="is not plugin, plugin:location or alias=plugin:location"):
+    with pytest.raises(ConfigError, match="as plugin, plugin:location or alias=plugin:location"):
         parse_datasets(text)
 
 

@@ -49,11 +49,11 @@ BROKEN = {
     ),
     "takes a hook": (
         KIND.replace("register_palettes", "register_datasets"),
-        "the hook 'register_datasets' of the kind 'palette' is already that of the kind 'dataset'.",
+        "the hook 'register_datasets' of the kind 'palette' is that of 'dataset'.",
     ),
     "has no spec": (
         KIND.replace("@hookspec\n", ""),
-        "the hook of the kind 'palette' is not marked @stargan_fw.hookspec.",
+        "the hook of the kind 'palette' is not marked. Mark it @stargan_fw.hookspec.",
     ),
 }
 
@@ -106,7 +106,7 @@ def test_a_component_of_a_kind_is_checked_against_its_interface(only_plugins):
 
     report = PluginManager.discover().reports[-1]
 
-    assert report.error == "it registers <class 'int'>, which is not a subclass of palettes.Palette."
+    assert report.error == "it registers <class 'int'>, no subclass of palettes.Palette. Derive it from that."
 
 
 @pytest.mark.parametrize("source, message", BROKEN.values(), ids=BROKEN)
@@ -141,7 +141,7 @@ def test_two_kinds_of_a_module_have_hooks_of_their_own(only_plugins):
 
     plugins = PluginManager.discover()
 
-    message = "the hook 'register_palettes' of the kind 'shade' is already that of the kind 'palette'."
+    message = "the hook 'register_palettes' of the kind 'shade' is that of 'palette'."
     assert plugins.reports[0].error == message
     assert {"palette", "shade"}.isdisjoint(plugins.kinds)
 

@@ -58,8 +58,8 @@ def test_a_method_has_the_variants_that_it_offers(build):
     assert isinstance(build(Negating), HasVariants)
     assert variant_of(build(Negating), "label", "none") == ("label", "none")
     for kind, part, setting, message in (
-        (Swap, "mask", "wrong", "'swap' has no mask: there is no wrong one to translate with"),
-        (Negating, "mask", "wrong", "'swap' has no mask: there is no wrong one"),
+        (Swap, "mask", "wrong", "'swap' has no mask: leave out the wrong one"),
+        (Negating, "mask", "wrong", "'swap' has no mask: leave out the wrong one"),
         (Negating, "label", "non", "'swap' has no non label; did you mean 'none'"),
     ):
         with pytest.raises(ModelError, match=message):
@@ -68,5 +68,5 @@ def test_a_method_has_the_variants_that_it_offers(build):
 
 def test_the_translator_of_a_method_without_a_mask_has_no_variant(trained_once):
     translator = Translator.from_pretrained(trained_once, device="cpu")
-    with pytest.raises(ModelError, match="'swap' has no mask: there is no wrong one"):
+    with pytest.raises(ModelError, match="'swap' has no mask: leave out the wrong one"):
         translator.variant("mask", "wrong")

@@ -281,7 +281,7 @@ REFUSED = {
         r"shares the optimiser of 'd'. Set training\.optimizers\.d instead",
     ),
     "made by the method": ({"optimizers": {"g": {"beta1": 0.1}}}, r"optimizers\.g\.beta1: the method sets this itself"),
-    "average of nothing": ({"ema": 0.5}, "training.ema = 0.5: the method 'toy' averages no network. Set it to 0"),
+    "average of nothing": ({"ema": 0.5}, "training.ema = 0.5: the method 'toy' averages none. Set it to 0"),
 }
 
 

@@ -70,9 +70,9 @@ BROKEN = {
     "registers twice": (GOOD + "    register(Pets)\n", "it registers the dataset 'pets' twice."),
     "registers another class": (
         GOOD.replace("register(Pets)", "register(dict)"),
-        "it registers <class 'dict'>, which is not a subclass of stargan_fw.Dataset.",
+        "it registers <class 'dict'>, no subclass of stargan_fw.Dataset. Derive it from that.",
     ),
-    "registers no class": (GOOD.replace("register(Pets)", "register(3)"), "it registers 3, which is not a subclass"),
+    "registers no class": (GOOD.replace("register(Pets)", "register(3)"), "it registers 3, no subclass"),
     "registers an abstract class": (GOOD.replace("def examples", "def images"), "Pets lacks examples."),
     "has no name": (GOOD.replace('name = "pets"', ""), "Pets has no `name`."),
     "has an empty name": (GOOD.replace('"pets"', '""'), "Pets has no `name`."),
@@ -83,7 +83,7 @@ BROKEN = {
     ),
     "has a default of a kind without": (
         GOOD.replace("register(Pets)", "register(Pets, default=True)"),
-        "it registers the dataset 'pets' as the default, and no dataset can be.",
+        "it registers the dataset 'pets' as default, and none can be.",
     ),
     "lists its modules wrongly": ("plugin_modules = 3", "TypeError: "),
     "lists a missing module": ("plugin_modules = ('no_such_module',)", "ModuleNotFoundError: "),
@@ -247,7 +247,7 @@ def test_a_plugin_file_that_fails_leaves_no_module(tmp_path):
 def test_a_plugin_file_is_a_python_file(tmp_path):
     (tmp_path / "pets.txt").write_text(GOOD)
 
-    with pytest.raises(PluginError, match=r"does not exist\. --plugin names a Python file"):
+    with pytest.raises(PluginError, match=r"does not exist\. Name a Python file with --plugin"):
         PluginManager().load_file(tmp_path / "pets.py")
     with pytest.raises(PluginError, match="it is not a Python file"):
         PluginManager().load_file(tmp_path / "pets.txt")

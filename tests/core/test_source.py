@@ -146,7 +146,7 @@ def test_held_out_examples_may_be_preferred_by_their_labels(open_all):
         ({"pets": {"cuont": 3}}, ConfigError, "Unknown key 'datasets.pets.cuont': did you mean 'count'?"),
         ({"pets": {"crop_sise": 3}}, ConfigError, "Unknown key 'datasets.pets.crop_sise': did you mean 'crop_size'?"),
         ({"pets": {"count": "all"}}, ConfigError, "datasets.pets.count = 'all' should be a valid integer"),
-        ({"blank": {}}, ConfigError, "The dataset 'blank' has no attributes, so there is nothing to translate to."),
+        ({"blank": {}}, ConfigError, "The dataset 'blank' has no attributes to translate to."),
         ({"pets": {"count": 0, "location": "x"}}, DataError, "The dataset 'pets' has no images at 'x'. Check its loc"),
         (
             {"mine": {"plugin": "pets", "wrong": True, "location": "x"}},

@@ -86,7 +86,10 @@ def test_datasets_replace_those_below_and_keep_the_options_of_their_aliases(ask)
     [
         ("datasets.shapse.limit=5", "--set datasets.shapse: no dataset is called so; did you mean 'shapes'"),
         ("generator.wdth=7", "--set: Unknown key 'generator.wdth': did you mean 'width'?"),
-        ("plugins=fakes.py", "plugins = 'fakes.py': expected a list of files."),
+        (
+            "plugins=fakes.py",
+            "plugins = 'fakes.py': expected a list of files. Write it as in plugins = ['my_plugin.py'].",
+        ),
     ],
 )
 def test_a_wrong_key_is_named_with_its_source(ask, settings, message):
@@ -97,7 +100,7 @@ def test_a_wrong_key_is_named_with_its_source(ask, settings, message):
 def test_a_run_is_neither_overwritten_nor_continued_from_nothing(ask, begun, tmp_path):
     with pytest.raises(RunError, match="already holds a run. Continue it with --resume"):
         ask()
-    with pytest.raises(RunError, match="nothing' holds no run to continue. To begin one, name its --datasets."):
+    with pytest.raises(RunError, match="nothing' holds no run to continue. Name --datasets to begin one."):
         ask(datasets=None, resume=True, out=tmp_path / "nothing")
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="is a file"):

@@ -185,7 +185,7 @@ def test_a_count_that_disagrees_is_told(write_celeba):
         (
             1,
             "file,5_o_Clock_Shadow",
-            r"line 1: 'file,5_o_Clock_Shadow' is not the number of images\. Expected CelebA's",
+            r"line 1: 'file,5_o_Clock_Shadow' is not the number of images\. Use CelebA's",
         ),
         (3, "000001.jpg 1 -1", r"line 3: 2 values instead of 40\. The line is cut short.*download"),
         (3, "000001.jpg " + "-1 " * 39 + "x", r"line 3, column Young: 'x' is not -1 or 1\. Correct the value"),

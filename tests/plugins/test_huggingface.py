@@ -298,7 +298,7 @@ def test_the_column_of_images_is_told(write, tmp_path):
     assert "the columns image, second hold images. Name the one to learn with `image`" in error_of(root)
     assert "no column 'imgae', which `image` names; did you mean 'image'?" in error_of(root, image="imgae")
     pq.write_table(pa.table({"x": [True]}), tmp_path / "x.parquet")
-    assert "no column holds images. The columns are x" in error_of(tmp_path / "x.parquet")
+    assert "no column of x holds images" in error_of(tmp_path / "x.parquet")
 
 
 def test_a_list_is_no_label(save):

@@ -60,7 +60,7 @@ def test_cells_that_are_numbers(build, cells, numbers):
         (["20", "30", "-1"], r"line 4, column age: '-1' is not from 0 to 100.*values=\{\"age\" = \{\"-1\" = \"\"\}\}"),
         (["35", "35"], "column age: it holds the number 35 everywhere, which cannot be learned"),
         (["", "NA"], "column age: it holds no number"),
-        (["20", "30", "old", "40"], r"'old' is no number\. If nothing is known there: .*\"old\" = "),
+        (["20", "30", "old", "40"], r"'old' is no number\. If nothing is known there, add .*\"old\" = "),
         (["20", "inf", "40"], "'inf' is no number"),
         (["2020-01-01", "2020-01-02"], "'2020-01-01', '2020-01-02' are no numbers. To learn classes"),
         (["20 years", "8 months"], "some numbers are in 'months', others in 'years'"),

@@ -58,8 +58,8 @@ def test_the_layout_of_the_reference_is_read_with_its_split(touch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"angles": [90, 60]}, r"`angles` names 60, .* Known: 0, 45, 90, 135, 180\."),
-        ({"gazes": ["front"]}, r"`gazes` names 'front', .* Known: left, frontal, right\."),
+        ({"angles": [90, 60]}, r"`angles` names 60, .* Name some of 0, 45, 90, 135, 180\."),
+        ({"gazes": ["front"]}, r"`gazes` names 'front', .* Name some of left, frontal, right\."),
         ({"angles": []}, r"`angles` is empty\. Name some of 0, 45"),
     ],
 )

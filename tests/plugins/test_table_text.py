@@ -131,7 +131,7 @@ def test_an_index_of_pandas_may_name_the_images(table, tmp_path):
 
 def test_a_list_without_header_and_endings_is_not_guessed(table):
     message = refusal(table("a.csv", "a,cat\nb,dog\nc,cat\n"))
-    assert "The columns are a, cat. If this is no header, write one" in message
+    assert "The columns are a, cat. If this is no header: write one" in message
 
 
 @pytest.mark.parametrize("column", ["Path", "file", "img", "Image Path", "subDirectory_filePath", "anything"])

@@ -156,14 +156,14 @@ def test_sizes_and_names():
     ("build", "message"),
     [
         (lambda: Binary(""), "the name of a binary attribute is empty"),
-        (lambda: Binary(3), "must be a string, not 3"),
+        (lambda: Binary(3), "is 3: give a string"),
         (lambda: Binary(" Male"), "' Male' begins or ends with a blank"),
         (lambda: Binary("Male "), "'Male ' begins or ends with a blank"),
         (lambda: Binary("a\x1b[2Jb"), r"'a\\x1b\[2Jb' contains a control character"),
         (lambda: Exclusive("hair", ["fair", "d\nark"]), r"'d\\nark' contains a control character"),
         (lambda: Categorical("expression", ["happy"]), "'expression' has 1 values: give at least two"),
         (lambda: Categorical("expression", ["sad", "sad"]), "'expression': 'sad' occurs twice"),
-        (lambda: Categorical("expression", "sad"), "expected a list of names, not 'sad'"),
+        (lambda: Categorical("expression", "sad"), "give a list of names, not 'sad'"),
         (lambda: Categorical("expression", ["sad", ""]), "'expression': name is empty"),
         (lambda: Exclusive("hair", []), "'hair' has no members"),
         *(
@@ -208,7 +208,7 @@ def test_dictionary_round_trip(attribute):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], r"expected an object, not \[\]"),
+        ([], r"give an object, not \[\]"),
         ({"name": "Male"}, "no kind None; known: binary, categorical, continuous, exclusive"),
         ({"kind": "binery", "name": "Male"}, "no kind 'binery'; did you mean 'binary'"),
         ({"kind": ["binary"], "name": "Male"}, "no kind"),
@@ -216,9 +216,9 @@ def test_dictionary_round_trip(attribute):
         ({"kind": "continuous", "name": "age", "low": 0}, "key 'high' is missing"),
         ({"kind": "continuous", "name": "age", "low": 0, "high": "80"}, "high is '80': give a number"),
         ({"kind": "binary", "name": "Male", "values": []}, "unknown key 'values'"),
-        ({"kind": "binary", "name": 3}, "must be a string"),
-        ({"kind": "categorical", "name": "x", "values": {"a": 1}}, "expected a list of names"),
-        ({"kind": "categorical", "name": "x", "values": [1, 2]}, "must be a string, not 1"),
+        ({"kind": "binary", "name": 3}, ": give a string"),
+        ({"kind": "categorical", "name": "x", "values": {"a": 1}}, "give a list of names"),
+        ({"kind": "categorical", "name": "x", "values": [1, 2]}, "is 1: give a string"),
     ],
 )
 def test_from_dict_refuses(document, message):

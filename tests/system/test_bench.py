@@ -55,7 +55,7 @@ def test_the_table_names_the_machine(cli):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--labels", "five"], "expected numbers such as 5,8"),
+        (["--labels", "five"], "write numbers such as 5,8"),
         (["--labels", "5,1"], "2 for the others"),
         (["--labels", "0"], "at least 1"),
         (["--profile", "nowhere/trace.json"], "does not exist"),

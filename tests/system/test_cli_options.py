@@ -133,7 +133,7 @@ CONTRADICTIONS = {
 def test_of_two_options_that_contradict_each_other_none_is_passed_over(cli, tmp_path, options, setting, words):
     outcome = cli("train", "--out", tmp_path / "run", *options, "--set", setting)
     assert outcome.code == 2
-    assert outcome.err == f"Error: --set {setting} contradicts {words}. Leave one of the two out.\n"
+    assert outcome.err == f"Error: --set {setting} contradicts {words}. Leave one out.\n"
 
 
 def test_options_that_say_the_same_are_no_contradiction(cli, tmp_path):
@@ -148,7 +148,7 @@ def test_an_option_of_which_one_would_be_passed_over_is_given_once(cli, option):
     for arguments in ((option, "a", option, "b"), (option, "a", f"{option}=b")):
         outcome = cli("train", *arguments)
         assert outcome.code == 2
-        assert outcome.err.startswith(f"Error: {option} is given twice, and the last would replace the others.")
+        assert outcome.err.startswith(f"Error: {option} is given twice, and only the last would count.")
 
 
 WRITTEN = ["$PETS/pets", "${PETS}/pets", "~/pets", "$HOME"]  # the last lies there by this name

@@ -335,7 +335,7 @@ def test_resume_begins_a_run_that_has_no_checkpoint(train, tmp_path, metrics):
 def test_resume_of_nothing(cli, tmp_path):
     outcome = cli("train", "--resume", "--out", tmp_path / "run")
     assert outcome.code == 2
-    assert "holds no run to continue. To begin one, name its --datasets." in outcome.err
+    assert "holds no run to continue. Name --datasets to begin one." in outcome.err
     assert not (tmp_path / "run").exists()
 
 

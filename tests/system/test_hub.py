@@ -181,7 +181,7 @@ def test_push_to_a_branch_and_to_a_repository_that_exists(cli, standin, model):
     refused = cli("push", model, "me/taken")
     assert refused.code == 2
     assert refused.err.strip() == (
-        "Error: The repository 'me/taken' exists already. Push a new version with --update, or name another repository."
+        "Error: The repository 'me/taken' exists already. Add --update for a new version, or name another repository."
     )
     assert standin.commit is None
     assert cli("push", model, "me/taken", "--update", "--revision", "next").code == 0

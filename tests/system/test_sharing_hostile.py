@@ -525,7 +525,7 @@ RUNS = {
     "labels: eight gigabytes": (no_file("labels.json", sparse), "larger than 4 MiB"),
     "labels: none": (lambda run: (run / "labels.json").unlink(), "labels.json' cannot be read: No such file"),
     "labels: lists in lists": (text(NEST, "labels.json"), "inside of each other too often"),
-    "labels: a number": (text(b"7", "labels.json"), "expected an object"),
+    "labels: a number": (text(b"7", "labels.json"), "give an object"),
     "labels: no text": (text(b"\xff", "labels.json"), "can't decode"),
     "labels: not a number": (text(b"NaN", "labels.json"), "NaN is no number of JSON"),
     "labels: a terminal's command": (labels("Male", "a\\u001b[2Jb"), "contains a control character"),

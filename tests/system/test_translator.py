@@ -283,7 +283,7 @@ def test_the_wrong_mask_is_that_of_another_dataset(translator):
     assert not torch.equal(wrong, translator.translate(images, to="happy"))
     with pytest.raises(ModelError, match="'stargan' has no wrogn mask; did you mean 'wrong'"):
         translator.variant("mask", "wrogn")
-    with pytest.raises(ModelError, match="'stargan' has no hat: there is no big one"):
+    with pytest.raises(ModelError, match="'stargan' has no hat: leave out the big one"):
         translator.variant("hat", "big")
 
 

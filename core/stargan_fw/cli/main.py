@@ -170,9 +170,7 @@ def _check_once(arguments: Sequence[str]) -> None:
     names = [argument.partition("=")[0] for argument in arguments]
     twice = next((option for option in ("--datasets", "--preset", "--config") if names.count(option) > 1), None)
     if twice:
-        raise RequestError(
-            f"{twice} is given twice, and the last would replace the others. Give one (datasets with commas)."
-        )
+        raise RequestError(f"{twice} is given twice, and only the last would count. Give one (datasets with commas).")
 
 
 def _report_stop(stopped: Stopped, *, debug: bool) -> int:

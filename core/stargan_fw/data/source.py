@@ -126,9 +126,11 @@ class Source:
         for index, label_error in wrong.items():
             if dataset.on_contradiction != "unknown" or not isinstance(label_error, ExclusiveLabelsError):
                 first_of.setdefault(str(label_error), index)
+        settled = f", or let such groups be unknown: {dataset.option('on_contradiction=unknown')}"
         problems += [
-            f"The labels of '{examples[index].image}' in the dataset '{alias}': {text}"
-            for text, index in itertools.islice(first_of.items(), 3)
+            f"The labels of '{examples[index].image}' in the dataset '{alias}': {wrong[index]}"
+            f"{settled if isinstance(wrong[index], ExclusiveLabelsError) else ''}"
+            for index in itertools.islice(first_of.values(), 3)
         ]
         if not problems and not varies(labels[train]):
             problems.append(nothing_to_translate(alias, dataset, len(train)))
@@ -235,7 +237,7 @@ def build_dataset(alias: str, config: DatasetConfig, data: str, plugins: PluginM
     for name, value in config.overrides.items():
         setattr(dataset, name, value)
     if not dataset.attributes:
-        raise ConfigError(f"The dataset '{alias}' has no attributes, so there is nothing to translate to.")
+        raise ConfigError(f"The dataset '{alias}' has no attributes to translate to. Give its plugin at least one.")
     return dataset
 
 

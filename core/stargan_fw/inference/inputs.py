@@ -289,4 +289,4 @@ def _reading(what: str) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise DataError(f"{what}: {reason(error)}.") from None
+        raise DataError(f"{what}: {reason(error)}. Replace it, or leave it out.") from None

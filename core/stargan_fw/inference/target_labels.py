@@ -45,8 +45,8 @@ class Target:
         target = cls(space.resolve_all(to), () if start is None else space.resolve_all(start), float(strength))
         if (begins := [edit.dataset for edit in target.start]) not in ([], target.datasets):
             raise LabelError(
-                f"'{start}' is of {' and '.join(begins)} and '{to}' of {' and '.join(target.datasets)}: labels can be mixed "
-                "if both name labels of the same datasets"
+                f"'{start}' is of {' and '.join(begins)} and '{to}' of {' and '.join(target.datasets)}: name labels of the "
+                "same datasets to mix them"
             )
         if not 0 <= strength <= 1:
             raise LabelError(f"the strength is {strength}: give a number from 0 (the labels as they are) to 1")

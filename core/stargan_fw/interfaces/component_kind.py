@@ -37,7 +37,7 @@ class ComponentKind:
 
     def __post_init__(self) -> None:
         if not hasattr(self.hook, "stargan_fw_spec"):
-            raise PluginError(f"the hook of the kind '{self.name}' is not marked @stargan_fw.hookspec.")
+            raise PluginError(f"the hook of the kind '{self.name}' is not marked. Mark it @stargan_fw.hookspec.")
 
     def name_of(self, item: Any) -> str:
         """Returns the name of a component.
@@ -46,13 +46,13 @@ class ComponentKind:
             PluginError: if the item is not a component of this kind.
         """
         if not (inspect.isclass(item) and issubclass(item, resolve_name(self.interface))):
-            raise PluginError(f"it registers {item!r}, which is not a subclass of {self._interface_name}.")
+            raise PluginError(f"it registers {item!r}, no subclass of {self._interface_name}. Derive it from that.")
         missing = ", ".join(sorted(getattr(item, "__abstractmethods__", ())))
         if missing:
-            raise PluginError(f"{item.__name__} lacks {missing}.")
+            raise PluginError(f"{item.__name__} lacks {missing}. Write what is missing.")
         name = getattr(item, "name", None)
         if not isinstance(name, str) or not name:
-            raise PluginError(f"{item.__name__} has no `name`.")
+            raise PluginError(f"{item.__name__} has no `name`. Give it one.")
         return name
 
     @property
@@ -65,7 +65,7 @@ class ObjectKind(ComponentKind):
 
     def name_of(self, item: Any) -> str:
         if not isinstance(item, resolve_name(self.interface)):
-            raise PluginError(f"it registers {item!r} as a {self.name}, which is not a {self._interface_name}.")
+            raise PluginError(f"it registers {item!r} as a {self.name}. Register a {self._interface_name}.")
         return str(item.name)
 
 
@@ -74,5 +74,5 @@ class TomlFileKind(ComponentKind):
 
     def name_of(self, item: Any) -> str:
         if not (isinstance(item, Path) and item.suffix == ".toml"):
-            raise PluginError(f"it registers {item!r} as a {self.name}, which is not a pathlib.Path of a TOML file.")
+            raise PluginError(f"it registers {item!r} as a {self.name}. Register the pathlib.Path of a TOML file.")
         return item.stem

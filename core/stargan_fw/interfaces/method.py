@@ -392,4 +392,4 @@ def variant_of(method: Method, part: str, setting: str) -> Method:
         return method.variant(part, setting)
     if settings:
         raise ModelError(f"The method '{method.name}' has no {setting} {part}; {closest(setting, settings)}.")
-    raise ModelError(f"The method '{method.name}' has no {part}: there is no {setting} one to translate with.")
+    raise ModelError(f"The method '{method.name}' has no {part}: leave out the {setting} one.")

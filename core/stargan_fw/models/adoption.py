@@ -98,7 +98,7 @@ def _fit(
     if axes is None:
         raise ModelError(
             f"The network '{type(network).__name__}' of '{trained.path}' cannot change its labels: its plugin does not "
-            "say where they are (label_axes)."
+            "say where they are. Add label_axes() to its class."
         )
     fitted = {}
     for name, expected in network.state_dict().items():

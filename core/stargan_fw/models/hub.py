@@ -51,7 +51,7 @@ def download(
             repo, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, allow_patterns=[*FILES]
         )
     if missing := missing_files(Path(folder)):
-        raise ModelError(f"The repository '{repo}' holds no model: it has no {missing}.")
+        raise ModelError(f"The repository '{repo}' holds no model: it has no {missing}. Name another.")
     return Path(folder)
 
 
@@ -77,7 +77,7 @@ def explained(repo: str, revision: str | None, *, local_files_only: bool = False
     except errors.HFValidationError:
         raise HubError(f"'{repo}' is no repository's name: write user/name.") from None
     except errors.LocalEntryNotFoundError:
-        raise HubError(_describemissing_files(repo, revision, local_files_only=local_files_only)) from None
+        raise HubError(_describe_missing_files(repo, revision, local_files_only=local_files_only)) from None
     except errors.HfHubHTTPError as error:
         raise HubError(_describe_answer(repo, error)) from None
     except (HTTP_ERROR, ConnectionError, TimeoutError) as error:
@@ -90,7 +90,7 @@ def explained(repo: str, revision: str | None, *, local_files_only: bool = False
         ) from None
 
 
-def _describemissing_files(repo: str, revision: str | None, *, local_files_only: bool) -> str:
+def _describe_missing_files(repo: str, revision: str | None, *, local_files_only: bool) -> str:
     name = f"'{repo}'" if revision is None else f"'{repo}' at '{revision}'"
     if local_files_only:
         return f"{name} is not whole in the cache, and only local files were asked for: fetch it once without that."
@@ -102,10 +102,10 @@ def _describemissing_files(repo: str, revision: str | None, *, local_files_only:
 def _describe_answer(repo: str, error: errors.HfHubHTTPError) -> str:
     status = error.response.status_code
     if status == 409:
-        return f"The repository '{repo}' exists already. Push a new version with --update, or name another repository."
+        return f"The repository '{repo}' exists already. Add --update for a new version, or name another repository."
     if status == 401:
         return "The Hub does not accept the token. Log in again with 'hf auth login', or set HF_TOKEN."
     if status == 403:
         return f"The token may not write '{repo}'. Use one with write access, and a name below your own user's."
     said = (error.server_message or str(error)).splitlines()
-    return f"The Hub answered {status} for '{repo}': {said[0] if said else 'nothing more'}."
+    return f"The Hub answered {status} for '{repo}': {said[0] if said else 'nothing more'}. Try again later."

@@ -15,7 +15,7 @@ from stargan_fw.components import build_method, check_plugins_named, complete_mo
 from stargan_fw.config import Config
 from stargan_fw.errors import ConfigError, HubError, ModelError, RequestError, RunError, one_line
 from stargan_fw.models import hub
-from stargan_fw.models.model_config import ModelConfig, check_format, describe_pictures, label_counts
+from stargan_fw.models.model_config import ANEW, ModelConfig, check_format, describe_pictures, label_counts
 from stargan_fw.models.weights import CONFIG, FORMAT_KEY, READING, TRANSLATING, StoredWeights, weights_in_file
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.runs.run_folder import RunFolder
@@ -195,7 +195,7 @@ def _build(completed: Callable[[], Config], space: LabelSpace, plugins: PluginMa
         raise ModelError(f"'{path}': {one_line(str(error))}") from None
     except (RuntimeError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
         reason = one_line(str(error)) or type(error).__name__
-        raise ModelError(f"'{path}': networks cannot be built from it: {reason}.") from None
+        raise ModelError(f"'{path}': networks cannot be built from it: {reason}. {ANEW}") from None
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def _bounded() -> Iterator[None]:
         nonlocal count
         count += 1
         if count > MOST_MODULES:
-            raise ConfigError(f"a network of more than {MOST_MODULES:,} layers is no model that was trained.")
+            raise ConfigError(f"a network of more than {MOST_MODULES:,} layers was not trained. Name another.")
 
     handle = torch_modules.register_module_module_registration_hook(count_module)
     try:

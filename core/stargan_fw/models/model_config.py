@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stargan_fw.plugin_manager import PluginManager
 
 FORMAT = 1
+ANEW = "Export the model again, or download it again."
 LARGEST_FILE = 2**22  # bytes
 LARGEST_NUMBER = 2**20  # among a network's arguments, such as layers and channels
 # These texts are printed. None may hold what a terminal obeys, and a name may hold no path.
@@ -212,7 +213,7 @@ def label_counts(splits: Mapping[str, Any]) -> dict[str, dict[str, list[int]]]:
 def check_format(version: object, path: Path) -> None:
     """Raises ModelError if a file has another format than this program reads."""
     if type(version) is not int or version < 1:
-        raise ModelError(f"'{path}' is no model of stargan-fw: it has no format version.")
+        raise ModelError(f"'{path}' is no model of stargan-fw: it has no format version. {ANEW}")
     if version > FORMAT:
         raise ModelError(
             f"'{path}' is of format {version}, which a newer stargan-fw wrote; this one reads up to {FORMAT}. "
@@ -224,11 +225,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = read_json(path, LARGEST_FILE)
     except OSError as error:
-        raise ModelError(f"'{path}' cannot be read: {why_unreadable(error)}.") from None
+        raise ModelError(f"'{path}' cannot be read: {why_unreadable(error)}. {ANEW}") from None
     except ValueError as error:
-        raise ModelError(f"'{path}' is not JSON: {one_line(str(error))}.") from None
+        raise ModelError(f"'{path}' is not JSON: {one_line(str(error))}. {ANEW}") from None
     if not isinstance(document, dict):
-        raise ModelError(f"'{path}' is no model of stargan-fw: it holds no object.")
+        raise ModelError(f"'{path}' is no model of stargan-fw: it holds no object. {ANEW}")
     return document
 
 

@@ -110,7 +110,7 @@ class StoredWeights:
             raise self._unusable(f"the network has no tensor '{stranger}'")
 
     def _unusable(self, why: str) -> ModelError:
-        return ModelError(f"The weights '{self.path}' cannot be used: {one_line(why)}.")
+        return ModelError(f"The weights '{self.path}' cannot be used: {one_line(why)}. Restore the file from a copy.")
 
 
 def weights_in_file(path: Path, networks: Sequence[str]) -> dict[str, StoredWeights]:

@@ -134,7 +134,7 @@ class Checkpoints:
                 _warn_of(faults)
                 return found
         if not faults:
-            raise RunError(f"'{self._folder.parent}' has no checkpoint yet, so there is nothing to read or continue.")
+            raise RunError(f"'{self._folder.parent}' has no checkpoint yet. Train until it has one, or begin anew.")
         damage = "".join(f"\n  '{path}': {why}" for path, why in faults.items())
         raise RunError(
             f"'{self._folder.parent}' has no checkpoint that is whole:{damage}\nRestore one of them from a copy, or start a "

@@ -170,7 +170,7 @@ class RunFolder:
         except (OSError, ValueError, LabelError) as error:
             why = why_unreadable(error) if isinstance(error, OSError) else one_line(str(error))
             raise RunError(
-                f"'{path}' cannot be read: {why}. It says what the labels mean, so the run is lost."
+                f"'{path}' cannot be read: {why}. It says what the labels mean. Restore it from a copy."
             ) from None
 
     def write_tuning(self, record: Mapping[str, Any]) -> None:

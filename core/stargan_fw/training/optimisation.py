@@ -173,9 +173,7 @@ def check_phases(method: Method, training: TrainingConfig) -> None:
     """Raises ConfigError if `[training.optimizers]` does not fit the method's phases, or `training.ema` its networks."""
     _configured_phases(method, training)
     if training.ema and method.averaged is None:
-        raise ConfigError(
-            f"training.ema = {training.ema}: the method '{method.name}' averages no network. Set it to 0."
-        )
+        raise ConfigError(f"training.ema = {training.ema}: the method '{method.name}' averages none. Set it to 0.")
 
 
 def _configured_phases(method: Method, training: TrainingConfig) -> list[Phase]:

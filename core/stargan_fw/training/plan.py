@@ -302,5 +302,5 @@ def _count_steps(config: Config, schedule: DatasetSchedule) -> int:
     training = config.training
     smallest = next((alias for alias, images in schedule.images.items() if images < 2), None)
     if smallest:
-        raise DataError(f"The dataset '{smallest}' has one training image: there is nothing to translate between.")
+        raise DataError(f"The dataset '{smallest}' has one training image. Add images to translate between.")
     return training.steps or (training.epochs or 0) * schedule.epoch(training.batch_size)

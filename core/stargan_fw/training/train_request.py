@@ -96,7 +96,7 @@ class TrainRequest:
         refusals = Refusals()
         config = complete(merge(_replace_datasets(every, datasets), every), plugins, every, refusals)
         if resume and not run.holds_run and not config.datasets:
-            raise RunError(f"'{run.path}' holds no run to continue. To begin one, name its --datasets.")
+            raise RunError(f"'{run.path}' holds no run to continue. Name --datasets to begin one.")
         changes = find_changes(run, config, plugins, every[1:]) if trained else []
         check_resumable(run, changes)
         return cls(config, plugins, run, trained, start, changes, refusals)
@@ -223,7 +223,7 @@ def _datasets_of(layer: Layer) -> dict[str, Any]:
 def _plugin_files(layers: Sequence[Layer]) -> list[str]:
     files: object = next((layer.values["plugins"] for layer in reversed(layers) if "plugins" in layer.values), [])
     if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
-        raise ConfigError(f"plugins = {files!r}: expected a list of files.")
+        raise ConfigError(f"plugins = {files!r}: expected a list of files. Write it as in plugins = ['my_plugin.py'].")
     return files
 
 
@@ -297,7 +297,7 @@ def parse_datasets(text: str) -> dict[str, dict[str, str]]:
         alias, equals, plugin = name.partition("=")
         plugin = plugin if equals else alias
         if not plugin or not alias:
-            raise ConfigError(f"--datasets {text}: '{item}' is not plugin, plugin:location or alias=plugin:location.")
+            raise ConfigError(f"--datasets {text}: write '{item}' as plugin, plugin:location or alias=plugin:location.")
         if alias in tables:
             raise ConfigError(f"--datasets {text}: '{alias}' comes twice; give one another name, as in b={alias}:PATH.")
         tables[alias] = {"plugin": plugin, **({"location": location} if location else {})}

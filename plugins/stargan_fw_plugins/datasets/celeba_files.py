@@ -169,7 +169,7 @@ class AttributeFile:
     def _describe_beginning(self, line: str) -> str:
         return (
             f"{self.path}, line 1: '{line.strip()[:40]}' is not the number of images."
-            " Expected CelebA's own file: a line with the count, a line with the 40 names, then a line per image;"
+            " Use CelebA's own file, a line with the count, a line with the 40 names, then a line per image;"
             " or a CSV with a header."
         )
 
@@ -187,9 +187,16 @@ class AttributeFile:
     def _suggest_columns(
         self, lines: Sequence[tuple[int, Sequence[str]]], wrong: int | None, codes: Mapping[str, int]
     ) -> str:
-        """Returns a line that leaves out what is no attribute, if most values of the wrong column are none of one."""
+        """Returns a line that leaves out what is no attribute, if most values of the wrong column are none of one.
+
+        Without separators every column is read, since a value that is missing shifts the others: then no line helps.
+        """
         whole = [fields for _, fields in lines if len(fields) == self._table.width]
-        if wrong is None or 2 * sum(fields[wrong] in codes for fields in whole) > len(whole):
+        if (
+            not self._table.delimiter
+            or wrong is None
+            or 2 * sum(fields[wrong] in codes for fields in whole) > len(whole)
+        ):
             return ""
         good = [name for name in self.columns if all(fields[self._fields.index(name)] in codes for fields in whole)]
         return f" Or learn the other columns: {self._choose(good)}" if good else ""

@@ -349,7 +349,7 @@ class _Interpretation:
                 attributes[f"column {column}"] = label.attributes
             elif not all(isinstance(attribute, Binary) for attribute in label.attributes):
                 raise DataError(
-                    f"{self.records.header}, column {column}: `exclusive.{group}` needs columns with two values."
+                    f"{self.records.header}, column {column}: `exclusive.{group}` needs columns with two values. Leave it out."
                 )
             elif f"group {group}" not in attributes:
                 attributes[f"group {group}"] = [_build_group(group, self.groups[group])]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Levels: TypeAlias = Literal["class", "class/identity", "identity/class"]
 Side: TypeAlias = "SplitName | None"
 
-LAYOUT = "An image folder holds a folder of images for each class, or train/ and test/ which hold those."
+LAYOUT = "Put the images of each class into a folder of its own, in this folder or in its train/ and test/."
 # Words beside that of a split which say nothing: "train_images", "TestSet", "val2017".
 FILLER = r"(?:sets?|splits?|data|dataset|images?|imgs?|pictures?|pics|photos?|faces|folder|dir|s?daten|s?bilder|集|\d+)"
 WORDS = "|".join(sorted(SPLIT_WORDS, key=len, reverse=True))
@@ -297,7 +297,7 @@ def _empty(group: Group) -> str:
 def _too_few(tree: ImageTree, layout: Layout) -> str:
     only = tree.folders[0] if len(tree.folders) == 1 else None
     if only and None in layout.sides and read_split_name(only.name):
-        return f"{tree.path}: holds the split '{only.name}' and no other, instead of classes."
+        return f"{tree.path}: holds the split '{only.name}' and no other, instead of classes. {LAYOUT}"
     bare = [folder for folder in tree.folders if _side_of(tree, folder) and not folder.folders]
     bare = sorted(bare, key=lambda folder: _side_of(tree, folder) != "train") or [tree]
     if not all(layout.sides.values()):

@@ -243,7 +243,7 @@ def _find_image_column(root: Path, features: Mapping[str, Any]) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise DataError(f"{root}: no column holds images. The columns are {', '.join(features)}.")
+        raise DataError(f"{root}: no column of {', '.join(features)} holds images. Name another location.")
     raise DataError(f"{root}: the columns {', '.join(found)} hold images. Name the one to learn with `image`.")
 
 

@@ -21,8 +21,10 @@ def suggest_location(plugin: str, root: Path, is_layout: Callable[[Path], bool])
     found = find_nearby(root, is_layout)
     if found is not None:
         return f" It seems to be one level off: use --datasets {write_location(plugin, found)}"
+    drawn = root.parent if root.name == plugin.rpartition("=")[2] and not root.exists() else "stand-ins"
     return (
-        f" Name the right folder with --datasets {plugin}:FOLDER, or draw stand-in data with 'stargan-fw data sample'."
+        f" Name the right folder with --datasets {plugin}:FOLDER, or draw stand-in data: stargan-fw data sample "
+        f"{shlex.quote(str(drawn))}"
     )
 
 

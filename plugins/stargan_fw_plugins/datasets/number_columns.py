@@ -59,9 +59,9 @@ class NumberColumn:
         for row, text in enumerate(texts):
             if text and not attribute.low <= numbers[text] <= attribute.high:
                 raise DataError(
-                    f"{self._records.locate(row)}, column {self._column}: '{text}' is not {attribute.span}. To widen the range:"
-                    f" {self._line(round_outwards([*numbers.values(), attribute.low, attribute.high]))} If it means that"
-                    f" nothing is known: {self._unknown([text])}"
+                    f"{self._records.locate(row)}, column {self._column}: '{text}' is not {attribute.span}. Widen the range:"
+                    f" {self._line(round_outwards([*numbers.values(), attribute.low, attribute.high]))} Or, if it means that"
+                    f" nothing is known, add: {self._unknown([text])}"
                 )
         return attribute, [numbers.get(text) for text in texts]
 
@@ -92,11 +92,11 @@ class NumberColumn:
         if odd:
             some = ", ".join(f"'{text}'" for text in odd[:3]) + (", …" if len(odd) > 3 else "")
             unknown = (
-                f" If nothing is known there: {self._unknown(odd)}" if len(odd) <= min(12, len(plain) // 2) else ""
+                f" If nothing is known there, add {self._unknown(odd)}" if len(odd) <= min(12, len(plain) // 2) else ""
             )
             raise DataError(
-                f"{self._place}: {some} {'is no number' if len(odd) == 1 else 'are no numbers'}.{unknown} To learn classes, or"
-                " nothing of it, leave the column out of `continuous`."
+                f"{self._place}: {some} {'is no number' if len(odd) == 1 else 'are no numbers'}.{unknown} Leave the column"
+                " out of `continuous` to learn classes, or nothing of it."
             )
         return {text: float(number) for text, number in plain.items()}
 

@@ -318,7 +318,7 @@ def _check_selection(key: str, selected: Sequence[object], known: Sequence[objec
     for value in selected:
         if value not in known:
             raise ConfigError(
-                f"rafd: `{key}` names {value!r}, which RaFD does not have. Known: {_comma_separated(known)}."
+                f"rafd: `{key}` names {value!r}, which RaFD does not have. Name some of {_comma_separated(known)}."
             )
 
 

@@ -64,7 +64,9 @@ def _read(records: Records, column: str) -> list[str]:
     try:
         texts = [as_text(cell) for cell in records.read(column)]
     except TypeError as error:
-        raise DataError(f"{records.header}, column {column}: `where` cannot compare a {error}.") from None
+        raise DataError(
+            f"{records.header}, column {column}: `where` cannot compare a {error}. Name another column."
+        ) from None
     missing = find_missing(dict.fromkeys(texts))
     return ["" if text in missing else text for text in texts]
 

@@ -163,8 +163,8 @@ class Table(Tabular):
         )
         line = self._line(image=(holding or ["COLUMN"])[0])
         raise DataError(
-            f"{self.records.header}: {problem}. The columns are {', '.join(names[:12])}. If this is no header, write one, such as"
-            f" 'image,label'; or else name the column of image paths: {line}"
+            f"{self.records.header}: {problem}. The columns are {', '.join(names[:12])}. If this is no header: write one, such as"
+            f" 'image,label', or name the column of image paths: {line}"
         )
 
     def _holds(self, column: str, pattern: re.Pattern[str]) -> bool:
@@ -178,7 +178,7 @@ class Table(Tabular):
             if name.endswith(".bytes") or (name in IMAGE_COLUMNS and self._has_bytes(name)):
                 raise DataError(
                     f"{self.records.header}: the column '{name.removesuffix('.bytes')}' holds the images themselves, which"
-                    f" another dataset reads: --datasets {self.alias or 'NAME'}=huggingface:{self._path}"
+                    f" another dataset reads. Use --datasets {self.alias or 'NAME'}=huggingface:{self._path}"
                 )
 
     def _has_bytes(self, column: str) -> bool:

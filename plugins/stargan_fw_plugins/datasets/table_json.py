@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHAPES = (
-    'Expected a list of objects, such as [{"image": "a.jpg", "species": "cat"}, …], or images with their labels, such as'
+    'Write a list of objects, such as [{"image": "a.jpg", "species": "cat"}, …], or images with their labels, such as'
     ' {"a.jpg": "cat", …}.'
 )
 
@@ -78,13 +78,15 @@ def _parse(location: str, text: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=build)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{location}: not JSON: {error}. Every line is one object.") from None
+        raise DataError(
+            f"{location}: not JSON: {error}. Correct it there, or write one JSON object per line."
+        ) from None
 
 
 def _parse_object(location: str, line: str) -> dict[str, object]:
     value = _parse(location, line)
     if not isinstance(value, dict):
-        raise DataError(f"{location}: not a table: a JSON {type(value).__name__}. Every line is one object.")
+        raise DataError(f"{location}: not a table: a JSON {type(value).__name__}. Write one JSON object per line.")
     return value
 
 

@@ -65,9 +65,9 @@ def read_table(path: Path, encoding: str | None = None) -> Records:
     try:
         records = READERS[table_kind(path)](path, encoding)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from None
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}. Check its path.") from None
     if not records.rows:
-        raise DataError(f"{path}: the table has no rows.")
+        raise DataError(f"{path}: the table has no rows. Add one for each image.")
     return records
 
 
@@ -144,7 +144,7 @@ def _read_commas(cells: Sequence[str], delimiter: str) -> Sequence[object]:
 def _check_header(location: str, header: Sequence[str]) -> None:
     if len(header) < 2:
         raise DataError(
-            f"{location}: not a table: {len(header)} columns are named. The first line names all columns, one of image paths"
+            f"{location}: not a table: {len(header)} columns are named. Name all columns in the first line, one of image paths"
             " and at least one of labels, separated by commas, semicolons or tabs."
         )
     for index, name in enumerate(header):
@@ -164,7 +164,9 @@ def _read_parquet(path: Path, _: str | None) -> Records:
     try:
         table = pq.read_table(pa.BufferReader(read_bytes(path)) if is_packed(path) else path, partitioning=None)
     except pa.ArrowException as error:
-        raise DataError(f"{path}: not a parquet file, or a damaged one: {str(error).splitlines()[0]}") from None
+        raise DataError(
+            f"{path}: not a parquet file, or a damaged one ({str(error).splitlines()[0]}). Write it anew."
+        ) from None
     return _read_columns(path, table)
 
 
@@ -175,7 +177,9 @@ def _read_arrow(path: Path, _: str | None) -> Records:
             return _read_columns(path, feather.read_table(pa.BufferReader(data)))
         return _read_columns(path, pa.ipc.open_stream(data).read_all())
     except pa.ArrowException as error:
-        raise DataError(f"{path}: not an Arrow file, or a damaged one: {str(error).splitlines()[0]}") from None
+        raise DataError(
+            f"{path}: not an Arrow file, or a damaged one ({str(error).splitlines()[0]}). Write it anew."
+        ) from None
 
 
 def _read_columns(path: Path, table: pa.Table) -> Records:

@@ -35,7 +35,9 @@ class DatasetClassifier(LearnedEmbedding):
     def __init__(self, *, image_size: int, label_dim: int, conv_dim: PositiveInt = 32) -> None:
         super().__init__()
         if image_size < 32:
-            raise ConfigError(f"data.image_size = {image_size}: the embedding's classifier needs 32 pixels or more.")
+            raise ConfigError(
+                f"data.image_size = {image_size}: the embedding's classifier is for more pixels. Set 32 or more."
+            )
         d = conv_dim
         self.outlines = nn.Sequential(_halving_convolution(3, d), _halving_convolution(d, 2 * d))
         self.meaning = nn.Sequential(_halving_convolution(2 * d, 4 * d), _halving_convolution(4 * d, 8 * d))

@@ -178,7 +178,7 @@ def _refuse_numbers(space: LabelSpace) -> None:
         for name in (attribute.name for attribute in schema.attributes if attribute.continuous):
             raise ConfigError(
                 f"The label '{schema.name}.{name}' is a number, and this method trains a model for each two values of a label. "
-                "Leave the label out, or train one model for all values: --set method.name=stargan"
+                "Leave the label out, or train one model for all values: --preset stargan_64"
             )
 
 
@@ -254,8 +254,9 @@ def _find_route(
     route = next((route for route in candidates if all(arrow in known for arrow in route)), None)
     if route is None:
         raise ModelError(
-            f"There is no model from {start.name} to {end.name}: the method was trained one way, from {middle.name}."
+            f"There is no model from {start.name} to {end.name}: the method was trained one way, from {middle.name}. Name a label that it "
+            "was trained for."
             if middle
-            else f"There is no model from {start.name} to {end.name}."
+            else f"There is no model from {start.name} to {end.name}. Name a label that it was trained for."
         )
     return route

@@ -26,8 +26,8 @@ class PatchDiscriminator(ClassifyingDiscriminator):
         super().__init__()
         if not 32 <= image_size <= 512:
             raise ConfigError(
-                f"data.image_size = {image_size}: the discriminator takes sizes between 32 and 512, such as 64, 128 "
-                "or 256."
+                f"data.image_size = {image_size}: the discriminator is for other sizes. Use one between 32 and 512, "
+                "such as 64, 128 or 256."
             )
         d = conv_dim
         self.trunk = nn.Sequential(

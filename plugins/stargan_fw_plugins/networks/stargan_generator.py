@@ -14,8 +14,8 @@ def check_quarters(image_size: int) -> None:
     """Raises ConfigError unless `image_size` is a multiple of 4 between 32 and 512 pixels."""
     if image_size % 4 or not 32 <= image_size <= 512:
         raise ConfigError(
-            f"data.image_size = {image_size}: the generator halves the image twice, so the size must be a multiple of 4 "
-            "between 32 and 512, such as 64, 128 or 256."
+            f"data.image_size = {image_size}: the generator halves the image twice. Use a multiple of 4 between 32 and "
+            "512, such as 64, 128 or 256."
         )
 
 

@@ -149,7 +149,7 @@ class Benchmark(Experiment):
         self._left_out = [pair for pair in PAIRS if any(name not in plugins.index("dataset") for name in pair.datasets)]
         for pair in self._left_out:
             if pair.name in only:
-                raise ConfigError(f"--only {pair.name}: {pair.missing}.")
+                raise ConfigError(f"--only {pair.name}: install what it needs. {pair.missing}.")
         pairs = _chosen({pair.name: pair for pair in PAIRS if pair not in self._left_out}, only)
         chosen = _chosen(entries, only)
         if twice := next((title for title, count in Counter(one.title for one in chosen).items() if count > 1), None):
