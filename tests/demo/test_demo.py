@@ -241,7 +241,7 @@ def test_a_visit_in_a_browser(browser, served, tmp_path):
             break
         time.sleep(0.1)
     with Image.open(saved) as sheet:
-        assert sheet.width > 6 * sheet.height / 2  # the picture and five labels beside each other, in a row per model
+        assert sheet.width > 6 * 128  # the picture and five labels beside each other, in a row per model
     assert asked_hosts(browser) == {served.removeprefix("http://")}
 
 
