@@ -76,7 +76,7 @@ BROKEN = {
     "registers an abstract class": (GOOD.replace("def examples", "def images"), "Pets lacks examples."),
     "has no name": (GOOD.replace('name = "pets"', ""), "Pets has no `name`."),
     "has an empty name": (GOOD.replace('"pets"', '""'), "Pets has no `name`."),
-    "has a preset that is no path": (GOOD + TEXT_PRESET, "it registers 'fast.toml' as a preset, which is not"),
+    "has a preset that is no path": (GOOD + TEXT_PRESET, "it registers 'fast.toml' as a preset. Register the"),
     "has another default preset": (
         GOOD + DEFAULT_PRESETS,
         "the preset 'fast' cannot be the default, because 'small' is. Register it without default=True.",
