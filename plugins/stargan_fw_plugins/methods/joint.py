@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
-from stargan_fw import Batch, Losses, Method, hookimpl
+from stargan_fw import Batch, CriticLoss, Losses, Method, hookimpl
 from stargan_fw.errors import ConfigError
 from stargan_fw.interfaces import ComponentBuilder, Scored
 from stargan_fw_plugins.losses.classification import classification_loss, label_losses
@@ -158,19 +158,24 @@ class Joint(StarGAN):
         dataset, schema = batch.dataset, self.space.schema(batch.dataset)
         fake, wanted = fake[edits.judged], edits.parts[dataset].result[edits.judged]
         drawn = self.judge(fake.to(batch.images.dtype))
-        scores = self._scores(drawn, dataset, label_weights(schema, wanted))
-        parts = [
-            self.loss.discriminator(Scored(batch.images, a), Scored(fake, b), self.discriminator.score_images)
-            for a, b in zip(
-                self._scores(real, dataset, label_weights(schema, labels)),
-                [torch.lerp(score.detach(), score, edits.weight) for score in scores],  # the weight is the gradient's
-                strict=True,
-            )
-        ]
+        judged = partial(self._compare, batch.images, fake)
+        parts = []
+        for a, b in zip(
+            self._scores(real, dataset, label_weights(schema, labels)),
+            self._scores(drawn, dataset, label_weights(schema, wanted)),
+            strict=True,
+        ):
+            part = judged(a, b)
+            parts.append(part if edits.weight == 1 else _weigh(part, judged(a, torch.zeros_like(b)), edits.weight))
         classification = classification_loss(schema, real.logits[:, self.space.slice(dataset)], batch.labels)
         total = torch.stack([part.total for part in parts]).sum() + classification
         terms = {name: torch.stack([part.terms[name] for part in parts]).sum() for name in parts[0].terms}
         return Losses(total, {**terms, "cls": classification})
+
+    def _compare(self, images: Tensor, fake: Tensor, real_scores: Tensor, fake_scores: Tensor) -> CriticLoss:
+        return self.loss.discriminator(
+            Scored(images, real_scores), Scored(fake, fake_scores), self.discriminator.score_images
+        )
 
     def _edit_losses(
         self,
@@ -236,6 +241,22 @@ class Joint(StarGAN):
         again = self._edit(torch.cat([fake[cycled], images[kept]]), back.cut(chosen))
         errors = (again - images[chosen]).abs().flatten(1).mean(1)
         return errors.sum() / len(images) * restored.weight
+
+
+def _weigh(loss: CriticLoss, neutral: CriticLoss, weight: float) -> CriticLoss:
+    """Returns a loss whose part of the edited images has another weight.
+
+    A loss is a sum over real and over edited images, but gives only the sum. Its difference to the loss of the same real images
+    with scores of 0 in the place of the others is that of the edited images alone. The weights of all ranks have a mean of 1, so
+    that the constant cancels.
+
+    Args:
+        loss: of real and edited images.
+        neutral: of the same real images, and of scores of 0.
+        weight: of the edited images.
+    """
+    terms = {name: torch.lerp(neutral.terms[name], term, weight) for name, term in loss.terms.items()}
+    return CriticLoss(torch.lerp(neutral.total, loss.total, weight), terms)
 
 
 def _refuse_penalty(loss: WeightedLoss) -> None:
