@@ -288,7 +288,7 @@ class Browser:
         finger = {"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}, "actions": taps}
         self.call("POST", "/actions", {"actions": [finger]})
 
-    def wait_for(self, script, *arguments, seconds=120):
+    def wait_for(self, script, *arguments, seconds=300):
         """Returns what the script returns, once that is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

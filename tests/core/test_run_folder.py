@@ -58,7 +58,7 @@ def test_broken_labels_name_their_file(run, content):
     path = run.path / "labels.json"
     path.unlink() if content is None else path.write_text(content)
 
-    with pytest.raises(RunError, match=rf"^'{re.escape(str(path))}' cannot be read: .*the run is lost"):
+    with pytest.raises(RunError, match=rf"^'{re.escape(str(path))}' cannot be read: .*Restore it from a copy"):
         run.labels()
 
 

@@ -116,7 +116,7 @@ def test_data_of_broken_images_is_no_data(draw, report):
     for path in list(root.iterdir())[:3]:
         path.write_text("no picture")
 
-    assert "Too few images can be read: 1 of 4." in report(on_bad_image="skip").problems
+    assert "Too few images can be read: 1 of 4. Replace the others." in report(on_bad_image="skip").problems
 
 
 def test_the_same_bytes_twice_are_found(draw, report):

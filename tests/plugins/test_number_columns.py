@@ -62,7 +62,10 @@ def test_cells_that_are_numbers(build, cells, numbers):
         (["", "NA"], "column age: it holds no number"),
         (["20", "30", "old", "40"], r"'old' is no number\. If nothing is known there, add .*\"old\" = "),
         (["20", "inf", "40"], "'inf' is no number"),
-        (["2020-01-01", "2020-01-02"], "'2020-01-01', '2020-01-02' are no numbers. To learn classes"),
+        (
+            ["2020-01-01", "2020-01-02"],
+            "'2020-01-01', '2020-01-02' are no numbers. Leave the column out of `continuous` to learn classes",
+        ),
         (["20 years", "8 months"], "some numbers are in 'months', others in 'years'"),
         (["1,234", "2,345"], "'1234' is not from 0 to 100"),
         (["20", "1_0", "30"], "'1_0' is no number"),

@@ -151,11 +151,11 @@ def test_json_of_images_and_their_label_is_read(tmp_path, value):
     ("text", "message"),
     [
         ('{"a.jpg": "cat", "a.jpg": "dog"}', "'a.jpg' is there twice in one object"),
-        ('{"images": [], "annotations": []}', "not a table. Expected a list of objects"),
-        ('{"a": [1, 2], "b": [1]}', "not a table. Expected"),
-        ('[["a.jpg", 1, 2], ["b.jpg", 1, 2]]', "not a table. Expected"),
-        ("[1, 2]", "not a table. Expected"),
-        ("3", "not a table. Expected"),
+        ('{"images": [], "annotations": []}', "not a table. Write a list of objects"),
+        ('{"a": [1, 2], "b": [1]}', "not a table. Write a list of objects"),
+        ('[["a.jpg", 1, 2], ["b.jpg", 1, 2]]', "not a table. Write a list of objects"),
+        ("[1, 2]", "not a table. Write a list of objects"),
+        ("3", "not a table. Write a list of objects"),
         ('{"a.jpg": ', "not JSON"),
     ],
 )

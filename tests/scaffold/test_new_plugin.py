@@ -37,8 +37,8 @@ def test_each_package_passes_its_own_tests(packages):
 
 
 def test_each_package_is_well_written(packages):
-    run(packages, "ruff", "check", "--no-cache", ".")
-    run(packages, "ruff", "format", "--no-cache", "--check", ".")
+    run(packages, sys.executable, "-m", "ruff", "check", "--no-cache", ".")
+    run(packages, sys.executable, "-m", "ruff", "format", "--no-cache", "--check", ".")
 
 
 def test_each_package_is_ready_to_publish(packages):
@@ -49,7 +49,11 @@ def test_each_package_is_ready_to_publish(packages):
         assert project["entry-points"][group] == {f"new_{kind}": f"new_{kind}.plugin"}
         assert project["license"] == "MIT"
         assert project["dependencies"][0].startswith("stargan-fw>=0.")
-        files = {path.relative_to(package).as_posix(): path for path in package.rglob("*") if path.is_file()}
+        files = {
+            path.relative_to(package).as_posix(): path
+            for path in package.rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
+        }
         assert {"README.md", "LICENSE", ".github/workflows/test.yml", f"new_{kind}/py.typed"} <= set(files)
         assert not [name for name, path in files.items() if "@" in path.read_text().replace("@hookimpl", "").replace("@v", "")
                     .replace("@release", "").replace("@pytest", "").replace("@classmethod", "").replace("@torch", "")]  # fmt: skip

@@ -207,7 +207,7 @@ def test_tasks_of_a_label_space():
     assert [task.name for task in default_tasks(RAFD)] == ["expression"]
     again = LabelSchema("again", RAFD.attributes)
     assert parse_tasks("again.expression", [RAFD, again]) == [Task("again", ("expression",))]
-    with pytest.raises(ConfigError, match="prefix"):
+    with pytest.raises(ConfigError, match="Write a dataset and a point before it"):
         parse_tasks("expression", [RAFD, again])
 
 

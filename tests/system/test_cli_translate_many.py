@@ -151,11 +151,11 @@ def test_what_can_be_read_is_written_and_the_rest_is_named(cli, trained_once, fo
     assert written(folder / "out") == ["a/x-sad.png", "b/x-sad.png", "y-sad.png"]
     named = {line.split("'")[1]: line.rpartition(": ")[2] for line in outcome.err.splitlines() if "Left out" in line}
     assert named == {
-        str(folder / "page.jpg"): "no image, or one of an unknown format.",
-        str(folder / "empty.png"): "the file is empty.",
-        str(folder / "x.png"): "it is a folder.",
-        str(folder / "gone.jpg"): "No such file or directory.",
-        str(tmp_path / "typo.jpg"): "No such file or directory.",
+        str(folder / "page.jpg"): "no image, or one of an unknown format. Name another, or leave it out.",
+        str(folder / "empty.png"): "the file is empty. Name another, or leave it out.",
+        str(folder / "x.png"): "it is a folder. Name another, or leave it out.",
+        str(folder / "gone.jpg"): "No such file or directory. Name another, or leave it out.",
+        str(tmp_path / "typo.jpg"): "No such file or directory. Name another, or leave it out.",
     }
     assert outcome.err.endswith("Error: 5 of 8 pictures could not be read.\n")
     again = cli("translate", trained_once, folder, "--to", "sad", "-o", folder / "out")

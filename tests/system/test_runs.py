@@ -123,7 +123,7 @@ def test_removal_says_what_goes_and_asks_first(cli, folder):
     refused = cli("runs", folder, "--remove", "a")
     assert refused.code == 2
     assert "a: stopped, step 4 of 40, 1 checkpoint, " in refused.err
-    assert "add --yes" in refused.err
+    assert "Add --yes" in refused.err
     assert (folder / "a/config.toml").exists()
 
     done = cli("runs", folder, "--remove", "a", "--remove", str(folder / "deep/b"), "--yes")
