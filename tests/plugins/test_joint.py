@@ -624,7 +624,11 @@ def test_a_label_of_a_group_is_known_only_with_the_others():
     rows = torch.tensor([[1.0, math.nan, 1, 0], [0, 1, math.nan, math.nan], [math.nan] * 4])
     table = LabelTable.of(COATS, rows)
     assert torch.equal(table.rows.isnan(), rows[:2].isnan())
-    assert [values.labels.tolist() for values in table.values] == [[[0, 1]], [[1, 0]]]
+    values = [
+        table.values[first : first + size, part].tolist()
+        for first, size, part in zip(table.first, table.sizes, table.parts, strict=True)
+    ]
+    assert values == [[[0, 1]], [[1, 0]]]
 
 
 def test_each_of_the_other_datasets_has_its_turn():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torch import Tensor
 
@@ -91,86 +91,85 @@ class TrainingEdits:
 
 
 @dataclass(frozen=True)
-class AttributeValues:
-    """The values of an attribute that a dataset's images have, and which labels go with each of them.
+class LabelTable:
+    """The labels that a dataset's images have, from which edits take theirs.
+
+    All values of all attributes stand in one table, so that an edit of any attribute is looked up at once, however many there are.
 
     Attributes:
-        labels: (V, size), the attribute's labels for each value.
-        shares: (V, d), of the images with each value, the share that has each of the dataset's labels.
+        schema: the dataset's labels.
+        rows: (N, d), the labels of the images of which any is known; NaN if unknown.
+        parts: (A, d) of bool, the labels of each attribute.
+        compared: (A, d), the same in numbers, and 0 for the labels of attributes that are numbers.
+        first: (A,), the place of each attribute's first value in the following tables.
+        sizes: (A,), the number of its values, as far as they are known.
+        values: (V, d), an attribute's labels for each value, and 0 for the labels of others. The last row is of no attribute.
+        shares: (V, d), of the images with each value, the share that has each label.
         counts: (V, d), the number of images with each value of which the label is known; 0 if the attribute is a number.
         usual: (V, d), each attribute's most frequent labels among the images with the value.
     """
 
-    labels: Tensor
+    schema: LabelSchema
+    rows: Tensor
+    parts: Tensor
+    compared: Tensor
+    first: Tensor
+    sizes: Tensor
+    values: Tensor
     shares: Tensor
     counts: Tensor
     usual: Tensor
 
     @classmethod
-    def of(cls, schema: LabelSchema, part: slice, labels: Tensor) -> AttributeValues:
-        """Returns the values of the attribute at some places of a dataset's labels (N, d); NaN is unknown."""
-        values, numbers = torch.unique(labels[:, part].nan_to_num(-1.0), dim=0, return_inverse=True)
-        known = (values >= 0).all(dim=1)
-        if schema.kinds[schema.names[part.start]].continuous:
-            nothing = labels.new_zeros(1, schema.dim).expand(int(known.sum()), -1)
-            return cls(values[known], nothing, nothing, nothing)
-        sums = labels.new_zeros(len(values), schema.dim).index_add_(0, numbers, labels.nan_to_num(0.0))
-        counts = labels.new_zeros(len(values), schema.dim).index_add_(0, numbers, (~labels.isnan()).to(labels))
+    def of(cls, schema: LabelSchema, labels: Tensor) -> LabelTable:
+        """Returns the table of a dataset's labels (N, d)."""
+        known = known_attributes(schema, labels)
+        parts = torch.zeros(len(schema.parts), schema.dim, dtype=torch.bool)
+        for number, (_, part) in enumerate(schema.parts):
+            parts[number, part] = True
+        numbers = torch.tensor([attribute.continuous for attribute, _ in schema.parts])
+        whole = labels.where(known, torch.nan)
+        tables = [_count(whole, part, attribute.continuous) for attribute, part in schema.parts]
+        sizes = torch.tensor([len(values) for values, _, _ in tables])
+        values, sums, counts = (
+            torch.cat([*column, labels.new_zeros(1, schema.dim)]) for column in zip(*tables, strict=True)
+        )
         shares = sums / counts.clamp(min=1)
-        return cls(values[known], shares[known], counts[known], _likeliest(schema, shares[known]))
+        return cls(
+            schema,
+            labels[known.any(dim=1)],
+            parts,
+            compared=(parts & ~numbers[:, None]).to(labels),
+            first=sizes.cumsum(0) - sizes,
+            sizes=sizes,
+            values=values,
+            shares=shares,
+            counts=counts,
+            usual=_likeliest(schema, shares),
+        )
 
-    def to(self, device: torch.device) -> AttributeValues:
-        """Returns the values on a device."""
-        return AttributeValues(*(getattr(self, field.name).to(device) for field in fields(self)))
+    def to(self, device: torch.device) -> LabelTable:
+        """Returns the table on a device."""
+        if self.rows.device == device:
+            return self
+        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self) if field.name != "schema"}
+        return replace(self, **moved)
 
-    def contradict(self, value: Tensor, labels: Tensor, membership: Tensor) -> Tensor:
-        """Returns which labels hardly any image has together with a value of this attribute.
+    def contradicted(self, value: Tensor, labels: Tensor) -> Tensor:
+        """Returns which labels hardly any image has together with a value of an attribute.
 
         Args:
-            value: (B,), the number of the value.
+            value: (B,), the rows of the values.
             labels: (B, d), 0 or 1.
-            membership: (d, A), 1 if a label belongs to an attribute that is not a number.
 
         Returns:
             (B, d) of bool, the same for all labels of an attribute.
         """
-        shares = self.shares[value]
-        chance = (labels * shares) @ membership + (1 - labels @ membership) * (1 - shares @ membership)
-        counts = self.counts[value] @ membership / membership.sum(0).clamp(min=1)
+        shares, belongs = self.shares[value], self.compared.T
+        chance = (labels * shares) @ belongs + (1 - labels @ belongs) * (1 - shares @ belongs)
+        counts = self.counts[value] @ belongs / belongs.sum(0).clamp(min=1)
         rare = (chance * counts + 1) / (counts + 2) < RARE
-        return rare.float() @ membership.T > 0
-
-
-@dataclass(frozen=True)
-class LabelTable:
-    """The labels that a dataset's images have, from which edits take theirs.
-
-    Attributes:
-        schema: the dataset's labels.
-        rows: (N, d), the labels of the images of which any is known; NaN if unknown.
-        values: the values of each attribute, as far as they are known.
-        membership: (d, A), 1 if a label belongs to an attribute that is not a number.
-    """
-
-    schema: LabelSchema
-    rows: Tensor
-    values: Sequence[AttributeValues]
-    membership: Tensor
-
-    @classmethod
-    def of(cls, schema: LabelSchema, labels: Tensor) -> LabelTable:
-        """Returns the table of a dataset's labels (N, d)."""
-        known = known_attributes(schema, labels)
-        values = [AttributeValues.of(schema, part, labels.where(known, torch.nan)) for _, part in schema.parts]
-        membership = torch.zeros(schema.dim, len(schema.parts))
-        for number, (attribute, part) in enumerate(schema.parts):
-            membership[part, number] = float(not attribute.continuous)
-        return cls(schema, labels[known.any(dim=1)], values, membership)
-
-    def to(self, device: torch.device) -> LabelTable:
-        """Returns the table on a device."""
-        values = [values.to(device) for values in self.values]
-        return LabelTable(self.schema, self.rows.to(device), values, self.membership.to(device))
+        return rare.to(belongs) @ self.compared > 0
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ class EditSampler:
     """Draws edits as people make them.
 
     An attribute is not asked for if the labels that are taken for it are unknown. An edit of one attribute may contradict a label
-    that it does not name: where only old people have grey hair, the edit "not young" of somebody with black hair does. What hardly any
+    that it does not name: if only old people have grey hair, the edit "not young" of somebody with black hair does. What hardly any
     image has together with the new value then follows from the edit, and becomes what most images with that value have. A critic
     cannot say what else an image should look like, as it has seen none.
 
@@ -229,28 +228,43 @@ class EditSampler:
         """
         single = given & (batch.draw(torch.rand) < self.single)
         chosen = (batch.draw(torch.rand) * len(table.schema.parts)).long()
-        place = batch.draw(torch.rand)
-        asked = (given & ~single)[:, None].repeat(1, table.schema.dim)
-        likeliest = _likeliest(table.schema, current)
-        result, follows = current, torch.zeros_like(asked)
-        for number, (_, part) in enumerate(table.schema.parts):
-            values = table.values[number]
-            if not len(values.labels):
-                continue
-            value, here = _place(values.labels, place), single & (chosen == number)
-            wanted[:, part] = torch.where(here[:, None], values.labels[value], wanted[:, part])
-            changed = here & (wanted[:, part] != current[:, part]).any(dim=1)
-            asked[:, part] |= changed[:, None]
-            contradicted = changed[:, None] & values.contradict(value, likeliest, table.membership)
-            contradicted[:, part] = False
-            follows, result = follows | contradicted, torch.where(contradicted, values.usual[value], result)
-        named = asked & known_attributes(table.schema, wanted)
+        place = (batch.draw(torch.rand) * table.sizes[chosen]).long()
+        value = table.first[chosen] + place.clamp(
+            max=table.sizes[chosen] - 1
+        )  # rounding may reach the next attribute's
+        one = table.parts[chosen] & (single & (table.sizes[chosen] > 0))[:, None]
+        wanted = torch.where(one, table.values[value], wanted)
+        changed = (one & (wanted != current)).any(dim=1, keepdim=True)
+        follows = changed & ~one & table.contradicted(value, _likeliest(table.schema, current))
+        named = ((given & ~single)[:, None] | (one & changed)) & known_attributes(table.schema, wanted)
         return DatasetEdit(
             labels=torch.where(named, wanted, current),
             given=given,
             named=named | follows,
-            result=torch.where(named, wanted, result),
+            result=torch.where(named, wanted, torch.where(follows, table.usual[value], current)),
         )
+
+
+def _count(labels: Tensor, part: slice, is_number: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the values of an attribute, and by value the sums of all labels and the numbers of images that they are known of.
+
+    Args:
+        labels: (N, d), NaN if unknown.
+        part: the attribute's labels.
+        is_number: whether the attribute is a number, of which each value has too few images to be counted.
+
+    Returns:
+        Three of (V, d).
+    """
+    own, rows = torch.unique(labels[:, part].nan_to_num(-1.0), dim=0, return_inverse=True)
+    known = (own >= 0).all(dim=1)
+    values, nothing = labels.new_zeros(len(own), labels.shape[1]), labels.new_zeros(len(own), labels.shape[1])
+    values[:, part] = own
+    if is_number:
+        return values[known], nothing[known], nothing[known]
+    sums = nothing.index_add(0, rows, labels.nan_to_num(0.0))
+    counts = nothing.index_add(0, rows, (~labels.isnan()).to(labels))
+    return values[known], sums[known], counts[known]
 
 
 def _likeliest(schema: LabelSchema, shares: Tensor) -> Tensor:
@@ -264,14 +278,9 @@ def _likeliest(schema: LabelSchema, shares: Tensor) -> Tensor:
     return labels
 
 
-def _place(rows: Tensor, chance: Tensor) -> Tensor:
-    """Returns the number of one of the rows (N, d) for each chance (B,), from 0 to less than 1: (B,)."""
-    return (chance * len(rows)).long().clamp(max=len(rows) - 1)  # rounding may reach N
-
-
 def _pick(rows: Tensor, chance: Tensor) -> Tensor:
     """Returns one of the rows (N, d) for each chance (B,), from 0 to less than 1: (B, d)."""
-    return rows[_place(rows, chance)]
+    return rows[(chance * len(rows)).long().clamp(max=len(rows) - 1)]  # rounding may reach N
 
 
 def label_weights(schema: LabelSchema, labels: Tensor) -> Tensor:
