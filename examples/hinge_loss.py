@@ -5,13 +5,12 @@ stargan-fw train --plugin examples/hinge_loss.py --set loss.name=hinge_r1 --data
 
 from collections.abc import Callable
 
-from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from stargan_fw import AdversarialLoss, CriticLoss, Losses, hookimpl
+from stargan_fw import AdversarialLoss, CriticLoss, hookimpl
 from stargan_fw.interfaces.loss import Critic, Scored
-from stargan_fw_plugins.losses.critic_penalty import CriticPenalty, LazyLoss
+from stargan_fw_plugins.losses.r1 import R1
 from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
 
@@ -33,55 +32,18 @@ class Hinge(WeightedLoss):
         return -scores.float().mean()
 
 
-class SquaredSlope(CriticPenalty):
-    """`E[‖∇_x D(x)‖²]`."""
-
-    def measure(self, slopes: Tensor) -> Tensor:
-        return slopes.square().sum(1).mean()
-
-
-class HingeR1(LazyLoss):
+class HingeR1(R1):
     """The hinge loss plus `λ_r1 / 2 · E[‖∇_x D(x)‖²]` (Mescheder et al., 2018, Eq. 9).
 
     The penalty differentiates the critic twice, which costs as much as several updates. A method that knows lazy losses computes
-    it at every `interval`-th update, with that many times the weight (Karras et al., 2020, App. B).
-
-    Args:
-        lambda_r1: weight of the penalty, λ_r1.
-        interval: updates of the critic per penalty.
-        lambda_cls: weight of the domain classification loss, λ_cls.
-        lambda_rec: weight of the reconstruction loss, λ_rec.
+    it at every `loss.interval`-th update, with that many times the weight (Karras et al., 2020, App. B). `R1` does all of this.
+    For a penalty of your own, derive from `LazyLoss` as `R1` does.
     """
 
     name = "hinge_r1"
-    penalty: CriticPenalty
-
-    def __init__(
-        self,
-        *,
-        lambda_r1: NonNegativeFloat = 1.0,
-        interval: PositiveInt = 16,
-        lambda_cls: float = 1.0,
-        lambda_rec: float = 10.0,
-    ) -> None:
-        super().__init__(lambda_cls=lambda_cls, lambda_rec=lambda_rec)
-        self.lambda_r1, self.interval = lambda_r1, interval
-        self.penalty = SquaredSlope()
-        self.hinge = Hinge(lambda_cls=lambda_cls, lambda_rec=lambda_rec)
 
     def without_penalty(self) -> WeightedLoss:
-        return self.hinge
-
-    def penalty_losses(self, critic: Critic, real: Tensor) -> Losses:
-        penalty = self.penalty.penalise(critic, real)
-        return Losses(self.lambda_r1 / 2 * penalty, {"penalty": penalty})
-
-    def discriminator(self, real: Scored, fake: Scored, critic: Critic) -> CriticLoss:
-        hinge, penalty = self.hinge.discriminator(real, fake, critic), self.penalty_losses(critic, real.images)
-        return CriticLoss(hinge.total + penalty.total, terms={**hinge.terms, **penalty.terms})
-
-    def generator(self, scores: Tensor) -> Tensor:
-        return self.hinge.generator(scores)
+        return Hinge(lambda_cls=self.lambda_cls, lambda_rec=self.lambda_rec)
 
 
 @hookimpl

@@ -9,6 +9,7 @@ from stargan_fw import AdversarialLoss, CriticLoss, Losses, hookimpl
 from stargan_fw.interfaces.loss import Critic, Scored
 from stargan_fw_plugins.losses.critic_penalty import CriticPenalty, LazyLoss
 from stargan_fw_plugins.losses.vanilla import Vanilla
+from stargan_fw_plugins.losses.weighted_loss import WeightedLoss
 
 
 class SquaredSlope(CriticPenalty):
@@ -47,7 +48,7 @@ class R1(LazyLoss):
         self.lambda_r1, self.interval = lambda_r1, interval
         self.penalty = SquaredSlope()
 
-    def without_penalty(self) -> Vanilla:
+    def without_penalty(self) -> WeightedLoss:
         return Vanilla(non_saturating=True, lambda_cls=self.lambda_cls, lambda_rec=self.lambda_rec)
 
     def penalty_losses(self, critic: Critic, real: Tensor) -> Losses:
