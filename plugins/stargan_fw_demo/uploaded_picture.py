@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 10 * 2**20
 MOST_PIXELS = 25_000_000
-LONGER_SIDE = (
-    1536  # in pixels; larger pictures are made smaller, so that every translation takes bounded memory and time
-)
+LONGER_SIDE = 1536  # in pixels: larger pictures are made smaller, so that a translation takes bounded memory and time
 # Pillow hands some other formats to programs, such as Ghostscript. HEIF is there if an extension of Pillow is installed.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF", "PPM", "HEIF")
 KINDS = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
