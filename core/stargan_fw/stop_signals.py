@@ -35,11 +35,7 @@ class Stopped(BaseException):
 
 
 class StopRequest:
-    """Whether a signal has asked to stop.
-
-    Attributes:
-        number: the signal, or None.
-    """
+    """Whether a signal has asked to stop; `number` is the signal, or None."""
 
     def __init__(self) -> None:
         self.number: int | None = None
