@@ -4,8 +4,8 @@
 
 The wheel is built from the sdist, so that the sdist is known to build. Both must render on PyPI, have every data file and a
 `py.typed` for each package, and name no path of the machine that built them. The wheel is then installed into an empty
-environment, every entry point is loaded, and the program draws faces, trains for two steps and translates. The licences of all that
-was installed are listed in build/release/licences.md.
+environment, every entry point is loaded, all extras must be installable together, and the program draws faces, trains for four steps
+and translates. The licences of all that was installed are listed in build/release/licences.md.
 
 An empty environment downloads gigabytes, most of them PyTorch. With `--packages-of` it sees the packages of another environment
 instead, and only the wheel is installed.
@@ -34,9 +34,14 @@ WORK = ROOT / "build" / "release"
 TEXT = {".py", ".pyi", ".toml", ".md", ".html", ".css", ".js", ".json", ".jsonl", ".c", ".cff", ".txt", ""}
 TINY = [
     *("--set", "data.image_size=32", "--set", "generator.conv_dim=4", "--set", "discriminator.conv_dim=4"),
-    *("--set", "training.n_critic=1", "--max-steps", "2"),
+    *("--set", "training.n_critic=1", "--max-steps", "4"),
 ]
-LICENCES_NOT_IN_METADATA = {"cuda-toolkit": "NVIDIA CUDA Toolkit EULA"}  # a package that only names other packages
+# Read in the packages' own licence files. cuda-toolkit only names other packages; of dicebear-styles one drawing is used, avataaars.
+LICENCES_NOT_IN_METADATA = {
+    "cuda-toolkit": "NVIDIA CUDA Toolkit EULA",
+    "dicebear-styles": "MIT; avataaars: free for personal and commercial use",
+    "resvg_py": "MIT",
+}
 LOAD_ENTRY_POINTS = """
 from importlib.metadata import distribution
 for entry in distribution("stargan-fw").entry_points:
@@ -52,7 +57,8 @@ def licence(package):
     stated = (package.get("License") or "").strip().partition("\\n")[0]
     return package.get("License-Expression") or ", ".join(classified) or stated or "unknown"
 
-found, waiting = {}, [("stargan-fw", ""), ("stargan-fw", "sample")]
+extras = set(distribution("stargan-fw").metadata.get_all("Provides-Extra")) - {"dev"}
+found, waiting = {}, [("stargan-fw", extra) for extra in {"", *extras}]
 while waiting:
     name, extra = waiting.pop()
     try:
@@ -83,11 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *path_faults(sdist_texts(sdist)),
         *rendering_faults([sdist, wheel]),
     ]
-    program = install(wheel, options.packages_of)
+    program = install(wheel, project, options.packages_of)
     faults += licence_faults(list_licences(program))
     try_out(program)
     for path in (sdist, wheel):
         print(f"{path.name}: {path.stat().st_size / 1000:,.0f} kB")
+    print(f"environment: {size(program.parent) / 1e6:,.0f} MB")
     print(*[f"FAULT: {fault}" for fault in faults] or ["The release is fit to publish."], sep="\n")
     return int(bool(faults))
 
@@ -154,7 +161,8 @@ def sdist_texts(sdist: Path) -> Iterator[tuple[str, str]]:
 def path_faults(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Find paths of this machine in files: the repository's folder, the home folder, and the folder of this Python."""
     places = {str(ROOT), str(Path.home()), sys.prefix} - {"/"}
-    pattern = re.compile("|".join(rf"{re.escape(place)}(?=[/\s\"'`)\]]|$)" for place in places))
+    names = "|".join(map(re.escape, places))
+    pattern = re.compile(rf"(?<![\w.)}}\]])(?:{names})(?=[/\s\"'`)\]]|$)")  # `{folder}/root` is a path of any machine
     for name, text in texts:
         yield from (f"{name} names {match[0]}, a path of this machine" for match in pattern.finditer(text))
 
@@ -168,13 +176,15 @@ def rendering_faults(packages: Sequence[Path]) -> Iterator[str]:
         yield f"twine check: {checked.stdout}{checked.stderr}"
 
 
-def install(wheel: Path, packages_of: Path | None) -> Path:
+def install(wheel: Path, project: dict[str, dict], packages_of: Path | None) -> Path:
     """Install the wheel into an empty environment, and return the folder of its programs."""
     shutil.rmtree(WORK, ignore_errors=True)
     venv.create(WORK / "venv", with_pip=True)
     program = WORK / "venv" / ("Scripts" if os.name == "nt" else "bin")
     if packages_of is None:
         run([program / "pip", "install", "--quiet", f"{wheel}[sample]"])
+        extras = ",".join(project["project"]["optional-dependencies"])
+        run([program / "pip", "install", "--quiet", "--dry-run", f"{wheel}[{extras}]"])
     else:
         printed = run([program / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
         Path(printed.strip(), "others.pth").write_text(f"{packages_of.resolve()}\n", encoding="utf-8")
@@ -202,7 +212,7 @@ def licence_faults(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def try_out(program: Path) -> None:
-    """Draw faces, train for two steps and translate, in an empty folder."""
+    """Draw faces, train for four steps and translate, in an empty folder."""
     place = WORK / "place"
     place.mkdir()
     stargan = program / "stargan-fw"
@@ -218,6 +228,11 @@ def try_out(program: Path) -> None:
     print(run([stargan, "translate", "run", face, "--to", "happy", "--to", "Blond_Hair", "-o", "out"], place))
     pictures = [path for path in (place / "out").rglob("*") if path.is_file()]
     print(f"{len(pictures)} translated pictures")
+
+
+def size(folder: Path) -> int:
+    """Add up the bytes of the files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def run(command: Sequence[str | Path], place: Path = ROOT) -> str:

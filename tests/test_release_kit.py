@@ -161,6 +161,7 @@ def test_the_release_check_finds_what_a_wheel_lacks(tmp_path):
     assert "the wheel lacks stargan_fw_registry/py.typed" in faults
     assert "the wheel lacks stargan_fw_plugins/presets/paper.toml" in faults
     assert paths == [f"stargan_fw_registry/__init__.py names {ROOT}, a path of this machine"]
+    assert [*release_check.path_faults([("of_any_machine.py", f'f"{{folder}}{ROOT}/x" + "/other{ROOT}/x"')])] == []
 
 
 def test_the_release_check_refuses_a_tag_of_another_version_and_unknown_licences():

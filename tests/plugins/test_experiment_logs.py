@@ -28,7 +28,7 @@ def library(monkeypatch):
         if fake.refuses:
             raise fake.refuses
         fake.calls.append(("init", *project, options))
-        return SimpleNamespace(log=lambda *what, **at: note("log", *what, at))
+        return SimpleNamespace(log=lambda *what, **at: note("log", *what, at), define_metric=lambda *_, **__: None)
 
     def note(*call):
         fake.calls.append(call)
@@ -37,8 +37,9 @@ def library(monkeypatch):
     fake.Image, fake.Settings = lambda image: image.size, lambda **settings: settings
     for name in ("trackio", "wandb"):
         monkeypatch.setitem(sys.modules, name, fake)
-    for name in ("WANDB_MODE", "WANDB_PROJECT", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_ERROR_REPORTING", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"):
+        monkeypatch.setenv(name, "")  # so that it is as before after the test
+        monkeypatch.delenv(name)
     return fake
 
 
@@ -57,7 +58,10 @@ def test_it_logs_values_by_dataset_and_samples(tracker, library, tmp_path):
 
     first, *logged, _ = library.calls[:4]
     assert (first[-1]["name"], first[-1]["group"]) == ("faces", "faces")
-    assert logged == [("log", {"celeba/g/rec": 0.5}, {"step": 3}), ("log", {"samples": (8, 4)}, {"step": 3})]
+    assert [{**what, **at} for _, what, at in logged] == [
+        {"celeba/g/rec": 0.5, "step": 3},
+        {"samples": (8, 4), "step": 3},
+    ]
     assert library.calls[3] == ("finish",)
     assert library.calls[4][-1]["name"] == "faces from step 3", (
         "what was logged after the checkpoint is not overwritten"
@@ -66,6 +70,7 @@ def test_it_logs_values_by_dataset_and_samples(tracker, library, tmp_path):
 
 def test_wandb_is_offline_until_its_own_variable_says_otherwise(library, tmp_path, monkeypatch):
     WandB(tmp_path).start(0, 10)
+    assert os.environ["WANDB_ERROR_REPORTING"] == "false", "its makers are told nothing"
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     WandB(tmp_path).start(0, 10)
@@ -131,7 +136,8 @@ socket.getaddrinfo = lambda host, *_, **__: asked.append(host) or []
 from stargan_fw_plugins.trackers import experiment_logs
 tracker = {cls.name: cls for cls in (experiment_logs.Trackio, experiment_logs.WandB)}[sys.argv[1]](Path(sys.argv[2]))
 tracker.start(0, 4)
-tracker.log(1, "celeba", {"g/rec": 0.5})
+tracker.log(2, "celeba", {"g/rec": 0.5})
+tracker.log(1, "rafd", {"g/rec": 0.5})
 tracker.log_image(1, "samples", Image.new("RGB", (8, 8)))
 tracker.close()
 print(json.dumps({"opened": tracker.opened is not None, "asked": asked}))
@@ -152,11 +158,13 @@ def test_the_real_library_asks_nobody_and_keeps_no_key(tracker, tmp_path):
         capture_output=True,
         text=True,
         check=True,
-    ).stdout
+    )
 
-    [told] = [line for line in printed.splitlines() if line.startswith("{")]
+    [told] = [line for line in printed.stdout.splitlines() if line.startswith("{")]
     assert json.loads(told) == {"opened": True, "asked": []}
-    assert [path for path in tmp_path.rglob("*") if path.suffix in {".db", ".wandb"}]
+    [log] = [path for path in tmp_path.rglob("*") if path.suffix in {".db", ".wandb"}]
+    assert b"rafd/g/rec" in log.read_bytes(), "the last steps of two datasets come in any order"
+    assert "WARNING" not in printed.stderr
     assert files_with_keys(tmp_path) == []
 
 

@@ -56,13 +56,17 @@ class ExperimentLog(Tracker):
             reason = one_line(without_secrets(str(error)))
             logger.warning("The tracker '%s' is left out: %s: %s", self.name, type(error).__name__, reason)
 
+    def send(self, step: int, values: dict[str, Any]) -> None:
+        """Logs values of a step, which may be earlier than the last step that was logged."""
+        self.opened.log(values, step=step)
+
     def log(self, step: int, dataset: str, values: Mapping[str, float]) -> None:
         if self.opened is not None:
-            self.opened.log({f"{dataset}/{name}": value for name, value in values.items()}, step=step)
+            self.send(step, {f"{dataset}/{name}": value for name, value in values.items()})
 
     def log_image(self, step: int, name: str, image: Image.Image) -> None:
         if self.opened is not None:
-            self.opened.log({name: self.library.Image(image)}, step=step)
+            self.send(step, {name: self.library.Image(image)})
 
     def close(self) -> None:
         if self.opened is not None:
@@ -85,10 +89,15 @@ class WandB(ExperimentLog):
 
     name = "wandb"
 
+    def __init__(self, run: Path) -> None:
+        # Otherwise wandb reports how it is used and its errors to its makers, even offline. It reads the variable on import.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        super().__init__(run)
+
     def open(self, name: str, group: str) -> Any:
         # Neither the machine, the user, the command line nor what is printed is recorded.
         nothing = dict.fromkeys(("x_disable_meta", "x_disable_machine_info", "x_disable_stats", "disable_git"), True)
-        return self.library.init(
+        opened = self.library.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             name=name,
             group=group,
@@ -96,6 +105,13 @@ class WandB(ExperimentLog):
             mode=os.environ.get("WANDB_MODE", "offline"),
             settings=self.library.Settings(console="off", disable_code=True, host="a machine", **nothing),
         )
+        opened.define_metric("step", hidden=True)
+        opened.define_metric("*", step_metric="step")
+        return opened
+
+    def send(self, step: int, values: dict[str, Any]) -> None:
+        # wandb drops values of an earlier step than its own, and the last steps of two datasets come in any order.
+        self.opened.log({"step": step, **values})
 
 
 def without_secrets(text: str) -> str:
