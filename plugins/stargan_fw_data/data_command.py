@@ -19,7 +19,7 @@ from stargan_fw.cli.command_options import (
     SetOption,
     configuration_layers,
 )
-from stargan_fw.cli.notes import json_text, show_report
+from stargan_fw.cli.notes import json_text, note, show_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,7 +49,11 @@ def sample(
     from stargan_fw_data.stand_ins import draw_stand_ins
 
     manager = PluginManager.discover(tuple(plugin or ()))
-    for name, root in draw_stand_ins(manager, folder, images=images, people=people, seed=seed):
+
+    def begins(name: str) -> None:
+        note(f"Drawing the pictures of {name}.")
+
+    for name, root in draw_stand_ins(manager, folder, images=images, people=people, seed=seed, begins=begins):
         typer.echo(f"{name}: {root}")
 
 

@@ -191,7 +191,7 @@ class DemoPage:
     def _about_squares(self) -> str:
         """Says which part of a picture is translated if no face is looked for."""
         squares = dict.fromkeys(filter(None, (model.trained_on for model in self._models)))
-        trained_on = f" The model was trained on these squares: {'; '.join(squares)}." if squares else ""
+        trained_on = f" Training kept {'; '.join(squares)}." if squares else ""
         return f"Otherwise the middle of the picture is translated.{trained_on}"
 
     def _lay_out_grid(self, number: int, title: str) -> gr.Gallery:

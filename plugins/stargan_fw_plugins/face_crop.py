@@ -158,7 +158,7 @@ def describe_face_crop(choice: FaceChoice, otherwise: str = "") -> str:
     if choice == "none":
         return otherwise
     found = f"a square {MARGIN:g} times as wide as the face that OpenCV finds"
-    return f"{found}, and where it finds none {otherwise}" if otherwise else found
+    return f"{found}, or if it finds none, {otherwise}" if otherwise else found
 
 
 def _square_around(face: Face, margin: float, rise: float, image: Image.Image) -> Square:

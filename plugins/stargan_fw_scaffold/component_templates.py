@@ -23,7 +23,7 @@ class @CLASS@(Dataset):
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:
-        """Draws what the tests read, in the layout that `examples` reads."""
+        """Draws images for the tests. Change it with `examples`, which has to read them, or delete it."""
         for number in range(images):
             path = root / ("cat", "dog")[number % 2] / f"{number:04d}.png"
             path.parent.mkdir(exist_ok=True)

@@ -61,7 +61,7 @@ class ContractCase:
         except FaultError:
             raise
         except RequestError as error:
-            raise FaultError(f"refuses what it has to accept: {error}", "Accept it.") from error
+            raise FaultError(f"refuses what it has to accept: {str(error).rstrip('.')}", "Accept it.") from error
         except Exception as error:
             raise FaultError(f"{_name(error)}", f"Mend {_place(error)}.") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,15 @@ from PIL import Image
 
 from stargan_fw import Dataset, Example
 from stargan_fw.data.images import open_image
-from stargan_fw.errors import RequestError
+from stargan_fw.errors import DataError, RequestError
 from stargan_fw.interfaces import Counterfactual, DrawsStandIn
 from stargan_fw_registry import LabelError, LabelSchema
 from stargan_fw_scaffold.faults import FaultError
 from stargan_fw_scaffold.temporary import temporary_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stargan_fw_scaffold.faults import Check, Given
     from stargan_fw_scaffold.target import Found
 
@@ -38,7 +41,30 @@ class DatasetSubject:
     @cached_property
     def dataset(self) -> Dataset:
         """The dataset with its data."""
-        return self.open(self.root)
+        with self._reading():
+            return self.open(self.root)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Makes a fault of data that the dataset cannot read."""
+        try:
+            yield
+        except (DataError, OSError) as error:
+            read = f"'{self.given.data}'" if self.given.data else "what its own draw_stand_in draws"
+            raise FaultError(
+                f"cannot read {read}: {str(error).rstrip('.')}",
+                self.about_drawn or "Name another folder with --data, or correct examples().",
+            ) from error
+
+    @property
+    def about_drawn(self) -> str:
+        """What else to do about a fault of the dataset's stand-in data; empty if the user named data."""
+        if self.given.data or not issubclass(self.kind, DrawsStandIn):
+            return ""
+        return (
+            "Let draw_stand_in draw what examples() reads; or delete it, and check with your own images: --data FOLDER "
+            "(data=… in Python)."
+        )
 
     @cached_property
     def root(self) -> Path:
@@ -83,9 +109,13 @@ class DatasetSubject:
     @cached_property
     def examples(self) -> list[Example]:
         """All examples."""
-        examples = list(self.dataset.examples())
+        with self._reading():
+            examples = list(self.dataset.examples())
         if not examples:
-            raise FaultError(f"lists no example at '{self.root}'", "Let examples() yield one for each image there.")
+            raise FaultError(
+                f"lists no example at '{self.root}'",
+                self.about_drawn or "Let examples() yield one for each image there.",
+            )
         for example in examples:
             if not isinstance(example, Example):
                 raise FaultError(
@@ -127,16 +157,16 @@ def it_lists_examples(subject: DatasetSubject) -> None:
 
 
 def the_order_is_the_same_at_each_call(subject: DatasetSubject) -> None:
-    again = list(subject.dataset.examples())
-    for number, (first, second) in enumerate(zip(subject.examples, again, strict=False)):
+    examples, again = subject.examples, list(subject.dataset.examples())
+    for number, (first, second) in enumerate(zip(examples, again, strict=False)):
         if (str(first.image), first.labels) != (str(second.image), second.labels):
             raise FaultError(
                 f"lists '{first.image}' as example {number} at one call of examples(), and '{second.image}' at the next",
                 "Sort the files: sorted(root.glob(…)), and loop over no set.",
             )
-    if len(again) != len(subject.examples):
+    if len(again) != len(examples):
         raise FaultError(
-            f"lists {len(subject.examples)} examples at one call of examples(), and {len(again)} at the next",
+            f"lists {len(examples)} examples at one call of examples(), and {len(again)} at the next",
             "Begin anew at each call: keep no iterator or open file in the dataset.",
         )
 
@@ -148,7 +178,7 @@ def every_label_is_in_the_schema(subject: DatasetSubject) -> None:
         except LabelError as error:
             raise FaultError(
                 f"gives '{example.image}' a label outside of its schema: {error}",
-                "Correct examples(), or add the value to `attributes`.",
+                f"Correct examples(), or add the value to `attributes`. {subject.about_drawn}",
             ) from error
 
 
@@ -158,7 +188,7 @@ def every_attribute_is_known_of_an_example(subject: DatasetSubject) -> None:
         if all(math.isnan(labels[position]) for labels in encoded):
             raise FaultError(
                 f"never knows the label '{name}': no example has a value for it",
-                "Put it into Example.labels, or take it out of `attributes`.",
+                f"Put it into Example.labels, or take it out of `attributes`. {subject.about_drawn}",
             )
 
 
@@ -182,7 +212,7 @@ def every_image_can_be_opened(subject: DatasetSubject) -> None:
         if isinstance(example.image, str | Path) and not Path(example.image).is_file():
             raise FaultError(
                 f"lists '{example.image}', which is no file",
-                "Give the path from self.root on: self.root / name; leave out what is absent.",
+                f"Give the path from self.root on: self.root / name; leave out what is absent. {subject.about_drawn}",
             )
         try:
             with open_image(example.image) as image:

@@ -59,8 +59,8 @@ pip install @NAME@
 
 ```sh
 pip install -e '.[dev]'
-stargan-fw plugins check @MODULE@            # says what is wrong, where, and how to mend it
-pytest                                       # the same checks, each as a test
+stargan-fw plugins check @MODULE@  # says what is wrong, where, and how to mend it
+pytest  # the same checks, each as a test
 ruff check . && ruff format . && mypy
 ```
 

@@ -115,7 +115,8 @@ def _choose_reading(
         return frame_faces(reading, margin, model, targets[0].datasets[0], plugins)
     if trained_on := translator.own_crop(targets):
         note(
-            f"The model was trained on these squares: {trained_on}. For pictures cropped otherwise, add --face detect."
+            "If the face does not fill your picture as it filled those of the training, add --face detect. "
+            f"(Training kept {trained_on}.)"
         )
     return reading
 

@@ -93,7 +93,9 @@ def test_a_library_that_refuses_leaves_the_training_alone_and_its_message_has_no
     opened.start(0, 10)
     log_a_little(opened)
 
-    assert caplog.messages == [f"The tracker '{tracker.name}' is left out: ValueError: no server takes the key ***"]
+    assert caplog.messages == [
+        f"Training goes on without the tracker '{tracker.name}': ValueError: no server takes the key ***"
+    ]
 
 
 def test_texts_without_keys_stay(monkeypatch):

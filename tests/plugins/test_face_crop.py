@@ -158,7 +158,7 @@ def test_crops_are_told_in_words(small_data):
     rafd = small_data / "rafd"
     assert "at 0.5 of the width" in RaFD(rafd, angles=[90]).own_crops
     detected = RaFD(rafd, face="detect").own_crops
-    assert detected.startswith("a square 1.5 times as wide as the face that OpenCV finds, and where it finds none of a")
+    assert detected.startswith("a square 1.5 times as wide as the face that OpenCV finds, or if it finds none, of a")
     assert RaFD(rafd, face="none").own_crops == ""
     assert CelebA(small_data / "celeba").own_crops == ""
     assert Folder(small_data, face="detect").own_crops == "a square 1.5 times as wide as the face that OpenCV finds"

@@ -124,6 +124,18 @@ FAULTS = {
 }  # fmt: skip
 
 
+STALE = {  # changes of `examples` alone, after which it no longer reads what draw_stand_in draws
+    "a list is missing": (
+        "        paths =",
+        "        raise DataError(f\"There is no '{self.root}/list.csv'.\")\n        paths =",
+    ),
+    "a list is opened": ("        paths =", '        (self.root / "list.csv").read_text()\n        paths ='),
+    "other names": ('glob("*.png")', 'glob("*.jpg")'),
+    "other labels": ('"dog")[', '"hare")['),
+    "other files": ("yield Example(path", 'yield Example(path.with_suffix(".jpg")'),
+}
+
+
 def write(tmp_path, source):
     path = tmp_path / "planted.py"
     path.write_text(source, encoding="utf-8")
@@ -152,6 +164,16 @@ def test_each_fault_has_one_message(tmp_path, monkeypatch, name):
     assert len(found) == 1, found
     assert message in found[0]
     assert "\n" not in found[0]
+
+
+@pytest.mark.parametrize("name", STALE)
+def test_data_that_the_dataset_drew_itself_is_named_as_the_reason(tmp_path, name):
+    source = DATASET.replace(
+        "from stargan_fw_registry", "from stargan_fw.errors import DataError\nfrom stargan_fw_registry"
+    )
+    plugin = write(tmp_path, source.replace(*STALE[name]))
+    assert "Let draw_stand_in draw what examples() reads; or delete it" in faults(plugin)[0]
+    assert "draw_stand_in" not in "".join(next(check_plugin(plugin, data=tmp_path)).faults)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ def register_datasets(register):
 
 
 def test_sample_draws_both_layouts(cli, tmp_path):
-    assert cli("data", "sample", tmp_path / "d", "--images", "10", "--people", "2").code == 0
+    drawn = cli("data", "sample", tmp_path / "d", "--images", "10", "--people", "2")
+    assert drawn.code == 0
+    assert drawn.err == "Drawing the pictures of celeba.\nDrawing the pictures of rafd.\n"
     assert len(list((tmp_path / "d/celeba/img_align_celeba").glob("*.jpg"))) == 10
     assert len(list((tmp_path / "d/rafd").glob("Rafd*.jpg"))) == 48
 

@@ -436,7 +436,7 @@ def test_without_tensorboard_a_run_trains_and_says_how_to_get_it(train, tmp_path
     outcome = train("--max-steps", "1")
     assert outcome.code == 0, outcome.err
     [message] = caplog.messages
-    assert message.startswith("The tracker 'tensorboard' is left out: ")
+    assert message.startswith("Training goes on without the tracker 'tensorboard': ")
     assert message.endswith("Run: pip install 'stargan-fw[tensorboard]'")
     assert not (tmp_path / "run/tensorboard").exists()
     assert (tmp_path / "run/checkpoints/step-00000001").exists()

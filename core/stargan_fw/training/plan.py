@@ -211,7 +211,7 @@ def _open_trackers(names: Sequence[str], plugins: PluginManager, run: RunFolder)
         try:
             opened.append(plugins.index("tracker").get(name)(run.path))
         except PluginError as error:
-            logger.warning("The tracker '%s' is left out: %s", name, error)
+            logger.warning("Training goes on without the tracker '%s': %s", name, error)
     return opened
 
 

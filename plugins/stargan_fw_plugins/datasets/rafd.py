@@ -334,7 +334,7 @@ def _describe_squares(squares: Sequence[PortraitSquare]) -> str:
     """Describes the squares that portraits are cropped to, for `own_crops`."""
     place, across = squares[0], sorted({square.x for square in squares})
     return (
-        f"of a portrait, {place.tallness:g} times as high as wide or more, a square of {place.side:g} of its width around "
+        f"of a portrait at least {place.tallness:g} times as high as wide, a square of {place.side:g} of its width around "
         f"the head, at {' to '.join(f'{x:g}' for x in {across[0]: 0, across[-1]: 0})} of the width and {place.y:g} of the "
         "height"
     )

@@ -54,7 +54,7 @@ class ExperimentLog(Tracker):
             self.opened = self.open(f"{group} from step {step}" if step else group, group)
         except Exception as error:  # noqa: BLE001 - a training of days is worth more than its log
             reason = one_line(without_secrets(str(error)))
-            logger.warning("The tracker '%s' is left out: %s: %s", self.name, type(error).__name__, reason)
+            logger.warning("Training goes on without the tracker '%s': %s: %s", self.name, type(error).__name__, reason)
 
     def send(self, step: int, values: dict[str, Any]) -> None:
         """Logs values of a step, which may be earlier than the last step that was logged."""
