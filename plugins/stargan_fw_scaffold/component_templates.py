@@ -23,7 +23,7 @@ class @CLASS@(Dataset):
 
     @classmethod
     def draw_stand_in(cls, root: Path, *, images: int, people: int, seed: int) -> None:
-        """Draws images for the tests. Change it with `examples`, which has to read them, or delete it."""
+        """Draws images for the tests, which `examples` reads. Change both, or delete this one."""
         for number in range(images):
             path = root / ("cat", "dog")[number % 2] / f"{number:04d}.png"
             path.parent.mkdir(exist_ok=True)
