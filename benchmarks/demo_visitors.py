@@ -1,9 +1,10 @@
 """How a demo bears many people at once: they send pictures, choose labels, and now and then send what is no picture.
 
     stargan-fw demo runs/quickstart --port 7860 &
-    python benchmarks/demo_visitors.py http://127.0.0.1:7860 --people 20 --seconds 120 --process $!
+    python benchmarks/demo_visitors.py http://127.0.0.1:7860 --people 20 --seconds 120 --waves 6 --process $!
 
-Prints a line every ten seconds, and then JSON: the answers, the errors, their times, and the server's memory.
+Prints a line every ten seconds, and then JSON: the answers, the errors, their times, and the server's memory after each wave
+of people. If that grows from wave to wave, the server keeps something of people who left.
 """
 
 import argparse
@@ -126,41 +127,55 @@ class Visitor:
 
 
 @dataclass
-class Counts:
-    """What all people met together."""
+class Wave:
+    """What people who come at the same time meet together.
 
+    Attributes:
+        until: the point in time at which they leave.
+        most: the number of answers after which they leave.
+        seconds: how long each answer took.
+        errors: what went wrong.
+        refused: the number of files that are no pictures, with one message each.
+    """
+
+    until: float
+    most: float
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    refused: int = 0  # files that are no pictures, with one message each
-    megabytes: list[float] = field(default_factory=list)
+    refused: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the people leave."""
+        return time.monotonic() > self.until or len(self.seconds) >= self.most
 
 
-def visit(host: str, counts: Counts, until: float) -> None:
-    """Uses the page until a point in time."""
+def visit(host: str, wave: Wave) -> None:
+    """Uses the page until the wave is over."""
     try:
         visitor = Visitor(host)
-        while time.monotonic() < until:
-            _use(visitor, counts, until)
+        while not wave.over:
+            _use(visitor, wave)
     except (RefusedError, OSError, ValueError, KeyError) as error:
-        counts.errors.append(repr(error))
+        wave.errors.append(repr(error))
 
 
-def _use(visitor: Visitor, counts: Counts, until: float) -> None:
+def _use(visitor: Visitor, wave: Wave) -> None:
     picture = io.BytesIO()
     Image.effect_noise((CHANCE.randint(100, 600), 400), 90).save(picture, "PNG")
     if messages := visitor.send_picture(picture.getvalue(), "a.png"):
         raise RefusedError(f"a picture gets {messages}")
     for _ in range(5):
-        if time.monotonic() > until:
+        if wave.over:
             return
         begun = time.monotonic()
         visitor.choose_label()
-        counts.seconds.append(time.monotonic() - begun)
+        wave.seconds.append(time.monotonic() - begun)
     if CHANCE.random() < 0.2:
         messages = visitor.send_picture(b"no picture", "a.png")
         if len(messages) != 1:
             raise RefusedError(f"no picture gets {messages}")
-        counts.refused += 1
+        wave.refused += 1
 
 
 def memory_of(process: int) -> float:
@@ -169,40 +184,46 @@ def memory_of(process: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
+def come(host: str, people: int, wave: Wave, process: int | None) -> None:
+    """Lets people come at once, waits until all of them have left, and prints how it goes."""
+    threads = [threading.Thread(target=visit, args=(host, wave)) for _ in range(people)]
+    for thread in threads:
+        thread.start()
+    while left := [thread for thread in threads if thread.is_alive()]:
+        memory = f"{memory_of(process):.0f} MB" if process else ""
+        print(f"{len(wave.seconds)} answers, {len(wave.errors)} errors {memory}", flush=True)
+        left[0].join(10)
+
+
 def main() -> None:
     """Runs the visits."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("address")
     parser.add_argument("--people", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--seconds", type=float, default=120, help="how long people of a wave stay")
+    parser.add_argument("--answers", type=float, default=float("inf"), help="they leave earlier after so many answers")
+    parser.add_argument("--waves", type=int, default=1, help="how often new people come")
+    parser.add_argument("--pause", type=float, default=15, help="seconds without anybody after each wave")
     parser.add_argument("--process", type=int, help="the server's process, whose memory is read")
     asked = parser.parse_args()
 
-    counts, until = Counts(), time.monotonic() + asked.seconds
-    host = asked.address.split("//")[1].rstrip("/")
-    people = [threading.Thread(target=visit, args=(host, counts, until)) for _ in range(asked.people)]
-    for person in people:
-        person.start()
-    while any(person.is_alive() for person in people):
-        if asked.process:
-            counts.megabytes.append(memory_of(asked.process))
-        print(f"{len(counts.seconds)} answers, {len(counts.errors)} errors, {counts.megabytes[-1:]} MB", flush=True)
-        time.sleep(10)
-    times = sorted(counts.seconds)
-    print(
-        json.dumps(
-            {
-                "people": asked.people,
-                "answers": len(times),
-                "refused files": counts.refused,
-                "errors": counts.errors,
-                "median seconds": round(statistics.median(times), 3),
-                "95 % within seconds": round(times[int(0.95 * (len(times) - 1))], 3),
-                "memory in MB, every 10 s": [round(one) for one in counts.megabytes],
-            },
-            indent=1,
-        )
-    )
+    waves, megabytes = [], []
+    for _ in range(asked.waves):
+        waves.append(Wave(time.monotonic() + asked.seconds, asked.answers))
+        come(asked.address.split("//")[1].rstrip("/"), asked.people, waves[-1], asked.process)
+        time.sleep(asked.pause)
+        megabytes += [round(memory_of(asked.process))] if asked.process else []
+    times = sorted(second for wave in waves for second in wave.seconds) or [float("nan")]
+    report = {
+        "people per wave": asked.people,
+        "answers per wave": [len(wave.seconds) for wave in waves],
+        "refused files": sum(wave.refused for wave in waves),
+        "errors": [error for wave in waves for error in wave.errors],
+        "median seconds": round(statistics.median(times), 3),
+        "95 % within seconds": round(times[int(0.95 * (len(times) - 1))], 3),
+        "memory in MB after each wave": megabytes,
+    }
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

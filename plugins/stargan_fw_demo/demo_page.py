@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -40,24 +41,38 @@ BITS = (
 )
 STYLE = """
 .pictures img { object-fit: contain; width: 100%; height: 100%; }
+.remarks .html-container { padding: 0; }
 .remarks p { margin: 0.25rem 0; overflow-wrap: anywhere; }
 .remarks code { font-size: 0.85em; }
 #examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)); }
 .every .grid-container { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
-#examples .grid-wrap, .every .grid-wrap { min-height: 0; max-height: none; height: auto; }
+.every .grid-wrap { padding-top: 2rem; }
+.every .caption-label { max-width: 100%; white-space: normal; }
+#examples .grid-wrap, .every .grid-wrap { min-height: 0; max-height: none; height: auto; overflow: visible; }
 :focus-visible { outline: 3px solid #2563eb !important; outline-offset: 2px; }
 @media (max-width: 640px) {
   h1 { font-size: 1.3rem !important; }
-  .gradio-container { overflow: visible !important; }
   .pictures { position: sticky; top: 0; z-index: 20; flex-wrap: nowrap !important; gap: 4px !important; }
   .pictures { background: var(--body-background-fill); padding: 4px 0; }
   .pictures > .block { height: 170px !important; min-width: 0 !important; flex: 1 1 0 !important; }
-  .pictures label { font-size: 0.7rem; }
+  .pictures label { font-size: 0.7rem; max-width: 100%; }
+  .pictures label > span { display: none; }
+  .pictures [id^=result-] label { top: auto; bottom: 0; }
+  .every .caption-label { padding: 0 4px; font-size: 0.65rem; }
+  #picture .upload-container .wrap { min-height: 0; padding: 0; margin: 0; font-size: 0.75rem; line-height: 1.4; }
+  #picture .upload-container .or { display: none; }
   #examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); }
   #examples .caption-label { display: none; }
   .every .grid-container { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); }
 }
 """
+# Gradio applies `STYLE` only to what is inside its container, in which nothing could stay in sight if it hid what overflows.
+HEAD = """<style>
+@media (max-width: 640px) {
+  .gradio-container { overflow: visible !important; }
+  .gradio-container > .main { padding: 8px 12px !important; }
+}
+</style>"""
 
 
 def _path_of(payload: Any) -> str | None:
@@ -75,6 +90,7 @@ class DemoPage:
         blocks: the page.
         theme: its look, with fonts of the reader's own machine.
         style: what its style sheet adds to that.
+        head: what its style sheet adds outside of gradio's container.
 
     Raises:
         ModelError: the models have no label in common.
@@ -82,10 +98,12 @@ class DemoPage:
 
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     theme.set(block_info_text_color="*neutral_600")  # its own grey is hard to read on white
-    style = STYLE
+    style, head = STYLE, HEAD
 
     def __init__(self, models: Sequence[DemoModel]) -> None:
         self._models = models
+        # glibc keeps what a thread's arena once held. Gradio's threads come and go, and each would keep a translation's memory.
+        self._worker = ThreadPoolExecutor(1, "demo-models")
         self._controls = make_controls({model.name: model.translator.labels for model in models})
         self._saved: set[str] = set()  # files that the page deletes when they are old
         self._examples = next(filter(None, (model.examples(EXAMPLES) for model in models)), [])
@@ -93,7 +111,7 @@ class DemoPage:
             self._lay_out()
             self._connect()
         self.blocks.temp_file_sets.append(self._saved)
-        # A thread that has computed with torch keeps memory, as does a session until its browser says that it is gone.
+        # A session keeps some 50 kB until it is the oldest of more than `SESSIONS`.
         self.blocks.max_threads, self.blocks.state_session_capacity = THREADS, SESSIONS
         self.blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
@@ -226,8 +244,8 @@ class DemoPage:
                 component.input(change, trigger_mode="always_last", **translating)
         gr.on([one.input for one in options], self._translate, trigger_mode="always_last", **translating)
         shown: dict[str, Any] = {"outputs": [self._picture, self._known], **ONE_AT_A_TIME}
-        self._picture.input(self._receive, self._picture, **shown).then(self._translate, **translating)
-        self._gallery.select(self._show_example, None, **shown).then(self._translate, **translating)
+        self._picture.input(self._receive, self._picture, **shown).then(self._translate_picture, **translating)
+        self._gallery.select(self._show_example, None, **shown).then(self._translate_picture, **translating)
         grid = [*self._grids, self._grid_remarks, self._sheet]
         self._every.click(self._translate_to_all, asked, grid, **ONE_AT_A_TIME)
 
@@ -238,7 +256,8 @@ class DemoPage:
     def _read(self, path: str | None) -> Image.Image | None:
         """Returns the picture in a file. If there is none, says so on the page."""
         try:
-            return read_upload(Path(path), self._models[0].translator.reading().options) if path else None
+            options = self._models[0].translator.reading().options
+            return self._worker.submit(read_upload, Path(path), options).result() if path else None
         except DataError as error:
             gr.Warning(html.escape(str(error)), title="No picture")
             return None
@@ -270,12 +289,20 @@ class DemoPage:
         if request is None:
             return {**changed, **dict.fromkeys(self._results), self._remarks: _paragraphs([HINT])}
         wanted = {name: edits[name] for name in bits}
-        answers = [model.translate(request, wanted) for model in self._models]
+        answers = [self._worker.submit(model.translate, request, wanted).result() for model in self._models]
         shown = {
             component: answer.pictures.get(RESULT) for component, answer in zip(self._results, answers, strict=True)
         }
         command = _command(self._models, request, wanted)
         return {**changed, **shown, self._remarks: _paragraphs(self._remarks_of(answers), command)}
+
+    def _translate_picture(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """Returns what changes after a picture was chosen, with the mask bits of all labels that are chosen.
+
+        A label that was chosen while the picture was on its way has set no bit yet in `values`.
+        """
+        bits = [name for name, edit in self._edits(values).items() if edit or name in values[self._bits]]
+        return self._translate(values | {self._bits: bits})
 
     def _edits(self, values: dict[Any, Any]) -> dict[str, str]:
         """Returns the edit that is set for each dataset, or an empty text."""
@@ -288,7 +315,7 @@ class DemoPage:
         if request is None:
             gr.Warning("Choose a picture first.", title="No picture")
             return {self._sheet: gr.skip()}
-        answers = [model.translate_to_all(request) for model in self._models]
+        answers = [self._worker.submit(model.translate_to_all, request).result() for model in self._models]
         grids = {
             grid: gr.Gallery([(picture, name) for name, picture in answer.pictures.items()], visible=True)
             for grid, answer in zip(self._grids, answers, strict=True)
@@ -305,7 +332,8 @@ class DemoPage:
         rows = [[request.picture, *(answer.pictures[name] for name in names)] for answer in answers]
         titles = [model.name for model in self._models] if len(self._models) > 1 else []
         path = Path(mkdtemp(dir=get_upload_folder())) / "labels.png"
-        draw_sheet(rows, ["input", *names], max(128, *(row[1].width for row in rows)), titles).save(path)
+        side = max(128, *(row[1].width for row in rows))
+        self._worker.submit(draw_sheet, rows, ["input", *names], side, titles).result().save(path)
         self._saved.add(str(path))
         return str(path)
 

@@ -43,6 +43,7 @@ HEADERS = {
 # Read by gradio and by the Hub's library when they are imported.
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_ANALYTICS_MAX_EVENTS": "1",  # the requests that the server remembers, 10,000 otherwise
     "GRADIO_SSR_MODE": "False",
     "GRADIO_RUN_HISTORY": "False",
     "GRADIO_SHARE": "False",
@@ -235,6 +236,7 @@ def serve(page: DemoPage, listening: socket.socket) -> None:
         mcp_server=False,
         theme=page.theme,
         css=page.style,
+        head=page.head,
     )
     config = uvicorn.Config(Guard(application), log_level="critical", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listening])

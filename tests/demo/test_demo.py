@@ -8,7 +8,9 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -18,7 +20,9 @@ from PIL import Image
 
 from stargan_fw.data.images import PictureOptions
 from stargan_fw.errors import DataError, ModelError
+from stargan_fw_demo.demo_models import Answer, DemoModel
 from stargan_fw_demo.label_controls import KEEP, Number, in_words, make_controls
+from stargan_fw_demo.page_server import prepare_gradio
 from stargan_fw_demo.uploaded_picture import LONGER_SIDE, MOST_BYTES, read_upload
 from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, LabelSchema, LabelSpace
 
@@ -149,6 +153,49 @@ def test_the_command_says_what_is_wrong(cli, monkeypatch):
 
 
 @pytest.fixture(scope="module")
+def page():
+    """The page of one model."""
+    pytest.importorskip("gradio", reason="no gradio here: pip install 'stargan-fw[demo]'")
+    with warnings.catch_warnings(action="ignore"), prepare_gradio():  # gradio's own warnings
+        from stargan_fw_demo.demo_page import DemoPage
+
+        model = DemoModel.open(str(GOLDEN / "model"), "model", device="cpu", precision="fp32", plugins=())
+        yield DemoPage([model])
+
+
+def call(page, handler, values):
+    """Does what the page does after an event, with some values by the components' names, and returns what changes by name."""
+    event = next(one for one in page.blocks.fns.values() if one.name == handler)
+    given = {part: values.get(part.elem_id or part.label, getattr(part, "value", None)) for part in event.inputs}
+    return {part.elem_id: change for part, change in event.fn(given).items()}
+
+
+def test_one_thread_translates_for_all_visitors(page, tmp_path, monkeypatch):
+    """Or else the allocator keeps the memory of a translation for each of the threads that gradio starts and ends."""
+    PLAIN.save(tmp_path / "a.png")
+    threads = []
+    monkeypatch.setattr(
+        DemoModel, "translate_to_all", lambda *_: threads.append(threading.get_ident()) or Answer({}, [])
+    )
+    asked = (page, "_translate_to_all", {"picture": tmp_path / "a.png"})
+    visits = [threading.Thread(target=call, args=asked) for _ in range(3)]
+    for visit in visits:
+        visit.start()
+    for visit in visits:
+        visit.join()
+    assert len(threads) == 3
+    assert len(set(threads)) == 1
+    assert threads[0] not in {visit.ident for visit in visits}
+
+
+def test_a_label_that_is_chosen_before_the_picture_has_arrived_is_kept(page, tmp_path):
+    PLAIN.save(tmp_path / "a.png")
+    changed = call(page, "_translate_picture", {"picture": tmp_path / "a.png", "Class": "a.light", "bits": []})
+    assert changed["bits"] == ["a"]
+    assert changed["result-0"] is not None
+
+
+@pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The address of a demo of a run with its data, and of a model folder."""
     pytest.importorskip("gradio", reason="no gradio here: pip install 'stargan-fw[demo]'")
@@ -243,6 +290,15 @@ def test_a_visit_in_a_browser(browser, served, tmp_path):
     with Image.open(saved) as sheet:
         assert sheet.width > 6 * 128  # the picture and five labels beside each other, in a row per model
     assert asked_hosts(browser) == {served.removeprefix("http://")}
+
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": phone})
+    browser.run("window.scrollTo(0, 1000)")
+    browser.wait_for(
+        "return scrollY > 500 && Math.abs(document.querySelector('.pictures').getBoundingClientRect().top) < 2",
+        seconds=60,
+    )
+    assert browser.run("return document.documentElement.scrollWidth") == 390
 
 
 def asked_hosts(browser):
