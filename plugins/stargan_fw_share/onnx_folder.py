@@ -72,6 +72,7 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
             difference=difference,
             example=_example(config.space, 1),
             across=_example(config.space, 2) if isinstance(method, TranslatesAcross) else {},
+            in_turn=getattr(method, "in_turn", False),
         )
         facts = replace(facts, usage=usage.rstrip(), tags=("onnx",))
         write_card(folder, config, method, facts, reads_labels=False)

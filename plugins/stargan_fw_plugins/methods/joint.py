@@ -58,6 +58,7 @@ class Joint(StarGAN):
     """
 
     name = "joint"
+    in_turn = True
     components: ClassVar[Mapping[str, str]] = {"generator": "unet", "discriminator": "projection", "loss": "r1"}
 
     def __init__(
@@ -107,6 +108,18 @@ class Joint(StarGAN):
             before = {dataset: labels[part] for dataset, labels in current.items()}
             losses = self._edit_losses(images, self._edit(images, asked), asked, before, restored.cut(part))
             yield "g", losses.share(len(images) / len(batch.images), last=part is slices[-1])
+
+    @torch.no_grad()
+    def translate_across(self, images: Tensor, targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> Tensor:
+        """Translates to the labels of one dataset after the other, in the order of the label space.
+
+        In one pass, an edit of the labels of two datasets is left half done: the discriminator has never seen one
+        (docs/what_was_tried.md, V).
+        """
+        for dataset in self.space.datasets:
+            if dataset in targets:
+                images = self.translate(images, dataset, targets[dataset], sources.get(dataset))
+        return images
 
     def unify(self, dataset: str, labels: Tensor, mask: str | None = None) -> Tensor:
         """Returns c̃; labels whose mask bit is not set are 0, as in training."""
