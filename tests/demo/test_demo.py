@@ -1,5 +1,7 @@
 """`stargan-fw demo`: what a person can choose, which pictures are taken, what the server refuses, and a visit in a browser."""
 
+import asyncio
+import gc
 import http.client
 import io
 import json
@@ -161,6 +163,10 @@ def page():
 
         model = DemoModel.open(str(GOLDEN / "model"), "model", device="cpu", precision="fp32", plugins=())
         yield DemoPage([model])
+        # A page makes event loops that nobody closes without a server. Their warnings would fail whatever test runs next.
+        for loop in [one for one in gc.get_objects() if issubclass(type(one), asyncio.BaseEventLoop)]:
+            if not loop.is_running():
+                loop.close()
 
 
 def call(page, handler, values):

@@ -127,7 +127,9 @@ def test_a_picture_that_turns_out_broken_is_left_out(cli, trained_once, folder, 
     assert outcome.code == 1
     assert written(tmp_path / "out") == ["a/x-sad.png", "b/x-sad.png"]
     crop, first, second = outcome.err.strip().splitlines()
-    assert crop.startswith("The model was trained on ")
+    assert crop.startswith(
+        "If the face does not fill your picture as it filled those of the training, add --face detect. "
+    )
     assert first.startswith(f"Left out: The image '{folder / 'y.jpg'}' cannot be read: ")
     assert second == "Error: 1 of 3 pictures could not be read."
 
