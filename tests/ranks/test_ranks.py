@@ -67,7 +67,7 @@ def test_a_method_that_skips_a_phase_on_one_rank_is_refused(results):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads the names of threads from Linux")
 def test_no_thread_of_the_group_outlives_it():
-    """One that lets go of a tensor while Python ends would abort the process, once in some hundred runs."""
+    """One that lets go of a tensor while Python ends would abort the process now and then."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
