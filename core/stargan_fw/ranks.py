@@ -73,7 +73,7 @@ def joined(device: torch.device) -> Iterator[torch.device]:
         # NCCL cannot have two ranks on one GPU. What is decided between steps goes through gloo, without the device.
         if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) <= count:
             backend = "cpu:gloo,cuda:nccl"
-    # Imported later, its functions' defaults would keep the group, and its threads abort a process that ends as they let go of a tensor.
+    # If there is a group already, this import keeps it, as a default argument: its threads may then abort a process that ends.
     from torch.distributed.nn import functional  # noqa: F401, PLC0415
 
     try:

@@ -49,11 +49,15 @@ def sample(
     from stargan_fw_data.stand_ins import draw_stand_ins
 
     manager = PluginManager.discover(tuple(plugin or ()))
-
-    def begins(name: str) -> None:
-        note(f"Drawing the pictures of {name}.")
-
-    for name, root in draw_stand_ins(manager, folder, images=images, people=people, seed=seed, begins=begins):
+    drawn = draw_stand_ins(
+        manager,
+        folder,
+        images=images,
+        people=people,
+        seed=seed,
+        begins=lambda name: note(f"Drawing the pictures of {name}."),
+    )
+    for name, root in drawn:
         typer.echo(f"{name}: {root}")
 
 

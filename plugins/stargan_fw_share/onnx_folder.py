@@ -71,11 +71,25 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
             batches=BATCHES,
             difference=difference,
             example=_example(config.space, 1),
-            across=_example(config.space, 2) if isinstance(method, TranslatesAcross) else {},
-            in_turn=getattr(method, "in_turn", False),
+            across=_example(config.space, 2),
+            passes=_count_passes(method, generator, config),
         )
         facts = replace(facts, usage=usage.rstrip(), tags=("onnx",))
         write_card(folder, config, method, facts, reads_labels=False)
+
+
+def _count_passes(method: Method, generator: Generator, config: ModelConfig) -> int:
+    """Returns how often the generator runs if a method translates to labels of all datasets; 0 if the method cannot."""
+    if not isinstance(method, TranslatesAcross):
+        return 0
+    passes: list[None] = []
+    labels = {
+        name: torch.zeros(1, schema.dim)
+        for name, schema in zip(config.space.datasets, config.space.schemas, strict=True)
+    }
+    with generator.register_forward_hook(lambda *_: passes.append(None)):
+        method.translate_across(torch.zeros(1, 3, config.image_size, config.image_size), labels, labels)
+    return len(passes)
 
 
 def _example(space: LabelSpace, datasets: int) -> dict[str, float]:

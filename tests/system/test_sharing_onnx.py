@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from stargan_fw import Translator
+from stargan_fw_plugins.methods.stargan import StarGAN
 from stargan_fw_share import export_onnx, onnx_folder
 
 EXAMPLE = Path(__file__).parents[2] / "examples/onnx_translate.py"
@@ -58,6 +59,20 @@ def test_several_mask_bits_give_what_torch_does(session, exported_once):
 
     assert np.abs(given - expected.numpy()).max() < 1e-3
     assert np.abs(given - translator.translate(images, to="happy").numpy()).max() > 1e-3
+
+
+def test_a_method_that_takes_one_dataset_after_the_other_says_so_in_its_card(exported_once, cli, tmp_path, monkeypatch):
+    def translate_in_turn(method, images, targets, sources):
+        for dataset, labels in targets.items():
+            images = method.translate(images, dataset, labels)
+        return images
+
+    monkeypatch.setattr(StarGAN, "translate_across", translate_in_turn)
+    done = cli("export", exported_once, tmp_path / "model", "--format", "onnx")
+    assert done.code == 0, done.err
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "translate to those of one dataset, and the result to those of the next." in card
+    assert '"mask.celeba": 1, "mask.rafd": 1}' not in card
 
 
 def test_its_metadata_names_the_labels(session, exported_once):

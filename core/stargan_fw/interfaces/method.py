@@ -331,7 +331,7 @@ def read_labels(method: Method, images: Tensor, dataset: str) -> Tensor:
 
 @runtime_checkable
 class TranslatesAcross(Protocol):
-    """A method that can translate to labels of several datasets at once: Eq. 7, with the mask as the set of the datasets.
+    """A method that can translate to labels of several datasets in one edit: Eq. 7 with several mask bits, or one after the other.
 
     Attributes:
         trained_across: whether training has such targets; otherwise what the model makes of them is an extrapolation.

@@ -58,7 +58,6 @@ class Joint(StarGAN):
     """
 
     name = "joint"
-    in_turn = True
     components: ClassVar[Mapping[str, str]] = {"generator": "unet", "discriminator": "projection", "loss": "r1"}
 
     def __init__(

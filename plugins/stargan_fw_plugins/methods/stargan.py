@@ -23,7 +23,6 @@ class StarGAN(Method):
     variants: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("wrong",)}
     compilable = ("generator",)
     trained_across = False
-    in_turn = False  # whether an edit of several datasets goes through the generator once for each
     min_batch_size = 2
     min_batch_reason = "targets are the labels of the batch in another order, and one image has no other order"
     reading = ("discriminator",)
