@@ -1,4 +1,3 @@
-import gc
 import io
 import json
 import sys
@@ -18,6 +17,9 @@ from stargan_fw_plugins.datasets.huggingface import HuggingFace
 from stargan_fw_plugins.datasets.table import Table
 from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive
 
+library_leaves_files_open = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 PAPER = [Exclusive("hair", ["Black_Hair", "Blond_Hair", "Brown_Hair"]), Binary("Male"), Binary("Young")]
 
 
@@ -275,9 +277,7 @@ def test_lists_of_texts_and_of_classes_are_several_labels(save, typed):
     assert [row["smiling"] for row in labels(dataset)] == [True, True, False, None]
 
 
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # the library's
+@library_leaves_files_open
 @pytest.mark.parametrize(
     ("sign", "encoding"), [(",", "utf-16"), (",", "cp1252"), (";", "utf-8"), ("\t", "utf-8"), (";", "cp1252")]
 )
@@ -288,7 +288,6 @@ def test_a_metadata_file_of_windows_is_named_with_a_dataset_that_reads_it(tmp_pa
         lines.append(f"{number}.png{sign}{['klein', 'groß'][number % 2]}")
     (tmp_path / "pets" / "metadata.csv").write_bytes("\r\n".join(lines).encode(encoding))
     message = error_of(tmp_path / "pets")
-    gc.collect()  # files that the library leaves open
     assert message.endswith(f"Use --datasets table:{tmp_path / 'pets'}")
     assert list(Table(tmp_path / "pets").attributes) == [Categorical("Größe", ["groß", "klein"])]
 
@@ -387,9 +386,7 @@ def folder_counts(root, **options):
     return list(attribute.label_names), found
 
 
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # the library's
+@library_leaves_files_open
 @pytest.mark.parametrize("metadata", ["csv", "jsonl", None])
 @pytest.mark.parametrize("split", [False, True])
 def test_class_folders_stay_classes_beside_a_metadata_file(tmp_path, metadata, split):
@@ -413,9 +410,7 @@ def test_class_folders_stay_classes_beside_a_metadata_file(tmp_path, metadata, s
     assert found == {(kind, side): 4 for kind in ("cat", "dog") for side in sides}
 
 
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # the library's
+@library_leaves_files_open
 def test_labels_of_a_metadata_file_are_learned_beside_class_folders(tmp_path):
     rows = []
     for number in range(12):
@@ -428,9 +423,7 @@ def test_labels_of_a_metadata_file_are_learned_beside_class_folders(tmp_path):
     assert Counter(example.labels["old"] for example in dataset.examples()) == {True: 8, False: 4}
 
 
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # the library's
+@library_leaves_files_open
 def test_a_metadata_column_that_repeats_the_folders_is_learned_once(tmp_path):
     rows = []
     for number in range(8):
@@ -473,7 +466,6 @@ def test_images_beside_class_folders_have_no_class(tmp_path):
     assert found == {("cat", "train"): 4, ("dog", "train"): 4, ("None", "train"): 1}
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_metadata_file_that_the_library_stumbles_over_is_named(tmp_path):
     for number in range(4):
         picture(tmp_path / "pets" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
@@ -481,7 +473,7 @@ def test_a_metadata_file_that_the_library_stumbles_over_is_named(tmp_path):
     assert "the datasets library cannot load it" in error_of(tmp_path / "pets")
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@library_leaves_files_open
 @pytest.mark.parametrize("sides", [True, False])
 def test_a_country_that_the_library_takes_for_a_missing_value_is_asked_about(tmp_path, sides):
     countries = ["NA", "DE", "FR", "NA", "DE", "FR", "", "NA"]
