@@ -309,26 +309,26 @@ STEPS = 6
 # The losses of a seeded run in fp64. After a deliberate change of the numerics: run the test below, and paste what it prints as "the
 # trace is now". Say in the changelog why it changed.
 TRACE = [
-    {"d/adv": 3.02935709, "d/cls": 2.31819273, "g/adv": 2.95353362, "g/cls": 1.81828877, "g/rec": 0.294212529},
-    {"d/adv": 2.8345799, "d/cls": 2.15167875, "g/adv": 2.05655369, "g/cls": 2.51049288, "g/rec": 0.275577857},
+    {"d/adv": 3.03026368, "d/cls": 2.31819273, "g/adv": 2.95361258, "g/cls": 1.81881215, "g/rec": 0.29451044},
+    {"d/adv": 2.83453835, "d/cls": 2.15235343, "g/adv": 2.05588499, "g/cls": 2.51147181, "g/rec": 0.275689526},
     {
-        "d/adv": 2.71575822,
-        "d/cls": 2.36168883,
-        "r1/penalty": 1.49232046,
-        "g/adv": 2.50163945,
-        "g/cls": 2.05762663,
-        "g/rec": 0.277718045,
+        "d/adv": 2.71682706,
+        "d/cls": 2.36032522,
+        "r1/penalty": 1.48982715,
+        "g/adv": 2.48689119,
+        "g/cls": 2.05817693,
+        "g/rec": 0.273880996,
     },
     {
-        "d/adv": 2.80536875,
-        "d/cls": 2.56161338,
-        "r1/penalty": 0.864881932,
-        "g/adv": 2.32737702,
-        "g/cls": 3.07268148,
-        "g/rec": 0.268660634,
+        "d/adv": 2.72216641,
+        "d/cls": 2.5623684,
+        "r1/penalty": 0.868328037,
+        "g/adv": 2.07563208,
+        "g/cls": 2.8460273,
+        "g/rec": 0.266865014,
     },
-    {"d/adv": 3.22203471, "d/cls": 2.00615227, "g/adv": 2.43213289, "g/cls": 2.57337751, "g/rec": 0.270714449},
-    {"d/adv": 2.92393592, "d/cls": 2.22648093, "g/adv": 1.73508846, "g/cls": 2.39425701, "g/rec": 0.26791383},
+    {"d/adv": 3.16329795, "d/cls": 2.00486369, "g/adv": 2.06920787, "g/cls": 2.48756526, "g/rec": 0.267067358},
+    {"d/adv": 2.87692706, "d/cls": 2.22434357, "g/adv": 1.47008103, "g/cls": 1.85062616, "g/rec": 0.267802827},
 ]
 
 
@@ -407,13 +407,11 @@ def about(share):
 
 
 @pytest.mark.parametrize("across", [0.0, 0.4, 1.0])
-def test_half_of_the_edits_across_datasets_change_the_own_labels_too(across):
+def test_an_edit_gives_labels_of_the_own_dataset_or_of_another_one(across):
     edits, _ = drawn(across=across)
     own, (other,) = edits.parts["beasts"].given, [part.given for name, part in edits.parts.items() if name != "beasts"]
     assert other.float().mean() == about(across)
-    assert own.float().mean() == about(1 - across / 2)
-    assert (own & other).float().mean() == about(across / 2)
-    assert (own | other).all()
+    assert torch.equal(own, ~other)
 
 
 @pytest.mark.parametrize(("across", "weight"), [(0.0, 1.0), (0.3, 1.0), (1.0, 1.0)])
@@ -489,7 +487,7 @@ def test_an_edit_of_one_attribute_leaves_the_others(single, across, number):
     part, whole = edits.parts[schema.name], len(schema.attributes)
     counts = torch.stack([part.named[:, positions[0]] for _, positions in attributes(schema)], dim=1).sum(1)
     assert set(counts.tolist()) <= {0, 1, whole}
-    assert (counts == whole).float().mean() == about((1 - single) * (0.5 if number == 0 and across else 1))
+    assert (counts == whole).float().mean() == about(1 - single)
     assert torch.equal(part.labels[~part.named], current[schema.name][~part.named])
     asked = counts == 1
     assert (part.labels[asked] != current[schema.name][asked]).any(dim=1).all()

@@ -36,6 +36,31 @@ def test_training_begins_with_the_identity(fresh):
         assert all(layer.weight.grad[row].any() for row in range(painted))
 
 
+def with_masks(generator, logit):
+    """Returns the generator with a constant for the logits of both masks, and colours that change every pixel."""
+    with torch.no_grad():
+        generator.to_image.weight[3:] = 0
+        generator.to_image.bias[:] = torch.tensor([0.4, 0.4, 0.4, logit, logit])
+        generator.to_recolouring.bias[3:] = 0.3
+    return generator
+
+
+@pytest.mark.parametrize("logit", [-9.0, -5.0])
+def test_a_mask_that_is_nearly_closed_changes_nothing_and_can_open_again(generator, logit):
+    images, labels = drawn()
+    result = with_masks(generator, logit)(images * 0.2, labels)
+    assert torch.equal(result, images * 0.2)
+    (result - 1).abs().mean().backward()
+    assert (generator.to_image.bias.grad[3:] < 0).all()
+
+
+def test_a_mask_that_is_nearly_open_is_open(generator):
+    images, labels = drawn()
+    found = [with_masks(generator, logit)(images, labels) for logit in (5.0, 9.0)]
+    assert torch.equal(*found)
+    assert (found[0] - images).abs().mean() > 0.1
+
+
 def test_a_recolouring_makes_no_pattern(generator):
     """Flat images under the same labels are recoloured flatly."""
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The edits that a method trains on: labels of the images' own dataset, of another one, or of both."""
+"""The edits that a method trains on: labels of the images' own dataset, or of another one."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class EditSampler:
 
     Attributes:
         space: the label space of all datasets.
-        across: the share of the edits that give labels of another dataset; half of these change the own labels, too.
+        across: the share of the edits that give labels of another dataset instead of the own labels.
         single: the share of the edits of a dataset's labels that change one attribute at most, to any of its values with equal chances,
             so that rare ones are learned as well. The others take all labels of an image.
     """
@@ -206,7 +206,7 @@ class EditSampler:
         everyones = (torch.rand if others else torch.ones)(images, device=batch.images.device)
         chance = everyones if batch.places is None else everyones[batch.places]
         table = tables.get(own) or LabelTable.of(self.space.schema(own), current[own][:0])
-        parts = {own: self._edit(batch, table, current[own], batch.shuffled_labels(), chance >= self.across / 2)}
+        parts = {own: self._edit(batch, table, current[own], batch.shuffled_labels(), chance >= self.across)}
         if others:
             name = others[int(torch.randint(len(others), ()))]
             wanted = _pick(tables[name].rows, batch.draw(torch.rand))

@@ -9,7 +9,6 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Generator, hookimpl
 from stargan_fw_plugins.networks.attention_generator import (
-    MASK_BOUND,
     PATCH,
     ConditionalBlock,
     NormedConvolution,
@@ -19,7 +18,7 @@ from stargan_fw_plugins.networks.attention_generator import (
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
 
 COARSE = 4  # pixels between the points at which a recolouring is given, on each axis
-LEAST = torch.tensor(-MASK_BOUND).sigmoid().item()
+CLOSED = 0.025  # a mask below this share is closed, and one that far from 1 entirely open
 
 
 class UNetGenerator(Generator):
@@ -75,7 +74,7 @@ class UNetGenerator(Generator):
         features = self.to_full_size(_doubled(features), labels)
         drawn = self.to_image(torch.cat([features, images.to(features.dtype)], dim=1)).to(images.dtype)
         colour, masks = torch.split(drawn, [3, 2], dim=1)
-        recoloured, detailed = _stretched(bounded_mask(masks)).chunk(2, dim=1)
+        recoloured, detailed = _hardened(bounded_mask(masks)).chunk(2, dim=1)
         gain, offset = recolouring.to(images.dtype).chunk(2, dim=1)
         images = F.hardtanh(images + recoloured * (gain * images + offset))
         return F.hardtanh(images + detailed * colour)
@@ -88,9 +87,14 @@ def _doubled(maps: Tensor) -> Tensor:
     return F.interpolate(maps, scale_factor=2, mode="nearest")
 
 
-def _stretched(masks: Tensor) -> Tensor:
-    """Returns bounded masks stretched to 0 and 1: one that is nearly closed would change a little at each of many edits."""
-    return (masks - LEAST) / (1 - 2 * LEAST)
+def _hardened(masks: Tensor) -> Tensor:
+    """Returns masks stretched beyond 0 and 1 and cut off there, since what is nearly closed changes a little at every edit.
+
+    The gradient is that of masks that are not cut off, so that what is closed can open again (a straight-through estimator:
+    Bengio et al., 2013).
+    """
+    stretched = (masks - CLOSED) / (1 - 2 * CLOSED)
+    return stretched + (stretched.clamp(0, 1) - stretched).detach()
 
 
 @hookimpl
