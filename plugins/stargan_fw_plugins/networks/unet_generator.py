@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Generator, hookimpl
 from stargan_fw_plugins.networks.attention_generator import (
+    MASK_BOUND,
     PATCH,
     ConditionalBlock,
     NormedConvolution,
@@ -18,7 +19,8 @@ from stargan_fw_plugins.networks.attention_generator import (
 from stargan_fw_plugins.networks.stargan_generator import check_quarters
 
 COARSE = 4  # pixels between the points at which a recolouring is given, on each axis
-CLOSED = 0.025  # a mask below this share is closed, and one that far from 1 entirely open
+LEAST = torch.tensor(-MASK_BOUND).sigmoid().item()
+CLOSED = 0.03  # once trained, a mask below this share is closed, and one that far from 1 entirely open
 
 
 class UNetGenerator(Generator):
@@ -31,7 +33,8 @@ class UNetGenerator(Generator):
     2. a colour per pixel, which draws what is new.
 
     The label scales and shifts every norm, as in the attention generator. Images grow by repeating pixels before a convolution
-    (Odena et al., 2016), because transposed convolutions and sub-pixel convolutions leave a woven grid.
+    (Odena et al., 2016), because transposed convolutions and sub-pixel convolutions leave a woven grid. In evaluation mode, what lies
+    under masks that are nearly closed stays exactly as it is.
 
     Args:
         image_size: side in pixels, a multiple of 4 between 32 and 512.
@@ -74,10 +77,20 @@ class UNetGenerator(Generator):
         features = self.to_full_size(_doubled(features), labels)
         drawn = self.to_image(torch.cat([features, images.to(features.dtype)], dim=1)).to(images.dtype)
         colour, masks = torch.split(drawn, [3, 2], dim=1)
-        recoloured, detailed = _hardened(bounded_mask(masks)).chunk(2, dim=1)
+        recoloured, detailed = self._stretched(bounded_mask(masks)).chunk(2, dim=1)
         gain, offset = recolouring.to(images.dtype).chunk(2, dim=1)
         images = F.hardtanh(images + recoloured * (gain * images + offset))
         return F.hardtanh(images + detailed * colour)
+
+    def _stretched(self, masks: Tensor) -> Tensor:
+        """Returns masks from 0 to 1, stretched so that they close.
+
+        In training, none is cut off: what is closed has to open again. A mask that is nearly closed would change a little at each of
+        many edits, so the trained network closes it.
+        """
+        least = LEAST if self.training else CLOSED
+        stretched = (masks - least) / (1 - 2 * least)
+        return stretched if self.training else stretched.clamp(0, 1)
 
     def label_axes(self) -> Mapping[str, tuple[int, int]]:
         return label_axes_of_norms(self)
@@ -85,16 +98,6 @@ class UNetGenerator(Generator):
 
 def _doubled(maps: Tensor) -> Tensor:
     return F.interpolate(maps, scale_factor=2, mode="nearest")
-
-
-def _hardened(masks: Tensor) -> Tensor:
-    """Returns masks stretched beyond 0 and 1 and cut off there, since what is nearly closed changes a little at every edit.
-
-    The gradient is that of masks that are not cut off, so that what is closed can open again (a straight-through estimator:
-    Bengio et al., 2013).
-    """
-    stretched = (masks - CLOSED) / (1 - 2 * CLOSED)
-    return stretched + (stretched.clamp(0, 1) - stretched).detach()
 
 
 @hookimpl
