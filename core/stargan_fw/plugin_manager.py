@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pluggy
 
 from stargan_fw.component_kinds import KINDS
-from stargan_fw.errors import PluginError, closest
+from stargan_fw.errors import PluginError, closest, one_line
 from stargan_fw.interfaces.component_kind import ComponentKind
 from stargan_fw_registry import Index
 
@@ -40,6 +40,7 @@ class PluginReport:
         hooks: the hooks that the plugin implements.
         components: the registered components, such as "dataset pets".
         error: the reason for leaving the plugin out; None if it was loaded.
+        cause: the exception that is the reason.
     """
 
     name: str
@@ -48,6 +49,7 @@ class PluginReport:
     hooks: list[str] = field(default_factory=list)
     components: list[str] = field(default_factory=list)
     error: str | None = None
+    cause: BaseException | None = None
 
     @property
     def distribution(self) -> str | None:
@@ -113,14 +115,15 @@ class PluginManager:
     def load_entry_points(self, *groups: str) -> None:
         """Loads all plugins of these entry point groups. A failing one is reported and left out."""
         installed = importlib.metadata.entry_points()  # called once, because it reads files of all distributions
-        for entry in (entry for group in groups for entry in installed.select(group=group)):
+        for entry in (entry for group in groups for entry in sorted(installed.select(group=group), key=_is_foreign)):
             for name in self._modules_of(entry):
                 report = PluginReport(name, "entry point", entry.dist)
                 self._load(report, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
 
     def new_failures(self) -> list[str]:
         """Returns a sentence on each plugin that is left out, unless a call in this process has returned it before."""
-        found = [f"The plugin '{one.name}' is left out: {one.error}" for one in self.reports if one.error]
+        failed = (one for one in self.reports if one.error)
+        found = [f"The plugin '{one.name}' is left out (mend, update or uninstall it): {one.error}" for one in failed]
         new = [failure for failure in found if failure not in _known_failures]
         _known_failures.update(new)
         return new
@@ -136,12 +139,9 @@ class PluginManager:
         report = PluginReport(str(path), "file")
         self._load(report, lambda: import_file(path))
         if any(component.startswith("command ") for component in report.components):
-            report.error = (
-                f"it registers a command, which only an installed plugin can: name its module in the entry point group "
-                f"'{COMMAND_GROUP}'."
-            )
+            report.error = f"only installed plugins can add commands: name it as an entry point of '{COMMAND_GROUP}'."
         if report.error:
-            raise PluginError(f"The plugin '{path}' cannot be used: {report.error}")
+            raise PluginError(f"The plugin '{path}' cannot be used: {report.error}") from report.cause
 
     def _modules_of(self, entry: importlib.metadata.EntryPoint) -> Iterator[str]:
         """Yields the modules of an entry point: its `plugin_modules`, or else the entry point's own module."""
@@ -167,7 +167,8 @@ class PluginManager:
             self.reports.append(report)
 
     def _leave_out(self, report: PluginReport, error: BaseException) -> None:
-        report.error = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        report.error = str(error) if isinstance(error, PluginError) else one_line(f"{type(error).__name__}: {error}")
+        report.cause = error
         if os.environ.get(STRICT) == "1":
             raise PluginError(f"The plugin '{report.name}' cannot be used: {report.error}") from error
         self.reports.append(report)
@@ -230,6 +231,11 @@ def _register(collected: list[_Registration], kind: ComponentKind, item: Any, *,
     if default and not kind.has_default:
         raise PluginError(f"it registers the {kind.name} '{name}' as default, and none can be. Leave default=True out.")
     collected.append(_Registration(kind, name, item, default))
+
+
+def _is_foreign(entry: importlib.metadata.EntryPoint) -> bool:
+    """Returns whether another distribution brings the entry point. Ours come first, so that nobody takes their names."""
+    return not (_origin(entry.dist) or "").startswith("stargan-fw ")
 
 
 @cache

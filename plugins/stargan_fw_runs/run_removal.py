@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal as format_size
@@ -74,7 +75,7 @@ def _check(run: RunSummary, folder: Path) -> None:
     if run.path == folder:
         raise RunError(f"'{run.path}' is the listed folder itself, so it stays. List the folder above it.")
     if run.path.is_symlink():
-        raise RunError(f"'{run.path}' is a link, so it stays. Remove the link itself: rm '{run.path}'")
+        raise RunError(f"'{run.path}' is a link, so it stays. Remove the link itself: rm {shlex.quote(str(run.path))}")
     if run.training:
         raise RunError(f"'{run.path}' trains now, so it stays. Stop the training first.")
     if run.training is None:

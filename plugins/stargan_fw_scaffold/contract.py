@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from stargan_fw_scaffold.network_contract import (
     GeneratorSubject,
 )
 from stargan_fw_scaffold.program_contract import COMMAND_CHECKS, TRACKER_CHECKS, CommandSubject, TrackerSubject
-from stargan_fw_scaffold.target import load_target
+from stargan_fw_scaffold.target import load_target, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,7 +62,7 @@ class ContractCase:
         except RequestError as error:
             raise FaultError(f"refuses what it has to accept: {str(error).rstrip('.')}", "Accept it.") from error
         except Exception as error:
-            raise FaultError(f"{_name(error)}", f"Mend {_place(error)}.") from error
+            raise FaultError(f"{_name(error)}", f"Mend {place_of(error)}.") from error
 
 
 @contextmanager
@@ -79,14 +78,6 @@ def _one_thread() -> Iterator[None]:
 
 def _name(error: Exception) -> str:
     return f"raises {type(error).__name__}: {str(error).rstrip('.')}"
-
-
-def _place(error: Exception) -> str:
-    """Returns the last line of a plugin, or of whoever was called, that the error passed."""
-    frames = traceback.extract_tb(error.__traceback__)
-    others = [frame for frame in frames if not {"site-packages", "stargan_fw_scaffold"} & {*Path(frame.filename).parts}]
-    frame = (others or frames)[-1]
-    return f"{Path(frame.filename).name}, line {frame.lineno}"
 
 
 @dataclass(frozen=True)

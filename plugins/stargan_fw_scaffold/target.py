@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import shlex
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stargan_fw.errors import PluginError, closest
 from stargan_fw.plugin_manager import COMMAND_GROUP, GROUP, KIND_GROUP, PluginManager, PluginReport, import_file
+
+_OURS = {"stargan_fw", "stargan_fw_registry", "stargan_fw_scaffold"}  # folders of what loads and checks a plugin
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def load_target(target: str) -> list[Found]:
     reports = _reports_of(target, plugins)
     for report in reports:
         if report.error:
-            raise PluginError(f"The plugin '{report.name}' cannot be used: {report.error}")
+            raise PluginError(f"The plugin '{report.name}' cannot be used: {_reason(report)}") from report.cause
     found = [_found(component, report, plugins) for report in reports for component in report.components]
     if not found:
         raise PluginError(
@@ -73,6 +77,25 @@ def load_target(target: str) -> list[Found]:
             "@stargan_fw.hookimpl."
         )
     return found
+
+
+def _reason(report: PluginReport) -> str:
+    """Returns why a plugin cannot be loaded, and which line to mend. A syntax error names its line itself."""
+    cause, text = report.cause, str(report.error)
+    if cause is None or isinstance(cause, PluginError):
+        return text
+    mend = "Install what is missing, or mend" if isinstance(cause, ModuleNotFoundError) else "Mend"
+    place = "that line" if isinstance(cause, SyntaxError) else place_of(cause)
+    return f"{text.rstrip('.:')}. {mend} {place}."
+
+
+def place_of(error: BaseException) -> str:
+    """Returns the last line of a plugin, or of whoever was called, that an error passed."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<")]
+    others = [one for one in frames if _OURS.isdisjoint(Path(one.filename).parts)]
+    outside = [one for one in others if "site-packages" not in Path(one.filename).parts]
+    frame = (outside or others or frames)[-1]
+    return f"{Path(frame.filename).name}, line {frame.lineno}"
 
 
 def _found(component: str, report: PluginReport, plugins: PluginManager) -> Found:
@@ -94,6 +117,10 @@ def _reports_of(target: str, plugins: _Plugins) -> list[PluginReport]:
         before = len(plugins.reports)
         plugins.load_module(target)
         return plugins.reports[before:]
+    if target and (Path(target) / "pyproject.toml").is_file():
+        raise PluginError(
+            f"'{target}' is a folder. Install its package, and name that: pip install -e {shlex.quote(target)}"
+        )
     names = sorted({report.name for report in plugins.reports})
     raise PluginError(f"No plugin '{target}' is installed, and there is no such module: {closest(target, names)}")
 
@@ -111,7 +138,13 @@ def _installed(target: str, plugins: PluginManager) -> list[PluginReport]:
 
 
 def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
+    """Returns whether there is a module of this name, or one that fails before that is known."""
+    if not all(part.isidentifier() for part in name.split(".")):
         return False
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:  # of the module itself or of its package, or of what its package imports
+        return not f"{name}.".startswith(f"{error.name}.")
+    except (Exception, SystemExit):  # noqa: BLE001 - a stranger's package may raise anything
+        return True
+    return found is not None and found.origin is not None

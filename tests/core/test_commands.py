@@ -81,7 +81,7 @@ def test_a_command_that_fails_to_import_leaves_the_others(only_plugins, cli):
     outcome = cli("train", "--help")
 
     assert outcome.code == 0
-    assert "The plugin 'greetings' is left out: ZeroDivisionError: division by zero" in outcome.err
+    assert "The plugin 'greetings' is left out (mend, update or uninstall it): ZeroDivisionError: " in outcome.err
 
 
 def test_help_lists_a_group_of_commands_by_the_first_line_of_its_help(only_plugins, cli):
@@ -114,7 +114,5 @@ def test_the_process_is_prepared_before_a_command_runs(only_plugins, cli, monkey
 def test_a_plugin_file_cannot_add_a_command(tmp_path):
     (tmp_path / "greetings.py").write_text(GREET)
 
-    with pytest.raises(
-        PluginError, match=r"registers a command, which only an installed plugin can: .*stargan_fw\.commands"
-    ):
+    with pytest.raises(PluginError, match=r"only installed plugins can add commands: .*stargan_fw\.commands"):
         PluginManager.discover((tmp_path / "greetings.py",))

@@ -183,7 +183,12 @@ def test_data_that_the_dataset_drew_itself_is_named_as_the_reason(tmp_path, name
         ("def register_datasets", "def register_dataset", "'register_dataset' is no hook: did you mean"),
         ('name = "pets"', 'name = "rafd"', "give it another name"),
         ("@hookimpl\n", "", "registers nothing. Write a function such as register_datasets"),
-        ("import random", "import rändom", "ModuleNotFoundError"),
+        ("import random", "import rändom", "Install what is missing, or mend planted.py, line 2."),
+        ("import random", "1 / 0", "ZeroDivisionError: division by zero. Mend planted.py, line 2."),
+        ("import random", "import (", r"SyntaxError: .* \(planted.py, line 2\). Mend that line."),
+        ("import random", "raise SystemExit", "SystemExit. Mend planted.py, line 2."),
+        ("    register(Pets)", "    register(Pets.nothing)", "Mend planted.py, line 24."),
+        ('Binary("young")]', 'Binary("")]', "Mend planted.py, line 9."),
     ],
 )
 def test_a_plugin_that_cannot_be_loaded_is_refused_with_the_reason(tmp_path, right, wrong, message):
@@ -199,10 +204,38 @@ def test_the_program_says_it_a_line_per_fault(tmp_path, cli):
     assert (right.code, right.out) == (0, "ok: generator plain (11 checks)\n")
 
 
-def test_what_is_no_plugin_is_named(cli):
+def test_what_is_no_plugin_is_named(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     found = cli("plugins", "check", "stargan_fw_plugins.datasets.celebra")
     assert found.code == 2
     assert "did you mean 'stargan_fw_plugins.datasets.celeba'?" in found.err
+    for name in ("", ".", "no such", "os.path.join", "-"):
+        found = cli("plugins", "check", "--", name)
+        assert (found.code, "there is no such module" in found.err) == (2, True), found
+
+
+def test_a_package_that_is_not_installed_is_told_from_a_module(cli, tmp_path, monkeypatch):
+    (tmp_path / "my pets").mkdir()
+    (tmp_path / "my pets/pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = cli("plugins", "check", "my pets")
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "Install its package, and name that: pip install -e 'my pets'" in found.err
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("import no_such_package", "or mend __init__.py, line 1."), ("1 / 0", "zero. Mend __init__.py, line 1.")],
+)
+def test_a_module_whose_package_fails_is_told_from_one_that_is_missing(cli, tmp_path, monkeypatch, source, message):
+    package = tmp_path / f"failing_{len(source)}"
+    package.mkdir()
+    (package / "__init__.py").write_text(source)
+    (package / "plugin.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    found = cli("plugins", "check", f"{package.name}.plugin")
+    assert (found.code, message in found.err) == (2, True), found.err
 
 
 BUILT_IN = [

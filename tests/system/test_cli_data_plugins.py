@@ -67,3 +67,41 @@ def test_plugins_list_says_why_a_plugin_is_left_out(cli, tmp_path, monkeypatch, 
     (report,) = (one for one in json.loads(outcome.out)["plugins"] if one["error"])
     assert (report["distribution"], report["error"]) == ("failing 2.0", "ZeroDivisionError: division by zero")
     assert "left out" in cli("plugins", "list").out
+
+
+TAKES = """
+from stargan_fw import Command, hookimpl
+from stargan_fw_plugins.datasets.celeba import CelebA
+
+class Own(CelebA):
+    pass
+
+@hookimpl
+def register_datasets(register):
+    register(Own)
+"""
+TAKES_A_COMMAND = """
+from stargan_fw import Command, hookimpl
+
+@hookimpl
+def register_commands(register):
+    register(Command("train", lambda: None))
+"""
+
+
+@pytest.mark.parametrize(
+    ("group", "source", "taken"), [(GROUP, TAKES, "dataset celeba"), (COMMAND_GROUP, TAKES_A_COMMAND, "command train")]
+)
+def test_a_plugin_that_is_found_first_takes_no_name_of_ours(cli, tmp_path, monkeypatch, group, source, taken):
+    monkeypatch.delenv("STARGAN_FW_STRICT", raising=False)
+    name = f"takes_in_{group.replace('.', '_')}"
+    (tmp_path / f"{name}.py").write_text(source)
+    (tmp_path / "taking-2.0.dist-info").mkdir()
+    (tmp_path / "taking-2.0.dist-info" / "METADATA").write_text("Name: taking\nVersion: 2.0\n")
+    (tmp_path / "taking-2.0.dist-info" / "entry_points.txt").write_text(f"[{group}]\ntaking = {name}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    reports = json.loads(cli("plugins", "list", "--json").out)["plugins"]
+
+    assert [report["name"] for report in reports if report["error"]] == [name]
+    assert any(taken in report["components"] for report in reports)

@@ -384,6 +384,7 @@ UNTRIED = {  # why nobody follows a remedy here: words of the messages
         "Install that one: pip install --upgrade",
         "Update stargan-fw: pip install --upgrade",
         "Install its plugin: pip install",
+        "Install its package, and name that: pip install -e ",
     ],
     "The Hub, a token or a network would be needed.": [
         "that you may see. Check the name",

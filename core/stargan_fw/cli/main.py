@@ -19,6 +19,7 @@ from stargan_fw.plugin_manager import COMMAND_GROUP, KIND_GROUP, PluginManager
 from stargan_fw.stop_signals import Stopped, stop_program
 
 FAILED, WRONG_REQUEST = 1, 2
+WHERE = "(--debug shows where it happened.)"
 ABOUT = "Image-to-image translation between many domains, learned from several datasets at once."
 
 
@@ -64,11 +65,8 @@ class CommandEntry(TyperCommand):
         Raises:
             RequestError: several processes would each do the whole command's work.
         """
-        if (
-            not self._in_ranks
-            and int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1
-            and "TORCHELASTIC_RUN_ID" in os.environ
-        ):
+        is_rank = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1 and "TORCHELASTIC_RUN_ID" in os.environ
+        if is_rank and not self._in_ranks:
             raise RequestError(f"'{self.name}' works in one process. Start it without torchrun.")
         return self._build().make_context(info_name, args, parent, **extra)
 
@@ -188,9 +186,7 @@ def _report(error: Exception, code: int, *, debug: bool) -> int:
     elif isinstance(error, (RequestError, TrainingError)):
         note(f"Error: {error}")
     elif isinstance(error, OSError) and error.filename and error.strerror:
-        note(
-            f"Error: '{error.filename}' cannot be read or written: {error.strerror}\n(--debug shows where it happened.)"
-        )
+        note(f"Error: '{error.filename}' cannot be read or written: {error.strerror}\n{WHERE}")
     else:
-        note(f"Error: {type(error).__name__}: {error}\n(--debug shows where it happened.)")
+        note(f"Error: {type(error).__name__}: {error}\n{WHERE}")
     return code

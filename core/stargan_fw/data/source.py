@@ -250,9 +250,7 @@ def _garbage_collector_paused() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            if (
-                not gc.get_freeze_count()
-            ):  # freezing and unfreezing moves all objects to the oldest generation, unsearched
+            if not gc.get_freeze_count():  # freezing and unfreezing moves all objects to the oldest generation
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
