@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from stargan_fw import Accelerator, hookimpl
 from stargan_fw_plugins.networks.stargan_generator import LabelledConvolution, exact_dtype
+from stargan_fw_plugins.networks.unet_generator import GrowingConvolution
 
 
 def shorten(network: nn.Module) -> nn.Module:
@@ -21,7 +22,7 @@ def shorten(network: nn.Module) -> nn.Module:
         The network.
     """
     for layer in network.modules():
-        for kind in (SummedLabels, ConstantSlopes, SingleChannelNorm):
+        for kind in (SummedLabels, SummedTaps, ConstantSlopes, SingleChannelNorm):
             if kind.replaces(layer):
                 layer.__class__ = kind
     return network
@@ -70,6 +71,37 @@ def _stretched(distinct: Tensor, dim: int, size: int) -> Tensor:
     shape = [-1] * distinct.ndim
     shape[dim] = size - 2 * border
     return torch.cat([first, middle.expand(shape), last], dim)
+
+
+class SummedTaps(GrowingConvolution):
+    """A 3×3 convolution of repeated pixels, computed as a transposed 4×4 convolution of those that are not repeated.
+
+    Two of three taps in a row lie on the same pixel, once it is repeated, so that their sum can weigh it: four products give a
+    result instead of nine, and the large maps are never made.
+    """
+
+    @staticmethod
+    def replaces(layer: nn.Module) -> bool:
+        """Returns whether this kind of layer can take another's place."""
+        return (
+            type(layer) is GrowingConvolution
+            and (layer.kernel_size, layer.stride, layer.padding, layer.dilation) == ((3, 3), (1, 1), (1, 1), (1, 1))
+            and (layer.padding_mode, layer.groups) == ("zeros", 1)
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.dim() != 4 or torch.compiler.is_exporting():
+            return super().forward(maps)
+        return self._transposed(maps, _summed_taps(_summed_taps(self.weight, 2), 3).transpose(0, 1))
+
+    def _transposed(self, maps: Tensor, kernel: Tensor) -> Tensor:
+        return F.conv_transpose2d(maps, kernel, self.bias, stride=2, padding=1)
+
+
+def _summed_taps(kernel: Tensor, dim: int) -> Tensor:
+    """Returns what three taps over repeated pixels are as four taps of a transposed convolution."""
+    first, middle, last = kernel.unbind(dim)
+    return torch.stack([last, middle + last, first + middle, first], dim)
 
 
 class SingleChannelNorm(nn.InstanceNorm2d):

@@ -8,6 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 from stargan_fw_bench.measurement import operations
 from stargan_fw_plugins.cpu import accelerate, convolution, kernels, winograd
 from stargan_fw_plugins.networks.stargan_generator import LabelledConvolution
+from stargan_fw_plugins.networks.unet_generator import GrowingConvolution
 
 
 def assert_close(actual, expected, tolerance=1e-5):
@@ -73,10 +74,17 @@ def doubling(channels, out):
     return layer, lambda x, w: F.conv_transpose2d(x, w, padding=1, stride=2)
 
 
+def repeating(channels, out):
+    return fast(GrowingConvolution(channels, out, 3, padding=1, bias=False)), lambda x, w: F.conv2d(
+        F.interpolate(x, scale_factor=2, mode="nearest"), w, padding=1
+    )
+
+
 EACH = pytest.mark.parametrize("make", [of_3, halving, doubling])
+REPEATING_TOO = pytest.mark.parametrize("make", [of_3, halving, doubling, repeating])
 
 
-@EACH
+@REPEATING_TOO
 @pytest.mark.parametrize("part", [1, 2**20])
 @pytest.mark.parametrize("sides", [(8, 8), (16, 24)])
 def test_a_convolution_of_fewer_products_is_the_convolution(monkeypatch, calls, make, part, sides):
@@ -86,7 +94,7 @@ def test_a_convolution_of_fewer_products_is_the_convolution(monkeypatch, calls, 
     assert calls
 
 
-@EACH
+@REPEATING_TOO
 def test_a_convolution_of_fewer_products_can_be_differentiated_twice(calls, make):
     torch.manual_seed(0)
     layer, plain = make(66, 80)
@@ -105,7 +113,7 @@ def test_a_convolution_of_fewer_products_can_be_differentiated_twice(calls, make
     assert len(calls) > 1
 
 
-@EACH
+@REPEATING_TOO
 @pytest.mark.parametrize("of", ["images", "weight"])
 def test_a_convolution_of_fewer_products_computes_only_the_gradients_that_are_wanted(calls, make, of):
     torch.manual_seed(0)
@@ -380,6 +388,35 @@ def test_the_gradient_of_a_gradient_takes_the_slopes_of_leaky_relu_as_constants(
     to_x, to_weight = torch.autograd.grad(slope.square().sum(), [x, weight], allow_unused=True)
     assert to_x is None
     assert_close(to_weight, (2 * weight * torch.where(x > 0, 1, 0.1) ** 2).sum(0))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("channels", "out", "sides"), [(5, 3, (1, 7)), (64, 8, (4, 6))])
+def test_a_convolution_of_repeated_pixels_is_the_convolution(bias, channels, out, sides):
+    torch.manual_seed(0)
+
+    def plain(x, w, b=None):
+        return F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), w, b, padding=1)
+
+    assert_same(fast(GrowingConvolution(channels, out, 3, padding=1, bias=bias)), plain, drawn(2, channels, *sides))
+
+
+def test_taps_of_repeated_pixels_are_summed_in_fp32_where_convolutions_are_in_bf16():
+    torch.manual_seed(0)
+    plain, images = GrowingConvolution(16, 8, 3, padding=1), drawn(2, 16, 8, 8)
+    expected = plain(images).detach()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = fast(plain)(images)
+    assert found.dtype is torch.bfloat16
+    assert_close(found.detach(), expected.double(), tolerance=5e-3)
+
+
+@pytest.mark.parametrize(
+    "options", [{"padding": 0}, {"padding": 1, "padding_mode": "reflect"}, {"padding": 1, "stride": 2}]
+)
+def test_other_convolutions_of_repeated_pixels_are_left_alone(options):
+    layer = GrowingConvolution(4, 4, 3, **options)
+    assert type(accelerate(layer)) is GrowingConvolution
 
 
 def test_labels_are_added_in_fp32_where_convolutions_are_in_bf16():

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from stargan_fw import Accelerator, hookimpl
-from stargan_fw_plugins.cpu.convolution import FastConvolution, FastTransposed
+from stargan_fw_plugins.cpu.convolution import FastConvolution, FastGrowing, FastTransposed
 from stargan_fw_plugins.faster_layers import shorten
 
 __all__ = ["accelerate"]
@@ -19,7 +19,7 @@ def accelerate(network: nn.Module) -> nn.Module:
     layer checks whether its faster computation supports the input, and otherwise uses torch's.
     """
     for layer in shorten(network).modules():
-        for kind in (FastConvolution, FastTransposed):
+        for kind in (FastConvolution, FastTransposed, FastGrowing):
             if kind.replaces(layer):
                 layer.__class__ = kind
     return network

@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from stargan_fw_plugins.cpu import winograd
 from stargan_fw_plugins.cpu.kernels import LINE, is_fp32_on_cpu, multiply
 from stargan_fw_plugins.cpu.winograd import HALVED, SAME, Form, needed_gradients
+from stargan_fw_plugins.faster_layers import SummedTaps
 
 SMALL_MAP = 16  # pixels of the result; for larger maps torch's convolutions are faster
 # Measured for the convolution to colours with 7×7 kernels, from 64 channels to 3.
@@ -98,6 +99,20 @@ class FastTransposed(nn.ConvTranspose2d):
         if output_size is not None or not winograd.pays_transposed(maps, self.weight):
             return super().forward(maps, output_size)
         return _with_bias(winograd.convolve_transposed(maps, self.weight), self.bias)
+
+
+class FastGrowing(SummedTaps):
+    """A 3×3 convolution of repeated pixels, in fp32 by Winograd's method (`winograd`)."""
+
+    @staticmethod
+    def replaces(layer: nn.Module) -> bool:
+        """Returns whether this class can replace a layer."""
+        return type(layer) is SummedTaps
+
+    def _transposed(self, maps: Tensor, kernel: Tensor) -> Tensor:
+        if not winograd.pays_transposed(maps, kernel):
+            return super()._transposed(maps, kernel)
+        return _with_bias(winograd.convolve_transposed(maps, kernel), self.bias)
 
 
 def _is_plain(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:

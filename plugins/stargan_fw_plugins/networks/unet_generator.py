@@ -23,6 +23,13 @@ LEAST = torch.tensor(-MASK_BOUND).sigmoid().item()
 CLOSED = 0.03  # once trained, a mask below this share is closed, and one that far from 1 entirely open
 
 
+class GrowingConvolution(nn.Conv2d):
+    """A convolution of maps in which each pixel is repeated once on each axis. (B, c, h, w) in, (B, out, 2h, 2w) out."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return super().forward(F.interpolate(maps, scale_factor=2, mode="nearest"))
+
+
 class UNetGenerator(Generator):
     """Residual blocks between a halving and a doubling, with a skip connection (Ronneberger et al., 2015), and two masks.
 
@@ -55,9 +62,9 @@ class UNetGenerator(Generator):
         self.stem = NormedConvolution(nn.Conv2d(3 * PATCH**2, 2 * d, 3, padding=1, bias=False), label_dim)
         self.down = NormedConvolution(nn.Conv2d(2 * d, 4 * d, 4, stride=2, padding=1, bias=False), label_dim)
         self.blocks = nn.ModuleList(ConditionalBlock(4 * d, label_dim) for _ in range(repeat_num))
-        self.up = NormedConvolution(nn.Conv2d(4 * d, 2 * d, 3, padding=1, bias=False), label_dim)
+        self.up = NormedConvolution(GrowingConvolution(4 * d, 2 * d, 3, padding=1, bias=False), label_dim)
         last = max(1, d // 2)
-        self.to_full_size = NormedConvolution(nn.Conv2d(2 * d, last, 3, padding=1, bias=False), label_dim)
+        self.to_full_size = NormedConvolution(GrowingConvolution(2 * d, last, 3, padding=1, bias=False), label_dim)
         self.to_recolouring = nn.Conv2d(4 * d, 6, 3, padding=1)
         self.to_image = nn.Conv2d(last + 3, 5, 3, padding=1)
         # Training begins with the identity and with open masks, so that what is painted learns at once.
@@ -73,8 +80,8 @@ class UNetGenerator(Generator):
         recolouring = F.interpolate(
             self.to_recolouring(features), scale_factor=COARSE, mode="bilinear", align_corners=False
         )
-        features = self.up(_doubled(features), labels) + skipped
-        features = self.to_full_size(_doubled(features), labels)
+        features = self.up(features, labels) + skipped
+        features = self.to_full_size(features, labels)
         drawn = self.to_image(torch.cat([features, images.to(features.dtype)], dim=1)).to(images.dtype)
         colour, masks = torch.split(drawn, [3, 2], dim=1)
         recoloured, detailed = self._stretched(bounded_mask(masks)).chunk(2, dim=1)
@@ -94,10 +101,6 @@ class UNetGenerator(Generator):
 
     def label_axes(self) -> Mapping[str, tuple[int, int]]:
         return label_axes_of_norms(self)
-
-
-def _doubled(maps: Tensor) -> Tensor:
-    return F.interpolate(maps, scale_factor=2, mode="nearest")
 
 
 @hookimpl
