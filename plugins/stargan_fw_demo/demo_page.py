@@ -41,26 +41,30 @@ BITS = (
 )
 STYLE = """
 .pictures img { object-fit: contain; width: 100%; height: 100%; }
+/* A result is as high as the picture, and its title stands below, beside the picture's buttons. */
+.pictures [id^=result-] img { height: calc(100% - 40px); margin-bottom: 40px; }
+.pictures [id^=result-] label { top: auto; bottom: 0; }
 .remarks .html-container { padding: 0; }
 .remarks p { margin: 0.25rem 0; overflow-wrap: anywhere; }
 .remarks code { font-size: 0.85em; }
 #examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)); }
 .every .grid-container { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
 .every .grid-wrap { padding-top: 2rem; }
-.every .caption-label { max-width: 100%; white-space: normal; }
+#examples .caption-label, .every .caption-label { max-width: 100%; white-space: normal; }
+#examples .caption-label { font-size: 0.7rem; line-height: 1.2; }
 #examples .grid-wrap, .every .grid-wrap { min-height: 0; max-height: none; height: auto; overflow: visible; }
 :focus-visible { outline: 3px solid #2563eb !important; outline-offset: 2px; }
 @media (max-width: 640px) {
   h1 { font-size: 1.3rem !important; }
-  .pictures { position: sticky; top: 0; z-index: 20; flex-wrap: nowrap !important; gap: 4px !important; }
+  .pictures { position: sticky; top: 0; z-index: 60; flex-wrap: nowrap !important; gap: 4px !important; }
   .pictures { background: var(--body-background-fill); padding: 4px 0; }
   .pictures > .block { height: 170px !important; min-width: 0 !important; flex: 1 1 0 !important; }
-  .pictures label { font-size: 0.7rem; max-width: 100%; }
+  .pictures label { font-size: 0.65rem; line-height: 1.1; padding: 3px 5px; max-width: 100%; }
   .pictures label > span { display: none; }
-  .pictures [id^=result-] label { top: auto; bottom: 0; }
+  .pictures [id^=result-] img { margin-bottom: 0; }  /* between its buttons and its title */
   .every .caption-label { padding: 0 4px; font-size: 0.65rem; }
   #picture .upload-container .wrap { min-height: 0; padding: 0; margin: 0; font-size: 0.75rem; line-height: 1.4; }
-  #picture .upload-container .or { display: none; }
+  #picture .upload-container .or { display: inline; }
   #examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); }
   #examples .caption-label { display: none; }
   .every .grid-container { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); }
@@ -97,7 +101,12 @@ class DemoPage:
     """
 
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-    theme.set(block_info_text_color="*neutral_600")  # its own grey is hard to read on white
+    theme.set(  # its own greys are hard to see
+        block_info_text_color="*neutral_600",
+        body_text_color_subdued="*neutral_600",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
+    )
     style, head = STYLE, HEAD
 
     def __init__(self, models: Sequence[DemoModel]) -> None:
@@ -125,7 +134,7 @@ class DemoPage:
             self._picture.preprocess = _path_of
             self._results = [
                 gr.Image(
-                    label=f"Result of {title}" if len(titles) > 1 else "Result",
+                    label=title if len(titles) > 1 else "Result",
                     height=300,
                     format="png",
                     interactive=False,

@@ -286,6 +286,10 @@ def test_a_visit_in_a_browser(browser, served, tmp_path):
 
     browser.run("document.querySelector('#examples button').click()")
     browser.wait_for(f"const now = (() => {{ {result.format(0)} }})(); return now != arguments[0] && now", second)
+    heights = "return [...document.querySelectorAll('.pictures img')].map(e => Math.round(e.clientHeight))"
+    assert len(set(browser.run(heights))) == 1  # the picture and its results are shown at one size
+    cut = "return [...document.querySelectorAll('#examples .caption-label')].map(e => e.scrollWidth > e.clientWidth)"
+    assert set(browser.run(cut)) == {False}
     browser.run("document.querySelector('#every').click()")
     browser.wait_for("return document.querySelectorAll('#grid-0 .gallery-item').length == 5")
     browser.wait_for("return document.querySelector('#sheet')")
@@ -307,6 +311,12 @@ def test_a_visit_in_a_browser(browser, served, tmp_path):
         seconds=60,
     )
     assert browser.run("return document.documentElement.scrollWidth") == 390
+    above = """
+        const pictures = document.querySelector('.pictures'), layer = e => Number(getComputedStyle(e).zIndex) || 0;
+        const others = [...document.querySelectorAll('.block label, .block span')].filter(e => !pictures.contains(e));
+        return others.map(layer).every(other => other < layer(pictures))
+    """
+    assert browser.run(above)  # or else titles show through the pictures when they are scrolled below them
 
 
 def asked_hosts(browser):

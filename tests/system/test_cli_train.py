@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 
+from stargan_fw.cli.train import _steps_to_make
 from stargan_fw.data import device_cache as resident
 from stargan_fw.runs import checkpoint as checkpoint_module
 from stargan_fw_plugins.methods.stargan import StarGAN
@@ -157,6 +158,22 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
     assert outcome.code == 0
     assert "40 steps" in outcome.out
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "most", "title"),
+    [
+        (0, None, "40 steps"),
+        (0, 60, "40 steps"),
+        (0, 12, "steps 1 to 12 of 40"),
+        (12, 20, "steps 13 to 20 of 40"),
+        (12, None, "steps 13 to 40 of 40"),
+        (12, 6, "step 12 of 40"),
+        (40, None, "step 40 of 40"),
+    ],
+)
+def test_the_title_says_which_steps_a_call_will_make(made, most, title):
+    assert _steps_to_make(made, most, 40) == title
 
 
 def test_labels_and_paths_with_brackets_are_shown_as_they_are(cli, train, tmp_path):

@@ -89,7 +89,8 @@ def train(
         if request.run.holds_run and not datasets:
             given = {"--config": request.run.path / "config.toml"}
         if ranks.rank() == 0:  # reads files to find copies
-            _show_plan(console, plan, _check_command(given, settings or (), plugin or ()), full=dry_run)
+            steps = _steps_to_make(request.steps_made, max_steps, plan.steps)
+            _show_plan(console, plan, steps, _check_command(given, settings or (), plugin or ()), full=dry_run)
         if adoption and request.start:
             console.print(f"{request.start.path}: {adoption.describe()}", markup=False, soft_wrap=True)
         if resume and not request.resume:
@@ -133,14 +134,21 @@ def _run(
     )
 
 
-def _show_plan(console: "Console", plan: "Plan", check_command: str, *, full: bool) -> None:
+def _steps_to_make(made: int, most: int | None, steps: int) -> str:
+    """Says which of a run's steps a call will make."""
+    last = max(made, min(steps, most or steps))
+    left = f"steps {made + 1} to {last} of {steps}" if made < last else f"step {made} of {steps}"
+    return left if made or last < steps else f"{steps} steps"
+
+
+def _show_plan(console: "Console", plan: "Plan", steps: str, check_command: str, *, full: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from stargan_fw.components import parameter_count
     from stargan_fw.data.check import describe, first_warnings
 
-    table = Table("dataset", "training", "test", "split", "labels", title=f"{plan.steps} steps", title_justify="left")
+    table = Table("dataset", "training", "test", "split", "labels", title=steps, title_justify="left")
     reports = [describe(source) for source in plan.sources]
     for report in reports:
         labels = ", ".join(f"{label.name} {label.train + label.test}" for label in report.labels)

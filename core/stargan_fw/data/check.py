@@ -145,12 +145,9 @@ def _count_labels(report: DatasetReport, source: Source) -> None:
 def assess_sides(report: DatasetReport, source: Source, copies: Sequence[Sequence[int]]) -> None:
     """Adds warnings of labels and people that the split divides badly, and of copies: groups of indices of examples."""
     _assess_copies(report, source, copies)
-    if report.people_on_both_sides:
-        count, some = len(report.people_on_both_sides), ", ".join(report.people_on_both_sides[:3])
-        report.warnings.append(
-            f"{count} of the people are on both sides of the split ({some}). "
-            f"To divide them: {source.dataset.option('test_split=person')}"
-        )
+    if both := report.people_on_both_sides:
+        found = f"People on both sides of the split: {len(both)}, such as {both[0]}"
+        report.warnings.append(f"{found}. To divide them: {source.dataset.option('test_split=person')}")
     _assess_labels(report, source)
     for attribute, _ in source.schema.parts:
         if attribute.size > 1 and all(name.casefold() in SPLIT_WORDS for name in attribute.label_names):
@@ -186,18 +183,14 @@ def _assess_labels(report: DatasetReport, source: Source) -> None:
 def _assess_copies(report: DatasetReport, source: Source, copies: Sequence[Sequence[int]]) -> None:
     if not copies:
         return
-    report.warnings.append(f"Repeated: {count_images(copies)}, such as {_same(source, copies[0])}.")
     labels, test = source.labels, set(source.test)
+    divided = [group for group in copies if len({index in test for index in group}) > 1]
+    both = f" ({len(divided)} on both sides of the split)" if divided else ""
+    report.warnings.append(f"Repeated: {count_images(copies)}{both}, such as {_same(source, (divided or copies)[0])}.")
     other = [group for group in copies if not np.array_equal(labels[group[:-1]], labels[group[1:]], equal_nan=True)]
     if other:
         first, second = (_words(source, index) for index in other[0][:2])
         report.warnings.append(f"{count_images(other)} with other labels on a copy: {first}, {second}. One is wrong.")
-    divided = [group for group in copies if len({index in test for index in group}) > 1]
-    if divided:
-        where = _same(source, divided[0])
-        report.warnings.append(
-            f"{count_images(divided)} for training with a copy among the test images, such as {where}."
-        )
 
 
 def _same(source: Source, copies: Sequence[int]) -> str:

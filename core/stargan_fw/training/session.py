@@ -59,7 +59,7 @@ def run_training(
     """
     run = request.run
     last = min(plan.steps, max_steps or plan.steps)
-    newest = ranks.from_first(lambda: _newest_step(request))
+    newest = ranks.from_first(lambda: request.steps_made)
     if newest >= last:
         if ranks.rank() == 0:
             with suppress(RunError, OSError), run.hold():  # another process may hold it
@@ -116,11 +116,6 @@ def _open_folder(plan: Plan, request: TrainRequest, stores: Mapping[str, Store])
         add_earlier_counts(label_counts(splits), request.start.label_counts, request.start.method.space)
     run.write_splits(splits)
     run.create(plan.config, plan.space)
-
-
-def _newest_step(request: TrainRequest) -> int:
-    """Returns the number of steps of the newest checkpoint."""
-    return int(request.run.checkpoints.latest().name.removeprefix("step-")) if request.resume else 0
 
 
 def _train(trainer: Trainer, last: int, closing: ExitStack, run: RunFolder) -> None:

@@ -149,6 +149,11 @@ class TrainRequest:
         """The split of a continued run's images, from its `splits.json`; empty for a new run."""
         return self.run.splits() if self.resume else {}
 
+    @property
+    def steps_made(self) -> int:
+        """The number of steps of the run's newest checkpoint, or 0 if the run begins."""
+        return int(self.run.checkpoints.latest().name.removeprefix("step-")) if self.resume else 0
+
     def check_data(self, space: LabelSpace, sources: Sequence[Source]) -> None:
         """Raises RunError if the labels of a continued run, or the split of its images, have changed since it began."""
         if not self.resume:
