@@ -10,7 +10,7 @@ from stargan_fw.inference.inputs import PictureInput
 from stargan_fw.inference.target_labels import Target
 from stargan_fw.inference.translator import Translator
 from stargan_fw.rendering.sheets import list_domains
-from stargan_fw_demo.label_controls import in_words
+from stargan_fw_demo.label_controls import describe_labels, in_words
 from stargan_fw_registry import Edit
 from stargan_fw_translate.framing import frame_faces, held_out_pictures
 
@@ -128,12 +128,14 @@ class DemoModel:
         targets = {name: Target.make(space, edit, None, request.strength) for edit, name in names.items()}
         return self._answer(request, targets)
 
-    def examples(self, count: int) -> list[tuple[Image.Image, Edit]]:
-        """Returns test pictures with their labels, up to `count` per dataset; none if no run with its data is here."""
+    def examples(self, count: int) -> list[tuple[Image.Image, Edit, str]]:
+        """Returns test pictures with their labels, also in words, up to `count` per dataset; none if no run with its data is here."""
         try:
-            return list(zip(*held_out_pictures(self.path, count, self.plugins), strict=True))
+            pictures, labels = held_out_pictures(self.path, count, self.plugins)
         except (RequestError, OSError):
             return []
+        words = [describe_labels(self.translator.labels.schema(edit.dataset), edit) for edit in labels]
+        return list(zip(pictures, labels, words, strict=True))
 
     def _answer(self, request: Request, targets: Mapping[str, Target]) -> Answer:
         """Translates to the targets of one dataset together, or one by one if the model cannot translate to one of them."""

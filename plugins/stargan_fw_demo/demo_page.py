@@ -19,14 +19,13 @@ from PIL import Image  # noqa: TC002 - gradio reads the annotations of what it c
 from stargan_fw.errors import DataError
 from stargan_fw.rendering.sheets import draw_sheet
 from stargan_fw_demo.demo_models import RESULT, Answer, DemoModel, Request
-from stargan_fw_demo.label_controls import Number, in_words, make_controls
+from stargan_fw_demo.label_controls import Number, make_controls
 from stargan_fw_demo.uploaded_picture import read_upload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stargan_fw_demo.label_controls import DatasetControls
-    from stargan_fw_registry import Edit
 
 EXAMPLES = 4  # per dataset
 WAITING = 64  # requests in the queue
@@ -158,7 +157,7 @@ class DemoPage:
         shown = bool(self._examples)
         gr.Markdown("Or choose one of these, which the model was not trained on:", visible=shown)
         self._gallery = gr.Gallery(
-            [(picture, _caption(edit)) for picture, edit in self._examples],
+            [(picture, words) for picture, _, words in self._examples],
             show_label=False,
             height="auto",
             allow_preview=False,
@@ -369,11 +368,6 @@ def _paragraphs(remarks: Sequence[str], command: str = "") -> str:
     lines = [html.escape(remark) for remark in remarks]
     lines += [f"The same on the command line: <code>{html.escape(command)}</code>"] * bool(command)
     return f'<div role="status">{"".join(f"<p>{line}</p>" for line in lines)}</div>'
-
-
-def _caption(edit: Edit) -> str:
-    """Returns the labels that an example has, in plain words."""
-    return ", ".join(in_words(label) for label, value in edit.assignments if value == 1)
 
 
 def _escape(text: str) -> str:

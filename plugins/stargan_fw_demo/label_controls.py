@@ -12,7 +12,7 @@ from stargan_fw_registry import LabelSchema, quote_name
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stargan_fw_registry import Attribute, LabelSpace
+    from stargan_fw_registry import Attribute, Edit, LabelSpace
 
 KEEP = ""  # the choice that leaves an attribute as the model reads it from the picture
 KEPT = "as it is"
@@ -123,6 +123,16 @@ def in_words(name: str) -> str:
     words = name.replace("_", " ").strip()
     first, *rest = words.split() or [name]
     return " ".join([first if first.isupper() else first[:1].upper() + first[1:], *map(_lower, rest)])
+
+
+def describe_labels(schema: LabelSchema, edit: Edit) -> str:
+    """Returns the labels that an edit sets and the numbers that it gives, in plain words: "Blond hair, Age 37"."""
+    kinds = schema.kinds
+    return ", ".join(
+        in_words(label) + kinds[label].write(value).replace("=", " ", 1)
+        for label, value in edit.assignments
+        if value == 1 or kinds[label].continuous
+    )
 
 
 def _lower(word: str) -> str:

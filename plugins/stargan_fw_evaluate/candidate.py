@@ -17,6 +17,7 @@ from stargan_fw.data.cache import CACHED_FILE, cache_folder
 from stargan_fw.data.source import Source
 from stargan_fw.errors import RunError, closest
 from stargan_fw.inference.translator import Translator
+from stargan_fw.interfaces import ReadsLabels
 from stargan_fw.plugin_manager import PluginManager
 from stargan_fw.rendering.sheets import translate_if_possible
 from stargan_fw.runs.run_folder import RunFolder
@@ -75,6 +76,13 @@ class Candidate:
     def count_parameters(self) -> int:
         """Returns the number of parameters of all networks, which together serve all domains."""
         return sum(count_parameters(self.translator.method).networks.values())
+
+    def complete(self, images: Tensor, dataset: str, labels: Tensor) -> Tensor:
+        """Returns labels (B, d) of images, with those that are NaN as the method reads them, if it reads any."""
+        if not labels.isnan().any() or not isinstance(self.translator.method, ReadsLabels):
+            return labels
+        read = self.translator.pipeline.read_labels(images, dataset).to(labels)
+        return read.where(labels.isnan(), labels)
 
     @torch.no_grad()
     def translate(self, images: Tensor, target: LabelTarget, current: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -209,10 +210,17 @@ def select_targets(
         if all(target.edit != edit for target in known):
             known += _number_targets(own.get(edit.dataset), edit)
         if all(target.edit != edit for target in known):
-            suggestion = closest(text, [target.text for target in known])
+            suggestion = closest(text, _target_texts(known, text))
             raise LabelError(f"'{text}' is not one label to set or clear; {suggestion}")
     wanted = list(edits.values())
     return [target for target in known if target.edit in wanted]
+
+
+def _target_texts(targets: Sequence[LabelTarget], like: str) -> list[str]:
+    """Returns the targets as edits: with their datasets if the edit `like` has one, or if several datasets have that label."""
+    uses = Counter(target.text for target in targets)
+    with_dataset = like.startswith(tuple(f"{target.schema.name}." for target in targets))
+    return [one.name if with_dataset or uses[one.text] > 1 else one.text for one in targets]
 
 
 def _number_targets(schema: LabelSchema | None, edit: Edit) -> list[LabelTarget]:

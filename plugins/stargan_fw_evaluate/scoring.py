@@ -244,12 +244,13 @@ def score_target(
 ) -> Outcomes:
     """Translates images to a target and measures the results; `progress` wraps the loop over batches.
 
-    If the images are of the target's own dataset, their true labels serve as current labels, and translating back is
-    measured too. For images of another dataset these labels are unknown, so nothing is translated back.
+    If the images are of the target's own dataset, their true labels serve as current labels, as far as they are known (the
+    method reads the others), and translating back is measured too. For images of another dataset these labels are unknown, so nothing is translated back.
     """
     outcomes = Outcomes()
     for indices, inputs, labels in images.batches(images.select(target), scorer.device, progress):
-        current = labels if images.are_labelled_for(target) else None
+        own = images.are_labelled_for(target)
+        current = candidate.complete(inputs, target.schema.name, labels) if own else None
         translated, possible = candidate.translate(inputs, target, current)
         outcomes.refused += int((~possible).sum())
         if not possible.any():

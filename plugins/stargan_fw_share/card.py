@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCardData
 
-from stargan_fw.errors import LabelError
 from stargan_fw.inference.translator import EXTRAPOLATES
 from stargan_fw.interfaces import TranslatesAcross
 from stargan_fw.models.hub import CARD, SHEET
@@ -89,7 +88,9 @@ def write_card(folder: Path, config: ModelConfig, method: Method, facts: Facts, 
         sheet_file=SHEET,
         datasets=" and ".join(filter(None, [", ".join(datasets[:-1]), datasets[-1]])),
         numbers=_example_numbers(config.space),
-        examples={attribute.kind: quote_name(attribute.name) for schema in schemas for attribute in schema.attributes},
+        examples={
+            one.kind: _edit_name(config.space, schema, one.name) for schema in schemas for one in schema.attributes
+        },
         edit=_example_edit(config.space),
         measured=as_markdown([facts.evaluation]).strip() if facts.evaluation else "",
     )
@@ -133,7 +134,7 @@ def _describe_across(method: Method, space: LabelSpace) -> str:
     example = ",".join(name + end for name, end in zip(first_names(space), ends, strict=False))
     several = f"An edit may name labels of several datasets at once (`{example}`)"
     if method.trained_across:
-        return f"{several}; the model was trained with such edits."
+        return f"{several}: the method gives images labels of other datasets in training, too."
     return f"{several}. The model {EXTRAPOLATES}"
 
 
@@ -171,17 +172,18 @@ def _example_numbers(space: LabelSpace) -> list[str]:
     """Returns an edit that gives a continuous label a number, and one that adds to it; nothing if there is no such label."""
     for schema in space.schemas:
         for attribute in (attribute for attribute in schema.attributes if attribute.continuous):
-            shifted = Edit(schema.name, (), moves=((attribute.name, Move(1.0, 0.1)),))
-            return [*schema.write(Edit(schema.name, ((attribute.name, 0.5),))), *schema.write(shifted)]
+            name = _edit_name(space, schema, attribute.name)
+            return [name + attribute.write(0.5), name + attribute.write_move(Move(1.0, 0.1))]
     return []
 
 
 def _example_edit(space: LabelSpace) -> str:
     """Returns an edit that the label space can read."""
-    end = space.schemas[0].attributes[0].write(1.0)
-    name = quote_name(space.schemas[0].names[0]) + end
-    try:
-        space.resolve(name)
-    except LabelError:
-        return space.names[0] + end
-    return name
+    first = space.schemas[0]
+    return _edit_name(space, first, first.names[0]) + first.attributes[0].write(1.0)
+
+
+def _edit_name(space: LabelSpace, schema: LabelSchema, name: str) -> str:
+    """Returns the name of a label or an attribute as an edit writes it, with the dataset's if other datasets have it, too."""
+    shared = sum(bool(one.resolve_key(name)) for one in space.schemas) > 1
+    return f"{schema.name}." * shared + quote_name(name)

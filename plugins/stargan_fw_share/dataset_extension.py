@@ -72,7 +72,9 @@ def extend_model(
         f"It was extended by {', '.join(added)}, whose labels do nothing until `stargan-fw train --from` has trained "
         "them."
     )
-    write_model(target, extended, method, list(trained.weights), Facts(target.resolve().name, origin))
+    counts = {**trained.label_counts, **extended.label_counts}
+    facts = Facts(target.resolve().name, origin, label_counts=counts)
+    write_model(target, extended, method, list(trained.weights), facts)
     return adoption, _difference(trained, method)
 
 

@@ -14,6 +14,7 @@ from torch.export import Dim
 from stargan_fw.errors import ModelError
 from stargan_fw.interfaces import Generator, TranslatesAcross
 from stargan_fw.models.hub import ONNX
+from stargan_fw_registry import quote_name
 from stargan_fw_share.card import first_names, render, write_card
 from stargan_fw_share.model_folder import new_model_folder
 
@@ -66,6 +67,7 @@ def write_onnx(target: Path, config: ModelConfig, method: Method, facts: Facts) 
             "onnx_usage.md",
             file=ONNX,
             space=config.space,
+            quote=quote_name,
             image_size=config.image_size,
             multiple=generator.size_multiple,
             batches=BATCHES,

@@ -230,9 +230,10 @@ def _look_up(part: _Part, schemas: Sequence[EditableLabels]) -> list[_Meaning]:
 
 
 def _with_amount(part: _Part) -> Iterator[_Part]:
-    """Yields the ways to divide "age+20" into a label and an amount."""
-    for sign in re.finditer(r"[-+](?=\s*([\d.]|$))", part.key) if part.value is None else ():
-        yield part._replace(key=part.key[: sign.start()].strip(), amount=part.key[sign.start() :])
+    """Yields the ways to divide "age+20" into a label and an amount, which may be none, as in "age+=20"."""
+    text = part.key if part.value is None else f"{part.key}={part.value}"
+    for sign in re.finditer(r"[-+](?=\s*([-+=\d.]|$))", text):
+        yield part._replace(key=text[: sign.start()].strip(), value=None, amount=text[sign.start() :])
 
 
 def _prefixed(schema: EditableLabels, key: str) -> list[str]:

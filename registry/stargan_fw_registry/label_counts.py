@@ -79,11 +79,12 @@ def _find_untrained(schema: LabelSchema, counts: LabelCounts, edit: Edit) -> lis
     values += schema.named(edit).items()
     values += [(label, 1.0) for label, move in edit.moves if move.summand and move.factor != 1]  # set with a strength
     kinds = schema.kinds
+    shifted = [label for label, move in edit.moves if move.factor == 1]
     return [
         quote_name(label) + kinds[label].write(value)
         for label, value in values
         if label in counts and not counts[label][kinds[label].counts_as_having(value)]
-    ]
+    ] + [quote_name(label) for label in shifted if label in counts and not any(counts[label])]
 
 
 def _describe(space: LabelSpace, counts: Mapping[str, LabelCounts], dataset: str, untrained: Sequence[str]) -> str:

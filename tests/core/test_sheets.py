@@ -1,12 +1,22 @@
 """Pictures to tensors and back, the domains of a label space, and the sheets that show them."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from stargan_fw.rendering.pictures import to_pictures, to_tensor
-from stargan_fw.rendering.sheets import GAP, Domain, SampleSheet, draw_sheet, list_domains, translate_to_all
+from stargan_fw.rendering.sheets import (
+    GAP,
+    Domain,
+    SampleSheet,
+    draw_sheet,
+    list_domains,
+    list_headings,
+    translate_to_all,
+)
 from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, LabelSchema, LabelSpace
 
 UNKNOWN = float("nan")
@@ -115,10 +125,51 @@ def test_labels_that_are_not_known_are_read_from_the_image():
 
     columns = translate_to_all(method, torch.zeros(2, 3, 8, 8), {"shapes": LABELS["shapes"]})
 
-    assert method.asked == ["colours"]
+    assert method.asked == ["shapes", "colours"], "one of the shapes' labels is unknown"
     assert len(columns) == 6
     values = torch.stack([column[:, 0, 0, 0] for column in columns], dim=1).add(1).mul(127.5).round()
     assert values.tolist() == [[5, 6, 1, 13, 33, 34], [9, 10, 12, 0, 33, 34]]
+
+
+def test_a_label_that_is_not_known_of_one_image_is_read_from_it_and_asked_for():
+    """As 0, which an unknown label is in c̃, an edit of another label would ask for the least age."""
+    space = LabelSpace([LabelSchema("faces", [Continuous("age", 0, 100), Binary("hat")])])
+
+    class Reader(Painter):
+        targets: ClassVar = []
+
+        def read_labels(self, images, dataset):
+            return torch.tensor([[0.7, 1.0]]).expand(len(images), 2)
+
+        def translate(self, images, dataset, target, source=None):
+            self.targets.append((target[:, 0].tolist(), source.tolist()))
+            return images
+
+    method = Reader()
+    method.space = space
+    translate_to_all(method, torch.zeros(2, 3, 8, 8), {"faces": torch.tensor([[UNKNOWN, 0], [0.25, 0]])})
+
+    ages, sources = zip(*method.targets, strict=True)
+    assert ages[-1] == pytest.approx([0.7, 0.25]), "the hat is turned over"
+    assert sources[-1] == [pytest.approx([0.7, 0]), [0.25, 0]]
+
+
+def test_a_method_that_reads_no_labels_draws_the_images_of_one_dataset():
+    class Blind:
+        space = LabelSpace(SPACE.schemas[:1])
+        translate = Painter.translate
+
+    columns = translate_to_all(Blind(), torch.zeros(2, 3, 8, 8), {"shapes": LABELS["shapes"]})
+    assert len(columns) == 4
+
+
+def test_headings_name_the_dataset_if_another_has_a_label_of_that_name():
+    others = LabelSchema("others", [Binary("large"), Categorical("colour", ["green", "blue"])])
+    headings = list_headings(list_domains(LabelSpace([*SPACE.schemas, others])))
+    assert headings == [
+        *("disc", "square", "flip inverted", "flip shapes.large"),
+        *("red", "colours.blue", "flip others.large", "green", "others.blue"),
+    ]
 
 
 def test_a_sample_sheet_has_a_row_an_image_and_the_input_first():

@@ -23,7 +23,7 @@ from PIL import Image
 from stargan_fw.data.images import PictureOptions
 from stargan_fw.errors import DataError, ModelError
 from stargan_fw_demo.demo_models import Answer, DemoModel
-from stargan_fw_demo.label_controls import KEEP, Number, in_words, make_controls
+from stargan_fw_demo.label_controls import KEEP, Number, describe_labels, in_words, make_controls
 from stargan_fw_demo.page_server import prepare_gradio
 from stargan_fw_demo.uploaded_picture import LONGER_SIDE, MOST_BYTES, read_upload
 from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, LabelSchema, LabelSpace
@@ -70,6 +70,14 @@ def test_models_side_by_side_offer_what_all_of_them_know():
     assert [in_words(name) for name in ("Blond_Hair", "5_o_Clock", "HDR", "rafd")] == [
         *("Blond hair", "5 o clock", "HDR", "Rafd")
     ]
+
+
+def test_a_test_image_is_described_with_its_numbers():
+    faces, moods = EVERY_KIND.schemas
+    known = faces.known([0, 1, 0, 0.37])
+    assert describe_labels(faces, known) == "Blond hair, Age 37"
+    assert describe_labels(faces, faces.known([float("nan")] * 4)) == ""
+    assert describe_labels(moods, moods.known([0, 1, 0])) == "Black,white"
 
 
 def encoded(picture, kind, **options):

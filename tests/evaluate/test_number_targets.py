@@ -1,6 +1,7 @@
 """Which edits of numbers an evaluation translates to, which images they change, and how their error is measured."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from stargan_fw.errors import LabelError
 from stargan_fw_evaluate.across import AcrossPart
+from stargan_fw_evaluate.candidate import Candidate
 from stargan_fw_evaluate.evaluation_request import labels_to_change, list_targets, select_by_labels, select_targets
 from stargan_fw_registry import Binary, Continuous, Exclusive, LabelSchema
 from stargan_fw_registry.edits import parse_edit
@@ -39,6 +41,19 @@ def test_any_other_number_can_be_named():
 def test_what_is_no_label_to_set_is_refused(text):
     with pytest.raises(LabelError, match="is not one label to set or clear"):
         target(text)
+
+
+def test_what_is_suggested_can_be_written():
+    """A name that several datasets have is suggested with its dataset."""
+    others = LabelSchema("others", [Continuous("age", 20, 120)])
+    targets = [*list_targets(FACES), *list_targets(others)]
+    for text, suggestion in (
+        ("faces.age+5", "faces.age=50"),
+        ("others.age+5", "others.age=50"),
+        ("male=0.5", "male=0"),
+    ):
+        with pytest.raises(LabelError, match=f"did you mean '{suggestion}'"):
+            select_targets(targets, [text], [FACES, others])
 
 
 def test_the_images_whose_number_is_another_are_changed():
@@ -88,3 +103,24 @@ def test_a_number_beside_labels_of_another_dataset():
 def test_what_no_classifier_reads_is_refused(text, message):
     with pytest.raises(LabelError, match=message):
         AcrossPart.of(FACES, parse_edit(text, [FACES]))
+
+
+class Reader:
+    """A method that reads the same labels from every image."""
+
+    def read_labels(self, images, dataset):
+        return torch.tensor([[0.7, 1, 0, 1]]).repeat(len(images), 1)
+
+
+def test_a_label_that_nobody_knows_is_what_the_method_reads():
+    """It is not 0, which would ask for the least number while another label is edited."""
+
+    def complete(method, labels):
+        pipeline = SimpleNamespace(read_labels=Reader().read_labels)
+        candidate = Candidate(None, None, None, SimpleNamespace(method=method, pipeline=pipeline), "", None)
+        return candidate.complete(torch.zeros(len(labels), 3, 2, 2), "faces", labels)
+
+    labels = torch.tensor([[0.1, 0, 1, 0], [math.nan, 1, 0, math.nan]])
+    torch.testing.assert_close(complete(Reader(), labels), torch.tensor([[0.1, 0, 1, 0], [0.7, 1, 0, 1]]))
+    assert complete(Reader(), labels[:1]).tolist() == labels[:1].tolist()
+    assert complete(object(), labels) is labels, "a method that reads no labels"

@@ -248,6 +248,11 @@ def test_numbers_of_several_datasets_in_one_edit():
         ("faces.age", r"'age' needs a value: write it as 'age=50', or as 'age\+10'"),
         ("faces.age=", "'age' needs a value"),
         ("faces.age+", "'' is no number; write it as age\\+10"),
+        ("faces.age--5", "'-5' is no number; write it as age-10"),
+        ("faces.age+-5", r"'-5' is no number; write it as age\+10"),
+        ("faces.age+=20", r"'age\+=20': '=20' is no number; write it as age\+10"),
+        ("male-=1", r"'male' is binary, not a number, so nothing can be added to it \(-=1\)"),
+        ("tmp=-5", "no label 'tmp' in"),
         ("faces.age=+5", r"'age=\+5': write age=5, or age\+5 for more than now"),
         *(
             (f"faces.age={odd}", f"'age' cannot be '{odd}': give a number from 0 to 100")

@@ -82,6 +82,12 @@ def test_numbers_of_which_only_one_half_of_the_range_was_seen():
     assert said("sad=0.5", space=faces, counts=counts) == [
         f"No training image had sad, so the model cannot draw it. {can}"
     ]
+    assert said("age+5", "age-5", space=faces, counts=counts) == [], (
+        "a number that the model has learned moves both ways"
+    )
+    assert said("age+5", "age-5", space=faces, counts={"faces": {"age": [0, 0], "happy": [0, 9], "sad": [9, 0]}}) == [
+        "No training image had age, so the model cannot draw it. It can draw happy."
+    ]
     counts["faces"]["age"] = [9, 9]
     assert said("sad", space=faces, counts=counts)[0].endswith("It can draw age from 0 to 100, happy.")
 

@@ -501,7 +501,12 @@ class Oracle:
     def __init__(self, images, target):
         self.pictures = iter(images.true_pictures(images.select(target), target))
 
+    def complete(self, images, dataset, labels):
+        self.completed = labels.clone()
+        return self.completed
+
     def translate(self, images, target, current):
+        assert current is self.completed, "with the labels that nobody knows as the method reads them"
         return torch.stack([next(self.pictures) for _ in images]), torch.ones(len(images), dtype=torch.bool)
 
     def restore(self, images, target, current):

@@ -71,12 +71,13 @@ def test_a_sheet_of_combinations_has_the_columns_under_every_row(
     for options, message in (
         (["--to", "happy", "--down", "sad"], "'sad' contradicts 'happy'"),
         (["--to", "happy", "--down", "Blond"], "no label 'Blond' in celeba, rafd; did you mean 'Blond_Hair'"),
-        (["--down", "happy,Male"], "name edits that each of them knows"),
+        (["--down", "happy,Male"], "the rows (happy,Male) leave no domains for columns: name some (--to)"),
     ):
         outcome = cli(*command, *options, "-o", tmp_path / "no.png")
         assert (outcome.code, len(outcome.err.strip().splitlines())) == (2, 1), outcome.err
         assert message in outcome.err
         assert not (tmp_path / "no.png").exists()
+    assert cli(*command, "--down", "happy,Male", "--to", "Young=flip", "-o", tmp_path / "named.png").code == 0
 
 
 def test_figure_6_has_a_row_for_each_model_and_the_domains_that_both_know(

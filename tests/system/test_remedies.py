@@ -374,6 +374,7 @@ ELSEWHERE = {  # words of a message, and the test that follows it
     "Unpack it: ": "plugins/test_table_formats.py::test_an_archive_of_images_and_table_is_unpacked_by_the_line",
     "Convert it": "plugins/test_table_formats.py::test_the_line_in_the_message_converts_a_spreadsheet",
     "empty, but a path of an image is expected": "plugins/test_hostile_tables.py::test_rows_that_are_no_images_are_left_out_by_the_line",
+    "leave no domains for columns": "system/test_figures.py::test_a_sheet_of_combinations_has_the_columns_under_every_row",
     "is ambiguous": "registry/test_edits.py::test_what_an_error_suggests_for_an_ambiguous_name_can_be_pasted",
 }
 UNTRIED = {  # why nobody follows a remedy here: words of the messages

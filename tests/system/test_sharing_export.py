@@ -1,6 +1,7 @@
 """Export, load, translate: a model folder is all that anyone needs, and is written whole or not at all."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from stargan_fw.inference.translator import EXTRAPOLATES
 from stargan_fw.models.loading import open_model
 from stargan_fw_evaluate import Evaluation, Row
 from stargan_fw_plugins.methods.stargan import StarGAN
+from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, LabelSchema, LabelSpace, quote_name
 from stargan_fw_share import model_folder
-from stargan_fw_share.card import Facts, with_repo_name
+from stargan_fw_share.card import Facts, render, with_repo_name, write_card
 from stargan_fw_share.model_description import describe_trained
 from stargan_fw_share.model_folder import write_model
 
@@ -92,6 +94,34 @@ def test_the_folder_alone_is_enough_in_a_fresh_process(cli, train, small_data, t
     assert torch.equal(torch.load(tmp_path / "out.pt", weights_only=True), torch.cat(expected))
 
 
+def test_every_edit_of_a_card_can_be_read_although_datasets_have_labels_of_one_name(exported_once, tmp_path):
+    trained = open_model(exported_once)
+    faces = [Continuous("age", 0, 100), Exclusive("hair", ["black", "blond"]), Binary("old")]
+    space = LabelSpace(
+        [LabelSchema("faces", faces), LabelSchema("pets", [*faces, Categorical("kind", ["cat", "dog"])])]
+    )
+    crops = dict.fromkeys(space.datasets)
+    config = describe_trained(trained).model_copy(update={"labels": space.to_dict(), "crops": crops, "own_crops": {}})
+    write_card(tmp_path, config, trained.method, Facts("model", "Of a test."), reads_labels=True)
+
+    card = (tmp_path / "README.md").read_text()
+    (usage,) = re.findall(r"^A binary label is .*", card, re.MULTILINE)
+    edits = re.findall("`([^`]+)`", usage)
+    assert len(edits) == 6
+    for edit in [*edits, *re.findall(r"--to (\S+) -o", card)]:
+        assert space.resolve(edit), edit
+
+
+def test_the_onnx_card_writes_names_as_the_file_does():
+    space = LabelSpace([LabelSchema("faces", [Continuous("height, cm", 0, 250)]), LabelSchema("pets", [Binary("cat")])])
+    values = dict.fromkeys(("file", "image_size", "multiple", "batches", "across", "passes"), 0)
+    usage = render(
+        "onnx_usage.md", space=space, quote=quote_name, difference=0, example={}, **values | {"batches": [1]}
+    )
+    (name,) = re.findall(r'`("[^`]*"): 0\.5` for 125', usage)
+    assert json.loads(name) == space.unified_names[0]
+
+
 def test_a_card_says_whether_the_method_takes_labels_of_several_datasets_and_was_trained_with_them(
     exported_once, tmp_path, monkeypatch
 ):
@@ -103,7 +133,11 @@ def test_a_card_says_whether_the_method_takes_labels_of_several_datasets_and_was
         return (tmp_path / name / "README.md").read_text()
 
     monkeypatch.setattr(StarGAN, "trained_across", True)
-    assert "(`celeba.Black_Hair,rafd.angry`); the model was trained with such edits." in card("trained")
+    assert (
+        "(`celeba.Black_Hair,rafd.angry`): the method gives images labels of other datasets in training, too."
+        in card("trained")
+    )
+    assert "was trained with labels of one dataset at a time" not in card("trained_too")
     monkeypatch.setattr(StarGAN, "translate_across", None)
     assert "For labels of several, translate to those of one dataset, and the results" in card("alone")
 

@@ -110,6 +110,14 @@ def test_what_the_extended_folder_says(cli, exported_once, pets, tmp_path):
     assert "| pets | species | categorical | cat, dog |" in card
 
 
+def test_the_card_of_an_extended_run_counts_what_the_model_has_seen(cli, trained_once, pets, tmp_path):
+    command = ["extend", trained_once, "-o", tmp_path / "more", "--datasets", "celeba,rafd,pets", "--plugin", pets]
+    assert cli(*command).code == 0
+    card = (tmp_path / "more/README.md").read_text()
+    assert re.search(r"^\| celeba \| Male \| binary \| Male \| Male \d+, not \d+ \|$", card, re.MULTILINE)
+    assert "| pets | young | binary | young | young 0, not 0 |" in card
+
+
 REFUSED = {
     "another order": (["--datasets", "rafd,celeba,pets"], "has the datasets celeba, rafd: name them first"),
     "not all": (["--datasets", "celeba,pets"], "--datasets celeba,rafd,NEW"),

@@ -37,12 +37,7 @@ class Engine:
     """
 
     def __init__(
-        self,
-        method: Method,
-        device: torch.device,
-        *,
-        precision: PrecisionName = "auto",
-        batch_size: int | None = None,
+        self, method: Method, device: torch.device, *, precision: PrecisionName = "auto", batch_size: int | None = None
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise ModelError(f"The batch size is {batch_size}: give 1 or more.")

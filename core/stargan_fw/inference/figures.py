@@ -10,7 +10,7 @@ from PIL import Image
 from stargan_fw.errors import LabelError, ModelError
 from stargan_fw.inference.inputs import as_input
 from stargan_fw.rendering.pictures import to_pictures
-from stargan_fw.rendering.sheets import Domain, draw_sheet, format_heading, list_domains
+from stargan_fw.rendering.sheets import draw_sheet, format_heading, list_domains, list_headings
 from stargan_fw_registry import Edit
 
 if TYPE_CHECKING:
@@ -76,11 +76,7 @@ def draw_figure(
         DataError: a picture cannot be read.
         ModelError: a model has no way from any image to any edit.
     """
-    columns = (
-        {edit: format_heading(edit) for edit in to}
-        if to
-        else {domain.edit: domain.heading for domain in _shared_domains(rows, dataset, down)}
-    )
+    columns = {edit: format_heading(edit) for edit in to} if to else _shared_columns(rows, dataset, down)
     side = max(row.translator.image_size for row in rows)
     inputs = [to_pictures(as_input(image, rows[0].translator.reading()).square(side))[0] for image in images]
     lines = [["", *columns], *([own, *(f"{edit},{own}" for edit in columns)] for own in down)]
@@ -120,12 +116,15 @@ def _cell(row: FigureRow, image: Image.Image | str | Path, edit: str, current: C
     return cast("Image.Image", cell)
 
 
-def _shared_domains(rows: Sequence[FigureRow], dataset: str | None, down: Sequence[str]) -> list[Domain]:
+def _shared_columns(rows: Sequence[FigureRow], dataset: str | None, down: Sequence[str]) -> dict[str, str]:
+    """Returns the headings of the domains that all models know, by their edits."""
     first, *others = (row.translator.labels for row in rows)
     taken = {edit.dataset for text in down for edit in first.resolve_all(text)}
     shared = [domain for domain in list_domains(first) if all(domain in list_domains(space) for space in others)]
     shown = [one for one in shared if one.dataset not in taken and dataset in (None, one.dataset)]
+    if down and shared and not shown:
+        raise LabelError(f"the rows ({' and '.join(down)}) leave no domains for columns: name some (--to)")
     if not shown:
         known = "; ".join(", ".join(row.translator.labels.datasets) for row in rows)
         raise LabelError(f"no domain to show is common to all models ({known}): name edits that each of them knows")
-    return shown
+    return dict(zip((one.edit for one in shown), list_headings(shown), strict=True))

@@ -116,7 +116,7 @@ class Pipeline:
         device = rows[0][1].device
         batch = torch.cat([square.to(device) for _, square, _ in rows])
         known = [edit for _, _, edits in rows for edit in edits]
-        current = CurrentLabels(self._space, known, partial(self._classify, batch))
+        current = CurrentLabels(self._space, known, partial(self.read_labels, batch))
         counts = [image.count for image, _, _ in rows]
         edited = []
         for target in targets:
@@ -128,7 +128,8 @@ class Pipeline:
             for number, (image, square, _) in enumerate(rows)
         ]
 
-    def _classify(self, batch: Tensor, dataset: str) -> Tensor:
+    def read_labels(self, batch: Tensor, dataset: str) -> Tensor:
+        """Returns the labels (B, d) of a dataset that the method reads from images; ModelError if it cannot."""
         self._open_classifier()
         return self._engine.read_labels(batch, dataset).cpu()
 

@@ -209,7 +209,7 @@ class Translator:
                 - a float tensor in [-1, 1], (3, H, W) or (B, 3, H, W): the same is returned, on its device
             to: labels, as "Blond_Hair,Male=0", "Male=flip", "Young=0.5", "age=60", "age+20", or "dataset.label". Labels that
                 are not named keep their current value, which the model's classifier reads from the image. Labels of
-                several datasets ("happy,Blond_Hair") set the mask bit of each (Eq. 7).
+                several datasets ("happy,Blond_Hair") set the mask bit of each (Eq. 7), at once or in turn.
             start: an edit of the same datasets to start from instead of the current labels, so that `strength` mixes
                 two edits.
             strength: how far to go from the start to the edit, from 0 (the labels of the start) to 1.

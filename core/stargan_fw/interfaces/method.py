@@ -316,14 +316,17 @@ class ReadsLabels(Protocol):
         """
 
 
-def read_labels(method: Method, images: Tensor, dataset: str) -> Tensor:
-    """Returns the labels that the method reads from images; see `ReadsLabels`.
+def read_labels(method: Method, images: Tensor, dataset: str, known: Tensor | None = None) -> Tensor:
+    """Returns labels (B, d): those that are known, and the others as the method reads them from images; see `ReadsLabels`.
 
     Raises:
-        ModelError: if the method cannot read labels.
+        ModelError: if no labels are passed as known (NaN if one is not), and the method cannot read labels.
     """
+    if known is not None and not (isinstance(method, ReadsLabels) and known.isnan().any()):
+        return known
     if isinstance(method, ReadsLabels):
-        return method.read_labels(images, dataset)
+        read = method.read_labels(images, dataset)
+        return read if known is None else read.where(known.isnan(), known)
     raise ModelError(
         f"The method '{method.name}' cannot read the current labels of '{dataset}' from an image: name every label."
     )
@@ -334,7 +337,7 @@ class TranslatesAcross(Protocol):
     """A method that can translate to labels of several datasets in one edit: Eq. 7 with several mask bits, or one after the other.
 
     Attributes:
-        trained_across: whether training has such targets; otherwise what the model makes of them is an extrapolation.
+        trained_across: whether images get labels of other datasets in training; otherwise such an edit is an extrapolation.
     """
 
     trained_across: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,12 @@ def list_domains(space: LabelSpace) -> list[Domain]:
     ]
 
 
+def list_headings(domains: Sequence[Domain]) -> list[str]:
+    """Returns the text above each domain's column, with the dataset if another column would have the same."""
+    uses = Counter(domain.heading for domain in domains)
+    return [one.heading if uses[one.heading] == 1 else format_heading(one.edit) for one in domains]
+
+
 @torch.no_grad()
 def translate_to_all(method: Method, images: Tensor, known: dict[str, Tensor]) -> list[Tensor]:
     """Returns one (B, 3, H, W) tensor per domain; an image is grey if the method cannot translate it.
@@ -75,11 +82,9 @@ def translate_to_all(method: Method, images: Tensor, known: dict[str, Tensor]) -
     Args:
         method: the method, on the images' device.
         images: (B, 3, H, W) in [-1, 1].
-        known: labels (B, d) by dataset; those of other datasets are read from the images.
+        known: labels (B, d) by dataset; those of other datasets, and those that are NaN, are read from the images.
     """
-    labels = {
-        name: known[name] if name in known else read_labels(method, images, name) for name in method.space.datasets
-    }
+    labels = {name: read_labels(method, images, name, known.get(name)) for name in method.space.datasets}
     return [_translate(method, images, domain, labels[domain.dataset]) for domain in list_domains(method.space)]
 
 
@@ -139,20 +144,15 @@ class SampleSheet:
 
     def draw(self, method: Method) -> Image.Image:
         """Returns the sheet."""
-        headings = ["input", *(domain.heading for domain in list_domains(method.space))]
-        rows: list[list[Image.Image]] = []
+        rows: list[Sequence[Image.Image]] = []
         for dataset, (pictures, images, labels) in self._rows.items():
             columns = translate_to_all(method, images, {dataset: labels})
-            translated = [to_pictures(column) for column in columns]
-            rows += [list(row) for row in zip(pictures, *translated, strict=True)]
-        return draw_sheet(rows, headings)
+            rows += zip(pictures, *map(to_pictures, columns), strict=True)
+        return draw_sheet(rows, ["input", *list_headings(list_domains(method.space))])
 
 
 def draw_sheet(
-    rows: Sequence[Sequence[Image.Image]],
-    headings: Sequence[str],
-    side: int | None = None,
-    names: Sequence[str] = (),
+    rows: Sequence[Sequence[Image.Image]], headings: Sequence[str], side: int | None = None, names: Sequence[str] = ()
 ) -> Image.Image:
     """Returns a grid of pictures under headings.
 
