@@ -108,6 +108,10 @@ def test_a_strength_is_between_0_and_1(strength):
         target("square", strength=strength)
 
 
+def test_a_strength_may_be_any_kind_of_number():
+    assert target("square", strength="0.5") == target("square", strength=0.5)
+
+
 @pytest.mark.parametrize(
     ("to", "read", "expected"),
     [

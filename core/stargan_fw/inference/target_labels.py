@@ -48,7 +48,7 @@ class Target:
                 f"'{start}' is of {' and '.join(begins)} and '{to}' of {' and '.join(target.datasets)}: name labels of the "
                 "same datasets to mix them"
             )
-        if not 0 <= strength <= 1:
+        if not 0 <= target.strength <= 1:
             raise LabelError(f"the strength is {strength}: give a number from 0 (the labels as they are) to 1")
         return target
 
