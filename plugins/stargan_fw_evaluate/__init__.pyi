@@ -1,4 +1,5 @@
 from .candidate import held_out_pictures as held_out_pictures
+from .evaluation_progress import EvaluationProgress as EvaluationProgress
 from .evaluation_record import (
     Evaluation as Evaluation,
     Row as Row,

@@ -103,7 +103,7 @@ def evaluate(
         if run.is_dir():
             check_writable(run, "The result, evaluation.json, goes there: permit it, or copy the run.")
     request = EvaluationRequest(
-        datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
+        datasets=() if datasets is None else tuple(name.strip() for name in datasets.split(",")),
         images=images,
         source=source,
         to=tuple(to or ()),

@@ -23,11 +23,11 @@ LARGEST_FILE = 2**24  # bytes
 METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "psnr_gain": ("PSNR gain, dB", "{:+.2f}".format),
     "identity_error": ("identity error", "{:.4f}".format),
+    "off_target_change": ("other labels changed", "{:.2%}".format),
     "classification_error": ("classification error", "{:.2%}".format),
     "regression_error": ("error of a number", "{:.3g}".format),
     "across_error": ("error of the whole edit", "{:.2%}".format),
     "across_part_error": ("error of a part of it", "{:.2%}".format),
-    "off_target_change": ("other labels changed", "{:.2%}".format),
     "off_target_change_of_label": ("changed although nobody asked", "{:.2%}".format),
     "composition_drift": ("drift in ten edits for nothing", "{:.4f}".format),
     "own_label_drift": ("drift in one edit for nothing", "{:.4f}".format),
@@ -51,6 +51,18 @@ METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "parameters": ("parameters", "{:,.0f}".format),
     "images_per_second": ("images/s", "{:,.1f}".format),
 }
+SHARES = frozenset(
+    {
+        "off_target_change",
+        "off_target_change_of_label",
+        "classification_error",
+        "across_error",
+        "across_part_error",
+        "real_classification_error",
+        "share_read",
+        "share_read_of_input",
+    }
+)  # whose outcomes are counted; all others are measured
 LEADING = ("psnr_gain", "identity_error", "off_target_change")  # errors near zero rank nobody, but these do
 
 
@@ -67,7 +79,7 @@ class Row:
         low: the lower bound of the 95 % interval, or a speed's slowest round; None if unknown.
         high: the upper bound, or a speed's fastest round; None if unknown.
         split: "test" if the figure is of test images, "" if it needs no images.
-        n: the number of images, or 0.
+        n: the number of outcomes, of which an image has one per label that it is translated to, or that is read; 0 if there are none.
     """
 
     metric: str

@@ -66,7 +66,7 @@ class EvaluationRequest:
     @property
     def image_datasets(self) -> list[str]:
         """The datasets in `images`, each once."""
-        return list(dict.fromkeys(name.strip() for name in self.images.split(","))) if self.images else []
+        return [] if self.images is None else list(dict.fromkeys(name.strip() for name in self.images.split(",")))
 
     @property
     def variant(self) -> tuple[str, str] | None:
@@ -93,16 +93,20 @@ class EvaluationRequest:
             LabelError: the request's `source` names no label.
             DataError: no test image has these labels.
         """
-        edit = parse_edit(self.source, schemas) if self.source else None
+        edit = None if self.source is None else parse_edit(self.source, schemas)
         found = select_by_labels(source.schema, source.labels, source.test, edit)
         if not found:
             raise DataError(
                 f"No test image of the dataset '{source.alias}' at '{source.dataset.root}' is '{self.source}'. "
                 "Name another --source, or leave it out."
             )
-        if self.limit is None or self.limit >= len(found):
-            return found
-        return [found[number * len(found) // self.limit] for number in range(self.limit)]
+        return found if self.limit is None else spread(found, self.limit)
+
+
+def spread(indices: Sequence[int], most: int) -> list[int]:
+    """Returns at most so many of the indices, at equal distances."""
+    count = min(most, len(indices))
+    return [indices[number * len(indices) // count] for number in range(count)]
 
 
 @dataclass(frozen=True)

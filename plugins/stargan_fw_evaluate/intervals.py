@@ -29,12 +29,11 @@ BATCHES, DRAWS_PER_BATCH = 20, 100  # in batches, since 2,000 draws of many grou
 
 
 def interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0) -> tuple[float, float] | None:
-    """Returns the 95 % interval of the mean.
+    """Returns the 95 % interval of a share, or of a mean of outcomes of which some are neither 0 nor 1.
 
-    Outcomes of one group (a person, or an image that is translated to several labels) depend on each other, so the
-    percentile bootstrap resamples whole groups. Wilson's interval is used for counts with one outcome per group. It is
-    also used for counts with the same share in every group, because a bootstrap would claim certainty; each group then
-    counts as one outcome.
+    Wilson's interval is used for counts with one outcome per group. It is also used for counts with the same share in every group,
+    because a bootstrap would claim certainty; each group then counts as one outcome. Otherwise the interval is that of
+    `mean_interval`.
 
     Args:
         values: the outcomes; a count is a list of 0 and 1.
@@ -45,16 +44,39 @@ def interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0)
         The bounds; None if there are too few groups to tell.
     """
     outcomes = np.asarray(values, dtype=np.float64)
+    sums, sizes = _sum_groups(outcomes, groups)
+    counted = bool(np.isin(outcomes, (0.0, 1.0)).all())
+    alike = not np.ptp(outcomes if len(sums) == 1 else sums / sizes)
+    if counted and (alike or len(sums) == len(outcomes)):
+        return wilson(float(outcomes.mean()), len(sums))
+    return mean_interval(values, groups, seed)
+
+
+def mean_interval(values: Sequence[float], groups: Sequence[Hashable], seed: int = 0) -> tuple[float, float] | None:
+    """Returns the 95 % interval of the mean of measurements, such as dB, which may be 0 or 1 without being counts.
+
+    Outcomes of one group (a person, or an image that is translated to several labels) depend on each other, so the
+    percentile bootstrap resamples whole groups.
+
+    Args:
+        values: the outcomes.
+        groups: the group of each outcome.
+        seed: for the resampling.
+
+    Returns:
+        The bounds; None if there is one group alone.
+    """
+    sums, sizes = _sum_groups(np.asarray(values, dtype=np.float64), groups)
+    return None if len(sums) == 1 else _bootstrap(sums, sizes, seed)
+
+
+def _sum_groups(
+    outcomes: NDArray[np.float64], groups: Sequence[Hashable]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns the sum and the number of each group's outcomes."""
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     group_numbers = np.array([numbers[group] for group in groups], dtype=np.int64)
-    sums = np.bincount(group_numbers, outcomes).astype(np.float64)
-    sizes = np.bincount(group_numbers).astype(np.float64)
-    counted = bool(np.isin(outcomes, (0.0, 1.0)).all())
-    alone = len(numbers) == 1
-    alike = not np.ptp(outcomes if alone else sums / sizes)
-    if counted and (alike or len(numbers) == len(outcomes)):
-        return wilson(float(outcomes.mean()), len(numbers))
-    return None if alone else _bootstrap(sums, sizes, seed)
+    return np.bincount(group_numbers, outcomes).astype(np.float64), np.bincount(group_numbers).astype(np.float64)
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:

@@ -24,12 +24,12 @@ from stargan_fw_evaluate.candidate import (
     targets_to_read,
 )
 from stargan_fw_evaluate.classifier import Settings, load_or_train
-from stargan_fw_evaluate.evaluation_record import METRICS, Evaluation, Row
+from stargan_fw_evaluate.evaluation_record import METRICS, SHARES, Evaluation, Row
 from stargan_fw_evaluate.evaluation_request import LabelTarget, list_targets, select_targets
 from stargan_fw_evaluate.feature_distances import FeatureDistances
 from stargan_fw_evaluate.ground_truth import find_ground_truth
 from stargan_fw_evaluate.held_out import log_warnings
-from stargan_fw_evaluate.intervals import interval
+from stargan_fw_evaluate.intervals import interval, mean_interval
 from stargan_fw_evaluate.scoring import (
     EvaluationImages,
     LabelReader,
@@ -42,7 +42,7 @@ from stargan_fw_evaluate.scoring import (
 from stargan_fw_evaluate.unasked import LabelWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Sized
     from pathlib import Path
 
     from torch import Tensor
@@ -113,9 +113,9 @@ class EvaluationSetup:
         """Each dataset to whose labels images are translated, with the images of each of their datasets."""
         return [(name, images) for name, several in self.images.items() for images in several]
 
-    def place(self, images: EvaluationImages) -> str:
-        """Returns what follows the name of a figure to tell images of several datasets apart; empty if there are none to tell."""
-        return f" on {images.source.alias}" if len(self.request.image_datasets) > 1 else ""
+    def place(self, images: EvaluationImages, datasets: Sized) -> str:
+        """Returns what follows the name of a figure to tell the images of several datasets apart; empty if there is one alone."""
+        return f" on {images.source.alias}" if len(datasets) > 1 else ""
 
 
 def evaluate(
@@ -256,7 +256,8 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
     read = defaultdict[str, list[Outcomes]](list)
     run = candidate.run.path.name
     for name, images in setup.pairs:
-        targets, place, found = setup.targets[name], setup.place(images), dict[str, Outcomes]()
+        targets, found = setup.targets[name], dict[str, Outcomes]()
+        place = setup.place(images, setup.request.image_datasets)
         for number, target in enumerate(targets, 1):
             show = partial(progress, f"{run}: {target.name}{place} ({number} of {len(targets)})")
             found[target.name] = score_target(candidate, setup.scorers[name], images, target, show)
@@ -301,7 +302,7 @@ def _add_across(
         for name, outcomes in found.items():
             evaluation.rows += _means(outcomes, name, setup.request.seed)
             _note_refused(evaluation, outcomes, name)
-        yield setup.place(images), found
+        yield setup.place(images, setup.origins), found
 
 
 def _add_dataset(
@@ -335,7 +336,8 @@ def _means(outcomes: Outcomes, target: str, seed: int) -> list[Row]:
     for metric in METRICS:
         values = outcomes.values.get(metric)
         if values:
-            low, high = interval(values, outcomes.groups[metric], seed) or (None, None)
+            find = interval if metric in SHARES else mean_interval
+            low, high = find(values, outcomes.groups[metric], seed) or (None, None)
             rows.append(Row(metric, target, sum(values) / len(values), low, high, n=len(values)))
     return rows
 

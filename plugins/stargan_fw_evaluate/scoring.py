@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stargan_fw.rendering.pictures import pixels_to_tensor
-from stargan_fw_evaluate.evaluation_request import labels_to_change
+from stargan_fw_evaluate.evaluation_request import labels_to_change, spread
 from stargan_fw_evaluate.metrics import compare
 from stargan_fw_evaluate.unasked import DRIFT_IMAGES, OFF_TARGET, OFF_TARGET_LABEL, LabelWatch, drift
 
@@ -297,8 +297,7 @@ def score_drift(
     """
     outcomes, dataset = Outcomes(), images.source.schema.name
     labelled = [index for index in images.indices if not np.isnan(images.source.labels[index]).any()]
-    some = labelled[:: max(1, len(labelled) // DRIFT_IMAGES)][:DRIFT_IMAGES]
-    for indices, inputs, labels in images.batches(some, device, progress):
+    for indices, inputs, labels in images.batches(spread(labelled, DRIFT_IMAGES), device, progress):
         translate = partial(candidate.keep_labels, dataset=dataset, labels=labels)
         for metric, values in drift(translate, inputs).items():
             outcomes.add(metric, values.tolist(), images.groups(indices))

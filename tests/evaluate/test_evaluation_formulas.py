@@ -8,10 +8,10 @@ import torch
 
 from stargan_fw.errors import ConfigError, LabelError, ModelError
 from stargan_fw_evaluate.classifier import Settings, label_loss
-from stargan_fw_evaluate.evaluation_record import Evaluation
-from stargan_fw_evaluate.evaluation_request import list_targets, select_by_labels, select_targets
+from stargan_fw_evaluate.evaluation_record import LEADING, METRICS, SHARES, Evaluation
+from stargan_fw_evaluate.evaluation_request import list_targets, select_by_labels, select_targets, spread
 from stargan_fw_evaluate.feature_distances import FeatureDistances
-from stargan_fw_evaluate.intervals import interval, wilson
+from stargan_fw_evaluate.intervals import interval, mean_interval, wilson
 from stargan_fw_evaluate.metrics import (
     compare,
     frechet_distance,
@@ -21,7 +21,7 @@ from stargan_fw_evaluate.metrics import (
     psnr,
     ssim,
 )
-from stargan_fw_evaluate.protocol import _distances
+from stargan_fw_evaluate.protocol import _distances, _means
 from stargan_fw_evaluate.scoring import Outcomes
 from stargan_fw_registry import Binary, Categorical, Exclusive, LabelSchema
 from stargan_fw_registry.edits import parse_edit
@@ -57,6 +57,27 @@ def test_no_error_of_few_people_is_no_certainty():
     assert interval([1.0, 0.0] * 4, ["a", "a", "b", "b"] * 2) == wilson(0.5, 2), "both people have the same share"
     assert interval([1.0, 0.0] * 3, list("aabbbb")) == wilson(0.5, 2), "the same share of different numbers of images"
     assert interval([1, 0, 0, 1, 1, 0], list("aaabbb")) == pytest.approx((1 / 3, 2 / 3)), "shares of 1 and 2 thirds"
+
+
+def test_a_measurement_that_is_0_everywhere_is_no_count():
+    assert mean_interval([0.0] * 4, range(4)) == (0, 0)
+    assert mean_interval([1.0, 0.0], "aa") is None
+    values = {metric: [0.0] * 4 for metric in METRICS}
+    rows = {row.metric: row for row in _means(Outcomes(values, dict.fromkeys(values, range(4))), "pets", 0)}
+    for metric, row in rows.items():
+        assert (row.low, row.high) == (wilson(0, 4) if METRICS[metric][1](0.5).endswith("%") else (0, 0)), metric
+    assert METRICS.keys() > SHARES
+
+
+def test_the_table_begins_with_what_ranks_methods():
+    assert tuple(METRICS)[:3] == LEADING == ("psnr_gain", "identity_error", "off_target_change")
+
+
+@pytest.mark.parametrize(
+    "count, most, found", [(5, 3, [0, 1, 3]), (2, 3, [0, 1]), (0, 3, []), (6, 3, [0, 2, 4]), (4, 1, [0])]
+)
+def test_some_images_are_spread_over_all(count, most, found):
+    assert spread(range(count), most) == found
 
 
 def test_the_bootstrap_has_the_width_of_the_normal_interval():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from stargan_fw_evaluate import scoring
 from stargan_fw_evaluate.evaluation_progress import PAUSE, EvaluationProgress
 from stargan_fw_evaluate.unasked import LabelWatch, drift
 from stargan_fw_registry import Binary, Categorical, Continuous, Exclusive, LabelSchema
@@ -14,6 +15,7 @@ from stargan_fw_registry.edits import parse_edit
 
 FACES = LabelSchema("faces", [Exclusive("hair", ["black", "blond"]), Binary("old"), Binary("man")])
 MOODS = LabelSchema("moods", [Categorical("mood", ["calm", "happy"])])
+NO = float("nan")
 NAN = pytest.approx(float("nan"), nan_ok=True)
 
 
@@ -82,6 +84,15 @@ def test_drift_is_the_difference_after_one_edit_and_after_ten_in_shares_of_the_r
     found = drift(lambda images: (images + 0.1, torch.tensor([True, False])), torch.zeros(2, 3, 2, 2))
     assert found["own_label_drift"].tolist() == [pytest.approx(0.05), NAN]
     assert found["composition_drift"].tolist() == [pytest.approx(0.5), NAN], "a picture is at most white"
+
+
+def test_drift_is_measured_on_images_from_first_to_last(monkeypatch):
+    monkeypatch.setattr(scoring, "DRIFT_IMAGES", 3)
+    taken, labels = [], torch.tensor([[0], [1], [0], [NO], [1], [0]]).numpy()
+    source = SimpleNamespace(schema=SimpleNamespace(name="faces"), labels=labels)
+    images = SimpleNamespace(source=source, indices=range(6), batches=lambda some, *_: taken.extend(some) or [])
+    scoring.score_drift(None, images, torch.device("cpu"))
+    assert taken == [0, 1, 4], "of five images with known labels"
 
 
 def test_off_a_terminal_a_line_comes_now_and_then():

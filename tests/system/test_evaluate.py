@@ -178,7 +178,8 @@ def test_the_wrong_mask_and_other_labels_are_measured(evaluate, trained):
 
 
 def test_an_edit_across_datasets_is_read_by_the_classifier_of_each(evaluate, trained):
-    outcome = evaluate("--to", "happy,Blond_Hair,Male=0", "--to", "rafd.happy", "--json", "--limit", "8")
+    asked = ("--to", "happy,Blond_Hair,Male=0", "--to", "rafd.happy", "--read", "celeba.Young")
+    outcome = evaluate(*asked, "--json", "--limit", "8")
     assert outcome.code == 0, outcome.err
     (document,) = json.loads(outcome.out)
     rows = rows_of(document)
@@ -194,6 +195,8 @@ def test_an_edit_across_datasets_is_read_by_the_classifier_of_each(evaluate, tra
             rows[metric, f"{edit} on {dataset}"]["value"] for metric in ("psnr_gain", "psnr", "psnr_of_input")
         )
         assert gain == pytest.approx(reached - alone, abs=1e-5)
+        assert rows["share_read", f"celeba.Young on {dataset}"]["n"] == whole["n"], "no figure is of images of both"
+    assert rows["share_read", "celeba.Young"]["n"] == rows["classification_error", "rafd.happy"]["n"]
     assert {target for metric, target in rows if metric == "classification_error"} == {"rafd", "rafd.happy"}
     assert {target for metric, target in rows if metric == "real_classification_error"} >= {"celeba", "rafd"}
     assert any("what it makes of several at once is an extrapolation" in note for note in document["notes"])
@@ -399,6 +402,9 @@ def test_distances_in_the_features_of_a_network_of_ones_own(evaluate, tmp_path):
         (["--to", "hapy"], "did you mean 'happy'"),
         (["--to", "Blond_Hair,Young"], "not one label"),
         (["--images", "celebb"], "celeb"),
+        (["--images", ""], "no dataset is called ''"),
+        (["--datasets", ""], "was trained without the dataset ''"),
+        (["--source", ""], "names no label"),
         (["--read", "Yuong"], "did you mean 'Young'"),
         (["--read", "Male,Young"], "not one label"),
         (["--inception", "nowhere.pth"], "no such file"),
