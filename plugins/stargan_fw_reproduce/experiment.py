@@ -263,8 +263,14 @@ class ExperimentContext(Protocol):
     def data_checksum(self, run: PlannedRun) -> tuple[int, str]:
         """Returns the number of test images of a run, and a checksum of their names, labels and files: 12 digits."""
 
+    def image_size(self, run: PlannedRun) -> int:
+        """Returns the side of a run's pictures in pixels."""
+
     def steps(self, run: PlannedRun) -> int:
-        """Returns how many steps a run has trained."""
+        """Returns how many steps the first seed of a run has trained."""
+
+    def lengths(self, run: PlannedRun) -> Sequence[int]:
+        """Returns how many steps the seeds of a run have trained, each number once."""
 
     def minutes(self, run: PlannedRun) -> float:
         """Returns how many minutes a run has trained: the mean over its seeds."""

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 def run_experiment(
     reproduction: Reproduction, out: Path, device: torch.device, console: Console, progress: Progress
 ) -> Report:
-    """Trains the missing runs, measures, and returns the report, which is not written yet.
+    """Trains the missing runs, measures, and writes and returns the report. What was measured is kept until it is written.
 
     Args:
         reproduction: the experiment and its runs.
-        out: the folder that the report will be written to.
+        out: the folder that the report is written to.
         device: the device to compute on.
         console: shows how training goes.
         progress: shows how everything else goes: it wraps the steps of what takes long, given a description.
@@ -56,6 +56,7 @@ def run_experiment(
     for section in experiment.report(context):
         report.add(section)
     report.runs, report.measurements, report.commands = reproduction.runs, context.measurements, context.commands
+    report.write(out)
     kept.remove()
     return report
 

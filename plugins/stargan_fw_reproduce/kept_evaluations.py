@@ -34,10 +34,23 @@ class KeptEvaluations:
     folder: Path
 
     def evaluate(
-        self, runs: Sequence[RunFolder], request: EvaluationRequest, device: torch.device, progress: Progress
+        self,
+        runs: Sequence[RunFolder],
+        request: EvaluationRequest,
+        device: torch.device,
+        progress: Progress,
+        tested: Sequence[str],
     ) -> list[Evaluation]:
-        """Returns an evaluation per run: those that are kept, and the others newly made."""
-        places = [self._place(run, request) for run in runs]
+        """Returns an evaluation per run: those that are kept, and the others newly made.
+
+        Args:
+            runs: the runs.
+            request: what to measure.
+            device: the device to compute on.
+            progress: wraps the steps of what takes long, given a description.
+            tested: a checksum of each run's test images. What was measured on other images is measured anew.
+        """
+        places = [self._place(run, request, images) for run, images in zip(runs, tested, strict=True)]
         missing = [(run, place) for run, place in zip(runs, places, strict=True) if Evaluation.read(place) is None]
         if missing:
             made = evaluate([run.path for run, _ in missing], request, device, progress)
@@ -47,10 +60,11 @@ class KeptEvaluations:
         kept = [(run, Evaluation.read(place)) for run, place in zip(runs, places, strict=True)]
         return [replace(found, run=str(run.path)) for run, found in kept if found]
 
-    def _place(self, run: RunFolder, request: EvaluationRequest) -> Path:
+    def _place(self, run: RunFolder, request: EvaluationRequest, tested: str) -> Path:
         """Returns the folder of the evaluation of a run as it is now by this version of the program."""
         checkpoint = run.checkpoints.latest()
-        state = [str(run.path), checkpoint.name, checkpoint.stat().st_mtime_ns, __version__, request.document()]
+        of_run = [str(run.path), checkpoint.name, checkpoint.stat().st_mtime_ns]
+        state = [*of_run, __version__, str(request.data), tested, request.document()]
         return self.folder / hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
 
     def remove(self) -> None:

@@ -70,6 +70,7 @@ class LocalContext(ExperimentContext):
     kept: KeptEvaluations
     commands: list[str] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
+    _checksums: dict[PlannedRun, tuple[int, str]] = field(default_factory=dict)
 
     def evaluate(
         self,
@@ -85,7 +86,8 @@ class LocalContext(ExperimentContext):
         """Evaluates runs; see `ExperimentContext`."""
         seeded = [run for planned in runs for run in self.reproduction.of(planned)]
         request = self._request(datasets, images=images, source=source, to=tuple(to), mask=mask, read=tuple(read))
-        found = self.kept.evaluate([run.folder for run in seeded], request, self.device, self.progress)
+        tested = [self.data_checksum(run.planned)[1] for run in seeded]
+        found = self.kept.evaluate([run.folder for run in seeded], request, self.device, self.progress, tested)
         command = evaluate_command(seeded, request, str(self.device))
         self.commands.append(command)
         self.measurements.append(Measurement(command, [run.title for run in seeded], found))
@@ -166,6 +168,11 @@ class LocalContext(ExperimentContext):
 
     def data_checksum(self, run: PlannedRun) -> tuple[int, str]:
         """Returns a checksum of the test images; see `ExperimentContext`."""
+        if run not in self._checksums:
+            self._checksums[run] = self._sum_up_data(run)
+        return self._checksums[run]
+
+    def _sum_up_data(self, run: PlannedRun) -> tuple[int, str]:
         first, request = self.reproduction.of(run)[0], self.reproduction.request
         count, digest = 0, hashlib.sha256()
         for held_out in held_out_images(first.folder, first.config.datasets, request.data, request.plugins):
@@ -176,9 +183,17 @@ class LocalContext(ExperimentContext):
                 digest.update(image.read() if isinstance(image, EncodedImage) else Path(image).read_bytes())
         return count, digest.hexdigest()[:12]
 
+    def image_size(self, run: PlannedRun) -> int:
+        """Returns the side of a run's pictures; see `ExperimentContext`."""
+        return self.reproduction.of(run)[0].config.data.image_size
+
     def steps(self, run: PlannedRun) -> int:
         """Returns a run's steps; see `ExperimentContext`."""
-        return self.reproduction.of(run)[0].step
+        return self.lengths(run)[0]
+
+    def lengths(self, run: PlannedRun) -> Sequence[int]:
+        """Returns the steps of a run's seeds; see `ExperimentContext`."""
+        return list(dict.fromkeys(one.step for one in self.reproduction.of(run)))
 
     def minutes(self, run: PlannedRun) -> float:
         """Returns a run's minutes; see `ExperimentContext`."""

@@ -88,7 +88,9 @@ def reproduce(
 def _reproduce(experiment: str, request: ReproductionRequest, out: Path, device: str | None, *, dry_run: bool) -> None:
     from rich.console import Console
 
-    from stargan_fw.api import PluginManager, check_writable, choose_device, show_progress
+    from stargan_fw.api import PluginManager, check_writable, choose_device
+    from stargan_fw_evaluate import EvaluationProgress
+    from stargan_fw_reproduce.experiment_report import PAGE
     from stargan_fw_reproduce.experiment_runner import run_experiment
     from stargan_fw_reproduce.reproduction import Reproduction
 
@@ -102,10 +104,10 @@ def _reproduce(experiment: str, request: ReproductionRequest, out: Path, device:
     _show_plan(console, reproduction)
     if dry_run:
         return
-    report = run_experiment(reproduction, out / experiment, chosen, console, show_progress)
-    page = report.write(out / experiment)
+    progress = EvaluationProgress(Console(stderr=True))
+    report = run_experiment(reproduction, out / experiment, chosen, console, progress)
     _show(console, report)
-    console.print(f"{page} written", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{out / experiment / PAGE} written", markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_folders(*folders: Path) -> None:
@@ -143,6 +145,8 @@ def _show(console: Console, report: Report) -> None:
         for row in section.rows:
             table.add_row(*map(escape, row))
         console.print(table)
+        if section.note:
+            console.print(section.note, markup=False, highlight=False, soft_wrap=True)
     for note in report.notes:
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     for claim in report.claims:

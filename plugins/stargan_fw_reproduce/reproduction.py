@@ -60,12 +60,16 @@ class ReproductionRequest:
         return self.steps if self.images is None else math.ceil(self.images / config.training.batch_size)
 
     def check(self) -> None:
-        """Raises ConfigError if two options both set how long is trained."""
+        """Raises ConfigError if several options set how long is trained, or the budget has no end."""
         named = {"--budget": self.budget, "--steps": self.steps, "--images": self.images}
         given = [option for option, value in named.items() if value is not None]
         if len(given) > 1:
-            both = " and ".join(given[:2])
-            raise ConfigError(f"{both} are both given, and each sets how long is trained. Leave one out.")
+            count = "both" if len(given) == 2 else "all"
+            raise ConfigError(
+                f"{' and '.join(given)} are {count} given, and each sets how long is trained. Give one alone."
+            )
+        if self.budget is not None and not math.isfinite(self.budget):
+            raise ConfigError(f"--budget {self.budget}: no training ends by that. Give a number of minutes.")
 
     @property
     def sets_length(self) -> bool:
@@ -85,6 +89,7 @@ class SeededRun:
         config: complete. Its length is that of the run in the folder, or else the preset's own.
         plugins: the plugins that the configuration names.
         own_settings: what the command that trains the run sets over the preset.
+        usual_steps: the preset's own number of steps; None if the preset has a number of epochs.
         record: the record of earlier calls; None if there was none.
     """
 
@@ -95,6 +100,7 @@ class SeededRun:
     config: Config
     plugins: PluginManager
     own_settings: Mapping[str, Any]
+    usual_steps: int | None
     record: RunRecord | None = None
 
     @property
@@ -224,6 +230,7 @@ class Reproduction:
     def _check_share(self, run: SeededRun) -> None:
         was, now = run.minutes, self.share
         if was is None and now is None:
+            self._check_usual_length(run)
             return
         if was is None or now is None or not math.isclose(was, now, rel_tol=CLOSE):
             had = "the steps that it was given" if was is None else f"{was:.2f} minutes"
@@ -231,6 +238,14 @@ class Reproduction:
             wanted = "its preset's own length" if now is None else f"{now:.2f} minutes, as every run would now get"
             raise RunError(
                 f"'{run.folder.path}' has trained for {had}, and not {wanted}. {same or 'N'}ame another folder with --runs."
+            )
+
+    def _check_usual_length(self, run: SeededRun) -> None:
+        """Raises RunError if the run was given another length than the missing runs would now get, that of their presets."""
+        if run.config.training.steps != run.usual_steps:
+            raise RunError(
+                f"'{run.folder.path}' was given {run.steps} steps, and the missing runs would get the lengths of their presets. "
+                "Give --steps or --images as before, or name another folder with --runs."
             )
 
     def _check_equal_steps(self) -> None:
@@ -253,7 +268,8 @@ def seeded_run(planned: PlannedRun, seed: int, request: ReproductionRequest) -> 
     folder = RunFolder(request.runs / f"{planned.name}{suffix}-seed{seed}")
     config, plugins = configure_run(planned, request, request.settings, seed=seed)
     own = planned.at(request.size).settings
-    run = SeededRun(planned, seed, folder, request.size, config, plugins, own, RunRecord.read(folder.path))
+    usual, record = config.training.steps, RunRecord.read(folder.path)
+    run = SeededRun(planned, seed, folder, request.size, config, plugins, own, usual, record)
     given = request.given_steps(config)
     if given is not None:
         run.set_length(given)

@@ -454,6 +454,7 @@ UNTRIED = {  # why nobody follows a remedy here: words of the messages
         " has no label ",
         " in this label space",
         "no dataset is called so",
+        "has settings for the pair '",
     ],
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stargan_fw import hookimpl
 from stargan_fw.errors import ConfigError, LabelError, ModelError, closest
 from stargan_fw_evaluate import mean_of_seeds
-from stargan_fw_reproduce.benchmark_entry import BenchmarkEntry
+from stargan_fw_reproduce.benchmark_entry import BenchmarkEntry, check_entry
 from stargan_fw_reproduce.experiment import Experiment, PlannedRun, Setup, SheetRow, Table, Text
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stargan_fw_reproduce.experiment import ExperimentContext, Measured, Section
 
 VERSION = 1  # of the data, the splits, the edits and the measures: figures of two versions are not comparable
+IMAGE_SIZE = 64  # of the pictures of this version
 NOTHING = "–"  # noqa: RUF001 - a cell of a method that cannot do what is measured
 
 
@@ -122,6 +123,7 @@ MEASURES = (
     Measure("both", "across_error", "both labels read", ".1%", _opposite),
     Measure("wrong", "classification_error", "label read with the wrong mask", ".1%", _opposite),
 )
+OTHER_READ = next(one for one in MEASURES if (one.what, one.metric) == ("other", "classification_error"))
 
 
 class Benchmark(Experiment):
@@ -152,6 +154,8 @@ class Benchmark(Experiment):
                 raise ConfigError(f"--only {pair.name}: install what it needs. {pair.missing}.")
         pairs = _chosen({pair.name: pair for pair in PAIRS if pair not in self._left_out}, only)
         chosen = _chosen(entries, only)
+        for entry in chosen:
+            check_entry(entry, [pair.name for pair in PAIRS])
         if twice := next((title for title, count in Counter(one.title for one in chosen).items() if count > 1), None):
             raise ConfigError(f"Two methods of the benchmark have the title '{twice}': give one of them another title.")
         self._runs = {pair: {entry.title: plan_run(entry, pair) for entry in chosen} for pair in pairs}
@@ -159,11 +163,13 @@ class Benchmark(Experiment):
 
     def report(self, context: ExperimentContext) -> Iterator[Section]:
         for pair, runs in self._runs.items():
-            yield compare(context, pair, runs)
+            found = {title: evaluate_run(context, pair, run) for title, run in runs.items()}
+            yield compare(context, pair, runs, found)
             for dataset, edits in pair.sheet.items():
                 caption = f"{pair.title}: unseen pictures of {dataset} with labels of {pair.other(dataset)}; a row per method."
-                rows = [SheetRow(run, title) for title, run in runs.items()]
-                yield context.sheet(f"{pair.name}-{dataset}", caption, rows, images=dataset, to=edits, count=3)
+                rows = [SheetRow(run, title) for title, run in runs.items() if found[title].translates(pair, dataset)]
+                if rows:
+                    yield context.sheet(f"{pair.name}-{dataset}", caption, rows, images=dataset, to=edits, count=3)
         for pair in self._left_out:
             yield Text(f"{pair.title} were left out. {pair.missing}.")
 
@@ -181,36 +187,59 @@ def plan_run(entry: type[BenchmarkEntry], pair: Pair) -> PlannedRun:
     return PlannedRun(name, f"{entry.title}, {pair.name}", ",".join(pair.datasets), setup, setup, seeded=True)
 
 
-def evaluate_run(context: ExperimentContext, pair: Pair, run: PlannedRun) -> dict[tuple[str, str], Sequence[Measured]]:
-    """Evaluates all seeds of a run.
+@dataclass
+class Found:
+    """What was found of a method on a pair.
 
-    Returns:
-        What was found of each seed, by what was evaluated ("own", "other", "both" or "wrong") and the dataset whose labels, or
-        for "both" whose pictures, were taken. What the method cannot do is missing.
+    Attributes:
+        figures: what was found of each seed, by what was evaluated ("own", "other", "both" or "wrong") and the dataset whose labels,
+            or for "both" whose pictures, were taken. What the method cannot do is missing.
+        refusals: why the method cannot do what is missing, each reason once.
     """
+
+    figures: dict[tuple[str, str], Sequence[Measured]] = field(default_factory=dict)
+    refusals: dict[str, None] = field(default_factory=dict)
+
+    @contextmanager
+    def gather_refusals(self) -> Iterator[None]:
+        """Notes what the block cannot do, and goes on."""
+        try:
+            yield
+        except (LabelError, ModelError) as error:
+            self.refusals[str(error)] = None
+
+    def translates(self, pair: Pair, dataset: str) -> bool:
+        """Tells whether the method translated any of a dataset's pictures to the other dataset's labels."""
+        other = pair.other(dataset)
+        return bool(read_seeds(OTHER_READ, pair, other, self.figures.get((OTHER_READ.what, other), ())))
+
+
+def evaluate_run(context: ExperimentContext, pair: Pair, run: PlannedRun) -> Found:
+    """Evaluates all seeds of a run. Every method translates to own labels; an error in that is none of the method's limits."""
     asked: list[tuple[str, Sequence[str], dict[str, Any]]] = [
-        ("own", pair.datasets, {"datasets": pair.datasets}),
         ("both", pair.datasets, {"datasets": pair.datasets, "to": pair.across}),
     ]
     for name in pair.datasets:
         others: dict[str, Any] = {"datasets": (name,), "images": pair.other(name)}
         asked += [("other", (name,), others), ("wrong", (name,), {**others, "mask": "wrong"})]
-    found: dict[tuple[str, str], Sequence[Measured]] = {}
+    own = context.evaluate([run], datasets=pair.datasets)[run]
+    found = Found({("own", name): own for name in pair.datasets})
     for what, names, options in asked:
-        with suppress(LabelError, ModelError):  # the method has no such edits, or no mask
+        with found.gather_refusals():  # the method has no such edits, or no mask
             measured = context.evaluate([run], **options)[run]
-            found |= {(what, name): measured for name in names}
+            found.figures |= {(what, name): measured for name in names}
     return found
 
 
-def compare(context: ExperimentContext, pair: Pair, runs: Mapping[str, PlannedRun]) -> Table:
+def compare(
+    context: ExperimentContext, pair: Pair, runs: Mapping[str, PlannedRun], found: Mapping[str, Found]
+) -> Table:
     """Returns the table of a pair: a row per measure and dataset, a column per method."""
-    found = {title: evaluate_run(context, pair, run) for title, run in runs.items()}
     rows, values = [], []
     for measure, dataset in product(MEASURES, pair.datasets):
         cells = []
-        for title, measured in found.items():
-            seeds = read_seeds(measure, pair, dataset, measured.get((measure.what, dataset), ()))
+        for title, one in found.items():
+            seeds = read_seeds(measure, pair, dataset, one.figures.get((measure.what, dataset), ()))
             mean, half = mean_of_seeds(seeds)
             cells.append(_cell(measure.form, mean, half))
             number = {"mean": mean, "half_width": half, "seeds": seeds}
@@ -218,21 +247,37 @@ def compare(context: ExperimentContext, pair: Pair, runs: Mapping[str, PlannedRu
         rows.append([measure.name, dataset, *cells])
     rows += [
         ["parameters", "", *(context.parameters(run) for run in runs.values())],
-        ["steps", "", *(f"{context.steps(run):,}" for run in runs.values())],
+        ["steps", "", *(" / ".join(f"{steps:,}" for steps in context.lengths(run)) for run in runs.values())],
         ["minutes of training", "", *(f"{context.minutes(run):.1f}" for run in runs.values())],
     ]
     note = (
-        f"{_describe_images(context, pair, next(iter(runs.values())))} Means over seeds; after ± stands half of the 95 % "
+        f"{_describe_images(context, pair, runs)} Means over seeds; after ± stands half of the 95 % "
         "interval (Student's t). The second column names the dataset whose labels are asked for, or of edits to both labels the "
         f"dataset of the pictures. {NOTHING}: the method cannot do this, or nothing measures it."
     )
-    return Table(pair.title, ["", "of", *runs], rows, note, values)
+    refusals = [f"{title}: {text}" for title, one in found.items() for text in one.refusals]
+    return Table(pair.title, ["", "of", *runs], rows, "\n\n".join([note, *refusals]), values)
 
 
-def _describe_images(context: ExperimentContext, pair: Pair, run: PlannedRun) -> str:
-    count, checksum = context.data_checksum(run)
-    if checksum == pair.checksum:
+def _describe_images(context: ExperimentContext, pair: Pair, runs: Mapping[str, PlannedRun]) -> str:
+    """Says which images were translated, and which methods have others because their settings change the data."""
+    titles: dict[str, list[str]] = {}
+    for title, run in runs.items():
+        titles.setdefault(_describe(pair, *context.data_checksum(run), context.image_size(run)), []).append(title)
+    if len(titles) == 1:
+        return next(iter(titles))
+    named = [f"{', '.join(several)}: {text}" for text, several in titles.items()]
+    return " ".join([*named, "Columns of different images cannot be compared with each other."])
+
+
+def _describe(pair: Pair, count: int, checksum: str, size: int) -> str:
+    if checksum == pair.checksum and size == IMAGE_SIZE:
         return f"{count} test images, with the checksum {checksum} of version {VERSION}."
+    if checksum == pair.checksum:
+        return (
+            f"{count} test images, with the checksum {checksum} of version {VERSION}, but of {size} pixels and not of {IMAGE_SIZE}: "
+            "its figures cannot be compared with these."
+        )
     return (
         f"{count} test images with the checksum {checksum}: not those of version {VERSION} ({pair.checksum}), with whose figures "
         "these cannot be compared."
