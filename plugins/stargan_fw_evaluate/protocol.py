@@ -113,10 +113,6 @@ class EvaluationSetup:
         """Each dataset to whose labels images are translated, with the images of each of their datasets."""
         return [(name, images) for name, several in self.images.items() for images in several]
 
-    def place(self, images: EvaluationImages, datasets: Sized) -> str:
-        """Returns what follows the name of a figure to tell the images of several datasets apart; empty if there is one alone."""
-        return f" on {images.source.alias}" if len(datasets) > 1 else ""
-
 
 def evaluate(
     runs: Sequence[Path],
@@ -257,7 +253,7 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
     run = candidate.run.path.name
     for name, images in setup.pairs:
         targets, found = setup.targets[name], dict[str, Outcomes]()
-        place = setup.place(images, setup.request.image_datasets)
+        place = _place(images, setup.request.image_datasets)
         for number, target in enumerate(targets, 1):
             show = partial(progress, f"{run}: {target.name}{place} ({number} of {len(targets)})")
             found[target.name] = score_target(candidate, setup.scorers[name], images, target, show)
@@ -274,6 +270,11 @@ def _evaluate(candidate: Candidate, setup: EvaluationSetup, device: torch.device
             evaluation.rows += _means(outcomes, label + place, setup.request.seed)
     evaluation.rows += _costs(candidate, setup, device)
     return evaluation
+
+
+def _place(images: EvaluationImages, datasets: Sized) -> str:
+    """Returns what follows the name of a figure to tell the images of several datasets apart; empty if there is one alone."""
+    return f" on {images.source.alias}" if len(datasets) > 1 else ""
 
 
 def _add_across(
@@ -302,7 +303,7 @@ def _add_across(
         for name, outcomes in found.items():
             evaluation.rows += _means(outcomes, name, setup.request.seed)
             _note_refused(evaluation, outcomes, name)
-        yield setup.place(images, setup.origins), found
+        yield _place(images, setup.origins), found
 
 
 def _add_dataset(
